@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1beta1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// InferenceService serves a model and rolls out its changes.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:path=inferenceservices,shortName=isvc,categories=all
+// +kubebuilder:printcolumn:name="URL",type="string",JSONPath=".status.url"
+// +kubebuilder:printcolumn:name="Ready",type="string",JSONPath=".status.conditions[?(@.type=='Ready')].status"
+// +kubebuilder:printcolumn:name="Prev",type="integer",JSONPath=".status.components.predictor.traffic[?(@.tag=='prev')].percent"
+// +kubebuilder:printcolumn:name="Latest",type="integer",JSONPath=".status.components.predictor.traffic[?(@.latestRevision==true)].percent"
+// +kubebuilder:printcolumn:name="PrevRolledoutRevision",type="string",JSONPath=".status.components.predictor.traffic[?(@.tag=='prev')].revisionName"
+// +kubebuilder:printcolumn:name="LatestReadyRevision",type="string",JSONPath=".status.components.predictor.traffic[?(@.latestRevision==true)].revisionName"
+// +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must start with a letter and hold lower-case letters, digits and hyphens only, because host names are made from it"
+type InferenceService struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// What should be served, and how a change of it rolls out.
+	// +required
+	Spec InferenceServiceSpec `json:"spec"`
+	// What is served now. Written by the controller alone.
+	// +optional
+	Status InferenceServiceStatus `json:"status,omitempty"`
+}
+
+// InferenceServiceList is a list of InferenceServices.
+//
+// +kubebuilder:object:root=true
+type InferenceServiceList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []InferenceService `json:"items"`
+}
+
+// InferenceServiceSpec is what a user asks for.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.transformer)",message="spec.transformer does not work in Serin yet: call the transformer from your client, or serve it as a service of its own"
+// +kubebuilder:validation:XValidation:rule="!has(self.explainer)",message="spec.explainer does not work in Serin yet: remove it, or serve the explainer as a service of its own"
+// +kubebuilder:validation:XValidation:rule="!has(self.canary)",message="spec.canary (a list of canaries) does not work in Serin yet: use spec.predictor.canaryTrafficPercent, which splits traffic between the new and the previous revision"
+type InferenceServiceSpec struct {
+	// The model and the server that runs it.
+	// +required
+	Predictor PredictorSpec `json:"predictor"`
+	// Not supported yet; rejected.
+	// +optional
+	Transformer *Unsupported `json:"transformer,omitempty"`
+	// Not supported yet; rejected.
+	// +optional
+	Explainer *Unsupported `json:"explainer,omitempty"`
+	// Not supported yet; rejected.
+	// +optional
+	Canary UnsupportedList `json:"canary,omitempty"`
+}
+
+// Unsupported is a KServe field that Serin knows and rejects.
+//
+// +kubebuilder:pruning:PreserveUnknownFields
+// +kubebuilder:validation:Type=object
+type Unsupported struct{}
+
+// UnsupportedList is a list of fields that Serin knows and rejects.
+type UnsupportedList []Unsupported

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1beta1
+
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+// InferenceServiceStatus is what is served now, in KServe's shape.
+type InferenceServiceStatus struct {
+	// The spec generation that this status speaks of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Ready, PredictorReady, IngressReady, Servable and details.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []Condition `json:"conditions,omitempty"`
+	// Where the service answers from outside the cluster.
+	// +optional
+	URL string `json:"url,omitempty"`
+	// Where the service answers from inside the cluster.
+	// +optional
+	Address *Address `json:"address,omitempty"`
+	// Per component: its revisions and their shares.
+	// +optional
+	Components map[string]ComponentStatus `json:"components,omitempty"`
+	// The model's own state: loading, loaded, or why it failed.
+	// +optional
+	ModelStatus *ModelStatus `json:"modelStatus,omitempty"`
+	// The ServingRuntime in use, if it is a namespaced one.
+	// +optional
+	ServingRuntimeName string `json:"servingRuntimeName,omitempty"`
+	// The ClusterServingRuntime in use.
+	// +optional
+	ClusterServingRuntimeName string `json:"clusterServingRuntimeName,omitempty"`
+}
+
+// Address is an in-cluster URL.
+type Address struct {
+	// +optional
+	URL string `json:"url,omitempty"`
+}
+
+// ComponentStatus is the rollout of one component.
+type ComponentStatus struct {
+	// Newest revision that became ready.
+	// +optional
+	LatestReadyRevision string `json:"latestReadyRevision,omitempty"`
+	// Revision of the current spec.
+	// +optional
+	LatestCreatedRevision string `json:"latestCreatedRevision,omitempty"`
+	// Revision that had all the traffic before the latest rolled out one.
+	// +optional
+	PreviousRolledoutRevision string `json:"previousRolledoutRevision,omitempty"`
+	// Last revision that had all the traffic.
+	// +optional
+	LatestRolledoutRevision string `json:"latestRolledoutRevision,omitempty"`
+	// Who gets how much. The router does exactly this.
+	// +optional
+	// +listType=atomic
+	Traffic []TrafficTarget `json:"traffic,omitempty"`
+	// Where this component answers from outside the cluster.
+	// +optional
+	URL string `json:"url,omitempty"`
+	// Where this component answers from inside the cluster.
+	// +optional
+	Address *Address `json:"address,omitempty"`
+}
+
+// TrafficTarget is one revision's share of the traffic.
+type TrafficTarget struct {
+	// The revision.
+	// +optional
+	RevisionName string `json:"revisionName,omitempty"`
+	// True for the revision of the current spec. Always present.
+	// +optional
+	LatestRevision *bool `json:"latestRevision,omitempty"`
+	// Percent of the requests, 0 to 100. Always present.
+	// +optional
+	Percent *int64 `json:"percent,omitempty"`
+	// Name to ask for this revision explicitly: latest or prev.
+	// +optional
+	Tag string `json:"tag,omitempty"`
+	// URL of the tag.
+	// +optional
+	URL string `json:"url,omitempty"`
+}
+
+// Condition is a Knative-style condition, as KServe has it.
+type Condition struct {
+	// Kind of condition.
+	// +required
+	Type string `json:"type"`
+	// True, False or Unknown.
+	// +required
+	// +kubebuilder:validation:Enum=True;False;Unknown
+	Status metav1.ConditionStatus `json:"status"`
+	// Info for conditions that do not count towards Ready, else empty.
+	// +optional
+	Severity string `json:"severity,omitempty"`
+	// When the status last changed.
+	// +optional
+	LastTransitionTime metav1.Time `json:"lastTransitionTime,omitempty"`
+	// One word, from a fixed list.
+	// +optional
+	Reason string `json:"reason,omitempty"`
+	// A sentence for people.
+	// +optional
+	Message string `json:"message,omitempty"`
+}
+
+// Condition types.
+const (
+	ConditionReady          = "Ready"
+	ConditionPredictorReady = "PredictorReady"
+	ConditionIngressReady   = "IngressReady"
+	// ConditionServable is Serin's own: True while any revision serves.
+	ConditionServable = "Servable"
+	// The rest are informational, as in KServe.
+	ConditionPredictorConfigurationReady = "PredictorConfigurationReady"
+	ConditionLatestDeploymentReady       = "LatestDeploymentReady"
+	ConditionPredictorRouteReady         = "PredictorRouteReady"
+	ConditionRoutesReady                 = "RoutesReady"
+	ConditionStopped                     = "Stopped"
+)
+
+// ModelStatus says whether the model that the spec asks for is loaded.
+type ModelStatus struct {
+	// UpToDate, InProgress, BlockedByFailedLoad or InvalidSpec.
+	// +required
+	TransitionStatus TransitionStatus `json:"transitionStatus"`
+	// State of the model that serves and of the one that should.
+	// +optional
+	States *ModelStates `json:"states,omitempty"`
+	// How many copies of the model are loaded or failed.
+	// +optional
+	Copies *ModelCopies `json:"copies,omitempty"`
+	// Why the last load failed.
+	// +optional
+	LastFailureInfo *FailureInfo `json:"lastFailureInfo,omitempty"`
+}
+
+// TransitionStatus says how far the model of the spec has come.
+type TransitionStatus string
+
+// Transition statuses.
+const (
+	UpToDate            TransitionStatus = "UpToDate"
+	InProgress          TransitionStatus = "InProgress"
+	BlockedByFailedLoad TransitionStatus = "BlockedByFailedLoad"
+	InvalidSpec         TransitionStatus = "InvalidSpec"
+)
+
+// ModelStates pairs the serving and the wanted model.
+type ModelStates struct {
+	// State of the model that serves; empty before the first one.
+	// +optional
+	ActiveModelState ModelState `json:"activeModelState"`
+	// State of the model that the spec asks for.
+	// +optional
+	TargetModelState ModelState `json:"targetModelState"`
+}
+
+// ModelState is the life of one model.
+type ModelState string
+
+// Model states.
+const (
+	Pending      ModelState = "Pending"
+	Standby      ModelState = "Standby"
+	Loading      ModelState = "Loading"
+	Loaded       ModelState = "Loaded"
+	FailedToLoad ModelState = "FailedToLoad"
+)
+
+// ModelCopies counts Pods.
+type ModelCopies struct {
+	// Copies that failed to load.
+	FailedCopies int32 `json:"failedCopies"`
+	// Copies that are ready.
+	// +optional
+	TotalCopies int32 `json:"totalCopies"`
+}
+
+// FailureInfo is the last failure, with the failing program's own words.
+type FailureInfo struct {
+	// The Pod that failed.
+	// +optional
+	Location string `json:"location,omitempty"`
+	// One word: ModelLoadFailed, RuntimeUnhealthy, NoSupportingRuntime, RuntimeNotRecognized, RuntimeDisabled, InvalidPredictorSpec.
+	// +optional
+	Reason FailureReason `json:"reason,omitempty"`
+	// What the program said.
+	// +optional
+	Message string `json:"message,omitempty"`
+	// The revision that failed.
+	// +optional
+	ModelRevisionName string `json:"modelRevisionName,omitempty"`
+	// When it failed.
+	// +optional
+	Time *metav1.Time `json:"time,omitempty"`
+	// The program's exit code.
+	// +optional
+	ExitCode int32 `json:"exitCode,omitempty"`
+}
+
+// FailureReason classifies a failure.
+type FailureReason string
+
+// Failure reasons.
+const (
+	ModelLoadFailed      FailureReason = "ModelLoadFailed"
+	RuntimeUnhealthy     FailureReason = "RuntimeUnhealthy"
+	RuntimeDisabled      FailureReason = "RuntimeDisabled"
+	NoSupportingRuntime  FailureReason = "NoSupportingRuntime"
+	RuntimeNotRecognized FailureReason = "RuntimeNotRecognized"
+	InvalidPredictorSpec FailureReason = "InvalidPredictorSpec"
+)
