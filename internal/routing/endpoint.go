@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package routing
+
+import (
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// Revision is a revision in a Table, with its ready Pods.
+type Revision struct {
+	Namespace string
+	Name      string
+	endpoints []*Endpoint
+	turn      *atomic.Uint64 // carried from table to table
+}
+
+// Endpoint is a ready Pod. The same Endpoint stays for as long as its Pod is
+// ready, whatever tables come and go.
+type Endpoint struct {
+	Addr     string
+	inFlight atomic.Int64
+	avoid    atomic.Int64 // Unix nanoseconds
+}
+
+// endpoint returns the Endpoint for addr, the one that old has if any.
+func endpoint(addr string, old *Revision) *Endpoint {
+	if old != nil {
+		for _, e := range old.endpoints {
+			if e.Addr == addr {
+				return e
+			}
+		}
+	}
+	return &Endpoint{Addr: addr}
+}
+
+// Ready returns how many Pods the revision has.
+func (r *Revision) Ready() int { return len(r.endpoints) }
+
+// Endpoint returns the Pod with the fewest requests in flight, in turn among
+// equals, or nil if there is none besides the tried ones. Pods to be avoided
+// now are taken only when nothing else is left. The caller calls Begin.
+func (r *Revision) Endpoint(now time.Time, tried ...*Endpoint) *Endpoint {
+	n := len(r.endpoints)
+	if n == 1 && len(tried) == 0 {
+		return r.endpoints[0]
+	}
+	var best *Endpoint
+	var bestLoad int64
+	bestAvoided := false
+	first := int(r.turn.Add(1) % uint64(max(n, 1)))
+	for i := range n {
+		e := r.endpoints[(first+i)%n]
+		if slices.Contains(tried, e) {
+			continue
+		}
+		avoided, load := e.avoid.Load() > now.UnixNano(), e.inFlight.Load()
+		better := load < bestLoad
+		if avoided != bestAvoided {
+			better = bestAvoided
+		}
+		if best == nil || better {
+			best, bestLoad, bestAvoided = e, load, avoided
+		}
+	}
+	return best
+}
+
+// Begin counts a request as in flight.
+func (e *Endpoint) Begin() { e.inFlight.Add(1) }
+
+// End undoes Begin.
+func (e *Endpoint) End() { e.inFlight.Add(-1) }
+
+// InFlight returns how many requests this router has at the Pod.
+func (e *Endpoint) InFlight() int64 { return e.inFlight.Load() }
+
+// Avoid prefers other Pods until then, because this one did not answer.
+func (e *Endpoint) Avoid(until time.Time) { e.avoid.Store(until.UnixNano()) }

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package routing
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+)
+
+// maxLabel is the longest DNS label.
+const maxLabel = 63
+
+// Label returns the first label of a predictor's host, SERVICE-predictor or
+// TAG-SERVICE-predictor. A label too long for DNS is cut and ends in a hash of
+// the whole, so it stays unique and never changes.
+func Label(tag, service string) string {
+	label := service + "-predictor"
+	if tag != "" {
+		label = tag + "-" + label
+	}
+	if len(label) <= maxLabel {
+		return label
+	}
+	sum := sha256.Sum256([]byte(label))
+	hash := hex.EncodeToString(sum[:4])
+	return strings.TrimRight(label[:maxLabel-1-len(hash)], "-") + "-" + hash
+}
+
+// match finds what a Host header stands for. Upper case, a port, a final dot
+// and the known suffixes do not matter. Besides the names that services claim,
+// two old spellings of the component are understood: a trailing hyphen, and
+// `-predictor-default`.
+func (t *Table) match(host string) (entry, bool) {
+	label, namespace, ok := splitHost(host, t.domain)
+	if !ok {
+		return entry{}, false
+	}
+	labels := t.hosts[namespace]
+	if e, ok := labels[label]; ok {
+		return e, true
+	}
+	for _, suffix := range [...]string{"-", "-default"} {
+		if plain, ok := strings.CutSuffix(label, suffix); ok && strings.HasSuffix(plain, "-predictor") {
+			e, ok := labels[plain]
+			return e, ok
+		}
+	}
+	return entry{}, false
+}
+
+// splitHost takes LABEL.NAMESPACE out of a host.
+func splitHost(host, domain string) (label, namespace string, ok bool) {
+	if i := strings.LastIndexByte(host, ':'); i >= 0 {
+		host = host[:i]
+	}
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	label, rest, ok := strings.Cut(host, ".")
+	if !ok || label == "" {
+		return "", "", false
+	}
+	namespace = rest
+	for _, suffix := range [...]string{domain, "svc.cluster.local", "svc", "localhost"} {
+		if head, found := strings.CutSuffix(rest, suffix); found && strings.HasSuffix(head, ".") {
+			namespace = head[:len(head)-1]
+			break
+		}
+	}
+	return label, namespace, namespace != "" && !strings.Contains(namespace, ".")
+}

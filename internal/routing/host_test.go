@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package routing
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// iris is a canary in namespace kserve-test as the walk-through leaves it.
+func iris() Service {
+	return Service{Namespace: "kserve-test", Name: "sklearn-iris", Traffic: []Share{
+		{Revision: "sklearn-iris-predictor-00003", Percent: 10, Tag: "latest"},
+		{Revision: "sklearn-iris-predictor-00001", Percent: 90, Tag: "prev"},
+	}}
+}
+
+func TestHostsThatNameAService(t *testing.T) {
+	table := Build(Input{Domain: "Example.com", Services: []Service{iris()}}, nil)
+	for host, tag := range map[string]string{
+		"sklearn-iris.kserve-test.example.com":                        "",
+		"SKLEARN-iris.kserve-test.EXAMPLE.com":                        "",
+		"sklearn-iris.kserve-test.example.com:8080":                   "",
+		"sklearn-iris.kserve-test.example.com.":                       "",
+		"sklearn-iris.kserve-test.example.com.:80":                    "",
+		"sklearn-iris-predictor.kserve-test.example.com":              "",
+		"sklearn-iris-predictor-.kserve-test.example.com":             "",
+		"sklearn-iris-predictor-default.kserve-test.example.com":      "",
+		"latest-sklearn-iris-predictor.kserve-test.example.com":       "latest",
+		"latest-sklearn-iris-predictor-.kserve-test.example.com":      "latest",
+		"prev-sklearn-iris-predictor-default.kserve-test.example.com": "prev",
+		"sklearn-iris.kserve-test":                                    "",
+		"sklearn-iris.kserve-test.svc":                                "",
+		"sklearn-iris.kserve-test.svc.cluster.local":                  "",
+		"sklearn-iris-predictor.kserve-test":                          "",
+		"sklearn-iris-predictor.kserve-test.svc.cluster.local:80":     "",
+		"prev-sklearn-iris-predictor.kserve-test.svc.cluster.local":   "prev",
+		"sklearn-iris.kserve-test.localhost:8080":                     "",
+		"prev-sklearn-iris-predictor.kserve-test.localhost":           "prev",
+	} {
+		e, ok := table.match(host)
+		if !ok {
+			t.Errorf("%s names nothing", host)
+			continue
+		}
+		if e.route.service.Name != "sklearn-iris" || e.tag != tag {
+			t.Errorf("%s names %s with tag %q, want tag %q", host, e.route.service.Name, e.tag, tag)
+		}
+	}
+}
+
+func TestHostsThatNameNothing(t *testing.T) {
+	table := Build(Input{Domain: "example.com", Services: []Service{iris()}}, nil)
+	for _, host := range []string{
+		"", ".", ":", ":80", "localhost", "127.0.0.1:8080", "[::1]:8080", "example.com",
+		"sklearn-iris", "sklearn-iris.example.com", "sklearn-iris.other.example.com",
+		"sklearn-iris.kserve-test.example.org", "sklearn-iris.kserve-testexample.com",
+		"sklearn-iris-.kserve-test.example.com", "sklearn-irisdefault.kserve-test.example.com",
+		"sklearn-iris-predictordefault.kserve-test.example.com",
+		"canary-sklearn-iris-predictor.kserve-test.example.com",
+		"latest-sklearn-iris.kserve-test.example.com",
+		".kserve-test.example.com", "a.sklearn-iris.kserve-test.example.com",
+	} {
+		if e, ok := table.match(host); ok {
+			t.Errorf("%q names %s with tag %q", host, e.route.service.Name, e.tag)
+		}
+	}
+}
+
+func TestTheMoreDirectClaimToANameWins(t *testing.T) {
+	services := []Service{
+		{Namespace: "n", Name: "a", Traffic: []Share{{Revision: "a-1", Percent: 100, Tag: "prev"}}},
+		{Namespace: "n", Name: "a-predictor"},
+		{Namespace: "n", Name: "prev-a"},
+	}
+	table := Build(Input{Domain: "example.com", Services: services}, nil)
+	got := map[string]string{}
+	for _, host := range []string{"a.n", "a-predictor.n", "a-predictor-predictor.n", "prev-a-predictor.n"} {
+		if e, ok := table.match(host); ok {
+			got[host] = e.route.service.Name + "#" + e.tag
+		}
+	}
+	want := map[string]string{
+		"a.n":                     "a#",
+		"a-predictor.n":           "a-predictor#",
+		"a-predictor-predictor.n": "a-predictor#",
+		"prev-a-predictor.n":      "prev-a#",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestLongLabelsAreCutToFitDNS(t *testing.T) {
+	long := strings.Repeat("long-", 10) + "name" // 54 characters
+	for _, c := range []struct{ tag, service, want string }{
+		{"", "iris", "iris-predictor"},
+		{"latest", "iris", "latest-iris-predictor"},
+		{"latest", long, "latest-long-long-long-long-long-long-long-long-long-lo-e92d9ab0"},
+		{"", strings.Repeat("a", 53), strings.Repeat("a", 53) + "-predictor"},
+	} {
+		got := Label(c.tag, c.service)
+		if got != c.want || len(got) > maxLabel {
+			t.Errorf("Label(%q, %q) = %q (%d characters), want %q", c.tag, c.service, got, len(got), c.want)
+		}
+	}
+	if Label("latest", long) == Label("latest", long+"r") || Label("", long) == Label("", long+"r") {
+		t.Error("two long names share a label")
+	}
+	s := Service{Namespace: "n", Name: long, Traffic: []Share{{Revision: "r", Percent: 100, Tag: "prev"}}}
+	table := Build(Input{Domain: "example.com", Services: []Service{s}}, nil)
+	if e, ok := table.match(Label("prev", long) + ".n.example.com"); !ok || e.tag != "prev" {
+		t.Errorf("the shortened tag host names %v %v", e, ok)
+	}
+}
+
+func FuzzHost(f *testing.F) {
+	table := Build(Input{Domain: "example.com", Services: []Service{iris()}}, nil)
+	for _, host := range []string{"sklearn-iris.kserve-test.example.com:80", "prev-sklearn-iris-predictor-.kserve-test.svc", "[::1]:80", "..", "a.b:c:d"} {
+		f.Add(host)
+	}
+	f.Fuzz(func(t *testing.T, host string) {
+		e, ok := table.match(host)
+		lower, lowerOK := table.match(strings.ToLower(host))
+		if ok != lowerOK || e != lower {
+			t.Errorf("%q depends on its case", host)
+		}
+		if !ok {
+			return
+		}
+		if !strings.Contains(strings.ToLower(host), "sklearn-iris") || !strings.Contains(strings.ToLower(host), ".kserve-test") {
+			t.Errorf("%q names %s", host, e.route.service.Name)
+		}
+	})
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package routing
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+const host = "sklearn-iris.kserve-test.example.com"
+
+func pods(revision string, addrs ...string) []Pod {
+	var out []Pod
+	for _, a := range addrs {
+		out = append(out, Pod{Namespace: "kserve-test", Revision: revision, Addr: a})
+	}
+	return out
+}
+
+func choose(t *testing.T, table *Table, host, tag string) Choice {
+	t.Helper()
+	c, err := table.Route(host, tag)
+	if err != nil {
+		t.Fatalf("route %s: %v", host, err)
+	}
+	return c
+}
+
+func TestRoute(t *testing.T) {
+	empty := Service{Namespace: "kserve-test", Name: "new"}
+	table := Build(Input{Domain: "example.com", Services: []Service{iris(), empty}}, nil)
+	for _, c := range []struct {
+		name, host, tag string
+		want            string
+	}{
+		{"the split decides", host, "", "sklearn-iris-predictor-00001"},
+		{"a tag in the host", "latest-sklearn-iris-predictor.kserve-test.example.com", "", "sklearn-iris-predictor-00003"},
+		{"a tag in the header", host, "latest", "sklearn-iris-predictor-00003"},
+		{"the header beats the host", "latest-sklearn-iris-predictor.kserve-test.example.com", "prev", "sklearn-iris-predictor-00001"},
+		{"an unknown tag", host, "canary", `404 InferenceService kserve-test/sklearn-iris has no traffic tag "canary" (its tags: latest, prev)`},
+		{"a service without tags", "new.kserve-test.example.com", "prev", `404 InferenceService kserve-test/new has no traffic tag "prev" (its tags: none)`},
+		{"a service without traffic", "new.kserve-test.example.com", "", "503 InferenceService kserve-test/new has no ready revision yet"},
+		{"an unknown host", "nobody.example.com", "", `404 no InferenceService for host "nobody.example.com": hosts look like NAME.NAMESPACE.example.com or NAME-predictor.NAMESPACE.example.com`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			choice, err := table.Route(c.host, c.tag)
+			got := ""
+			if refusal := (*Refusal)(nil); errors.As(err, &refusal) {
+				got = fmt.Sprintf("%d %s", refusal.Status, refusal.Text)
+			} else {
+				got = choice.Revision.Name
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestConcurrentRequestsSplitExactly(t *testing.T) {
+	table := Build(Input{Domain: "example.com", Services: []Service{iris()}}, nil)
+	var mu sync.Mutex
+	got := map[string]int{}
+	var wg sync.WaitGroup
+	for range 10 {
+		wg.Go(func() {
+			for range 100 {
+				c, err := table.Route(host, "")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				got[c.Revision.Name]++
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	want := map[string]int{"sklearn-iris-predictor-00003": 100, "sklearn-iris-predictor-00001": 900}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestASwapDisturbsNeitherTurnsNorCounters(t *testing.T) {
+	in := Input{Domain: "example.com", Services: []Service{iris()}, Pods: pods("sklearn-iris-predictor-00001", "a:1")}
+	table := Build(in, nil)
+	got := map[string]int{}
+	for range 100 {
+		got[choose(t, table, host, "").Revision.Name]++
+		table = Build(in, table)
+	}
+	want := map[string]int{"sklearn-iris-predictor-00003": 10, "sklearn-iris-predictor-00001": 90}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+
+	e := choose(t, table, host, "prev").Revision.Endpoint(time.Now())
+	e.Begin()
+	in.Pods = pods("sklearn-iris-predictor-00001", "b:1", "a:1")
+	in.Services = nil // a revision without traffic still counts
+	table = Build(in, table)
+	in.Services = []Service{iris()}
+	revision := choose(t, Build(in, table), host, "prev").Revision
+	for range 10 {
+		if next := revision.Endpoint(time.Now()); next.Addr != "b:1" {
+			t.Fatalf("the Pod with a request in flight was chosen over an idle one")
+		}
+	}
+	e.End()
+}
+
+func TestAgainKeepsTheRevisionOfAHeldRequest(t *testing.T) {
+	in := Input{Domain: "example.com", Services: []Service{iris()}}
+	table := Build(in, nil)
+	held := choose(t, table, host, "latest")
+	in.Pods = pods("sklearn-iris-predictor-00003", "a:1")
+	if c, ok := Build(in, table).Again(held); !ok || c.Revision.Name != held.Revision.Name || c.Revision.Ready() != 1 {
+		t.Errorf("Again = %+v, %v", c, ok)
+	}
+	in.Services[0].Traffic = []Share{{Revision: "sklearn-iris-predictor-00001", Percent: 100}}
+	if c, ok := Build(in, table).Again(held); ok {
+		t.Errorf("the revision has no traffic any more, Again = %+v", c)
+	}
+	if c, ok := Build(Input{}, table).Again(held); ok {
+		t.Errorf("the service is gone, Again = %+v", c)
+	}
+}
+
+func TestEndpoint(t *testing.T) {
+	now := time.Unix(1000, 0)
+	in := Input{Domain: "example.com", Services: []Service{iris()}, Pods: pods("sklearn-iris-predictor-00001", "a:1", "b:1", "c:1")}
+	r := choose(t, Build(in, nil), host, "prev").Revision
+	seen := map[string]*Endpoint{}
+	for range 3 {
+		e := r.Endpoint(now)
+		seen[e.Addr] = e
+	}
+	if len(seen) != 3 {
+		t.Fatalf("idle Pods do not take turns: %v", seen)
+	}
+	a, b, c := seen["a:1"], seen["b:1"], seen["c:1"]
+	b.Begin()
+	c.Begin()
+	a.Avoid(now.Add(time.Second))
+	for _, step := range []struct {
+		name  string
+		now   time.Time
+		tried []*Endpoint
+		want  []*Endpoint
+	}{
+		{"an avoided Pod comes last", now, nil, []*Endpoint{b, c}},
+		{"but before nothing", now, []*Endpoint{b, c}, []*Endpoint{a}},
+		{"and is forgiven", now.Add(time.Second), nil, []*Endpoint{a}},
+		{"all were tried", now, []*Endpoint{a, b, c}, []*Endpoint{nil}},
+	} {
+		if got := r.Endpoint(step.now, step.tried...); !slices.Contains(step.want, got) {
+			t.Errorf("%s: got %v", step.name, got)
+		}
+	}
+	if e := choose(t, Build(in, nil), host, "latest").Revision.Endpoint(now); e != nil {
+		t.Errorf("a revision without Pods has %v", e)
+	}
+}
+
+// Between two swaps any run of requests is at most two off its share (one at
+// each end of the run), and exact at 0 and 100.
+func TestTheSplitHoldsBetweenAnySwaps(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var table *Table
+		service := iris()
+		for range rapid.IntRange(1, 20).Draw(t, "swaps") {
+			c := rapid.SampledFrom([]int{0, 1, 10, 50, 99, 100}).Draw(t, "canary")
+			service.Traffic[0].Percent, service.Traffic[1].Percent = c, 100-c
+			table = Build(Input{Domain: "example.com", Services: []Service{{
+				Namespace: service.Namespace, Name: service.Name, Traffic: slices.Clone(service.Traffic),
+			}}}, table)
+			n := rapid.IntRange(0, 250).Draw(t, "requests")
+			canary := 0
+			for range n {
+				choice, err := table.Route(host, "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if choice.Revision.Name == service.Traffic[0].Revision {
+					canary++
+				}
+			}
+			if want := n * c; canary*100 <= want-200 || canary*100 >= want+200 || (c == 0 && canary > 0) || (c == 100 && canary < n) {
+				t.Fatalf("%d of %d requests went to a canary at %d%%", canary, n, c)
+			}
+		}
+	})
+}
+
+func BenchmarkRoute(b *testing.B) {
+	table := Build(Input{Domain: "example.com", Services: []Service{iris()}, Pods: pods("sklearn-iris-predictor-00001", "a:1")}, nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := table.Route(host, ""); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkBuild5000Services(b *testing.B) {
+	in := Input{Domain: "example.com"}
+	for i := range 5000 {
+		s := iris()
+		s.Name = fmt.Sprintf("iris-%d", i)
+		in.Services = append(in.Services, s)
+	}
+	table := Build(in, nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		Build(in, table)
+	}
+}
