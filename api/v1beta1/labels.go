@@ -10,8 +10,10 @@ const (
 	LabelComponent = "component"
 	// LabelRevision holds the revision's name.
 	LabelRevision = "serving.knative.dev/revision"
-	// LabelApp holds the revision's name too; Deployments select by it.
+	// LabelApp holds the revision's name too, for people who select by it.
 	LabelApp = "app"
+	// LabelTemplateHash, on a ControllerRevision, identifies its template.
+	LabelTemplateHash = "serin.dev/template-hash"
 )
 
 // Annotations that change behaviour.
@@ -20,6 +22,19 @@ const (
 	AnnotationTagRouting = "serving.kserve.io/enable-tag-routing"
 	// AnnotationStop scales everything to zero when exactly "true".
 	AnnotationStop = "serving.kserve.io/stop"
+)
+
+// Annotations on a revision's Deployment, by which the controller tells the
+// autoscaler what the rollout needs. Users do not write them.
+const (
+	// AnnotationActive is "true" while the revision must keep its replicas.
+	AnnotationActive = "serin.dev/active"
+	// AnnotationIdleSince is when it ceased to be active, in RFC 3339.
+	AnnotationIdleSince = "serin.dev/idle-since"
+	// AnnotationMinReplicas is the least number of replicas while active.
+	AnnotationMinReplicas = "serin.dev/min-replicas"
+	// AnnotationMaxReplicas is the most; "0" means no limit.
+	AnnotationMaxReplicas = "serin.dev/max-replicas"
 )
 
 // Ports of a model Pod.

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package render
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// defaultTimeout is how long a request may take, in seconds, as in KServe.
+const defaultTimeout = 300
+
+// identity is everything that makes two specs different revisions. What is
+// not here (traffic, scale, runtimes, the service's own labels and
+// annotations) may change without a new revision. A runtime counts by the
+// name that the user wrote: editing or adding runtimes restarts nothing.
+type identity struct {
+	Model                *v1beta1.ModelSpec `json:"model,omitempty"`
+	Pod                  v1beta1.PodSpec    `json:"pod"`
+	ContainerConcurrency int64              `json:"containerConcurrency"`
+	TimeoutSeconds       int64              `json:"timeout"`
+	Labels               map[string]string  `json:"labels,omitempty"`
+	Annotations          map[string]string  `json:"annotations,omitempty"`
+}
+
+// Hash returns the identity of what the user asked for: 16 hex digits of the
+// SHA-256 of its canonical JSON (sorted keys, no white space). Spellings that
+// mean the same, such as legacy forms, "1000m" for "1", defaults written out
+// and empty lists, have the same hash.
+func Hash(p *v1beta1.PredictorSpec) string {
+	sum := sha256.Sum256(canonical(identity{
+		Model:                p.ModelOrLegacy(),
+		Pod:                  p.PodSpec,
+		ContainerConcurrency: concurrency(p),
+		TimeoutSeconds:       timeout(p),
+		Labels:               p.Labels,
+		Annotations:          withoutControl(p.Annotations),
+	}))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Model returns the identity of the model alone, readable: its format and
+// place, or for custom containers the image and its STORAGE_URI.
+func Model(p *v1beta1.PredictorSpec) string {
+	if m := p.ModelOrLegacy(); m != nil {
+		format := m.ModelFormat.Name
+		if m.ModelFormat.Version != nil {
+			format += ":" + *m.ModelFormat.Version
+		}
+		return strings.TrimSpace(format + " " + value(m.StorageURI))
+	}
+	if c := modelContainer(p.Containers); c != nil {
+		return strings.TrimSpace(c.Image + " " + storageURI(c))
+	}
+	return ""
+}
+
+// canonical returns JSON that depends on the value alone: not on the order of
+// struct fields, nor on which empty fields a Kubernetes version writes out.
+func canonical(v any) []byte {
+	var plain any
+	mustRoundTrip(v, &plain)
+	dropEmpty(plain)
+	b, err := json.Marshal(plain)
+	if err != nil {
+		panic(fmt.Sprintf("marshal decoded JSON: %v", err))
+	}
+	return b
+}
+
+// dropEmpty removes the empty resources that every container writes out. It
+// must not remove empty objects in general: emptyDir: {} and an empty label
+// selector mean something.
+func dropEmpty(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		if r, ok := v["resources"].(map[string]any); ok && len(r) == 0 {
+			delete(v, "resources")
+		}
+		for _, e := range v {
+			dropEmpty(e)
+		}
+	case []any:
+		for _, e := range v {
+			dropEmpty(e)
+		}
+	}
+}
+
+// mustRoundTrip copies between API types of the same JSON shape. They come
+// decoded from JSON, so that failing to encode them is a bug of ours.
+func mustRoundTrip(from, to any) {
+	b, err := json.Marshal(from)
+	if err == nil {
+		err = json.Unmarshal(b, to)
+	}
+	if err != nil {
+		panic(fmt.Sprintf("convert %T to %T: %v", from, to, err))
+	}
+}
+
+// withoutControl returns annotations without those that steer Serin and the
+// autoscaler: they neither reach Pods nor make revisions.
+func withoutControl(annotations map[string]string) map[string]string {
+	out := maps.Clone(annotations)
+	maps.DeleteFunc(out, func(k, _ string) bool {
+		return k == v1beta1.AnnotationTagRouting || k == v1beta1.AnnotationStop ||
+			k == corev1.LastAppliedConfigAnnotation ||
+			strings.HasPrefix(k, "serin.dev/") || strings.HasPrefix(k, "autoscaling.knative.dev/")
+	})
+	return out
+}
+
+func concurrency(p *v1beta1.PredictorSpec) int64 {
+	if p.ContainerConcurrency == nil {
+		return 0
+	}
+	return *p.ContainerConcurrency
+}
+
+func timeout(p *v1beta1.PredictorSpec) int64 {
+	if p.TimeoutSeconds == nil {
+		return defaultTimeout
+	}
+	return *p.TimeoutSeconds
+}
+
+func value(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package render
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// Volumes and folders of a model Pod.
+const (
+	modelVolume = "kserve-provision-location"
+	claimVolume = "kserve-pvc-source"
+	cacheVolume = "serin-model-cache"
+	modelDir    = "/mnt/models"
+	cacheDir    = "/mnt/cache"
+)
+
+// stopReserve is what a Pod has, beyond the time of its last request, to end.
+const stopReserve = 10
+
+// inject adds to the user's Pod what every model Pod has: the download, the
+// queue, probes, and an orderly end.
+func inject(pod *corev1.PodSpec, isvc *v1beta1.InferenceService, o Options) error {
+	if err := refuseReserved(pod); err != nil {
+		return err
+	}
+	p := &isvc.Spec.Predictor
+	model := &pod.Containers[0]
+	uri := storageURI(model)
+	if m := p.ModelOrLegacy(); m != nil {
+		uri = value(m.StorageURI)
+	}
+	if err := injectModel(pod, uri, o); err != nil {
+		return err
+	}
+	port := userPort(model)
+	completeModelContainer(model, isvc.Name, port)
+	pod.Containers = append(pod.Containers, queueContainer(o.QueueImage, port, concurrency(p), timeout(p)))
+	for _, containers := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
+		for i := range containers {
+			if containers[i].TerminationMessagePolicy == "" {
+				containers[i].TerminationMessagePolicy = corev1.TerminationMessageFallbackToLogsOnError
+			}
+		}
+	}
+	if pod.TerminationGracePeriodSeconds == nil {
+		pod.TerminationGracePeriodSeconds = new(timeout(p) + stopReserve)
+	}
+	if pod.EnableServiceLinks == nil {
+		pod.EnableServiceLinks = new(false) // hundreds of services would fill the environment
+	}
+	return nil
+}
+
+// injectModel makes the model appear in modelDir: fetched before the server
+// starts, or mounted from a claim.
+func injectModel(pod *corev1.PodSpec, uri string, o Options) error {
+	model := &pod.Containers[0]
+	switch {
+	case uri == "":
+		return nil
+	case strings.HasPrefix(uri, "pvc://"):
+		claim, path, _ := strings.Cut(strings.TrimPrefix(uri, "pvc://"), "/")
+		if claim == "" {
+			return invalidf(v1beta1.InvalidPredictorSpec, "storageUri %s names no claim: write pvc://CLAIM/PATH", uri)
+		}
+		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: claimVolume, VolumeSource: corev1.VolumeSource{
+			PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim},
+		}})
+		model.VolumeMounts = append(model.VolumeMounts, corev1.VolumeMount{
+			Name: claimVolume, MountPath: modelDir, SubPath: strings.Trim(path, "/"), ReadOnly: true,
+		})
+		return nil
+	}
+	pod.Volumes = append(pod.Volumes, corev1.Volume{Name: modelVolume, VolumeSource: corev1.VolumeSource{
+		EmptyDir: &corev1.EmptyDirVolumeSource{},
+	}})
+	model.VolumeMounts = append(model.VolumeMounts, corev1.VolumeMount{Name: modelVolume, MountPath: modelDir, ReadOnly: true})
+	fetch := corev1.Container{
+		Name:            v1beta1.ContainerFetch,
+		Image:           o.FetchImage,
+		Args:            []string{uri, modelDir},
+		VolumeMounts:    []corev1.VolumeMount{{Name: modelVolume, MountPath: modelDir}},
+		Resources:       requests("50m", "64Mi"),
+		SecurityContext: restricted(),
+	}
+	if o.ModelCache != "" {
+		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: cacheVolume, VolumeSource: corev1.VolumeSource{
+			HostPath: &corev1.HostPathVolumeSource{Path: o.ModelCache, Type: new(corev1.HostPathDirectoryOrCreate)},
+		}})
+		fetch.Args = append([]string{"--cache-dir=" + cacheDir}, fetch.Args...)
+		fetch.VolumeMounts = append(fetch.VolumeMounts, corev1.VolumeMount{Name: cacheVolume, MountPath: cacheDir})
+	}
+	// First, so that a user's own init containers find the model.
+	pod.InitContainers = append([]corev1.Container{fetch}, pod.InitContainers...)
+	return nil
+}
+
+// completeModelContainer gives kserve-container what the user left open.
+func completeModelContainer(c *corev1.Container, service string, port int32) {
+	const nameEnv = "INFERENCE_SERVICE_NAME"
+	if !slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == nameEnv }) {
+		c.Env = append(c.Env, corev1.EnvVar{Name: nameEnv, Value: service})
+	}
+	if c.ReadinessProbe == nil {
+		// Model servers open their port once the model is loaded.
+		c.ReadinessProbe = probe(corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(port)}})
+	}
+	if c.Lifecycle == nil {
+		c.Lifecycle = &corev1.Lifecycle{}
+	}
+	if c.Lifecycle.PreStop == nil {
+		// The server must outlive the requests that the queue still holds.
+		c.Lifecycle.PreStop = &corev1.LifecycleHandler{HTTPGet: &corev1.HTTPGetAction{
+			Path: "/wait-for-drain", Port: intstr.FromInt32(v1beta1.QueueAdminPort),
+		}}
+	}
+}
+
+func queueContainer(image string, userPort int32, concurrency, timeout int64) corev1.Container {
+	return corev1.Container{
+		Name:  v1beta1.ContainerQueue,
+		Image: image,
+		Args: []string{
+			fmt.Sprintf("--port=%d", v1beta1.QueuePort),
+			fmt.Sprintf("--admin-port=%d", v1beta1.QueueAdminPort),
+			fmt.Sprintf("--user-port=%d", userPort),
+			fmt.Sprintf("--concurrency=%d", concurrency),
+			fmt.Sprintf("--timeout=%d", timeout),
+		},
+		Ports: []corev1.ContainerPort{
+			{Name: "queue-port", ContainerPort: v1beta1.QueuePort, Protocol: corev1.ProtocolTCP},
+			{Name: "http-queueadm", ContainerPort: v1beta1.QueueAdminPort, Protocol: corev1.ProtocolTCP},
+		},
+		ReadinessProbe: probe(corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{
+			Path: "/ready", Port: intstr.FromInt32(v1beta1.QueueAdminPort),
+		}}),
+		Resources:       requests("25m", "32Mi"),
+		SecurityContext: restricted(),
+	}
+}
+
+// refuseReserved says what the user's part of the Pod takes that is ours.
+func refuseReserved(pod *corev1.PodSpec) error {
+	for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
+		if c.Name == v1beta1.ContainerQueue || c.Name == v1beta1.ContainerFetch {
+			return invalidf(v1beta1.InvalidPredictorSpec, "the container name %s is reserved: choose another", c.Name)
+		}
+		for _, p := range c.Ports {
+			if p.ContainerPort == v1beta1.QueuePort || p.ContainerPort == v1beta1.QueueAdminPort {
+				return invalidf(v1beta1.InvalidPredictorSpec,
+					"container %s listens on port %d, which %s needs: choose another", c.Name, p.ContainerPort, v1beta1.ContainerQueue)
+			}
+		}
+	}
+	for _, v := range pod.Volumes {
+		if v.Name == modelVolume || v.Name == claimVolume || v.Name == cacheVolume {
+			return invalidf(v1beta1.InvalidPredictorSpec, "the volume name %s is reserved: choose another", v.Name)
+		}
+	}
+	return nil
+}
+
+// userPort is where the model server listens for HTTP.
+func userPort(c *corev1.Container) int32 {
+	if len(c.Ports) > 0 {
+		return c.Ports[0].ContainerPort
+	}
+	return v1beta1.UserPort
+}
+
+// storageURI is how a custom container asks for a download.
+func storageURI(c *corev1.Container) string {
+	for _, e := range c.Env {
+		if e.Name == "STORAGE_URI" {
+			return e.Value
+		}
+	}
+	return ""
+}
+
+// probe looks every second: a rollout waits for it.
+func probe(h corev1.ProbeHandler) *corev1.Probe {
+	return &corev1.Probe{ProbeHandler: h, PeriodSeconds: 1, TimeoutSeconds: 1, FailureThreshold: 3}
+}
+
+func requests(cpu, memory string) corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{Requests: corev1.ResourceList{
+		corev1.ResourceCPU:    resource.MustParse(cpu),
+		corev1.ResourceMemory: resource.MustParse(memory),
+	}}
+}
+
+// restricted satisfies the restricted Pod Security Standard.
+func restricted() *corev1.SecurityContext {
+	return &corev1.SecurityContext{
+		AllowPrivilegeEscalation: new(false),
+		RunAsNonRoot:             new(true),
+		Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package render
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// Revision is one revision of a service's predictor, as it should exist.
+type Revision struct {
+	Name     string
+	Number   int
+	Template *Template
+	// Annotations are put on the ControllerRevision: what a rollout remembers.
+	Annotations map[string]string
+	// Active revisions keep Min replicas; others go to zero, after a delay
+	// that counts from IdleSince.
+	Active    bool
+	IdleSince time.Time
+	// Min and Max bound the replicas; Max 0 means no bound.
+	Min, Max int32
+}
+
+// Objects returns a revision's ControllerRevision, Deployment and Service, to
+// be applied server-side in this order. They claim only fields that Serin
+// decides, so spec.replicas is not among them.
+func Objects(isvc *v1beta1.InferenceService, r Revision) []runtime.ApplyConfiguration {
+	return []runtime.ApplyConfiguration{
+		controllerRevision(isvc, r),
+		deployment(isvc, r),
+		service(isvc, r),
+	}
+}
+
+// ReadTemplate returns the Template that a ControllerRevision stores.
+func ReadTemplate(cr *appsv1.ControllerRevision) (*Template, error) {
+	t := &Template{}
+	if err := json.Unmarshal(cr.Data.Raw, t); err != nil {
+		return nil, fmt.Errorf("read the template of revision %s/%s: %w", cr.Namespace, cr.Name, err)
+	}
+	return t, nil
+}
+
+func controllerRevision(isvc *v1beta1.InferenceService, r Revision) *appsv1ac.ControllerRevisionApplyConfiguration {
+	return appsv1ac.ControllerRevision(r.Name, isvc.Namespace).
+		WithLabels(labels(isvc, r)).
+		WithLabels(map[string]string{v1beta1.LabelTemplateHash: r.Template.Hash}).
+		WithAnnotations(r.Annotations).
+		WithOwnerReferences(owner(isvc)).
+		WithRevision(int64(r.Number)).
+		WithData(runtime.RawExtension{Raw: canonical(r.Template)})
+}
+
+func deployment(isvc *v1beta1.InferenceService, r Revision) *appsv1ac.DeploymentApplyConfiguration {
+	pod := &corev1ac.PodTemplateSpecApplyConfiguration{}
+	if err := json.Unmarshal(canonical(r.Template.Pod), pod); err != nil {
+		panic(fmt.Sprintf("convert a Pod template to its apply configuration: %v", err))
+	}
+	pod.WithLabels(labels(isvc, r))
+	return appsv1ac.Deployment(DeploymentName(r.Name), isvc.Namespace).
+		WithLabels(labels(isvc, r)).
+		WithAnnotations(scaleAnnotations(r)).
+		WithOwnerReferences(owner(isvc)).
+		WithSpec(appsv1ac.DeploymentSpec().
+			WithSelector(metav1ac.LabelSelector().WithMatchLabels(selector(r))).
+			WithProgressDeadlineSeconds(600).
+			WithRevisionHistoryLimit(0). // a revision's template never changes
+			WithStrategy(appsv1ac.DeploymentStrategy().
+				WithType(appsv1.RollingUpdateDeploymentStrategyType).
+				WithRollingUpdate(appsv1ac.RollingUpdateDeployment().WithMaxUnavailable(intstr.FromInt32(0)))).
+			WithTemplate(pod))
+}
+
+func service(isvc *v1beta1.InferenceService, r Revision) *corev1ac.ServiceApplyConfiguration {
+	return corev1ac.Service(r.Name, isvc.Namespace).
+		WithLabels(labels(isvc, r)).
+		WithOwnerReferences(owner(isvc)).
+		WithSpec(corev1ac.ServiceSpec().
+			WithSelector(selector(r)).
+			WithPorts(corev1ac.ServicePort().
+				WithName("http").
+				WithProtocol(corev1.ProtocolTCP).
+				WithPort(80).
+				WithTargetPort(intstr.FromInt32(v1beta1.QueuePort))))
+}
+
+// scaleAnnotations is what the autoscaler needs to know. They sit on the
+// Deployment and not on its Pods, which a change must not restart.
+func scaleAnnotations(r Revision) map[string]string {
+	a := map[string]string{
+		v1beta1.AnnotationActive:      strconv.FormatBool(r.Active),
+		v1beta1.AnnotationMinReplicas: strconv.Itoa(int(r.Min)),
+		v1beta1.AnnotationMaxReplicas: strconv.Itoa(int(r.Max)),
+	}
+	if !r.Active && !r.IdleSince.IsZero() {
+		a[v1beta1.AnnotationIdleSince] = r.IdleSince.UTC().Format(time.RFC3339)
+	}
+	return a
+}
+
+// selector never changes in a revision's life.
+func selector(r Revision) map[string]string {
+	return map[string]string{v1beta1.LabelRevision: r.Name}
+}
+
+func labels(isvc *v1beta1.InferenceService, r Revision) map[string]string {
+	l := selector(r)
+	maps.Copy(l, map[string]string{
+		v1beta1.LabelApp:       r.Name,
+		v1beta1.LabelService:   isvc.Name,
+		v1beta1.LabelComponent: v1beta1.Predictor,
+	})
+	return l
+}
+
+func owner(isvc *v1beta1.InferenceService) *metav1ac.OwnerReferenceApplyConfiguration {
+	return metav1ac.OwnerReference().
+		WithAPIVersion(v1beta1.GroupVersion.String()).
+		WithKind(v1beta1.Kind.Kind).
+		WithName(isvc.Name).
+		WithUID(isvc.UID).
+		WithController(true).
+		WithBlockOwnerDeletion(true)
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package render turns an InferenceService and the serving runtimes into the
+// exact Kubernetes objects of a revision.
+//
+// Data flows in two steps that may be days apart. Resolve reads the current
+// spec: it chooses a runtime, merges the user's container into the runtime's,
+// expands {{.Name}} and adds what every model Pod has. The result, a Template,
+// is stored whole in the revision's ControllerRevision. Objects reads only a
+// stored Template, so nothing that changes later, neither a runtime nor an
+// upgrade of Serin, restarts a Pod.
+//
+// The package performs no I/O and decides nothing about traffic or replicas:
+// it never writes spec.replicas, which belongs to the autoscaler.
+package render
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/serin-dev/serin/api/v1alpha1"
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// Template is a revision's whole content: what its ControllerRevision stores.
+type Template struct {
+	// Hash identifies what the user asked for; see Hash.
+	Hash string `json:"hash"`
+	// Model identifies the model alone; see Model.
+	Model string `json:"model"`
+	// Runtime is the ServingRuntime that was merged in, if a namespaced one.
+	Runtime string `json:"runtime,omitempty"`
+	// ClusterRuntime is the ClusterServingRuntime that was merged in.
+	ClusterRuntime string `json:"clusterRuntime,omitempty"`
+	// Pod is complete but for the labels that hold the revision's name.
+	Pod corev1.PodTemplateSpec `json:"pod"`
+}
+
+// Options are the parts of a Pod that the installation chooses, not the user.
+// They are stored with a Template and are no part of its Hash.
+type Options struct {
+	// FetchImage is the image of storage-initializer.
+	FetchImage string
+	// QueueImage is the image of queue-proxy.
+	QueueImage string
+	// ModelCache is the folder on each node where downloads are kept; empty
+	// means that every Pod downloads for itself.
+	ModelCache string
+}
+
+// Invalid says why a spec cannot become a Template. Only a change of the spec
+// or of the runtimes helps, so it is shown in modelStatus and not retried.
+type Invalid struct {
+	Reason  v1beta1.FailureReason
+	Message string
+}
+
+// Error returns the message.
+func (e *Invalid) Error() string { return e.Message }
+
+func invalidf(reason v1beta1.FailureReason, format string, args ...any) *Invalid {
+	return &Invalid{Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// Resolve returns what the predictor's current spec asks for, or an *Invalid.
+// Runtimes of other namespaces than the service's are ignored.
+func Resolve(isvc *v1beta1.InferenceService, runtimes []v1alpha1.ServingRuntime, cluster []v1alpha1.ClusterServingRuntime, o Options) (*Template, error) {
+	p := &isvc.Spec.Predictor
+	t := &Template{Hash: Hash(p), Model: Model(p)}
+	var runtime v1alpha1.ServingRuntimeSpec // custom containers merge into an empty one
+	if m := p.ModelOrLegacy(); m != nil {
+		c, err := choose(isvc, m, runtimes, cluster)
+		if err != nil {
+			return nil, err
+		}
+		runtime, t.Runtime, t.ClusterRuntime = c.spec, c.namespaced(), c.cluster()
+	}
+	spec, err := mergedPod(isvc, &runtime)
+	if err != nil {
+		return nil, err
+	}
+	if err := inject(spec, isvc, o); err != nil {
+		return nil, err
+	}
+	t.Pod.Spec = *spec
+	t.Pod.Labels, t.Pod.Annotations = podMetadata(isvc, &runtime)
+	return t, nil
+}
