@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kube
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	logsapi "k8s.io/component-base/logs/api/v1"
+	"k8s.io/kubernetes/cmd/kube-apiserver/app"
+	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
+)
+
+// startAPIServer starts kube-apiserver and waits until it is ready.
+func (s *Server) startAPIServer(ctx context.Context, c Config, p *pki, etcd string) error {
+	// Several components in one process apply the same logging settings.
+	logsapi.ReapplyHandling = logsapi.ReapplyHandlingIgnoreUnchanged
+	rest.SetDefaultWarningHandler(rest.NoWarnings{})
+
+	o := options.NewServerRunOptions()
+	if err := set(o.Flags(), map[string]string{
+		"bind-address":                     "127.0.0.1",
+		"advertise-address":                "127.0.0.1", // a laptop without network has no other
+		"endpoint-reconciler-type":         "none",
+		"secure-port":                      strconv.Itoa(c.Listener.Addr().(*net.TCPAddr).Port),
+		"etcd-servers":                     etcd,
+		"tls-cert-file":                    p.path(fileServing),
+		"tls-private-key-file":             p.path(fileServingKey),
+		"client-ca-file":                   p.path(fileCA),
+		"kubelet-certificate-authority":    p.path(fileCA),
+		"kubelet-client-certificate":       p.path(fileKubelet),
+		"kubelet-client-key":               p.path(fileKubeletKey),
+		"kubelet-preferred-address-types":  "InternalIP",
+		"service-account-issuer":           "https://kubernetes.default.svc",
+		"service-account-key-file":         p.path(fileAccountKey),
+		"service-account-signing-key-file": p.path(fileAccountKey),
+		"service-cluster-ip-range":         "10.0.0.0/16",
+		"authorization-mode":               "RBAC",
+		"anonymous-auth":                   "false",
+		"allow-privileged":                 "true",
+		"profiling":                        "false",
+		"enable-priority-and-fairness":     "false", // one user, and every component is us
+		// A new Node must take Pods at once: there is no lifecycle controller to untaint it.
+		"disable-admission-plugins": "TaintNodesByCondition",
+	}); err != nil {
+		return fmt.Errorf("kube-apiserver: %w", err)
+	}
+	o.SecureServing.Listener = c.Listener
+	if err := o.GenericServerRunOptions.ComponentGlobalsRegistry.Set(); err != nil {
+		return fmt.Errorf("set feature gates: %w", err)
+	}
+	completed, err := o.Complete(ctx)
+	if err != nil {
+		return fmt.Errorf("complete kube-apiserver's options: %w", err)
+	}
+	if errs := completed.Validate(); len(errs) > 0 {
+		return fmt.Errorf("kube-apiserver's options: %w", utilerrors.NewAggregate(errs))
+	}
+	s.start("kube-apiserver", func(ctx context.Context) error { return app.Run(ctx, completed) })
+	return s.waitReady(ctx)
+}
+
+// readyTimeout bounds the start: a slow disk may need a while, no disk a minute.
+const readyTimeout = 2 * time.Minute
+
+// waitReady waits until the API server says that it is ready.
+func (s *Server) waitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	client, err := kubernetes.NewForConfig(s.REST)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		last, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").Timeout(time.Second).DoRaw(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case err := <-s.failed:
+			return err
+		case <-ctx.Done():
+			return fmt.Errorf("wait for kube-apiserver: %w", errors.Join(ctx.Err(), fmt.Errorf("it last said: %s (%w)", last, err)))
+		case <-tick.C:
+		}
+	}
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package kube is a real Kubernetes control plane inside this process: etcd,
+// kube-apiserver, kube-scheduler, and those controllers of
+// kube-controller-manager that a Deployment needs to become Pods.
+//
+//	etcd (unix socket) <- kube-apiserver (TLS on loopback) <- controllers, scheduler, everybody else
+//
+// Everything it keeps lies in one directory: etcd's data, the certificates and
+// a kubeconfig. It listens on loopback only and knows no anonymous user and no
+// static token; who may connect holds a client certificate signed by the
+// directory's own authority. It refuses what a laptop does not need: no
+// EndpointSlices (they reject loopback addresses), no leader election, no
+// aggregated APIs, no cloud, no volumes but local ones.
+//
+// The Kubernetes components keep process-wide state (feature gates, metrics,
+// loggers), so a process starts one Server in its life.
+package kube
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/klog/v2"
+)
+
+// Config says where a Server keeps its state and where it listens.
+type Config struct {
+	// Dir holds all state; created with mode 0700 when absent.
+	Dir string
+	// Listener takes the API's connections. Nil means a free loopback port.
+	Listener net.Listener
+	// NodeName is the name of the only node; it is named in its certificate.
+	NodeName string
+	// Manifests are YAML documents applied before the controllers start:
+	// definitions known by then are garbage-collected from the first second.
+	Manifests [][]byte
+	// NoSync skips fsync: quicker, and unsafe to kill. For tests.
+	NoSync bool
+	// Log takes what the Kubernetes components have to say: much. Nil drops it.
+	Log *slog.Logger
+	// Progress is told what is being started, in a few words. May be nil.
+	Progress func(string)
+}
+
+// Server is a running control plane.
+type Server struct {
+	// REST connects as an administrator, unthrottled.
+	REST *rest.Config
+	// Kubeconfig is the same as a file's content, with context "serin".
+	Kubeconfig []byte
+	// NodeTLS is for the node's own server: the API server alone may call it.
+	NodeTLS *tls.Config
+
+	parts  []*part    // in the order of their start
+	failed chan error // the first part that ended by itself
+}
+
+var started atomic.Bool
+
+// Start starts the control plane and returns once its API is ready. A Server
+// lives until Stop, also when ctx has ended.
+func Start(ctx context.Context, c Config) (_ *Server, err error) {
+	if !started.CompareAndSwap(false, true) {
+		return nil, errors.New("a process can start one control plane only")
+	}
+	if c.Progress == nil {
+		c.Progress = func(string) {}
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	klog.SetSlogLogger(c.Log)
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	if c.Listener == nil {
+		if c.Listener, err = new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+			return nil, fmt.Errorf("listen for the API: %w", err)
+		}
+	}
+	p, err := loadPKI(filepath.Join(c.Dir, "pki"), c.NodeName)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{NodeTLS: p.nodeTLS(), failed: make(chan error, 1)}
+	if s.Kubeconfig, s.REST, err = p.admin("https://" + c.Listener.Addr().String()); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(p.path(fileAdmin), s.Kubeconfig, 0o600); err != nil {
+		return nil, fmt.Errorf("write kubeconfig: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Stop())
+		}
+	}()
+
+	c.Progress("etcd")
+	endpoint, err := s.startEtcd(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	c.Progress("kube-apiserver")
+	if err := s.startAPIServer(ctx, c, p, endpoint); err != nil {
+		return nil, err
+	}
+	if err := s.Apply(ctx, c.Manifests...); err != nil {
+		return nil, err
+	}
+	c.Progress("controllers and scheduler")
+	if err := s.startControllers(p); err != nil {
+		return nil, err
+	}
+	return s, s.startScheduler(p)
+}
+
+// Failed reports the first component that ended without being told to.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// Stop ends the components, clients before servers, and waits for each.
+func (s *Server) Stop() error {
+	var errs []error
+	for _, p := range slices.Backward(s.parts) {
+		p.cancel()
+		<-p.done
+		errs = append(errs, p.err)
+	}
+	s.parts = nil
+	return errors.Join(errs...)
+}
+
+// part is one running component.
+type part struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // set before done is closed
+}
+
+// start runs a component in the background until Stop.
+func (s *Server) start(name string, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &part{cancel: cancel, done: make(chan struct{})}
+	s.parts = append(s.parts, p)
+	go func() {
+		defer close(p.done)
+		err := run(ctx)
+		if ctx.Err() != nil {
+			return // asked to stop: components report that in many ways
+		}
+		if err == nil {
+			err = errors.New("ended unexpectedly")
+		}
+		p.err = fmt.Errorf("%s: %w", name, err)
+		select {
+		case s.failed <- p.err:
+		default:
+		}
+	}()
+}

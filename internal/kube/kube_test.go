@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kube_test
+
+import (
+	"context"
+	"crypto/tls"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/serin-dev/serin/internal/kube"
+)
+
+// One test, because a process starts one control plane in its life.
+func TestControlPlane(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a directory whose path is far too long to hold the unix socket of etcd, which is moved elsewhere then")
+	s, err := kube.Start(t.Context(), kube.Config{Dir: dir, NodeName: "serin", NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kubernetes.NewForConfig(s.REST)
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	t.Run("a Deployment becomes Pods", func(t *testing.T) {
+		if _, err := client.AppsV1().Deployments("default").Create(t.Context(), deployment("web"), metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, func(ctx context.Context) (any, bool) {
+			pods, err := client.CoreV1().Pods("default").List(ctx, metav1.ListOptions{LabelSelector: "app=web"})
+			if err != nil {
+				return err, false
+			}
+			// Pending for want of a node: the scheduler has seen it.
+			return pods.Items, len(pods.Items) == 1 && len(pods.Items[0].Status.Conditions) > 0
+		})
+	})
+
+	t.Run("nobody gets in without a certificate", func(t *testing.T) {
+		plain := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+		for _, path := range []string{"/api", "/readyz", "/metrics"} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.REST.Host+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			res, err := plain.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_ = res.Body.Close()
+			if res.StatusCode != http.StatusUnauthorized {
+				t.Errorf("GET %s without a certificate: %s", path, res.Status)
+			}
+		}
+	})
+
+	t.Run("its files are the owner's alone", func(t *testing.T) {
+		if err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			if info.Mode().Perm()&0o077 != 0 {
+				t.Errorf("%s has mode %s", path, info.Mode())
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	})
+
+	t.Run("a process starts only one", func(t *testing.T) {
+		if _, err := kube.Start(t.Context(), kube.Config{Dir: t.TempDir()}); err == nil {
+			t.Fatal("a second control plane started")
+		}
+	})
+
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	sockets, err := filepath.Glob(filepath.Join(os.TempDir(), "serin-*", "etcd.sock"))
+	if err != nil || len(sockets) > 0 {
+		t.Errorf("left behind: %v (%v)", sockets, err)
+	}
+}
+
+func deployment(name string) *appsv1.Deployment {
+	labels := map[string]string{"app": name}
+	return &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: appsv1.DeploymentSpec{
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web"}}},
+			},
+		},
+	}
+}
+
+// eventually calls check until it says yes, and prints what it last saw.
+func eventually(t *testing.T, check func(context.Context) (any, bool)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		last, ok := check(ctx)
+		if ok {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("did not happen within 30 s; last seen: %+v", last)
+		case <-tick.C:
+		}
+	}
+}
