@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// serin-fetch runs before every model: it must start in milliseconds, which Kubernetes clients do not.
+func TestDependencies(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for pkg := range strings.FieldsSeq(string(out)) {
+		for _, banned := range []string{"k8s.io/", "sigs.k8s.io/", "github.com/prometheus/", "github.com/spf13/"} {
+			if strings.HasPrefix(pkg, banned) {
+				t.Errorf("serin-fetch links %s", pkg)
+			}
+		}
+	}
+}

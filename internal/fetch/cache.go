@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A cache keeps downloads for other runs. Its folder holds
+//
+//	blobs/{sha256 of content}    the content, read-only
+//	index/{sha256 of object}     which blob a version of a stored object is; touched by every use
+//	locks/{sha256 of object}     held while that object is downloaded, so that others wait instead of downloading too
+//	tmp/                         downloads under way
+//	lock                         shared by running fetches, exclusive while one of them cleans up
+//
+// A blob is complete once it has its name, and an index entry is written after its blob, so no crash
+// leaves a wrong answer. Targets get hard links to blobs, hence a program that writes to its model
+// writes to the cache: size and modification time, always blobTime, tell such a blob from a good one.
+type cache struct {
+	dir  string
+	lock *os.File
+}
+
+// unused is how long an entry stays without being used.
+const unused = 30 * 24 * time.Hour
+
+var blobTime = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+// A digest is a hexadecimal SHA-256.
+type digest string
+
+type entry struct {
+	Object  string `json:"object"`
+	Version string `json:"version"`
+	Digest  digest `json:"sha256"`
+	Size    int64  `json:"size"`
+}
+
+// openCache makes the folder ready. The first of several running fetches cleans up.
+func openCache(ctx context.Context, dir string) (*cache, error) {
+	for _, sub := range []string{"blobs", "index", "locks", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
+			return nil, err
+		}
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	c := &cache{dir: dir, lock: f}
+	alone, err := tryLock(f, syscall.LOCK_EX)
+	if alone && err == nil {
+		err = c.clean(time.Now())
+	}
+	if err == nil {
+		err = lock(ctx, f, syscall.LOCK_SH)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return c, nil
+}
+
+func (c *cache) close() error { return c.lock.Close() }
+
+// get returns the path of the blob that holds o, and whether it was there already. On a miss, fill
+// writes the content to the path it is given.
+func (c *cache) get(ctx context.Context, o object, fill func(path string) (digest, error)) (string, bool, error) {
+	key := cacheKey(o)
+	if blob, ok := c.find(key, o); ok {
+		return blob, true, nil
+	}
+	f, err := os.OpenFile(filepath.Join(c.dir, "locks", key), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return "", false, err
+	}
+	defer f.Close()
+	if err := lock(ctx, f, syscall.LOCK_EX); err != nil {
+		return "", false, err
+	}
+	if blob, ok := c.find(key, o); ok { // someone else was faster
+		return blob, true, nil
+	}
+	blob, err := c.add(key, o, fill)
+	return blob, false, err
+}
+
+// find looks o up and marks it as used.
+func (c *cache) find(key string, o object) (string, bool) {
+	path := filepath.Join(c.dir, "index", key)
+	e, err := readEntry(path)
+	if err != nil || o.size >= 0 && e.Size != o.size || !c.intact(e) {
+		return "", false
+	}
+	now := time.Now()
+	if os.Chtimes(path, now, now) != nil {
+		return "", false
+	}
+	return c.blob(e.Digest), true
+}
+
+func (c *cache) add(key string, o object, fill func(path string) (digest, error)) (string, error) {
+	dir, err := os.MkdirTemp(filepath.Join(c.dir, "tmp"), "")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(dir)
+	tmp := filepath.Join(dir, "blob")
+	sum, err := fill(tmp)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(tmp)
+	if err != nil {
+		return "", err
+	}
+	e := entry{Object: displayedID(o.id), Version: o.version, Digest: sum, Size: info.Size()}
+	if !c.intact(e) { // otherwise another object has the same content, and targets link to it already
+		if err := os.Chtimes(tmp, blobTime, blobTime); err != nil {
+			return "", err
+		}
+		if err := os.Rename(tmp, c.blob(sum)); err != nil {
+			return "", err
+		}
+	}
+	return c.blob(sum), writeEntry(filepath.Join(dir, "entry"), filepath.Join(c.dir, "index", key), e)
+}
+
+func (c *cache) blob(d digest) string { return filepath.Join(c.dir, "blobs", string(d)) }
+
+// intact is a cheap check; the content was verified when it was downloaded.
+func (c *cache) intact(e entry) bool {
+	info, err := os.Lstat(c.blob(e.Digest))
+	return err == nil && info.Mode().IsRegular() && info.Size() == e.Size && info.ModTime().Equal(blobTime)
+}
+
+// clean removes what killed runs left, entries nobody used for a while and blobs without an entry.
+// It runs with the exclusive lock: no other fetch looks at the cache meanwhile.
+func (c *cache) clean(now time.Time) error {
+	for _, sub := range []string{"tmp", "locks"} {
+		if err := removeIf(filepath.Join(c.dir, sub), func(os.DirEntry) bool { return true }); err != nil {
+			return err
+		}
+	}
+	used := map[string]bool{}
+	index := filepath.Join(c.dir, "index")
+	err := removeIf(index, func(d os.DirEntry) bool {
+		info, err := d.Info()
+		if err != nil || now.Sub(info.ModTime()) > unused {
+			return true
+		}
+		e, err := readEntry(filepath.Join(index, d.Name()))
+		if err != nil {
+			return true
+		}
+		used[string(e.Digest)] = true
+		return false
+	})
+	if err != nil {
+		return err
+	}
+	return removeIf(filepath.Join(c.dir, "blobs"), func(d os.DirEntry) bool { return !used[d.Name()] })
+}
+
+func removeIf(dir string, unwanted func(os.DirEntry) bool) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !unwanted(e) {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(dir, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cacheKey names one version of one stored object.
+func cacheKey(o object) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d", o.id, o.version, o.size))
+	return hex.EncodeToString(sum[:])
+}
+
+// displayedID drops what may be secret in a URL: the index is only read by people.
+func displayedID(id string) string {
+	if s, err := parse(id); err == nil {
+		return s.String()
+	}
+	before, _, _ := strings.Cut(id, "?")
+	return before
+}
+
+func readEntry(path string) (entry, error) {
+	var e entry
+	b, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(b, &e)
+	}
+	if err == nil && len(e.Digest) != sha256.Size*2 {
+		err = errors.New("not a digest")
+	}
+	return e, err
+}
+
+func writeEntry(tmp, path string, e entry) error {
+	b, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(tmp, b, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(tmp, path)
+}

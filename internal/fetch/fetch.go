@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package fetch puts a stored model into a directory, whole or not at all.
+//
+// It is the body of the init container storage-initializer. It reads local files, Google Cloud
+// Storage, S3 and plain HTTP servers; it never writes to a source, never runs what it fetched, and
+// never asks a metadata service on a machine that has none, so that it starts in milliseconds.
+//
+// Data flows one way:
+//
+//	source.list -> objects -> cache.get (download on a miss) -> a hidden folder in the target -> rename
+//
+// Only the last step changes what the model server sees. Whatever a killed run leaves behind lies in
+// folders that the next run removes. Every error that leaves the package is one line for people.
+package fetch
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Config says what to fetch and where to put it.
+type Config struct {
+	Models   []Model
+	CacheDir string    // holds downloads shared by all runs; empty means no cache
+	Log      io.Writer // plain lines for people
+}
+
+// Model is one thing to fetch.
+type Model struct {
+	Source string // a URI or an absolute path
+	Dest   string // the folder to fill; made when missing
+}
+
+// parallel is how many objects of a model are in flight at once: enough to hide round trips, few
+// enough to keep the memory of an init container small.
+const parallel = 8
+
+// Run fetches every model, in order, and stops at the first failure.
+func Run(ctx context.Context, cfg Config) error {
+	return (&fetcher{log: cfg.Log, backoff: defaultBackoff}).run(ctx, cfg)
+}
+
+type fetcher struct {
+	log     io.Writer
+	cache   *cache // nil means none
+	backoff backoff
+}
+
+func (f *fetcher) run(ctx context.Context, cfg Config) error {
+	sources := make([]source, len(cfg.Models))
+	for i, m := range cfg.Models {
+		s, err := parse(m.Source)
+		if err != nil {
+			return err
+		}
+		sources[i] = s
+	}
+	if cfg.CacheDir != "" {
+		c, err := openCache(ctx, cfg.CacheDir)
+		if err != nil {
+			return explain("the cache "+cfg.CacheDir, err)
+		}
+		defer c.close()
+		f.cache = c
+	}
+	for i, m := range cfg.Models {
+		if err := f.model(ctx, sources[i], m.Dest); err != nil {
+			return explain(sources[i].String(), err)
+		}
+	}
+	return nil
+}
+
+// model fetches one model into the folder dest.
+func (f *fetcher) model(ctx context.Context, src source, dest string) error {
+	start := time.Now()
+	fmt.Fprintf(f.log, "fetching %s to %s\n", src, dest)
+	t, err := openTarget(ctx, dest)
+	if err != nil {
+		return explain(dest, err)
+	}
+	defer t.close()
+
+	var objects []object
+	err = f.retry(ctx, src.String(), func() (_ bool, err error) {
+		ctx, cancel := context.WithTimeout(ctx, f.backoff.stall)
+		defer cancel()
+		objects, err = src.list(ctx)
+		return false, err
+	})
+	if err != nil {
+		return err
+	}
+	p := newProgress(f.log, src.String(), objects)
+	defer p.stop()
+	if err := f.files(ctx, objects, t.staged, p); err != nil {
+		return err
+	}
+	if len(objects) == 1 && objects[0].archive != noArchive {
+		if err := unpackStaged(ctx, t.staged, objects[0]); err != nil {
+			return err
+		}
+	}
+	if err := t.commit(); err != nil {
+		return explain(dest, err)
+	}
+	p.stop()
+	p.summary(time.Since(start))
+	return nil
+}
+
+// files puts every object into the folder dir.
+func (f *fetcher) files(ctx context.Context, objects []object, dir string, p *progress) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, o := range objects {
+		g.Go(func() error {
+			to := filepath.Join(dir, filepath.FromSlash(o.name))
+			if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+				return err
+			}
+			return f.file(ctx, o, to, p)
+		})
+	}
+	return g.Wait()
+}
+
+// file puts one object at the path to, from the cache where possible.
+func (f *fetcher) file(ctx context.Context, o object, to string, p *progress) error {
+	if f.cache == nil || o.version == "" {
+		_, err := f.download(ctx, o, to, p)
+		return err
+	}
+	blob, hit, err := f.cache.get(ctx, o, func(tmp string) (digest, error) {
+		return f.download(ctx, o, tmp, p)
+	})
+	if err != nil {
+		return err
+	}
+	if hit {
+		p.cached(o)
+	}
+	return linkOrCopy(blob, to)
+}
+
+// unpackStaged replaces the one staged archive by what it holds.
+func unpackStaged(ctx context.Context, staged string, o object) error {
+	from := filepath.Join(staged, filepath.FromSlash(o.name))
+	// The archive steps aside first: it may hold a file of its own name.
+	aside := filepath.Join(filepath.Dir(staged), "archive")
+	if err := os.Rename(from, aside); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(staged); err != nil { // its folder, when it had one
+		return err
+	}
+	if err := os.Mkdir(staged, 0o755); err != nil {
+		return err
+	}
+	if err := unpack(ctx, aside, o.archive, staged); err != nil {
+		return archiveError(o, err)
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// fileSource is a file or folder of this machine.
+type fileSource struct{ uri, path string }
+
+func (s fileSource) String() string { return s.uri }
+
+// maxDepth stops at circles of symbolic links.
+const maxDepth = 32
+
+func (s fileSource) list(ctx context.Context) ([]object, error) {
+	info, err := os.Stat(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, permanent(s.uri, "no such model: no such file or folder")
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		o, err := s.object(path.Base(s.path), s.path, info)
+		return []object{o}, err
+	}
+	objects, err := s.folder(ctx, nil, "", 0)
+	if err == nil && len(objects) == 0 {
+		return nil, permanent(s.uri, "no such model: the folder is empty")
+	}
+	return objects, err
+}
+
+// folder appends the files below rel. It follows symbolic links, as tools that keep models in a
+// shared folder use them, but skips names with two leading dots: Kubernetes volumes keep their
+// copies there.
+func (s fileSource) folder(ctx context.Context, objects []object, rel string, depth int) ([]object, error) {
+	if depth > maxDepth {
+		return nil, permanent(s.uri, "the folders nest too deep: "+rel)
+	}
+	entries, err := os.ReadDir(filepath.Join(s.path, rel))
+	if err != nil {
+		return nil, err
+	}
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), "..") {
+			continue
+		}
+		name := path.Join(rel, entry.Name())
+		full := filepath.Join(s.path, name)
+		info, err := os.Stat(full)
+		if err != nil {
+			return nil, err
+		}
+		if info.IsDir() {
+			objects, err = s.folder(ctx, objects, name, depth+1)
+		} else {
+			var o object
+			o, err = s.object(name, full, info)
+			objects = append(objects, o)
+		}
+		switch {
+		case err != nil:
+			return nil, err
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
+		case len(objects) > maxObjects:
+			return nil, permanent(s.uri, fmt.Sprintf("more than %d files: name the folder of one model", maxObjects))
+		}
+	}
+	return objects, nil
+}
+
+func (s fileSource) object(name, full string, info fs.FileInfo) (object, error) {
+	if !info.Mode().IsRegular() {
+		return object{}, permanent(s.uri, name+" is not a regular file")
+	}
+	return object{
+		name:    name,
+		id:      "file://" + full,
+		version: info.ModTime().UTC().Format("2006-01-02T15:04:05.999999999"),
+		size:    info.Size(),
+		archive: archiveOf(name),
+		open:    func(context.Context, int64) (io.ReadCloser, error) { return os.Open(full) },
+	}, nil
+}

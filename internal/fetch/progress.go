@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetch
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// progress tells a person who reads the log how far a model is: at most a line a second, none for
+// what is over sooner.
+type progress struct {
+	log     io.Writer
+	subject string
+	total   int64 // -1 when unknown
+	files   int
+
+	done, hits atomic.Int64
+
+	once  sync.Once
+	quit  chan struct{}
+	ended chan struct{}
+}
+
+func newProgress(log io.Writer, subject string, objects []object) *progress {
+	p := &progress{log: log, subject: subject, files: len(objects), quit: make(chan struct{}), ended: make(chan struct{})}
+	for _, o := range objects {
+		if o.size < 0 || p.total < 0 {
+			p.total = -1
+			break
+		}
+		p.total += o.size
+	}
+	go p.report()
+	return p
+}
+
+func (p *progress) add(n int64) { p.done.Add(n) }
+
+// cached counts an object that was not downloaded.
+func (p *progress) cached(o object) {
+	p.hits.Add(1)
+	p.done.Add(max(o.size, 0))
+}
+
+func (p *progress) report() {
+	defer close(p.ended)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var last int64
+	for {
+		select {
+		case <-p.quit:
+			return
+		case <-tick.C:
+		}
+		if done := p.done.Load(); done != last {
+			fmt.Fprintf(p.log, "%s: %s of %s, %s/s\n", p.subject, size(done), size(p.total), size(done-last))
+			last = done
+		}
+	}
+}
+
+// stop returns when nothing is reported any more. It may be called twice.
+func (p *progress) stop() {
+	p.once.Do(func() { close(p.quit) })
+	<-p.ended
+}
+
+func (p *progress) summary(took time.Duration) {
+	files := "files"
+	if p.files == 1 {
+		files = "file"
+	}
+	fmt.Fprintf(p.log, "fetched %s: %d %s, %s, in %.2f s, %d from the cache\n",
+		p.subject, p.files, files, size(p.done.Load()), took.Seconds(), p.hits.Load())
+}
+
+// size is a size for people.
+func size(n int64) string {
+	switch {
+	case n < 0:
+		return "unknown size"
+	case n < 1<<10:
+		return fmt.Sprintf("%d B", n)
+	case n < 1<<20:
+		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	case n < 1<<30:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// backoff spaces the attempts of one request. Attempts are few: an init container that gave up is
+// started again by Kubernetes, and until then the user reads why.
+type backoff struct {
+	attempts int
+	base     time.Duration // doubled after every attempt
+	stall    time.Duration // an attempt without a byte for so long is over
+}
+
+var defaultBackoff = backoff{attempts: 5, base: 200 * time.Millisecond, stall: 30 * time.Second}
+
+// retry calls do until it succeeds, fails for good, or has used up its attempts. When do reports
+// that it got further, the count begins anew.
+func (f *fetcher) retry(ctx context.Context, subject string, do func() (further bool, err error)) error {
+	for attempt, pause := 1, f.backoff.base; ; attempt, pause = attempt+1, 2*pause {
+		further, err := do()
+		if further {
+			attempt, pause = 1, f.backoff.base
+		}
+		if again, err := f.again(ctx, subject, err, attempt); !again {
+			return err
+		}
+		if err := wait(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// again reports whether a failed attempt is worth repeating, and puts its error into words.
+func (f *fetcher) again(ctx context.Context, subject string, err error, attempt int) (bool, error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	err = explain(subject, err)
+	var e *Error
+	if !errors.As(err, &e) || !e.transient || attempt >= f.backoff.attempts {
+		return false, err
+	}
+	fmt.Fprintf(f.log, "%v; trying again (%d of %d)\n", err, attempt+1, f.backoff.attempts)
+	return true, err
+}
+
+// wait lasts between half of d and d, so that many replicas do not knock in step.
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d/2 + rand.N(d/2+1))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

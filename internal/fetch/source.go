@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fetch
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// A source is one place a model is stored.
+type source interface {
+	// String is the source as shown to people, without secrets.
+	String() string
+	// list names the files of the model. It asks for no content.
+	list(ctx context.Context) ([]object, error)
+}
+
+// An object is one stored file.
+type object struct {
+	name    string // where it goes below the target, with slashes; always local
+	id      string // where it comes from, unique over all sources
+	version string // changes whenever the content does; empty when the source cannot tell
+	size    int64  // -1 when unknown
+	crc32c  uint32 // 0 when unknown
+	archive archive
+
+	// open reads the content of exactly this version from offset on. Only resumable objects are
+	// asked for an offset above 0.
+	open      func(ctx context.Context, offset int64) (io.ReadCloser, error)
+	resumable bool
+}
+
+// maxObjects bounds one model. A listing that passes it is most likely a whole bucket named by mistake.
+const maxObjects = 100_000
+
+const supported = "use gs://bucket/path, s3://bucket/path, https://host/file, http://host/file, file:///path or an absolute path"
+
+// parse tells what a storage URI names.
+func parse(uri string) (source, error) {
+	if strings.HasPrefix(uri, "/") {
+		return fileSource{uri: uri, path: filepath.Clean(uri)}, nil
+	}
+	scheme, rest, ok := strings.Cut(uri, "://")
+	if !ok {
+		return nil, permanent(quoted(uri), "not a storage URI: "+supported)
+	}
+	switch strings.ToLower(scheme) {
+	case "file":
+		p := strings.TrimPrefix(rest, "localhost")
+		if !strings.HasPrefix(p, "/") {
+			return nil, permanent(uri, "a file URI needs an absolute path, as in file:///path")
+		}
+		return fileSource{uri: uri, path: filepath.Clean(p)}, nil
+	case "gs", "s3":
+		bucket, key, _ := strings.Cut(rest, "/")
+		if bucket == "" || strings.ContainsAny(bucket, " ?#@:%") {
+			return nil, permanent(quoted(uri), "no valid bucket name in the URI: "+supported)
+		}
+		return bucketSource{store: stores[strings.ToLower(scheme)], bucket: bucket, key: strings.TrimLeft(key, "/")}, nil
+	case "http", "https":
+		u, err := url.Parse(uri)
+		if err != nil || u.Hostname() == "" {
+			return nil, permanent(quoted(scheme+"://..."), "not a valid URL: "+supported)
+		}
+		return httpSource{url: u}, nil
+	default:
+		return nil, permanent(quoted(uri), fmt.Sprintf("the scheme %q is not supported: %s", scheme, supported))
+	}
+}
+
+// quoted keeps control characters of a bad URI out of the log.
+func quoted(s string) string { return fmt.Sprintf("%q", s) }
+
+// below tells where key goes in the folder that prefix stands for. The prefix ends in a slash or is
+// empty. Keys that would leave the folder have no place.
+func below(prefix, key string) (string, bool) {
+	rel, ok := strings.CutPrefix(key, prefix)
+	if !ok || rel == "" || path.Clean(rel) != rel || !filepath.IsLocal(filepath.FromSlash(rel)) {
+		return "", false
+	}
+	return rel, true
+}
