@@ -63,7 +63,7 @@ func (s *Server) startAPIServer(ctx context.Context, c Config, p *pki, etcd stri
 	if errs := completed.Validate(); len(errs) > 0 {
 		return fmt.Errorf("kube-apiserver's options: %w", utilerrors.NewAggregate(errs))
 	}
-	s.start("kube-apiserver", func(ctx context.Context) error { return app.Run(ctx, completed) })
+	s.Start("kube-apiserver", func(ctx context.Context) error { return app.Run(ctx, completed) })
 	return s.waitReady(ctx)
 }
 
@@ -86,7 +86,7 @@ func (s *Server) waitReady(ctx context.Context) error {
 			return nil
 		}
 		select {
-		case err := <-s.failed:
+		case err := <-s.Failed():
 			return err
 		case <-ctx.Done():
 			return fmt.Errorf("wait for kube-apiserver: %w", errors.Join(ctx.Err(), fmt.Errorf("it last said: %s (%w)", last, err)))

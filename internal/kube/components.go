@@ -52,7 +52,7 @@ func (s *Server) startControllers(p *pki) error {
 	if err != nil {
 		return fmt.Errorf("configure kube-controller-manager: %w", err)
 	}
-	s.start("kube-controller-manager", func(ctx context.Context) error { return controllers.Run(ctx, c.Complete()) })
+	s.Start("kube-controller-manager", func(ctx context.Context) error { return controllers.Run(ctx, c.Complete()) })
 	return nil
 }
 
@@ -67,7 +67,7 @@ func (s *Server) startScheduler(p *pki) error {
 	}); err != nil {
 		return fmt.Errorf("kube-scheduler: %w", err)
 	}
-	s.start("kube-scheduler", func(ctx context.Context) error {
+	s.Start("kube-scheduler", func(ctx context.Context) error {
 		c, sched, err := scheduler.Setup(ctx, o)
 		if err != nil {
 			return err

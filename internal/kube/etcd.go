@@ -47,7 +47,7 @@ func (s *Server) startEtcd(ctx context.Context, c Config) (endpoint string, err 
 		remove()
 		return "", fmt.Errorf("start etcd in %s: %w", e.Dir, err)
 	}
-	s.start("etcd", func(ctx context.Context) error {
+	s.Start("etcd", func(ctx context.Context) error {
 		defer remove()
 		defer server.Close()
 		select {
@@ -60,7 +60,7 @@ func (s *Server) startEtcd(ctx context.Context, c Config) (endpoint string, err 
 	select {
 	case <-server.Server.ReadyNotify():
 		return client.String(), nil
-	case err := <-s.failed:
+	case err := <-s.Failed():
 		return "", err
 	case <-ctx.Done():
 		return "", ctx.Err()

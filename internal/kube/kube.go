@@ -26,11 +26,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync/atomic"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
+
+	"github.com/serin-dev/serin/internal/supervise"
 )
 
 // Config says where a Server keeps its state and where it listens.
@@ -52,7 +53,7 @@ type Config struct {
 	Progress func(string)
 }
 
-// Server is a running control plane.
+// Server is a running control plane: its parts, and how to reach it.
 type Server struct {
 	// REST connects as an administrator, unthrottled.
 	REST *rest.Config
@@ -61,8 +62,7 @@ type Server struct {
 	// NodeTLS is for the node's own server: the API server alone may call it.
 	NodeTLS *tls.Config
 
-	parts  []*part    // in the order of their start
-	failed chan error // the first part that ended by itself
+	*supervise.Parts
 }
 
 var started atomic.Bool
@@ -92,7 +92,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{NodeTLS: p.nodeTLS(), failed: make(chan error, 1)}
+	s := &Server{NodeTLS: p.nodeTLS(), Parts: supervise.New()}
 	if s.Kubeconfig, s.REST, err = p.admin("https://" + c.Listener.Addr().String()); err != nil {
 		return nil, err
 	}
@@ -122,48 +122,4 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 		return nil, err
 	}
 	return s, s.startScheduler(p)
-}
-
-// Failed reports the first component that ended without being told to.
-func (s *Server) Failed() <-chan error { return s.failed }
-
-// Stop ends the components, clients before servers, and waits for each.
-func (s *Server) Stop() error {
-	var errs []error
-	for _, p := range slices.Backward(s.parts) {
-		p.cancel()
-		<-p.done
-		errs = append(errs, p.err)
-	}
-	s.parts = nil
-	return errors.Join(errs...)
-}
-
-// part is one running component.
-type part struct {
-	cancel context.CancelFunc
-	done   chan struct{}
-	err    error // set before done is closed
-}
-
-// start runs a component in the background until Stop.
-func (s *Server) start(name string, run func(context.Context) error) {
-	ctx, cancel := context.WithCancel(context.Background())
-	p := &part{cancel: cancel, done: make(chan struct{})}
-	s.parts = append(s.parts, p)
-	go func() {
-		defer close(p.done)
-		err := run(ctx)
-		if ctx.Err() != nil {
-			return // asked to stop: components report that in many ways
-		}
-		if err == nil {
-			err = errors.New("ended unexpectedly")
-		}
-		p.err = fmt.Errorf("%s: %w", name, err)
-		select {
-		case s.failed <- p.err:
-		default:
-		}
-	}()
 }

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package supervise runs the long-lived parts of a process: started one after
+// the other, watched for an unexpected end, stopped in reverse order. It
+// restarts nothing; a part that ends is a reason to end the process.
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Parts are running parts. Its methods belong to one goroutine.
+type Parts struct {
+	parts  []*part
+	failed chan error
+}
+
+type part struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // set before done is closed
+}
+
+// New has no parts yet.
+func New() *Parts { return &Parts{failed: make(chan error, 1)} }
+
+// Start runs a part in the background. Its context ends when Stop reaches it,
+// and only then: parts outlive the request to stop until their turn comes.
+func (s *Parts) Start(name string, run func(context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	p := &part{cancel: cancel, done: make(chan struct{})}
+	s.parts = append(s.parts, p)
+	go func() {
+		defer close(p.done)
+		err := run(ctx)
+		if ctx.Err() != nil {
+			return // asked to stop: parts report that in many ways
+		}
+		if err == nil {
+			err = errors.New("ended unexpectedly")
+		}
+		p.err = fmt.Errorf("%s: %w", name, err)
+		select {
+		case s.failed <- p.err:
+		default:
+		}
+	}()
+}
+
+// Failed reports the first part that ended without being told to.
+func (s *Parts) Failed() <-chan error { return s.failed }
+
+// Stop ends the parts, latest first, waits for each, and returns the errors of
+// those that had ended by themselves.
+func (s *Parts) Stop() error {
+	var errs []error
+	for _, p := range slices.Backward(s.parts) {
+		p.cancel()
+		<-p.done
+		errs = append(errs, p.err)
+	}
+	s.parts = nil
+	return errors.Join(errs...)
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package supervise_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/serin-dev/serin/internal/supervise"
+)
+
+func TestStopEndsPartsInReverseOrder(t *testing.T) {
+	var ended []string // written by one part at a time: Stop waits for each
+	s := supervise.New()
+	for _, name := range []string{"store", "server", "client"} {
+		s.Start(name, func(ctx context.Context) error {
+			<-ctx.Done()
+			ended = append(ended, name)
+			return ctx.Err()
+		})
+	}
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"client", "server", "store"}, ended); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPartThatEndsByItselfIsReported(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want string
+	}{
+		"with an error": {errors.New("disk full"), "store: disk full"},
+		"without one":   {nil, "store: ended unexpectedly"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := supervise.New()
+			s.Start("store", func(context.Context) error { return c.err })
+			if err := <-s.Failed(); err.Error() != c.want {
+				t.Errorf("failed: %v, want %s", err, c.want)
+			}
+			if err := s.Stop(); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("Stop: %v, want %s", err, c.want)
+			}
+		})
+	}
+}
