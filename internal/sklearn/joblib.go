@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sklearn
+
+import (
+	"errors"
+	"strings"
+)
+
+// joblib pickles a NumpyArrayWrapper in the place of each array and writes the
+// elements right behind the opcode that completes the wrapper:
+//
+//	... BUILD | pad length (1 byte) | padding | elements | more opcodes ...
+//
+// Old versions write no padding, and an array of Python objects is a pickle of
+// its own.
+
+func isArrayWrapper(g *global) bool { return strings.HasSuffix(g.name, ".NumpyArrayWrapper") }
+
+// unwrapArray replaces the wrapper on top of the stack by its array.
+func (m *machine) unwrapArray(w *object) error {
+	if class, ok := w.state.entries["subclass"].(*global); !ok || class.name != "numpy.ndarray" {
+		return errors.New("a joblib array is of an unknown class")
+	}
+	a := &ndarray{}
+	kind, ok := w.state.entries["dtype"].(*dtype)
+	if !ok {
+		return errors.New("a joblib array has no dtype")
+	}
+	if kind.kind == 'O' {
+		v, err := m.nested()
+		if err != nil {
+			return err
+		}
+		if a, ok = v.(*ndarray); !ok {
+			return errors.New("a joblib array of objects holds no array")
+		}
+	} else if err := m.readArray(a, kind, w.state.entries); err != nil {
+		return err
+	}
+	m.stack[len(m.stack)-1] = a
+	return nil
+}
+
+func (m *machine) readArray(a *ndarray, kind *dtype, state map[string]any) error {
+	if _, ok := state["numpy_array_alignment_bytes"].(int64); ok {
+		n, err := m.byte()
+		if err != nil {
+			return err
+		}
+		if _, err := m.take(uint64(n)); err != nil {
+			return err
+		}
+	}
+	shape, ok := state["shape"].(tuple)
+	if !ok {
+		return errors.New("a joblib array has no shape")
+	}
+	size := uint64(kind.size)
+	for _, dim := range shape {
+		n, ok := dim.(int64)
+		if !ok || n < 0 || (n > 0 && size > uint64(len(m.data))/uint64(n)) {
+			return errTruncated
+		}
+		size *= uint64(n)
+	}
+	elements, err := m.take(size)
+	if err != nil {
+		return err
+	}
+	return a.fill(m, kind, shape, state["order"] == any("F"), raw(elements))
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package sklearn answers predictions with models that scikit-learn saved.
+//
+// Load takes the bytes of a .joblib, .pkl or .pickle file. They pass through
+// three stages: decompress undoes joblib's compression; a restricted unpickler
+// turns the opcodes into plain values, looking up every name the file mentions
+// in one fixed table; and a builder per estimator checks those values and
+// copies what predicting needs. A Model is immutable and safe for concurrent
+// use.
+//
+// The package never runs, imports or resolves anything that a file names: a
+// name outside the table ends the load with an error that says which one it
+// was. It reads nothing but the bytes it is given, and the memory it takes is
+// bounded by Limits whatever they hold.
+package sklearn
+
+import (
+	"fmt"
+	"math"
+	"sync"
+)
+
+// Limits bounds what loading one file may take.
+type Limits struct {
+	// Bytes bounds the file after decompression, and, counted apart, the
+	// numbers copied out of it.
+	Bytes int
+	// Objects bounds the values the pickle makes: one opcode of one byte may
+	// cost a hundred bytes of memory.
+	Objects int
+}
+
+// DefaultLimits fits any model that a pod of the usual 2 GiB could serve.
+var DefaultLimits = Limits{Bytes: 1 << 30, Objects: 4 << 20}
+
+// Matrix holds the samples to predict, row after row.
+type Matrix struct {
+	Rows, Cols int
+	Data       []float64 // Rows * Cols values
+}
+
+// Model is a fitted classifier, with the transformers that come before it.
+type Model struct {
+	transforms []transformer
+	classifier classifier
+	classes    []any
+	features   []string
+	scratches  sync.Pool
+}
+
+// A step is one estimator of a model.
+type step interface {
+	// accepts reports why the estimator refuses a row, in scikit-learn's words.
+	accepts(row []float64) error
+	shape() input
+}
+
+type transformer interface {
+	step
+	transform(row []float64)
+}
+
+type classifier interface {
+	step
+	labels() []any
+	// predict returns the index of the row's class.
+	predict(row []float64, s *scratch) int
+	// hasProba reports whether proba may be called.
+	hasProba() bool
+	// proba fills dst, one probability per class.
+	proba(dst, row []float64, s *scratch)
+}
+
+// scratch is the memory that answering one request reuses. Each slice grows to
+// what the model needs and stays.
+type scratch struct {
+	row       []float64
+	kernel    []float64
+	decisions []float64
+	scores    []float64
+	pairs     []float64
+	votes     []int
+}
+
+// input is what an estimator knows about the rows it was fitted on.
+type input struct {
+	class    string // as scikit-learn's messages name it: "SVC"
+	features int
+	names    []string // of the columns, if it was fitted on a DataFrame
+	allowNaN bool
+	single   bool // the estimator rounds its input to float32
+}
+
+func (in input) shape() input { return in }
+
+// accepts gives the messages that scikit-learn gives.
+func (in input) accepts(row []float64) error {
+	limit := math.MaxFloat64
+	if in.single {
+		limit = math.MaxFloat32
+	}
+	for _, v := range row {
+		switch {
+		case v >= -limit && v <= limit:
+		case math.IsNaN(v) && in.allowNaN:
+		case math.IsNaN(v):
+			return fmt.Errorf("Input X contains NaN.") //nolint:staticcheck,revive // scikit-learn's own sentence
+		case in.single:
+			return fmt.Errorf("Input X contains infinity or a value too large for dtype('float32').") //nolint:staticcheck,revive // scikit-learn's own sentence
+		default:
+			return fmt.Errorf("Input X contains infinity or a value too large for dtype('float64').") //nolint:staticcheck,revive // scikit-learn's own sentence
+		}
+	}
+	return nil
+}
+
+// Load reads a model from the bytes of a file. The model keeps no reference to
+// them.
+func Load(data []byte, limits Limits) (*Model, error) {
+	raw, err := decompress(data, limits.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	value, err := unpickle(raw, limits.Objects)
+	if err != nil {
+		return nil, err
+	}
+	return build(value, limits.Bytes)
+}
+
+// Class names the estimator that gives the answers: "SVC".
+func (m *Model) Class() string { return m.classifier.shape().class }
+
+// Classes lists the labels the model can answer, each an int64, float64, bool
+// or string. Predict answers with indexes into it.
+func (m *Model) Classes() []any { return m.classes }
+
+// FeatureNames lists the columns of the DataFrame the model was fitted on, or
+// nothing if it was fitted on an array.
+func (m *Model) FeatureNames() []string { return m.features }
+
+// HasProba reports whether the model can tell probabilities.
+func (m *Model) HasProba() bool { return m.classifier.hasProba() }
+
+// Predict appends the class index of each row of x to dst.
+func (m *Model) Predict(dst []int, x Matrix) ([]int, error) {
+	s := m.scratch()
+	defer m.scratches.Put(s)
+	if err := m.checkShape(x); err != nil {
+		return dst, err
+	}
+	for i := range x.Rows {
+		row, err := m.prepare(x, i, s)
+		if err != nil {
+			return dst, err
+		}
+		dst = append(dst, m.classifier.predict(row, s))
+	}
+	return dst, nil
+}
+
+// PredictProba appends the probabilities of each row of x to dst, in the order
+// of Classes.
+func (m *Model) PredictProba(dst []float64, x Matrix) ([]float64, error) {
+	if !m.HasProba() {
+		return dst, fmt.Errorf("this %s has no predict_proba", m.Class())
+	}
+	s := m.scratch()
+	defer m.scratches.Put(s)
+	if err := m.checkShape(x); err != nil {
+		return dst, err
+	}
+	for i := range x.Rows {
+		row, err := m.prepare(x, i, s)
+		if err != nil {
+			return dst, err
+		}
+		n := len(dst)
+		dst = append(dst, make([]float64, len(m.classes))...)
+		m.classifier.proba(dst[n:], row, s)
+	}
+	return dst, nil
+}
+
+func (m *Model) first() input {
+	if len(m.transforms) > 0 {
+		return m.transforms[0].shape()
+	}
+	return m.classifier.shape()
+}
+
+func (m *Model) checkShape(x Matrix) error {
+	in := m.first()
+	switch {
+	case x.Cols == 0:
+		return fmt.Errorf("Found array with 0 feature(s) (shape=(%d, 0)) while a minimum of 1 is required by %s.", x.Rows, in.class) //nolint:staticcheck,revive // scikit-learn's own sentence
+	case x.Cols != in.features:
+		return fmt.Errorf("X has %d features, but %s is expecting %d features as input.", x.Cols, in.class, in.features) //nolint:staticcheck,revive // scikit-learn's own sentence
+	}
+	return nil
+}
+
+// prepare returns row i as the classifier wants it.
+func (m *Model) prepare(x Matrix, i int, s *scratch) ([]float64, error) {
+	row := x.Data[i*x.Cols : (i+1)*x.Cols]
+	if len(m.transforms) > 0 {
+		row = append(s.row[:0], row...)
+		s.row = row
+	}
+	for _, t := range m.transforms {
+		if err := t.accepts(row); err != nil {
+			return nil, err
+		}
+		t.transform(row)
+	}
+	return row, m.classifier.accepts(row)
+}
+
+func (m *Model) scratch() *scratch {
+	if s, ok := m.scratches.Get().(*scratch); ok {
+		return s
+	}
+	return &scratch{}
+}
+
+// sized returns *buf with n elements, whatever they hold.
+func sized[T any](buf *[]T, n int) []T {
+	if cap(*buf) < n {
+		*buf = make([]T, n)
+	}
+	return (*buf)[:n]
+}

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package sklearn
+
+import "math"
+
+// tree is the decision tree that classifiers and forests share.
+type tree struct {
+	nodes   []node
+	leaves  []float64 // one probability per class and leaf
+	missing bool      // NaN is a value like others
+}
+
+// node sends a row left if its feature is at most the threshold. A leaf has
+// no left child, and right is the index of its first probability.
+type node struct {
+	threshold   float64
+	left, right int32
+	feature     int32
+	missingLeft bool
+}
+
+const leaf = -1
+
+// newTree reads the tree_ of a fitted classifier with this many classes.
+func newTree(a *attributes, classes int) (t *tree, features int) {
+	o, ok := a.get("tree_").(*object)
+	if !ok {
+		a.failf("it has no tree_")
+		return &tree{}, 0
+	}
+	width, _ := at[int64](o.args, 0)
+	outputs, _ := at[int64](o.args, 2)
+	a.require(outputs == 1, "it predicts several outputs at once, which is not supported")
+	a.require(width > 0 && width < math.MaxInt32, "its tree has no features")
+	inner := &attributes{builder: a.builder, object: o, class: a.class, err: a.err}
+	t = inner.tree(int(width), classes)
+	a.err = inner.err
+	return t, int(width)
+}
+
+func (a *attributes) tree(features, classes int) *tree {
+	nodes := a.array("nodes")
+	left, right := a.column(nodes, "left_child"), a.column(nodes, "right_child")
+	feature, threshold := a.column(nodes, "feature"), a.column(nodes, "threshold")
+	t := &tree{}
+	var missing []decoded
+	if _, t.missing = nodes.dtype.fields["missing_go_to_left"]; t.missing {
+		missing = a.column(nodes, "missing_go_to_left")
+	}
+	values := a.array("values")
+	probabilities := a.floats("values")
+	a.require(len(left) > 0, "its tree has no nodes")
+	a.require(len(values.shape) == 3 && values.shape[0] == len(left) && values.shape[1] == 1 && values.shape[2] == classes, "the values of its tree do not fit the nodes and classes")
+	if a.err != nil {
+		return t
+	}
+	t.nodes = make([]node, len(left))
+	for i := range t.nodes {
+		n := &t.nodes[i]
+		if left[i].int == leaf {
+			n.left, n.right = leaf, int32(len(t.leaves))
+			t.leaves = append(t.leaves, fractions(probabilities[i*classes:(i+1)*classes])...)
+			continue
+		}
+		*n = node{
+			threshold:   threshold[i].float,
+			left:        int32(left[i].int),
+			right:       int32(right[i].int),
+			feature:     int32(feature[i].int),
+			missingLeft: t.missing && missing[i].int != 0,
+		}
+		// Children come after their parent, so every walk ends.
+		a.require(inside(left[i].int, i+1, len(t.nodes)) && inside(right[i].int, i+1, len(t.nodes)), "a node of its tree has no such child")
+		a.require(inside(feature[i].int, 0, features), "a node of its tree has no such feature")
+	}
+	return t
+}
+
+func inside(n int64, from, to int) bool { return n >= int64(from) && n < int64(to) }
+
+// fractions turns counts of samples, which scikit-learn stored before 1.3,
+// into probabilities. What sums to 1 already stays bit for bit.
+func fractions(values []float64) []float64 {
+	const rounding = 1e-9
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	if math.Abs(sum-1) > rounding {
+		normalize(values)
+	}
+	return values
+}
+
+// column decodes one field of an array of structures.
+func (a *attributes) column(arr *ndarray, name string) []decoded {
+	if a.err != nil {
+		return nil
+	}
+	f, ok := arr.dtype.fields[name]
+	if !ok || f.dtype.number() == nil || len(arr.shape) != 1 {
+		a.failf("the nodes of its tree have no %s", name)
+		return nil
+	}
+	if a.err = a.builder.charge(16 * arr.shape[0]); a.err != nil {
+		return nil
+	}
+	number := f.dtype.number()
+	out := make([]decoded, 0, arr.shape[0])
+	a.check(arr.each(func(b []byte) { out = append(out, number(b[f.offset:f.offset+f.dtype.size])) }))
+	return out
+}
+
+// find returns the probabilities of the leaf that a row ends in.
+func (t *tree) find(row []float64, classes int) []float64 {
+	n := &t.nodes[0]
+	for n.left != leaf {
+		v := float64(float32(row[n.feature]))
+		if v <= n.threshold || n.missingLeft && math.IsNaN(v) {
+			n = &t.nodes[n.left]
+		} else {
+			n = &t.nodes[n.right]
+		}
+	}
+	return t.leaves[n.right : int(n.right)+classes]
+}
+
+// decisionTree is DecisionTreeClassifier.
+type decisionTree struct {
+	input
+	*tree
+	classes []any
+}
+
+func newDecisionTree(a *attributes) step {
+	classes := a.labels()
+	t, features := newTree(a, len(classes))
+	d := &decisionTree{a.input(features), t, classes}
+	d.single, d.allowNaN = true, t.missing
+	return d
+}
+
+func (d *decisionTree) labels() []any { return d.classes }
+
+func (d *decisionTree) hasProba() bool { return true }
+
+func (d *decisionTree) predict(row []float64, _ *scratch) int {
+	return argmax(d.find(row, len(d.classes)))
+}
+
+func (d *decisionTree) proba(dst, row []float64, _ *scratch) {
+	copy(dst, d.find(row, len(d.classes)))
+}
+
+// forest is RandomForestClassifier: the mean of its trees.
+type forest struct {
+	input
+	trees   []*tree
+	classes []any
+}
+
+func newForest(a *attributes) step {
+	f := &forest{classes: a.labels()}
+	members, ok := a.get("estimators_").(*list)
+	if !ok || len(members.items) == 0 {
+		a.failf("it has no estimators_")
+		return f
+	}
+	features := 0
+	for _, v := range members.items {
+		o, ok := v.(*object)
+		if !ok {
+			a.failf("one of its trees is %s", describe(v))
+			return f
+		}
+		a.check(a.builder.charge(estimatorCost))
+		member := &attributes{builder: a.builder, object: o, class: a.class, err: a.err}
+		t, n := newTree(member, len(f.classes))
+		if features == 0 {
+			features = n
+		}
+		member.require(n == features, "its trees have different features")
+		if a.err = member.err; a.err != nil {
+			return f
+		}
+		f.trees = append(f.trees, t)
+	}
+	f.input = a.input(features)
+	f.single, f.allowNaN = true, f.trees[0].missing
+	return f
+}
+
+func (f *forest) labels() []any { return f.classes }
+
+func (f *forest) hasProba() bool { return true }
+
+func (f *forest) predict(row []float64, s *scratch) int {
+	s.scores = sized(&s.scores, len(f.classes))
+	f.proba(s.scores, row, s)
+	return argmax(s.scores)
+}
+
+func (f *forest) proba(dst, row []float64, _ *scratch) {
+	clear(dst)
+	for _, t := range f.trees {
+		for i, p := range t.find(row, len(f.classes)) {
+			dst[i] += p
+		}
+	}
+	for i := range dst {
+		dst[i] /= float64(len(f.trees))
+	}
+}
