@@ -51,7 +51,7 @@ func archiveOf(name string) archive {
 // A packed archive may grow this much: real models hardly shrink, bombs do a thousandfold.
 const (
 	maxGrowth = 100
-	freeBytes = 1 << 30 // for everyone, whatever the ratio
+	freeBytes = 64 << 20 // for everyone, whatever the ratio
 )
 
 // An unpacker writes entries below root, and nowhere else: os.Root refuses every path that leaves
@@ -279,7 +279,7 @@ func archiveError(o object, err error) error {
 	case errors.As(explain("", err), &e) && e.Cause != nil:
 		return err
 	case errors.Is(err, errArchive):
-		return permanent(displayedID(o.id), err.Error())
+		return permanent(o.label, err.Error())
 	}
-	return &Error{Subject: displayedID(o.id), Reason: fmt.Sprintf("%v: %v", errArchive, err), Cause: err}
+	return &Error{Subject: o.label, Reason: fmt.Sprintf("%v: %v", errArchive, err), Cause: err}
 }

@@ -111,7 +111,8 @@ func (s bucketSource) lone(ctx context.Context, c *connection) ([]object, error)
 func (s bucketSource) object(c *connection, stored *blob.ListObject, name string) object {
 	o := object{
 		name:      name,
-		id:        s.uri(stored.Key) + c.endpoint,
+		label:     s.uri(stored.Key),
+		id:        s.uri(stored.Key) + " at " + c.endpoint,
 		size:      stored.Size,
 		archive:   archiveOf(name),
 		resumable: true,

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 )
@@ -125,7 +124,7 @@ func (c *cache) add(key string, o object, fill func(path string) (digest, error)
 	if err != nil {
 		return "", err
 	}
-	e := entry{Object: displayedID(o.id), Version: o.version, Digest: sum, Size: info.Size()}
+	e := entry{Object: o.label, Version: o.version, Digest: sum, Size: info.Size()}
 	if !c.intact(e) { // otherwise another object has the same content, and targets link to it already
 		if err := os.Chtimes(tmp, blobTime, blobTime); err != nil {
 			return "", err
@@ -193,15 +192,6 @@ func removeIf(dir string, unwanted func(os.DirEntry) bool) error {
 func cacheKey(o object) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q %d", o.id, o.version, o.size))
 	return hex.EncodeToString(sum[:])
-}
-
-// displayedID drops what may be secret in a URL: the index is only read by people.
-func displayedID(id string) string {
-	if s, err := parse(id); err == nil {
-		return s.String()
-	}
-	before, _, _ := strings.Cut(id, "?")
-	return before
 }
 
 func readEntry(path string) (entry, error) {

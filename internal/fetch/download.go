@@ -37,7 +37,7 @@ func (f *fetcher) download(ctx context.Context, o object, path string, p *progre
 		return "", err
 	}
 	d := &download{object: o, file: file, sha: sha256.New(), crc: crc32.New(castagnoli), progress: p, stall: f.backoff.stall}
-	err = f.retry(ctx, displayedID(o.id), func() (bool, error) {
+	err = f.retry(ctx, o.label, func() (bool, error) {
 		before := d.size
 		err := d.attempt(ctx)
 		return d.size-before >= meaningful, err
@@ -103,7 +103,7 @@ func (d *download) read(ctx context.Context, watchdog *time.Timer) error {
 
 func (d *download) write(b []byte) error {
 	if d.object.size >= 0 && d.size+int64(len(b)) > d.object.size {
-		return permanent(displayedID(d.object.id), changed)
+		return permanent(d.object.label, changed)
 	}
 	if _, err := d.file.Write(b); err != nil {
 		return err
@@ -132,7 +132,7 @@ func (d *download) restart() error {
 func (d *download) verify() error {
 	want := fmt.Sprintf("%08x", d.object.crc32c)
 	if got := hex.EncodeToString(d.crc.Sum(nil)); d.object.crc32c != 0 && got != want {
-		return permanent(displayedID(d.object.id), fmt.Sprintf("checksum mismatch: its store says crc32c %s, what arrived has %s", want, got))
+		return permanent(d.object.label, fmt.Sprintf("checksum mismatch: its store says crc32c %s, what arrived has %s", want, got))
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func explain(subject string, err error) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &e):
-		return err
+		return e
 	case errors.Is(err, context.Canceled):
 		return &Error{Subject: subject, Reason: "stopped before the model was complete", Cause: err}
 	}

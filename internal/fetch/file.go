@@ -87,6 +87,7 @@ func (s fileSource) object(name, full string, info fs.FileInfo) (object, error) 
 	}
 	return object{
 		name:    name,
+		label:   full,
 		id:      "file://" + full,
 		version: info.ModTime().UTC().Format("2006-01-02T15:04:05.999999999"),
 		size:    info.Size(),

@@ -75,7 +75,7 @@ func (s httpSource) list(ctx context.Context) ([]object, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
-	o := object{size: -1, id: s.url.String()}
+	o := object{size: -1, label: s.String(), id: s.url.String()}
 	switch resp.StatusCode {
 	case http.StatusOK:
 		o.size = resp.ContentLength

@@ -23,7 +23,8 @@ type source interface {
 // An object is one stored file.
 type object struct {
 	name    string // where it goes below the target, with slashes; always local
-	id      string // where it comes from, unique over all sources
+	label   string // where it comes from, for people
+	id      string // where it comes from, unique over all sources; may hold secrets
 	version string // changes whenever the content does; empty when the source cannot tell
 	size    int64  // -1 when unknown
 	crc32c  uint32 // 0 when unknown
