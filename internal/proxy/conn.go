@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+const (
+	// headTimeout bounds the arrival of a head once it began, and of a body
+	// that is read first.
+	headTimeout = 30 * time.Second
+	// stallTimeout bounds how long a client may leave what we send unread.
+	stallTimeout = time.Minute
+)
+
+var longAgo = time.Unix(1, 0)
+
+// conn is a client's HTTP/1 connection. Its goroutine serves one request after
+// the other; the fields are reused for each.
+type conn struct {
+	server *Server
+	nc     net.Conn
+	br     *bufio.Reader
+	bw     *bufio.Writer
+	remote string
+
+	in      fasthttp.RequestHeader
+	out     fasthttp.ResponseHeader
+	request []byte     // as it goes upstream
+	head    []byte     // of the response
+	fw      *forwarded // nil: not asked for
+	req     Request
+	x       exchange
+	live    atomic.Pointer[upstream] // for abort: where the request is
+
+	// watch notices a client that leaves while its request waits.
+	watch watch
+
+	mu    sync.Mutex // guards idle and the deadline that goes with it
+	idle  bool
+	until time.Time // read deadline that is set
+}
+
+func newConn(s *Server, nc net.Conn) *conn {
+	c := &conn{server: s, nc: nc, br: bufio.NewReaderSize(nc, bufferSize)}
+	c.bw = bufio.NewWriterSize(&stallWriter{Conn: nc}, bufferSize/2)
+	if host, _, err := net.SplitHostPort(nc.RemoteAddr().String()); err == nil {
+		c.remote = host
+	}
+	if s.Forwarded {
+		c.fw = &forwarded{remote: c.remote}
+	}
+	c.out.SetNoDefaultContentType(true)
+	c.req.header = func(name string) string { return string(c.in.Peek(name)) }
+	c.req.context = c.context
+	return c
+}
+
+// serve answers requests until either side wants to stop.
+func (c *conn) serve() {
+	keep := false
+	for first := true; ; first = false {
+		if !c.await() {
+			break
+		}
+		if first && c.beginsHTTP2() {
+			c.server.http2.take(c)
+			return
+		}
+		if keep = c.one(); !keep {
+			break
+		}
+	}
+	_ = c.nc.Close() // all that could be said was said
+}
+
+// await waits for the first byte of a request.
+func (c *conn) await() bool {
+	c.mu.Lock()
+	c.idle = true
+	now := time.Now()
+	switch {
+	case c.server.draining.Load():
+		c.setReadDeadline(now.Add(idleGrace))
+	case c.until.Sub(now) < clientIdle/2: // spares most requests the call
+		c.setReadDeadline(now.Add(clientIdle))
+	}
+	c.mu.Unlock()
+	_, err := c.br.Peek(1)
+	c.mu.Lock()
+	c.idle = false
+	c.mu.Unlock()
+	return err == nil
+}
+
+// setReadDeadline remembers the deadline it sets. An error means that the
+// connection is closed, which the next read reports.
+func (c *conn) setReadDeadline(t time.Time) {
+	c.until = t
+	_ = c.nc.SetReadDeadline(t)
+}
+
+// stopIdling lets an idle connection end soon.
+func (c *conn) stopIdling() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.idle {
+		c.setReadDeadline(time.Now().Add(idleGrace))
+	}
+}
+
+// abort ends the connection whatever it does.
+func (c *conn) abort() {
+	_ = c.nc.Close() // whoever reads or writes learns of it
+	if up := c.live.Load(); up != nil {
+		_ = up.Close()
+	}
+}
+
+// one reads and answers one request and reports whether another may follow.
+func (c *conn) one() bool {
+	if refused := c.readHead(); refused != nil {
+		if refused.Status != 0 {
+			c.answer(refused, "", true)
+			c.linger()
+		}
+		return false
+	}
+	c.req = Request{
+		Method:   same(c.req.Method, c.in.Method()),
+		Host:     same(c.req.Host, c.in.Host()),
+		Path:     same(c.req.Path, c.in.RequestURI()),
+		Protocol: same(c.req.Protocol, c.in.Protocol()),
+		Remote:   c.remote,
+		Start:    time.Now(),
+		header:   c.req.header,
+		context:  c.req.context,
+	}
+	c.x = exchange{conn: c, r: &c.req, length: c.in.ContentLength(), http10: !c.in.IsHTTP11()}
+	keep := c.x.run()
+	c.server.Policy.Done(&c.req)
+	if c.x.unread {
+		c.linger()
+	}
+	return keep
+}
+
+// same returns old if it equals b, to save the copy: the requests of a
+// connection resemble each other.
+func same(old string, b []byte) string {
+	if old == string(b) {
+		return old
+	}
+	return string(b)
+}
+
+// readHead reads a request's head. A refusal without status means that there
+// was none.
+func (c *conn) readHead() *Refusal {
+	if buffered, _ := c.br.Peek(c.br.Buffered()); !bytes.Contains(buffered, []byte("\r\n\r\n")) {
+		c.setReadDeadline(time.Now().Add(headTimeout))
+	}
+	err := c.in.Read(c.br)
+	if tooLarge := (*fasthttp.ErrSmallBuffer)(nil); errors.As(err, &tooLarge) {
+		return refusef(http.StatusRequestHeaderFieldsTooLarge, "the request's headers are larger than %d bytes", bufferSize)
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return refusef(http.StatusRequestTimeout, "the request's headers did not arrive within %v", headTimeout)
+	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrUnexpectedEOF):
+		return &Refusal{}
+	default:
+		return refusef(http.StatusBadRequest, "the request is not valid HTTP/1.1")
+	}
+	if p := string(c.in.Protocol()); p != "HTTP/1.1" && p != "HTTP/1.0" {
+		return refusef(http.StatusHTTPVersionNotSupported, "%s is not supported here, HTTP/1.1 and HTTP/2 are", p)
+	}
+	return c.checkTarget()
+}
+
+// checkTarget refuses to be a forward proxy, and makes the rare absolute form
+// of a request's target an ordinary one.
+func (c *conn) checkTarget() *Refusal {
+	uri := string(c.in.RequestURI())
+	if uri == "*" || strings.HasPrefix(uri, "/") {
+		return nil
+	}
+	rest, ok := strings.CutPrefix(uri, "http://")
+	host, path, _ := strings.Cut(rest, "/")
+	if !ok || !strings.EqualFold(host, string(c.in.Host())) {
+		return refusef(http.StatusBadRequest, "the request's target must be a path")
+	}
+	c.in.SetRequestURI("/" + path)
+	return nil
+}
+
+// answer writes a response of our own.
+func (c *conn) answer(refused *Refusal, revision string, closes bool) {
+	var n int
+	c.head, n = appendRefusal(c.head[:0], refused, c.in.IsHead(), !c.in.IsHTTP11(), closes, revision)
+	c.req.Sent = int64(n)
+	if _, err := c.bw.Write(c.head); err == nil {
+		_ = c.bw.Flush() // a client that left needs no answer
+	}
+}
+
+// linger reads what the client still sends before the connection is closed: a
+// close with unread data would reset it, and could take the answer away.
+func (c *conn) linger() {
+	if half, ok := c.nc.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
+		return
+	}
+	c.setReadDeadline(time.Now().Add(idleGrace))
+	_, _ = io.CopyN(io.Discard, c.br, 1<<20) // whatever comes, it is enough
+}
+
+// stallWriter fails when the client reads nothing for stallTimeout.
+type stallWriter struct {
+	net.Conn
+	until time.Time
+}
+
+func (w *stallWriter) Write(b []byte) (int, error) {
+	if now := time.Now(); w.until.Sub(now) < stallTimeout/2 { // spares most writes the call
+		w.until = now.Add(stallTimeout)
+		if err := w.SetWriteDeadline(w.until); err != nil {
+			return 0, err
+		}
+	}
+	return w.Conn.Write(b)
+}
+
+// watch is a context that ends when the client closes its side of the
+// connection. Reading ahead on the connection is the only way to know, so it
+// happens only while a request waits for longer than usual.
+type watch struct {
+	ctx    context.Context
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// context starts the watch, once per request.
+func (c *conn) context() context.Context {
+	if c.watch.ctx != nil {
+		return c.watch.ctx
+	}
+	w := watch{done: make(chan struct{})}
+	w.ctx, w.cancel = context.WithCancel(c.server.base)
+	c.watch = w
+	c.setReadDeadline(time.Time{})
+	next := c.br.Buffered() + 1
+	go func() {
+		defer close(w.done)
+		_, err := c.br.Peek(next)
+		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, bufio.ErrBufferFull) {
+			w.cancel()
+		}
+	}()
+	return w.ctx
+}
+
+// unwatch ends the watch, so that the connection may be read again, and
+// reports whether the client is still there.
+func (c *conn) unwatch() bool {
+	w := c.watch
+	if w.ctx == nil {
+		return true
+	}
+	c.watch = watch{}
+	_ = c.nc.SetReadDeadline(longAgo) // wakes the reader
+	<-w.done
+	c.setReadDeadline(time.Time{})
+	present := w.ctx.Err() == nil
+	w.cancel()
+	return present
+}

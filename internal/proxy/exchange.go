@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+	"time"
+)
+
+// patience is how long a response may take before the client's presence is
+// watched.
+const patience = time.Second
+
+// exchange is one HTTP/1 request and its response.
+type exchange struct {
+	*conn
+	r      *Request
+	length int // of the request's body, or chunked
+	http10 bool
+
+	streams bool      // the body is sent while the response is read
+	upload  *upload   // that does it
+	up      *upstream // where the request went
+	closes  bool      // the client's connection ends with this response
+	unread  bool      // and the client may still be sending
+}
+
+// run sends the request, relays the response, and reports whether the client's
+// connection can be used for another.
+func (x *exchange) run() bool {
+	if refused := x.prepare(); refused != nil {
+		return x.refuse(refused)
+	}
+	target, err := x.server.Policy.Admit(x.r)
+	if !x.unwatch() {
+		x.r.Status, x.r.Err, x.r.Target = StatusClientGone, errClientGone, target
+		return false
+	}
+	if err != nil {
+		return x.refuse(err)
+	}
+	x.r.Target = target
+	if err := x.send(); err != nil {
+		x.discard()
+		if errors.Is(err, errClientGone) {
+			x.r.Status, x.r.Err = StatusClientGone, err
+			return false
+		}
+		return x.refuse(err)
+	}
+	return x.respond()
+}
+
+// prepare writes the upstream request into buf, its body included if that is
+// small enough to be read first.
+func (x *exchange) prepare() *Refusal {
+	if x.in.IsConnect() {
+		return refusef(http.StatusNotImplemented, "CONNECT is not supported")
+	}
+	x.request = appendRequest(x.request[:0], &x.in, x.fw)
+	expects := bytes.EqualFold(x.in.Peek("Expect"), []byte("100-continue"))
+	x.streams = x.length == chunked || x.length > bufferSize || (x.length > 0 && expects)
+	if x.streams || x.length <= 0 {
+		return nil
+	}
+	if x.br.Buffered() < x.length {
+		x.setReadDeadline(time.Now().Add(headTimeout))
+	}
+	body, err := x.br.Peek(x.length)
+	if err != nil {
+		x.in.SetConnectionClose()
+		return refusef(http.StatusBadRequest, "the request's body ended early")
+	}
+	x.request = append(x.request, body...)
+	_, _ = x.br.Discard(x.length) // buffered, so it cannot fail
+	return nil
+}
+
+// send connects, sends the request, and waits for the first byte of the
+// response. A connection from the pool can turn out to be closed: if nobody
+// can have processed the request, or it does no harm twice, it is sent again.
+func (x *exchange) send() error {
+	for again := false; ; again = true {
+		if err := x.connect(again); err != nil {
+			return err
+		}
+		sent, err := x.sendOnce()
+		if err == nil {
+			return nil
+		}
+		safe := sent == 0 || idempotent(x.r.Method)
+		if again || x.streams || !x.up.reused || !safe || !isClosed(err) {
+			return x.explain(err)
+		}
+		_ = x.up.Close() // it is closed on the other side
+	}
+}
+
+// sendOnce returns how much of the request was sent.
+func (x *exchange) sendOnce() (int, error) {
+	sent := len(x.request)
+	if x.streams {
+		x.startUpload()
+	} else if n, err := x.up.Write(x.request); err != nil {
+		return n, err
+	}
+	return sent, x.awaitResponse()
+}
+
+// connect takes a connection to the target, or to another one if that fails.
+func (x *exchange) connect(fresh bool) error {
+	for {
+		var err error
+		if fresh {
+			x.up, err = x.server.upstreams.dial(x.server.base, x.r.Target.Addr)
+		} else {
+			x.up, err = x.server.upstreams.get(x.server.base, x.r.Target.Addr, x.r.Start)
+		}
+		if err == nil {
+			x.live.Store(x.up)
+			return nil
+		}
+		next, ok := x.server.Policy.Elsewhere(x.r, x.r.Target)
+		if !ok {
+			return unreachable(x.r.Target, err)
+		}
+		x.r.Target, fresh = next, false
+	}
+}
+
+// awaitResponse waits for the response's first byte. When that takes longer
+// than usual, it watches the client too.
+func (x *exchange) awaitResponse() error {
+	limit := x.r.Start.Add(x.r.Target.timeout())
+	soon := x.r.Start.Add(patience)
+	if soon.After(limit) || x.streams {
+		soon = limit
+	}
+	if err := x.up.SetReadDeadline(soon); err != nil {
+		return err
+	}
+	_, err := x.up.br.Peek(1)
+	if !errors.Is(err, os.ErrDeadlineExceeded) || soon.Equal(limit) {
+		return err
+	}
+	if err := x.up.SetReadDeadline(limit); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(x.context(), func() { _ = x.up.SetReadDeadline(longAgo) }) // wakes Peek
+	_, err = x.up.br.Peek(1)
+	stop()
+	if !x.unwatch() {
+		return errClientGone
+	}
+	return err
+}
+
+// explain says what an error before the response means to the client.
+func (x *exchange) explain(err error) error {
+	switch {
+	case x.server.base.Err() != nil:
+		return &Refusal{Status: http.StatusServiceUnavailable, Text: errAborted.Error(), RetryAfter: time.Second}
+	case errors.Is(err, errClientGone), x.upload.clientFailed():
+		return errClientGone
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return timedOut(x.r.Target)
+	}
+	return broken(x.r.Target, err)
+}
+
+// isClosed reports whether err says that the other side closed the connection.
+func isClosed(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// respond relays the response.
+func (x *exchange) respond() bool {
+	framing, err := x.relayHead()
+	if err != nil {
+		x.discard()
+		return x.refuse(broken(x.r.Target, err))
+	}
+	if x.out.StatusCode() == http.StatusSwitchingProtocols {
+		x.tunnel()
+		return false
+	}
+	if framing < 0 || framing > x.up.br.Buffered() {
+		_ = x.up.SetReadDeadline(time.Time{}) // a failure shows in the next read
+	}
+	m := mover{dst: x.bw, src: x.up.br, plain: x.http10}
+	err = m.body(framing)
+	if err == nil {
+		err = m.flush()
+	}
+	x.r.Sent = m.moved
+	uploaded := x.endUpload(err == nil)
+	if err != nil {
+		x.r.Err = err
+		x.discard()
+		return false
+	}
+	if uploaded && framing != untilClose && !x.out.ConnectionClose() {
+		x.server.upstreams.put(x.up, time.Now())
+	} else {
+		x.discard()
+	}
+	x.unread = !uploaded
+	return uploaded && !x.closes
+}
+
+// relayHead reads the response's head, passing interim responses on, and
+// writes it for the client. It returns the framing of the body.
+func (x *exchange) relayHead() (int, error) {
+	for {
+		if err := x.out.Read(x.up.br); err != nil {
+			return 0, err
+		}
+		status := x.out.StatusCode()
+		upgraded := status == http.StatusSwitchingProtocols
+		if upgraded && !x.in.ConnectionUpgrade() {
+			return 0, errors.New("it switched protocols unasked")
+		}
+		interim := status < 200 && !upgraded
+		framing := responseFraming(&x.out, x.in.IsHead())
+		x.closes = !upgraded && !interim && (x.in.ConnectionClose() || (x.http10 && framing < 0) || x.server.draining.Load())
+		if !interim || (status != http.StatusContinue && !x.http10) {
+			x.head = appendResponse(x.head[:0], &x.out, framing, x.http10, x.closes, x.r.Target.Revision)
+			_, _ = x.bw.Write(x.head) // an error stays and shows when the body is moved
+		}
+		if !interim {
+			x.r.Status = status
+			return framing, nil
+		}
+		_ = x.bw.Flush() // the same
+	}
+}
+
+// refuse answers the request with an error, and reports whether the
+// connection can be used on.
+func (x *exchange) refuse(err error) bool {
+	refused := x.server.refuse(x.r, err)
+	x.unread = x.streams
+	closes := x.unread || x.in.ConnectionClose() || x.server.draining.Load()
+	x.answer(refused, x.r.Target.Revision, closes)
+	return !closes
+}
+
+// discard closes the upstream connection and ends the upload.
+func (x *exchange) discard() {
+	if x.up != nil {
+		_ = x.up.Close() // it cannot be used again
+	}
+	x.endUpload(false)
+}
+
+// upload sends a request's body while the response is awaited.
+type upload struct {
+	done chan struct{}
+	err  error // valid after done
+}
+
+// startUpload sends the head and then the body, as it comes.
+func (x *exchange) startUpload() {
+	u := &upload{done: make(chan struct{})}
+	x.upload = u
+	x.setReadDeadline(time.Time{})
+	if bytes.EqualFold(x.in.Peek("Expect"), []byte("100-continue")) {
+		_, _ = x.bw.WriteString("HTTP/1.1 100 Continue\r\n\r\n") // an error shows in the response
+		_ = x.bw.Flush()
+	}
+	up, length, request := x.up, x.length, x.request
+	m := mover{dst: bufio.NewWriterSize(up, bufferSize), src: x.br}
+	go func() {
+		defer close(u.done)
+		if u.err = m.write(request); u.err == nil {
+			u.err = m.body(length)
+		}
+		if u.err == nil {
+			u.err = m.flush()
+		}
+		if w := (writeError{}); u.err != nil && !errors.As(u.err, &w) {
+			_ = up.Close() // the client failed: nobody waits for a response
+		}
+	}()
+}
+
+// endUpload waits for the upload, or stops it unless it may complete. It
+// reports whether the whole body was sent.
+func (x *exchange) endUpload(wait bool) bool {
+	u := x.upload
+	if u == nil {
+		return true
+	}
+	select {
+	case <-u.done:
+		return u.err == nil
+	default:
+	}
+	if wait { // the target answered early; what it did not want to read, it will not
+		t := time.NewTimer(10 * time.Millisecond)
+		defer t.Stop()
+		select {
+		case <-u.done:
+			return u.err == nil
+		case <-t.C:
+		}
+	}
+	_ = x.up.SetWriteDeadline(longAgo) // both wake the upload
+	_ = x.nc.SetReadDeadline(longAgo)
+	<-u.done
+	x.setReadDeadline(time.Time{})
+	return false
+}
+
+// clientFailed reports whether the upload ended because of the client.
+func (u *upload) clientFailed() bool {
+	if u == nil {
+		return false
+	}
+	select {
+	case <-u.done:
+		w := writeError{}
+		return u.err != nil && !errors.As(u.err, &w) && !errors.Is(u.err, errFraming)
+	default:
+		return false
+	}
+}
+
+// tunnel joins the two connections after an upgrade until both sides end.
+func (x *exchange) tunnel() {
+	_ = x.up.SetReadDeadline(time.Time{}) // failures of these show in the copies
+	x.setReadDeadline(time.Time{})
+	_ = x.bw.Flush()
+	_ = x.nc.SetWriteDeadline(time.Time{})
+	stop := context.AfterFunc(x.server.base, func() { _ = x.up.Close() })
+	defer stop()
+	back := make(chan struct{})
+	go func() {
+		defer close(back)
+		pour(x.up.Conn, x.br, x.nc)
+	}()
+	x.r.Sent = pour(x.nc, x.up.br, x.up.Conn)
+	<-back
+	_ = x.up.Close() // both directions ended
+}
+
+// pour copies what br holds and then everything else from src, and closes the
+// writing side of dst. After an error nothing flows in the other direction
+// either.
+func pour(dst net.Conn, br *bufio.Reader, src net.Conn) int64 {
+	held, _ := br.Peek(br.Buffered())
+	n, err := dst.Write(held)
+	total := int64(n)
+	if err == nil {
+		var copied int64
+		copied, err = io.Copy(dst, src)
+		total += copied
+	}
+	if half, ok := dst.(interface{ CloseWrite() error }); ok && err == nil && half.CloseWrite() == nil {
+		return total
+	}
+	_ = dst.Close() // both are of no use any more
+	_ = src.Close()
+	return total
+}

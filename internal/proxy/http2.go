@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package proxy
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"sync"
+	"time"
+)
+
+// preface is how every HTTP/2 connection begins.
+const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+// http2Side serves the connections that begin as HTTP/2.
+type http2Side struct {
+	proxy  *Server
+	server *http.Server
+	ln     *handoff
+	plain  *http.Transport // to targets that speak HTTP/1.1 only
+	http2  *http.Transport
+	detect detector
+	wg     sync.WaitGroup // connections, requests, and the server's own goroutine
+}
+
+func newHTTP2Side(s *Server) *http2Side {
+	side := &http2Side{
+		proxy: s,
+		ln:    &handoff{conns: make(chan net.Conn), done: make(chan struct{})},
+		plain: transport(false),
+		http2: transport(true),
+	}
+	reverse := &httputil.ReverseProxy{
+		Rewrite:        side.rewrite,
+		Transport:      side,
+		FlushInterval:  -1, // at once
+		ModifyResponse: modifyResponse,
+		ErrorHandler:   side.fail,
+		ErrorLog:       slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
+	}
+	side.server = &http.Server{
+		Handler:           http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { side.serve(reverse, w, req) }),
+		Protocols:         new(http.Protocols),
+		ReadHeaderTimeout: headTimeout,
+		IdleTimeout:       clientIdle,
+		ErrorLog:          reverse.ErrorLog,
+		ConnState:         side.count,
+	}
+	side.server.Protocols.SetUnencryptedHTTP2(true)
+	return side
+}
+
+// transport returns a client for targets, with or without HTTP/2.
+func transport(http2 bool) *http.Transport {
+	t := &http.Transport{
+		Protocols:          new(http.Protocols),
+		DisableCompression: true, // pass through what there is
+		IdleConnTimeout:    upstreamIdle,
+		MaxIdleConns:       maxIdlePerAddr,
+		HTTP2:              &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
+	}
+	t.MaxIdleConnsPerHost = maxIdlePerAddr
+	t.Protocols.SetHTTP1(!http2)
+	t.Protocols.SetUnencryptedHTTP2(http2)
+	dialer := net.Dialer{Timeout: dialTimeout}
+	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, addr)
+		if err != nil {
+			return nil, connectError{err}
+		}
+		return conn, nil
+	}
+	return t
+}
+
+// connectError means that nothing was sent.
+type connectError struct{ error }
+
+func (e connectError) Unwrap() error { return e.error }
+
+// beginsHTTP2 looks whether the connection begins as HTTP/2.
+func (c *conn) beginsHTTP2() bool {
+	b, err := c.br.Peek(1)
+	if err != nil || b[0] != preface[0] {
+		return false
+	}
+	c.setReadDeadline(time.Now().Add(headTimeout))
+	b, err = c.br.Peek(len("PRI ")) // no other method begins so
+	return err == nil && strings.HasPrefix(preface, string(b))
+}
+
+func (h *http2Side) start() {
+	h.wg.Go(func() {
+		_ = h.server.Serve(h.ln) // ends with stop
+	})
+}
+
+// take gives a connection to the HTTP/2 server.
+func (h *http2Side) take(c *conn) {
+	_ = c.nc.SetReadDeadline(time.Time{}) // an error shows in the next read
+	select {
+	case h.ln.conns <- &peekedConn{Conn: c.nc, br: c.br}:
+	case <-h.ln.done:
+		_ = c.nc.Close() // no request was read
+	}
+}
+
+// stop tells the clients to go elsewhere, waits for their requests until ctx
+// ends, and closes everything.
+func (h *http2Side) stop(ctx context.Context) {
+	if h.server.Shutdown(ctx) != nil {
+		_ = h.server.Close() // what is left is cut off, as it must be
+	}
+	h.wg.Wait()
+	h.plain.CloseIdleConnections()
+	h.http2.CloseIdleConnections()
+}
+
+func (h *http2Side) count(_ net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		h.wg.Add(1)
+	case http.StateClosed, http.StateHijacked:
+		h.wg.Done()
+	case http.StateActive, http.StateIdle:
+	}
+}
+
+// call is a request on its way through the ReverseProxy.
+type call struct {
+	r      *Request
+	cancel context.CancelCauseFunc
+}
+
+type callKey struct{}
+
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+// serve is the HTTP/2 counterpart of conn.one.
+func (h *http2Side) serve(reverse http.Handler, w http.ResponseWriter, req *http.Request) {
+	h.wg.Add(1)
+	defer h.wg.Done()
+	ctx, cancel := context.WithCancelCause(req.Context())
+	defer cancel(nil)
+	remote, _, err := net.SplitHostPort(req.RemoteAddr)
+	if err != nil {
+		remote = req.RemoteAddr
+	}
+	r := &Request{
+		Method: req.Method, Host: req.Host, Path: req.RequestURI, Protocol: req.Proto,
+		Remote: remote, Start: time.Now(),
+		header: req.Header.Get, context: func() context.Context { return ctx },
+	}
+	defer h.proxy.Policy.Done(r)
+	r.Target, err = h.proxy.Policy.Admit(r)
+	switch {
+	case req.Context().Err() != nil:
+		r.Status, r.Err = StatusClientGone, errClientGone
+	case err != nil:
+		h.refuse(w, req, r, err)
+	default:
+		ctx = context.WithValue(ctx, callKey{}, &call{r: r, cancel: cancel})
+		reverse.ServeHTTP(&countingWriter{ResponseWriter: w, r: r}, req.WithContext(ctx))
+	}
+}
+
+func (h *http2Side) refuse(w http.ResponseWriter, req *http.Request, r *Request, err error) {
+	if r.Target.Revision != "" {
+		w.Header().Set(RevisionHeader, r.Target.Revision)
+	}
+	h.proxy.refuse(r, err).writeTo(w, req)
+}
+
+// rewrite keeps the request as it came, X-Forwarded headers included, which
+// ReverseProxy would drop.
+func (h *http2Side) rewrite(p *httputil.ProxyRequest) {
+	r := callOf(p.In.Context()).r
+	p.Out.URL.Scheme, p.Out.URL.Host = "http", r.Target.Addr
+	for name, values := range p.In.Header {
+		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") {
+			p.Out.Header[name] = values
+		}
+	}
+	if !h.proxy.Forwarded {
+		return
+	}
+	before := append(p.In.Header.Values("X-Forwarded-For"), r.Remote)
+	p.Out.Header.Set("X-Forwarded-For", strings.Join(before, ", "))
+	if p.In.Header.Get("X-Forwarded-Proto") == "" {
+		p.Out.Header.Set("X-Forwarded-Proto", "http")
+	}
+	if p.In.Header.Get("X-Forwarded-Host") == "" {
+		p.Out.Header.Set("X-Forwarded-Host", r.Host)
+	}
+}
+
+// RoundTrip sends a request to its target, or to another one if no connection
+// can be made.
+func (h *http2Side) RoundTrip(req *http.Request) (*http.Response, error) {
+	c := callOf(req.Context())
+	target := c.r.Target
+	timer := time.AfterFunc(target.timeout(), func() { c.cancel(timedOut(target)) })
+	defer timer.Stop()
+	body := req.Body
+	for {
+		attempt := *req
+		attempt.URL.Host = target.Addr
+		if body != nil {
+			attempt.Body = io.NopCloser(body) // a failed connect must not close it
+		}
+		response, err := h.transportFor(&attempt).RoundTrip(&attempt)
+		if failed := (connectError{}); !errors.As(err, &failed) || req.Context().Err() != nil {
+			return response, err
+		}
+		next, ok := h.proxy.Policy.Elsewhere(c.r, target)
+		if !ok {
+			return nil, unreachable(target, err)
+		}
+		target = next
+		c.r.Target = next
+	}
+}
+
+// transportFor keeps HTTP/2 as it is, unless the target cannot speak it.
+func (h *http2Side) transportFor(req *http.Request) *http.Transport {
+	if h.proxy.DetectH2 && !h.detect.http2(req.Context(), req.URL.Host) {
+		return h.plain
+	}
+	return h.http2
+}
+
+func modifyResponse(response *http.Response) error {
+	r := callOf(response.Request.Context()).r
+	r.Status = response.StatusCode
+	if r.Target.Revision != "" {
+		response.Header.Set(RevisionHeader, r.Target.Revision)
+	}
+	return nil
+}
+
+// fail answers when there is no response.
+func (h *http2Side) fail(w http.ResponseWriter, req *http.Request, err error) {
+	r := callOf(req.Context()).r
+	cause := context.Cause(req.Context())
+	refused := (*Refusal)(nil)
+	switch {
+	case errors.As(cause, &refused), errors.As(err, &refused):
+		h.refuse(w, req, r, refused)
+	case cause != nil:
+		r.Status, r.Err = StatusClientGone, errClientGone
+	default:
+		h.refuse(w, req, r, broken(r.Target, err))
+	}
+}
+
+// countingWriter counts the bytes of the body.
+type countingWriter struct {
+	http.ResponseWriter
+	r *Request
+}
+
+func (w *countingWriter) Write(b []byte) (int, error) {
+	n, err := w.ResponseWriter.Write(b)
+	w.r.Sent += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController find Flush.
+func (w *countingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// handoff is a listener for connections that another one accepted.
+type handoff struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func (l *handoff) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.conns:
+		return c, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *handoff) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
+func (l *handoff) Addr() net.Addr { return &net.TCPAddr{} }
+
+// peekedConn is a connection whose first bytes were looked at.
+type peekedConn struct {
+	net.Conn
+	br *bufio.Reader
+}
+
+func (c *peekedConn) Read(b []byte) (int, error) { return c.br.Read(b) }
+
+// detector finds out, once per address, whether a target speaks HTTP/2.
+type detector struct {
+	mu    sync.Mutex
+	known map[string]bool
+}
+
+func (d *detector) http2(ctx context.Context, addr string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if is, ok := d.known[addr]; ok {
+		return is
+	}
+	is, err := speaksHTTP2(ctx, addr)
+	if err != nil { // it may not be up yet: ask again next time
+		return true
+	}
+	if d.known == nil {
+		d.known = map[string]bool{}
+	}
+	d.known[addr] = is
+	return is
+}
+
+// speaksHTTP2 begins an HTTP/2 connection and looks at the answer: a SETTINGS
+// frame, or whatever an HTTP/1.1 server thinks of it.
+func speaksHTTP2(ctx context.Context, addr string) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = conn.Close() }() // only asked
+	deadline, _ := ctx.Deadline()
+	if err := conn.SetDeadline(deadline); err != nil {
+		return false, err
+	}
+	emptySettings := []byte{0, 0, 0, 4, 0, 0, 0, 0, 0}
+	if _, err := conn.Write(append([]byte(preface), emptySettings...)); err != nil {
+		return false, err
+	}
+	var answer [9]byte
+	if _, err := io.ReadFull(conn, answer[:]); err != nil {
+		return false, nil // it closed, or waits for more of what it takes for HTTP/1.1
+	}
+	return answer[3] == 4 && bytes.Equal(answer[5:], []byte{0, 0, 0, 0}), nil
+}

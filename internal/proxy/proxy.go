@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package proxy is the HTTP transport that the router and the queue share: it
+// moves requests and responses, and asks a Policy where to.
+//
+// One listener takes HTTP/1.1 and, known by its first bytes, HTTP/2 without
+// TLS. An HTTP/1.1 request is read, sent on and answered by the goroutine of
+// its connection: heads are parsed by fasthttp, written anew without their
+// hop-by-hop fields, and bodies are moved as they come, never gathered. Small
+// request bodies are read first, so that the request can be sent again when no
+// one has seen it. HTTP/2, and so gRPC, goes through net/http's ReverseProxy
+// and stays HTTP/2 on the other side.
+//
+// The package refuses to decide anything: no routes, no limits on concurrency,
+// no metrics. It retries only what nobody can have processed.
+package proxy
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// RevisionHeader tells the client which revision answered.
+const RevisionHeader = "Serin-Revision"
+
+// Policy decides about requests. Its methods are called concurrently.
+type Policy interface {
+	// Admit says where r goes, or refuses it. It may block while r.Context
+	// lives. A *Refusal is the answer; any other error becomes a 502.
+	Admit(r *Request) (Target, error)
+	// Elsewhere names another target after nothing could be sent to the last
+	// one, or reports that there is none.
+	Elsewhere(r *Request, failed Target) (Target, bool)
+	// Done is called once for every request after its last byte, admitted or
+	// not.
+	Done(r *Request)
+}
+
+// Target is where a request goes.
+type Target struct {
+	Addr     string        // host:port
+	Revision string        // for RevisionHeader; empty: leave the header alone
+	Timeout  time.Duration // until the response begins; zero: DefaultTimeout
+	Owner    any           // whatever the Policy likes to find again
+}
+
+// DefaultTimeout is how long a response may take to begin.
+const DefaultTimeout = 300 * time.Second
+
+func (t Target) timeout() time.Duration {
+	if t.Timeout > 0 {
+		return t.Timeout
+	}
+	return DefaultTimeout
+}
+
+// Request is what a Policy may know of a request, and at the end of its answer.
+// It is valid until Done returns.
+type Request struct {
+	Method   string
+	Host     string
+	Path     string // as sent, query included
+	Protocol string // HTTP/1.1, HTTP/1.0 or HTTP/2.0
+	Remote   string // the client's IP address
+	Start    time.Time
+
+	Target Target // the last one tried
+	Status int    // what the client was told; 499 if it left before
+	Sent   int64  // bytes of response body
+	Err    error  // why it went wrong, if it did
+
+	header  func(name string) string
+	context func() context.Context
+}
+
+// StatusClientGone is the status of a request whose client left.
+const StatusClientGone = 499
+
+// Header returns the first value of a header, named in canonical form.
+func (r *Request) Header(name string) string { return r.header(name) }
+
+// Context ends when the client leaves or the server must stop. Asking for it
+// has a cost: do so only to wait.
+func (r *Request) Context() context.Context { return r.context() }
+
+// idempotent reports whether sending the request twice is as good as once.
+func idempotent(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete, http.MethodTrace:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package proxy
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Refusal is an answer that this proxy gives itself.
+type Refusal struct {
+	Status     int
+	Text       string        // one sentence for the client
+	RetryAfter time.Duration // zero: no such header
+}
+
+func (r *Refusal) Error() string { return r.Text }
+
+func refusef(status int, format string, args ...any) *Refusal {
+	return &Refusal{Status: status, Text: fmt.Sprintf(format, args...)}
+}
+
+// refusal returns err as an answer.
+func refusal(err error) *Refusal {
+	if r := (*Refusal)(nil); errors.As(err, &r) {
+		return r
+	}
+	return refusef(http.StatusBadGateway, "%v", err)
+}
+
+// body is the refusal as KServe's clients expect errors.
+func (r *Refusal) body() []byte {
+	b, err := json.Marshal(struct {
+		Error string `json:"error"`
+	}{r.Text})
+	if err != nil { // a string always marshals
+		return nil
+	}
+	return append(b, '\n')
+}
+
+// retryAfter is the header's value in seconds, rounded up, or empty.
+func (r *Refusal) retryAfter() string {
+	if r.RetryAfter <= 0 {
+		return ""
+	}
+	return strconv.Itoa(int((r.RetryAfter + time.Second - 1) / time.Second))
+}
+
+// writeTo answers an HTTP/2 request; a gRPC call gets a gRPC status, which its
+// client can read.
+func (r *Refusal) writeTo(w http.ResponseWriter, req *http.Request) {
+	h := w.Header()
+	if after := r.retryAfter(); after != "" {
+		h.Set("Retry-After", after)
+	}
+	if strings.HasPrefix(req.Header.Get("Content-Type"), "application/grpc") {
+		h.Set("Content-Type", "application/grpc")
+		h.Set("Grpc-Status", strconv.Itoa(grpcCode(r.Status)))
+		h.Set("Grpc-Message", grpcMessage(r.Text))
+		w.WriteHeader(http.StatusOK)
+		return
+	}
+	h.Set("Content-Type", "application/json")
+	w.WriteHeader(r.Status)
+	_, _ = w.Write(r.body()) // the client may be gone
+}
+
+// grpcCode maps a status as gRPC's own mapping of HTTP statuses does, and a
+// timeout to DEADLINE_EXCEEDED.
+func grpcCode(status int) int {
+	switch status {
+	case http.StatusNotFound:
+		return 12 // UNIMPLEMENTED
+	case http.StatusGatewayTimeout:
+		return 4 // DEADLINE_EXCEEDED
+	case http.StatusBadGateway, http.StatusServiceUnavailable:
+		return 14 // UNAVAILABLE
+	}
+	return 2 // UNKNOWN
+}
+
+// grpcMessage percent-encodes what gRPC does not allow in a message.
+func grpcMessage(text string) string {
+	var b strings.Builder
+	for _, c := range []byte(text) {
+		if c < ' ' || c > '~' || c == '%' {
+			fmt.Fprintf(&b, "%%%02X", c)
+			continue
+		}
+		b.WriteByte(c)
+	}
+	return b.String()
+}

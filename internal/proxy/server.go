@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// bufferSize bounds a request's or response's head, and the request bodies
+	// that are read before the request is sent on.
+	bufferSize = 16 << 10
+	// clientIdle is how long an idle client connection is kept.
+	clientIdle = 3 * time.Minute
+	// idleGrace is how long a connection that is idle when the server stops
+	// may still send one more request: it may be on its way.
+	idleGrace = 500 * time.Millisecond
+)
+
+// Config is what a Server needs.
+type Config struct {
+	Policy    Policy
+	Forwarded bool          // add this hop to the X-Forwarded headers
+	DetectH2  bool          // ask a target once whether it speaks HTTP/2; else send it what the client speaks
+	Drain     time.Duration // how long requests may still take once Serve must end
+	Log       *slog.Logger
+}
+
+// Server is a proxy on a listener. Make one with New and call Serve once.
+type Server struct {
+	Config
+	upstreams *upstreams
+	http2     *http2Side
+	draining  atomic.Bool
+
+	// base ends when requests must end at once.
+	base context.Context
+	kill context.CancelFunc
+
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+	wg    sync.WaitGroup
+}
+
+// New returns a Server for cfg.
+func New(cfg Config) *Server {
+	s := &Server{Config: cfg, upstreams: newUpstreams(), conns: map[*conn]struct{}{}}
+	s.base, s.kill = context.WithCancel(context.Background())
+	s.http2 = newHTTP2Side(s)
+	return s
+}
+
+// Serve takes connections until ctx ends, then lets the requests in flight end
+// within Config.Drain. When it returns no goroutine or connection is left.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	defer s.kill()
+	stop := context.AfterFunc(ctx, func() { _ = ln.Close() }) // to end Accept
+	defer stop()
+	var sweeper sync.WaitGroup
+	sweeper.Go(func() { s.sweep() })
+	s.http2.start()
+
+	err := s.accept(ctx, ln)
+	_ = ln.Close() // twice is fine
+	s.drain()
+	s.kill()
+	s.upstreams.close()
+	sweeper.Wait()
+	return err
+}
+
+func (s *Server) accept(ctx context.Context, ln net.Listener) error {
+	for {
+		nc, err := ln.Accept()
+		switch {
+		case err == nil:
+			s.open(nc)
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("accept connections on %s: %w", ln.Addr(), err)
+		default: // out of file descriptors, most likely: wait for some
+			s.Log.Warn("accept a connection", "err", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}
+}
+
+// open serves a connection in a goroutine of its own.
+func (s *Server) open(nc net.Conn) {
+	c := newConn(s, nc)
+	s.mu.Lock()
+	s.conns[c] = struct{}{}
+	s.mu.Unlock()
+	s.wg.Go(func() {
+		defer func() {
+			s.mu.Lock()
+			delete(s.conns, c)
+			s.mu.Unlock()
+		}()
+		c.serve()
+	})
+}
+
+// drain waits until all connections ended, idle ones soon and busy ones after
+// their request, and ends those that do not within the bound.
+func (s *Server) drain() {
+	bound := time.AfterFunc(s.Drain, s.abort)
+	defer bound.Stop()
+	s.draining.Store(true)
+	s.mu.Lock()
+	for c := range s.conns {
+		c.stopIdling()
+	}
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(s.base, s.Drain)
+	defer cancel()
+	s.http2.stop(ctx)
+	s.wg.Wait()
+}
+
+// abort closes every connection.
+func (s *Server) abort() {
+	s.kill()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range s.conns {
+		c.abort()
+	}
+}
+
+// sweep closes idle upstream connections until the server ends.
+func (s *Server) sweep() {
+	tick := time.NewTicker(upstreamIdle / 3)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.base.Done():
+			return
+		case now := <-tick.C:
+			s.upstreams.sweep(now)
+		}
+	}
+}
+
+// refuse turns err into an answer, told to the request too.
+func (s *Server) refuse(r *Request, err error) *Refusal {
+	refused := refusal(err)
+	r.Status, r.Err = refused.Status, err
+	return refused
+}
+
+var (
+	errClientGone = errors.New("the client left")
+	errAborted    = errors.New("the proxy is stopping")
+)
+
+// timedOut is the answer when a response did not begin in time.
+func timedOut(t Target) *Refusal {
+	who := "the service"
+	if t.Revision != "" {
+		who = "revision " + t.Revision
+	}
+	return refusef(http.StatusGatewayTimeout, "%s did not answer within %v", who, t.timeout())
+}
+
+// unreachable is the answer when no connection could be made.
+func unreachable(t Target, err error) *Refusal {
+	if t.Revision != "" {
+		return refusef(http.StatusBadGateway, "cannot connect to revision %s: %v", t.Revision, err)
+	}
+	return refusef(http.StatusBadGateway, "cannot connect to the service: %v", err)
+}
+
+// broken is the answer when a target closed the connection or sent nonsense
+// instead of a response.
+func broken(t Target, err error) *Refusal {
+	if t.Revision != "" {
+		return refusef(http.StatusBadGateway, "revision %s ended the connection without a response: %v", t.Revision, err)
+	}
+	return refusef(http.StatusBadGateway, "the service ended the connection without a response: %v", err)
+}

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package proxy
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// dialTimeout is generous for a Pod network and short for a client.
+	dialTimeout = 2 * time.Second
+	// upstreamIdle must be shorter than clientIdle, the time after which our
+	// own servers close a connection: then the side that sends closes first,
+	// and no request meets a closing connection.
+	upstreamIdle = 30 * time.Second
+	// freshFor is how long a pooled connection is trusted without a look
+	// whether the other side closed it.
+	freshFor = 5 * time.Millisecond
+	// maxIdlePerAddr bounds the connections kept for reuse.
+	maxIdlePerAddr = 512
+)
+
+// upstreams keeps idle HTTP/1.1 connections by address.
+type upstreams struct {
+	dialer net.Dialer
+	mu     sync.Mutex
+	idle   map[string][]*upstream // last used at the end
+	closed bool
+}
+
+// upstream is one connection to a target.
+type upstream struct {
+	net.Conn
+	br     *bufio.Reader
+	addr   string
+	since  time.Time // put back into the pool
+	reused bool
+}
+
+func newUpstreams() *upstreams {
+	return &upstreams{dialer: net.Dialer{Timeout: dialTimeout}, idle: map[string][]*upstream{}}
+}
+
+// get returns a connection from the pool that is still open, or a new one.
+func (p *upstreams) get(ctx context.Context, addr string, now time.Time) (*upstream, error) {
+	for {
+		u := p.pop(addr)
+		if u == nil {
+			return p.dial(ctx, addr)
+		}
+		if age := now.Sub(u.since); age < freshFor || (age < upstreamIdle && u.open()) {
+			u.reused = true
+			return u, nil
+		}
+		_ = u.Close() // it was of no use any more
+	}
+}
+
+func (p *upstreams) pop(addr string) *upstream {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	conns := p.idle[addr]
+	if len(conns) == 0 {
+		return nil
+	}
+	u := conns[len(conns)-1]
+	conns[len(conns)-1] = nil
+	p.idle[addr] = conns[:len(conns)-1]
+	return u
+}
+
+func (p *upstreams) dial(ctx context.Context, addr string) (*upstream, error) {
+	conn, err := p.dialer.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	return &upstream{Conn: conn, br: bufio.NewReaderSize(conn, bufferSize), addr: addr}, nil
+}
+
+// put takes back a connection between two responses.
+func (p *upstreams) put(u *upstream, now time.Time) {
+	u.since = now
+	p.mu.Lock()
+	keep := !p.closed && u.br.Buffered() == 0 && len(p.idle[u.addr]) < maxIdlePerAddr
+	if keep {
+		p.idle[u.addr] = append(p.idle[u.addr], u)
+	}
+	p.mu.Unlock()
+	if !keep {
+		_ = u.Close() // nothing is in flight on it
+	}
+}
+
+// sweep closes what was idle for too long.
+func (p *upstreams) sweep(now time.Time) {
+	var old []*upstream
+	p.mu.Lock()
+	for addr, conns := range p.idle {
+		n := 0
+		for n < len(conns) && now.Sub(conns[n].since) >= upstreamIdle {
+			n++
+		}
+		old = append(old, conns[:n]...)
+		if p.idle[addr] = append([]*upstream(nil), conns[n:]...); n == len(conns) {
+			delete(p.idle, addr)
+		}
+	}
+	p.mu.Unlock()
+	for _, u := range old {
+		_ = u.Close() // nothing is in flight on it
+	}
+}
+
+// close closes all idle connections, and from now on those put back.
+func (p *upstreams) close() {
+	p.mu.Lock()
+	p.closed = true
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, conns := range idle {
+		for _, u := range conns {
+			_ = u.Close() // nothing is in flight on it
+		}
+	}
+}
+
+// open looks, without waiting, whether the other side closed the connection or
+// sent something unasked for.
+func (u *upstream) open() bool {
+	sc, ok := u.Conn.(syscall.Conn)
+	if !ok {
+		return true
+	}
+	if u.SetReadDeadline(time.Time{}) != nil {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var peekErr error
+	err = raw.Read(func(fd uintptr) bool {
+		var b [1]byte
+		_, _, peekErr = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		return true
+	})
+	return err == nil && errors.Is(peekErr, syscall.EAGAIN)
+}
