@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// Reasons of conditions that are not True, besides the FailureReasons. True
+// conditions have none, as in KServe.
+const (
+	ReasonStopped            = "Stopped"
+	ReasonRevisionNotReady   = "RevisionNotReady"
+	ReasonWaitingForPrevious = "WaitingForPrevious"
+	ReasonNothingServes      = "NothingServes"
+)
+
+// severityInfo marks conditions that do not count towards Ready.
+const severityInfo = "Info"
+
+// state is a condition's content.
+type state struct {
+	status          metav1.ConditionStatus
+	reason, message string
+}
+
+var isTrue = state{status: metav1.ConditionTrue}
+
+func isFalse(reason, message string) state { return state{metav1.ConditionFalse, reason, message} }
+func unknown(reason, message string) state { return state{metav1.ConditionUnknown, reason, message} }
+
+// conditions returns all conditions, sorted by type.
+func (s *situation) conditions(a answer) []v1beta1.Condition {
+	created, predictor, routes := s.createdState(), s.predictorState(a), s.routesState(a)
+	all := []v1beta1.Condition{
+		s.condition(v1beta1.ConditionReady, "", and(predictor, routes)),
+		s.condition(v1beta1.ConditionPredictorReady, "", predictor),
+		s.condition(v1beta1.ConditionIngressReady, "", routes),
+		s.condition(v1beta1.ConditionServable, severityInfo, s.servableState(a)),
+		s.condition(v1beta1.ConditionPredictorConfigurationReady, severityInfo, created),
+		s.condition(v1beta1.ConditionLatestDeploymentReady, severityInfo, created),
+		s.condition(v1beta1.ConditionPredictorRouteReady, severityInfo, routes),
+		s.condition(v1beta1.ConditionRoutesReady, severityInfo, routes),
+	}
+	if s.stopped() {
+		all = append(all, s.condition(v1beta1.ConditionStopped, severityInfo, isTrue))
+	}
+	slices.SortFunc(all, func(a, b v1beta1.Condition) int { return cmp.Compare(a.Type, b.Type) })
+	return all
+}
+
+// and is the first state that is False, else the first that is Unknown.
+func and(states ...state) state {
+	for _, want := range []metav1.ConditionStatus{metav1.ConditionFalse, metav1.ConditionUnknown} {
+		for _, st := range states {
+			if st.status == want {
+				return st
+			}
+		}
+	}
+	return isTrue
+}
+
+// condition keeps the time of the last transition unless the status changes.
+func (s *situation) condition(kind, severity string, st state) v1beta1.Condition {
+	c := v1beta1.Condition{
+		Type:               kind,
+		Severity:           severity,
+		Status:             st.status,
+		Reason:             st.reason,
+		Message:            st.message,
+		LastTransitionTime: metav1.NewTime(s.in.Now.Truncate(time.Second)),
+	}
+	if old := s.oldCondition(kind); old != nil && old.Status == c.Status {
+		c.LastTransitionTime = old.LastTransitionTime
+	}
+	return c
+}
+
+func (s *situation) oldCondition(kind string) *v1beta1.Condition {
+	all := s.in.Service.Status.Conditions
+	i := slices.IndexFunc(all, func(c v1beta1.Condition) bool { return c.Type == kind })
+	if i < 0 {
+		return nil
+	}
+	return &all[i]
+}
+
+// loaded says whether the revision of the current spec counts as ready for
+// people. It needs all its replicas once per generation of the spec, so that
+// waiting after an apply means something; a Pod lost later does not matter as
+// long as others carry the share.
+func (s *situation) loaded() bool {
+	if s.strong(s.n) {
+		return true
+	}
+	was := s.oldCondition(v1beta1.ConditionLatestDeploymentReady)
+	return s.nReady && was != nil && was.Status == metav1.ConditionTrue &&
+		s.in.Service.Status.ObservedGeneration == s.in.Service.Generation
+}
+
+// createdState is about the revision of the current spec alone.
+func (s *situation) createdState() state {
+	switch {
+	case s.stopped():
+		return isFalse(ReasonStopped, "The service is stopped by its annotation "+v1beta1.AnnotationStop)
+	case s.n == nil:
+		return isFalse(string(s.in.Target.Invalid.Reason), s.in.Target.Invalid.Message)
+	case s.loaded():
+		return isTrue
+	case s.n.Failure != nil:
+		return failed(s.n)
+	}
+	return unknown(ReasonRevisionNotReady, fmt.Sprintf("Revision %s is not ready yet", s.n.Name))
+}
+
+// predictorState is True once the spec is in effect: its revision is ready
+// and the traffic is where it should be.
+func (s *situation) predictorState(a answer) state {
+	created := s.createdState()
+	switch {
+	case created.status != metav1.ConditionTrue || a.await == nil:
+		return created
+	case a.await.Failure != nil:
+		return failed(a.await)
+	}
+	return unknown(ReasonWaitingForPrevious,
+		fmt.Sprintf("Revision %s is starting; until it is ready, all traffic stays with %s", a.await.Name, a.rolledOut))
+}
+
+func failed(r *Revision) state {
+	return isFalse(string(r.Failure.Reason), fmt.Sprintf("Revision %s: %s", r.Name, r.Failure.Message))
+}
+
+func (s *situation) routesState(a answer) state {
+	switch {
+	case s.stopped():
+		return s.createdState()
+	case len(a.weights) == 0:
+		return unknown(ReasonNothingServes, "No revision has been ready yet")
+	}
+	return isTrue
+}
+
+func (s *situation) servableState(a answer) state {
+	if !s.serves(a) {
+		return isFalse(ReasonNothingServes, "No revision with traffic has a ready replica")
+	}
+	return isTrue
+}

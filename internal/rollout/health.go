@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// Health is how a revision's Pods fare.
+type Health struct {
+	// Ready and Failed count Pods.
+	Ready, Failed int32
+	// Loading says that a model server runs but is not ready.
+	Loading bool
+	// Failure is what a failing Pod said; nil if none fails.
+	Failure *v1beta1.FailureInfo
+}
+
+// HealthOf reads the health of a revision off its Pods and its Deployment,
+// which may be nil. Pods that are being deleted do not count. A Pod fails from
+// its first crash until it is ready, also in between, while it tries again.
+func HealthOf(pods []corev1.Pod, d *appsv1.Deployment) Health {
+	var h Health
+	pods = slices.SortedFunc(slices.Values(pods), func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
+	for i := range pods {
+		p := &pods[i]
+		if p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded {
+			continue // the ReplicaSet makes another
+		}
+		if hasCondition(p, corev1.PodReady, corev1.ConditionTrue) {
+			h.Ready++
+			continue
+		}
+		h.Loading = h.Loading || running(p)
+		if f := podFailure(p); f != nil {
+			h.Failed++
+			if h.Failure == nil {
+				h.Failure = f
+			}
+		}
+	}
+	if h.Failure == nil && h.Ready == 0 {
+		h.Failure = deploymentFailure(d)
+	}
+	return h
+}
+
+func hasCondition(p *corev1.Pod, kind corev1.PodConditionType, status corev1.ConditionStatus) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == kind && c.Status == status
+	})
+}
+
+func running(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.ContainerStatuses, func(c corev1.ContainerStatus) bool {
+		return c.Name == v1beta1.ContainerModel && c.State.Running != nil
+	})
+}
+
+func podFailure(p *corev1.Pod) *v1beta1.FailureInfo {
+	for _, c := range p.Status.InitContainerStatuses {
+		if f := containerFailure(&c, true); f != nil {
+			f.Location = p.Name
+			return f
+		}
+	}
+	for _, c := range p.Status.ContainerStatuses {
+		if f := containerFailure(&c, false); f != nil {
+			f.Location = p.Name
+			return f
+		}
+	}
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
+			return &v1beta1.FailureInfo{
+				Location: p.Name,
+				Reason:   v1beta1.RuntimeUnhealthy,
+				Message:  "the Pod cannot be scheduled: " + lastLine(c.Message),
+			}
+		}
+	}
+	return nil
+}
+
+// cannotStart are the reasons for waiting that do not pass by themselves.
+var cannotStart = []string{
+	"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError",
+	"CreateContainerConfigError", "CreateContainerError", "RunContainerError",
+}
+
+func containerFailure(c *corev1.ContainerStatus, init bool) *v1beta1.FailureInfo {
+	if c.Ready {
+		return nil
+	}
+	if w := c.State.Waiting; w != nil && slices.Contains(cannotStart, w.Reason) {
+		return &v1beta1.FailureInfo{
+			Reason:  v1beta1.RuntimeUnhealthy,
+			Message: fmt.Sprintf("container %s cannot start: %s", c.Name, cmp.Or(lastLine(w.Message), w.Reason)),
+		}
+	}
+	t := c.State.Terminated
+	if t == nil {
+		t = c.LastTerminationState.Terminated
+	}
+	if t == nil || init && t.ExitCode == 0 {
+		return nil
+	}
+	f := &v1beta1.FailureInfo{
+		Reason:   v1beta1.RuntimeUnhealthy,
+		Message:  lastLine(t.Message),
+		ExitCode: t.ExitCode,
+	}
+	if c.Name == v1beta1.ContainerModel || c.Name == v1beta1.ContainerFetch {
+		f.Reason = v1beta1.ModelLoadFailed
+	}
+	if f.Message == "" {
+		f.Message = fmt.Sprintf("container %s ended with exit code %d (%s)", c.Name, t.ExitCode, cmp.Or(t.Reason, "no reason given"))
+	}
+	if !t.FinishedAt.IsZero() {
+		f.Time = &metav1.Time{Time: t.FinishedAt.Time}
+	}
+	return f
+}
+
+// deploymentFailure is why there are no Pods that could fail themselves.
+func deploymentFailure(d *appsv1.Deployment) *v1beta1.FailureInfo {
+	if d == nil || d.Spec.Replicas != nil && *d.Spec.Replicas == 0 {
+		return nil
+	}
+	for _, c := range d.Status.Conditions {
+		refused := c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue
+		late := c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse
+		if refused || late {
+			return &v1beta1.FailureInfo{
+				Location: d.Name,
+				Reason:   v1beta1.RuntimeUnhealthy,
+				Message:  cmp.Or(lastLine(c.Message), c.Reason),
+			}
+		}
+	}
+	return nil
+}
+
+// lastLine is what a failing program said in the end: its sentence for people,
+// after the progress it logged.
+func lastLine(s string) string {
+	s = strings.TrimSpace(s)
+	return strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
+}

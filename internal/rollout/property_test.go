@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"pgregory.net/rapid"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// testingT is what *testing.T and *rapid.T share.
+type testingT interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Fatalf(format string, args ...any)
+}
+
+// TestInvariantsHoldInRandomHistories plays random users, clusters, crashes
+// and clocks against Decide.
+func TestInvariantsHoldInRandomHistories(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		h := &historyCheck{world: newWorld(), rolledBack: map[string]bool{}, numbers: map[int]string{}}
+		h.apply("m1", "", drawCanary(t))
+		h.step(t)
+		t.Repeat(map[string]func(*rapid.T){
+			"apply": func(t *rapid.T) {
+				h.apply(rapid.SampledFrom([]string{"m1", "m2", "m3"}).Draw(t, "model"),
+					rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "args"), drawCanary(t))
+				h.step(t)
+			},
+			"new model": func(t *rapid.T) { // long histories are pruned
+				h.apply(rapid.StringMatching("[a-z]{4}").Draw(t, "model"), "", drawCanary(t))
+				h.step(t)
+			},
+			"change c": func(t *rapid.T) {
+				h.isvc.Generation++
+				h.isvc.Spec.Predictor.CanaryTrafficPercent = drawCanary(t)
+				h.step(t)
+			},
+			"invalid": func(t *rapid.T) {
+				h.isvc.Generation++
+				h.target = Target{Invalid: &Invalid{Reason: v1beta1.NoSupportingRuntime, Message: "none"}}
+				h.step(t)
+			},
+			"bounds": func(t *rapid.T) {
+				h.isvc.Generation++
+				n := rapid.Int32Range(1, 3).Draw(t, "min")
+				h.isvc.Spec.Predictor.MinReplicas = &n
+				h.step(t)
+			},
+			"stop": func(t *rapid.T) {
+				h.annotate(v1beta1.AnnotationStop, rapid.Bool().Draw(t, "on"))
+				h.step(t)
+			},
+			"tags": func(t *rapid.T) {
+				h.annotate(v1beta1.AnnotationTagRouting, rapid.Bool().Draw(t, "on"))
+				h.step(t)
+			},
+			"health": func(t *rapid.T) {
+				if len(h.revisions) == 0 {
+					t.Skip("no revisions")
+				}
+				r := &h.revisions[rapid.IntRange(0, len(h.revisions)-1).Draw(t, "revision")]
+				r.Health = drawHealth(t)
+				h.step(t)
+			},
+			"time": func(t *rapid.T) {
+				h.now = h.now.Add(time.Duration(rapid.IntRange(1, 60_000).Draw(t, "ms")) * time.Millisecond)
+				h.step(t)
+			},
+			"all well": func(t *rapid.T) { h.settle(t) },
+		})
+	})
+}
+
+func drawCanary(t *rapid.T) *int64 {
+	if rapid.Bool().Draw(t, "full") {
+		return nil
+	}
+	c := rapid.SampledFrom([]int64{0, 0, 10, 50, 99, 100}).Draw(t, "c")
+	return &c
+}
+
+func drawHealth(t *rapid.T) Health {
+	h := Health{Ready: rapid.Int32Range(0, 3).Draw(t, "ready"), Loading: rapid.Bool().Draw(t, "loading")}
+	if rapid.Bool().Draw(t, "fails") {
+		h.Failed = 1
+		h.Failure = &v1beta1.FailureInfo{Reason: v1beta1.ModelLoadFailed, Message: "boom", ExitCode: 1}
+	}
+	return h
+}
+
+type historyCheck struct {
+	*world
+	rolledBack map[string]bool
+	numbers    map[int]string // number -> hash, of all revisions ever
+}
+
+func (h *historyCheck) step(t *rapid.T) {
+	t.Helper()
+	before, old := h.clone(), h.isvc.Status.Components[v1beta1.Predictor]
+	in := h.input()
+	given := in.Service.DeepCopy()
+	p := Decide(in)
+	if diff := cmp.Diff(given, in.Service); diff != "" { // I7
+		t.Fatalf("Decide wrote into its input (-before +after):\n%s", diff)
+	}
+	h.do(p)
+	h.isvc.Status = *p.Status.DeepCopy()
+
+	h.checkTraffic(t, p, old)
+	h.checkRolledBack(t, p, old)
+	h.checkHistory(t, p)
+	checkSettled(t, h.world)
+	checkCrash(t, before, h.world)
+	h.scale(p)
+}
+
+// checkTraffic: I1 and I2. Without health there is no new share, and once
+// something served there is always somebody who does.
+func (h *historyCheck) checkTraffic(t *rapid.T, p Plan, old v1beta1.ComponentStatus) {
+	var sum int64
+	for _, w := range p.Weights {
+		sum += w.Percent
+		r := (&situation{in: h.input()}).revision(w.Revision)
+		if r == nil {
+			t.Fatalf("traffic for %s, which does not exist: %+v", w.Revision, p.Weights)
+		}
+		had := slices.IndexFunc(old.Traffic, func(t v1beta1.TrafficTarget) bool { return t.RevisionName == w.Revision })
+		isNew := had < 0 || *old.Traffic[had].Percent < w.Percent
+		if isNew && w.Percent > 0 && r.Ready == 0 && w.Revision != old.LatestRolledoutRevision {
+			t.Fatalf("%s gets more traffic with nothing ready: %+v, before %+v", w.Revision, p.Weights, old.Traffic)
+		}
+	}
+	stopped := h.isvc.Annotations[v1beta1.AnnotationStop] == "true"
+	switch {
+	case len(p.Weights) > 0 && sum != 100:
+		t.Fatalf("weights sum to %d: %+v", sum, p.Weights)
+	case len(p.Weights) > 0 && stopped:
+		t.Fatalf("a stopped service has traffic: %+v", p.Weights)
+	case len(p.Weights) == 0 && !stopped && old.LatestRolledoutRevision != "" && h.target.Invalid == nil:
+		t.Fatalf("traffic vanished, rule %q", p.Rule)
+	case len(p.Weights) > 2:
+		t.Fatalf("more than two shares: %+v", p.Weights)
+	}
+}
+
+// checkRolledBack: I6. What was rolled back stays without traffic until the
+// user asks for it again.
+func (h *historyCheck) checkRolledBack(t *rapid.T, p Plan, old v1beta1.ComponentStatus) {
+	now := p.Status.Components[v1beta1.Predictor]
+	c := h.isvc.Spec.Predictor.CanaryTrafficPercent
+	if h.target.Invalid == nil && (c == nil || *c > 0) {
+		delete(h.rolledBack, now.LatestCreatedRevision)
+	}
+	for _, w := range p.Weights {
+		if w.Percent > 0 && h.rolledBack[w.Revision] {
+			t.Fatalf("rolled back %s has traffic again: %+v, rule %q", w.Revision, p.Weights, p.Rule)
+		}
+	}
+	if p.Rule == "roll back" || p.Rule == rulePin {
+		if now.LatestRolledoutRevision != old.LatestRolledoutRevision {
+			if *c == 0 {
+				h.rolledBack[old.LatestRolledoutRevision] = true
+			}
+			delete(h.rolledBack, now.LatestRolledoutRevision)
+		}
+	}
+}
+
+// checkHistory: numbers are never used again, the history has an end, and
+// what the status names exists.
+func (h *historyCheck) checkHistory(t *rapid.T, p Plan) {
+	if p.Create != nil {
+		if hash, taken := h.numbers[p.Create.Number]; taken {
+			t.Fatalf("number %d was %s before", p.Create.Number, hash)
+		}
+		h.numbers[p.Create.Number] = h.target.Hash
+	}
+	if len(h.revisions) > history+5 {
+		t.Fatalf("%d revisions are kept: %v", len(h.revisions), p.Keep)
+	}
+	for _, name := range Named(p.Status.Components[v1beta1.Predictor]) {
+		if !slices.Contains(p.Keep, name) {
+			t.Fatalf("%s is in the status and not kept: %v", name, p.Keep)
+		}
+	}
+}
+
+// settle makes everything that is active ready: then the spec must be in
+// effect and the service Ready, within a few decisions.
+func (h *historyCheck) settle(t *rapid.T) {
+	var p Plan
+	for range 3 {
+		p = Decide(h.input())
+		h.do(p)
+		h.isvc.Status = *p.Status.DeepCopy()
+		for i := range h.revisions {
+			if r := &h.revisions[i]; slices.Contains(p.Active, r.Name) {
+				r.Health = Health{Ready: 3}
+			}
+		}
+		old := h.isvc.Status.Components[v1beta1.Predictor]
+		p = Decide(h.input())
+		h.checkRolledBack(t, p, old)
+		h.do(p)
+		h.isvc.Status = *p.Status.DeepCopy()
+		if p.Create != nil {
+			h.numbers[p.Create.Number] = h.target.Hash
+		}
+	}
+	if h.target.Invalid != nil || h.isvc.Annotations[v1beta1.AnnotationStop] == "true" {
+		return
+	}
+	want := int64(100)
+	if c := h.isvc.Spec.Predictor.CanaryTrafficPercent; c != nil && len(p.Weights) == 2 {
+		want = *c
+	}
+	n := p.Status.Components[v1beta1.Predictor].LatestCreatedRevision
+	if p.Weights[0] != (Weight{n, want}) {
+		t.Fatalf("all is ready and %s does not have its %d%%: %+v", n, want, p.Weights)
+	}
+	for _, c := range p.Status.Conditions {
+		if c.Status != metav1.ConditionTrue {
+			t.Fatalf("all is ready and %s is %s: %s", c.Type, c.Status, c.Message)
+		}
+	}
+}
+
+// checkSettled: I3. Deciding twice changes nothing and tells nobody.
+func checkSettled(t testingT, w *world) {
+	t.Helper()
+	p := Decide(w.input())
+	if diff := cmp.Diff(w.isvc.Status, p.Status); diff != "" {
+		t.Fatalf("deciding again changes the status by rule %q (-first +again):\n%s", p.Rule, diff)
+	}
+	if p.Create != nil || len(p.Events) > 0 {
+		t.Fatalf("deciding again creates %+v and tells %+v", p.Create, p.Events)
+	}
+	for _, r := range w.revisions {
+		if !slices.Contains(p.Keep, r.Name) && len(p.Keep) < history {
+			t.Fatalf("deciding again drops %s", r.Name)
+		}
+		if since := p.IdleSince[r.Name]; !since.Equal(r.IdleSince) {
+			t.Fatalf("deciding again moves the idle time of %s from %s to %s", r.Name, r.IdleSince, since)
+		}
+	}
+}
+
+// checkCrash: I8. Objects written and the status not, then a restart, ends
+// where no crash would have.
+func checkCrash(t testingT, before, after *world) {
+	t.Helper()
+	before.do(Decide(before.input()))
+	before.decide()
+	if diff := cmp.Diff(after.isvc.Status, before.isvc.Status); diff != "" {
+		t.Fatalf("a crash before the status was written changes it (-without +with):\n%s", diff)
+	}
+	if diff := cmp.Diff(after.revisions, before.revisions); diff != "" {
+		t.Fatalf("a crash before the status was written changes the revisions (-without +with):\n%s", diff)
+	}
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package rollout decides what a rollout should look like now: which revisions
+// must exist and run, who gets what share of the traffic, what the status says,
+// and why.
+//
+// Data flows one way: an Input (the service, its revisions with their health,
+// the time) goes into Decide, a Plan comes out. Decide first finds the revision
+// of the current spec, then asks an ordered list of small rules (rules.go); the
+// first that applies answers, and status, conditions and events follow from its
+// answer.
+//
+// What a rollout must remember lies in the service's own status. So the same
+// Input always gives the same Plan, deciding twice changes nothing, and a crash
+// between any two writes is harmless. The package refuses to do I/O, to read
+// clocks, and to know how a revision is rendered.
+package rollout
+
+import (
+	"time"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// Input is the world as it is.
+type Input struct {
+	Service *v1beta1.InferenceService
+	// Domain ends the host names of services, such as example.com.
+	Domain string
+	// Target is what the current spec asks for.
+	Target Target
+	// Revisions exist, oldest first.
+	Revisions []Revision
+	// Next is how a revision would be called if one were made now.
+	Next NewRevision
+	Now  time.Time
+}
+
+// Target is what the current spec resolves to.
+type Target struct {
+	// Hash identifies the Pod template, Model the model in it.
+	Hash, Model string
+	// Runtime and ClusterRuntime name the serving runtime; one of them is empty.
+	Runtime, ClusterRuntime string
+	// Invalid says why the spec resolves to nothing, if it does not.
+	Invalid *Invalid
+}
+
+// Invalid is a spec that no revision can be made from.
+type Invalid struct {
+	Reason  v1beta1.FailureReason
+	Message string
+}
+
+// Revision is one immutable template and how its Pods fare.
+type Revision struct {
+	Name        string
+	Number      int
+	Hash, Model string
+	Health
+	// IdleSince is when the revision stopped being active; zero if it is.
+	IdleSince time.Time
+}
+
+// NewRevision is the name and number of a revision that does not exist yet.
+type NewRevision struct {
+	Name   string
+	Number int
+}
+
+// Plan is the world as it should be.
+type Plan struct {
+	// Create is the revision of the current spec, if it does not exist yet.
+	Create *NewRevision
+	// Keep are the revisions that must exist, oldest first. Others may go.
+	Keep []string
+	// Active are those that must have replicas: they have a traffic entry (be
+	// it 0%), or are being started.
+	Active []string
+	// IdleSince says when each kept revision that is not active became so. One
+	// without an entry goes to zero at once.
+	IdleSince map[string]time.Time
+	// Weights are the shares of the traffic; they sum to 100 or there are none.
+	Weights []Weight
+	Status  v1beta1.InferenceServiceStatus
+	// Events are what this decision changed, for people.
+	Events []Event
+	// Rule names the rule that answered, Why says it in a sentence.
+	Rule, Why string
+}
+
+// Weight is a revision's share of the traffic.
+type Weight struct {
+	Revision string
+	Percent  int64
+}
+
+// Decide says where a rollout should be now. It performs no I/O.
+func Decide(in Input) Plan {
+	s := read(in)
+	r, a := s.answer()
+	p := Plan{
+		Create:  s.create,
+		Weights: a.weights,
+		Rule:    r.name,
+		Why:     a.why,
+	}
+	p.Status = s.status(a)
+	p.Keep = s.keep(p.Status)
+	p.Active, p.IdleSince = s.active(a)
+	p.Events = s.events(r, a, p.Status)
+	return p
+}

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import "fmt"
+
+// N is the revision of the current spec, R the last that had all the traffic,
+// P the one before R, c the canaryTrafficPercent.
+//
+//	          rule 3            rule 7, N ready
+//	nothing ----------> R = N <-----------------+
+//	                      | new template        |
+//	                      v                     | c absent or 100
+//	              N starts, 100 R ---------> c N, (100-c) R
+//	              (rules 8, 10)    N ready      |        ^
+//	                      ^        (rule 9)     | c = 0  | c > 0
+//	  c < 100 after       |                     v        |
+//	  a full rollout      |                 0 N, 100 R --+
+//	  (rules 4, 5):       |
+//	  R = P --------------+
+
+// rule is one row of the table. It answers if it applies.
+type rule struct {
+	name   string
+	answer func(*situation) (answer, bool)
+}
+
+// answer is what a rule wants.
+type answer struct {
+	weights []Weight // latest first
+	// rolledOut and previous are R and P from now on.
+	rolledOut, previous string
+	// await is the previous revision while it starts to take traffic back.
+	await *Revision
+	why   string
+}
+
+const rulePin = "pin previous model"
+
+// rules are asked in this order; the first that applies answers.
+var rules = []rule{
+	{"stopped", stopped},
+	{"invalid spec", invalidSpec},
+	{"first revision starts", firstStarts},
+	{"first revision", first},
+	{"roll back", rollBack},
+	{rulePin, pinPrevious},
+	{"nothing to split", nothingToSplit},
+	{"roll out", rollOut},
+	{"rollout waits", rolloutWaits},
+	{"canary", canary},
+	{"canary waits", canaryWaits},
+}
+
+func (s *situation) answer() (rule, answer) {
+	for _, r := range rules {
+		if a, ok := r.answer(s); ok {
+			return r, a
+		}
+	}
+	panic("rollout: the last rule always answers")
+}
+
+// Rule 1: a stopped service serves nothing and forgets nothing.
+func stopped(s *situation) (answer, bool) {
+	return s.same(nil, "the service is stopped"), s.stopped()
+}
+
+// A spec that resolves to nothing leaves the traffic where it was.
+func invalidSpec(s *situation) (answer, bool) {
+	return s.same(s.asItWas(), "the spec is invalid, traffic stays where it was"), s.n == nil
+}
+
+// Rule 2: before anything ever served there is nobody to send requests to.
+func firstStarts(s *situation) (answer, bool) {
+	return s.same(nil, "the first revision is not ready yet"), s.r == nil && !s.nReady
+}
+
+// Rule 3: the first revision takes all the traffic, whatever c says.
+func first(s *situation) (answer, bool) {
+	if s.r != nil {
+		return answer{}, false
+	}
+	return answer{weights: all(s.n), rolledOut: s.n.Name, why: "the first revision is ready"}, true
+}
+
+// Rule 4: c below 100 on a revision that already had everything takes the
+// traffic back to the revision before it.
+func rollBack(s *situation) (answer, bool) {
+	if s.full || s.n != s.r || s.p == nil || s.p == s.r {
+		return answer{}, false
+	}
+	return s.backTo(s.p, "canaryTrafficPercent was lowered after the full rollout"), true
+}
+
+// Rule 5: c = 0 on the same model pins the previous model, even when the
+// manifest lost args or resources on the way and so is a revision of its own.
+func pinPrevious(s *situation) (answer, bool) {
+	if s.full || s.c != 0 || s.n == s.r || s.n.Model != s.r.Model || s.p == nil || s.p.Model == s.r.Model {
+		return answer{}, false
+	}
+	return s.backTo(s.p, "canaryTrafficPercent 0 on the model that has the traffic pins the previous model"), true
+}
+
+// Rule 6: without another revision there is nothing to split with.
+func nothingToSplit(s *situation) (answer, bool) {
+	return s.same(all(s.r), "there is no previous revision to split with"), !s.full && s.n == s.r
+}
+
+// Rule 7: a promoted (or never held back) revision takes everything once ready.
+func rollOut(s *situation) (answer, bool) {
+	if !s.full || !s.nReady {
+		return answer{}, false
+	}
+	a := s.same(all(s.n), "the revision of the current spec is ready")
+	if s.n != s.r {
+		a.rolledOut, a.previous = s.n.Name, s.r.Name
+	}
+	return a, true
+}
+
+// Rule 8: until then nothing changes. A superseded canary gets nothing.
+func rolloutWaits(s *situation) (answer, bool) {
+	return s.same(all(s.r), "the revision of the current spec is not ready"), s.full
+}
+
+// Rule 9: a ready canary gets its share.
+func canary(s *situation) (answer, bool) {
+	return s.same(s.split(s.r), "the canary is ready"), s.nReady
+}
+
+// Rule 10: the share of a canary that is not ready waits. A superseded or
+// rolled-back revision gets nothing.
+func canaryWaits(s *situation) (answer, bool) {
+	return s.same(all(s.r), "the canary is not ready"), true
+}
+
+// backTo moves traffic to p once p is ready: a cold previous model must not
+// cost requests. Until then all stays with R.
+func (s *situation) backTo(p *Revision, why string) answer {
+	if !s.carries(p, 100-s.c) {
+		a := s.same(all(s.r), fmt.Sprintf("%s; %s is not ready yet", why, p.Name))
+		a.await = p
+		return a
+	}
+	return answer{weights: s.split(p), rolledOut: p.Name, previous: p.Name, why: why}
+}
+
+// same answers with weights and leaves R and P as they are.
+func (s *situation) same(w []Weight, why string) answer {
+	a := answer{weights: w, why: why}
+	if s.r != nil {
+		a.rolledOut = s.r.Name
+	}
+	if s.p != nil {
+		a.previous = s.p.Name
+	}
+	return a
+}
+
+func all(r *Revision) []Weight { return []Weight{{r.Name, 100}} }
+
+// split gives n its share and base the rest. A share is for a ready n only.
+func (s *situation) split(base *Revision) []Weight {
+	if !s.nReady {
+		return all(base)
+	}
+	return []Weight{{s.n.Name, s.c}, {base.Name, 100 - s.c}}
+}
+
+// asItWas returns the weights that the status shows, or all for R if one of
+// their revisions is gone.
+func (s *situation) asItWas() []Weight {
+	var w []Weight
+	if s.r == nil {
+		return nil
+	}
+	for _, t := range s.old.Traffic {
+		if s.revision(t.RevisionName) == nil {
+			return all(s.r)
+		}
+		w = append(w, Weight{t.RevisionName, percent(t)})
+	}
+	return w
+}

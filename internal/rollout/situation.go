@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"slices"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// situation is an Input in the words of the rules.
+type situation struct {
+	in  Input
+	old v1beta1.ComponentStatus
+	// n is the revision of the current spec; nil if the spec is invalid.
+	n *Revision
+	// r was the last to have all the traffic, p had it before r. Nil if there
+	// is none, or if somebody deleted it.
+	r, p *Revision
+	// c is canaryTrafficPercent; full means that it is absent or 100.
+	c    int64
+	full bool
+	// nReady says that n can carry the share that the spec wants for it.
+	nReady bool
+	// create is set if n does not exist yet.
+	create *NewRevision
+}
+
+func read(in Input) *situation {
+	s := &situation{in: in, old: in.Service.Status.Components[v1beta1.Predictor], c: 100}
+	if c := in.Service.Spec.Predictor.CanaryTrafficPercent; c != nil {
+		s.c = *c
+	}
+	s.full = s.c >= 100
+	s.r = s.revision(s.old.LatestRolledoutRevision)
+	s.p = s.revision(s.old.PreviousRolledoutRevision)
+	if in.Target.Invalid == nil {
+		s.n, s.create = s.wanted()
+		share := s.c
+		if s.r == nil {
+			share = 100
+		}
+		s.nReady = s.carries(s.n, share)
+	}
+	return s
+}
+
+// wanted finds the revision of the current spec. A template seen before is
+// that same revision again, so applying an old manifest is a warm rollback.
+func (s *situation) wanted() (*Revision, *NewRevision) {
+	for i := len(s.in.Revisions) - 1; i >= 0; i-- {
+		if r := &s.in.Revisions[i]; r.Hash == s.in.Target.Hash {
+			return r, nil
+		}
+	}
+	next := s.in.Next
+	return &Revision{Name: next.Name, Number: next.Number, Hash: s.in.Target.Hash, Model: s.in.Target.Model}, &next
+}
+
+func (s *situation) revision(name string) *Revision {
+	if s.n != nil && s.n.Name == name {
+		return s.n
+	}
+	i := slices.IndexFunc(s.in.Revisions, func(r Revision) bool { return r.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &s.in.Revisions[i]
+}
+
+func (s *situation) stopped() bool {
+	return s.in.Service.Annotations[v1beta1.AnnotationStop] == "true"
+}
+
+// strong says that r has all the replicas that a full share needs.
+func (s *situation) strong(r *Revision) bool {
+	return r.Ready >= max(1, s.min())
+}
+
+func (s *situation) min() int32 {
+	if m := s.in.Service.Spec.Predictor.MinReplicas; m != nil {
+		return *m
+	}
+	return 1
+}
+
+// carries says whether r has enough ready replicas for a share. To get one it
+// needs all of them. To keep what it has one is enough: neither a lost Pod nor
+// a higher minReplicas may throw a canary back.
+func (s *situation) carries(r *Revision, share int64) bool {
+	if s.strong(r) {
+		return true
+	}
+	i := slices.IndexFunc(s.old.Traffic, func(t v1beta1.TrafficTarget) bool { return t.RevisionName == r.Name })
+	return i >= 0 && r.Ready > 0 && share <= percent(s.old.Traffic[i])
+}
+
+func percent(t v1beta1.TrafficTarget) int64 {
+	if t.Percent == nil {
+		return 0
+	}
+	return *t.Percent
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/routing"
+)
+
+// Tags by which a client can ask for a revision.
+const (
+	tagLatest = "latest"
+	tagPrev   = "prev"
+)
+
+// status is the service's whole status after answer a.
+func (s *situation) status(a answer) v1beta1.InferenceServiceStatus {
+	st := v1beta1.InferenceServiceStatus{
+		ObservedGeneration:        s.in.Service.Generation,
+		ServingRuntimeName:        s.in.Target.Runtime,
+		ClusterServingRuntimeName: s.in.Target.ClusterRuntime,
+		ModelStatus:               s.modelStatus(a),
+	}
+	c := v1beta1.ComponentStatus{
+		LatestReadyRevision:       s.latestReady(),
+		LatestCreatedRevision:     s.latestCreated(),
+		LatestRolledoutRevision:   a.rolledOut,
+		PreviousRolledoutRevision: a.previous,
+	}
+	if len(a.weights) > 0 {
+		name := s.in.Service.Name
+		st.URL = s.url(name)
+		st.Address = s.address(name)
+		c.URL = s.url(routing.Label("", name))
+		c.Address = s.address(name + "-" + v1beta1.Predictor)
+		c.Traffic = s.traffic(a, c)
+	}
+	st.Components = map[string]v1beta1.ComponentStatus{v1beta1.Predictor: c}
+	st.Conditions = s.conditions(a)
+	return st
+}
+
+// traffic lists who gets what in KServe's words: `latestRevision` marks the
+// revision of the current spec or, as long as that one gets nothing, the
+// newest that was ready, or the one to be rolled back; anything else is `prev`.
+func (s *situation) traffic(a answer, c v1beta1.ComponentStatus) []v1beta1.TrafficTarget {
+	var out []v1beta1.TrafficTarget
+	for _, w := range a.weights {
+		alone := len(a.weights) == 1
+		latest := w.Revision == c.LatestCreatedRevision || alone && (w.Revision == c.LatestReadyRevision || a.await != nil)
+		t := v1beta1.TrafficTarget{RevisionName: w.Revision, LatestRevision: &latest, Percent: &w.Percent}
+		switch {
+		case !latest:
+			t.Tag = tagPrev
+		case s.in.Service.Annotations[v1beta1.AnnotationTagRouting] == "true":
+			t.Tag = tagLatest
+		}
+		if t.Tag != "" {
+			t.URL = s.url(routing.Label(t.Tag, s.in.Service.Name))
+		}
+		out = append(out, t)
+	}
+	return out
+}
+
+func (s *situation) url(label string) string {
+	return fmt.Sprintf("http://%s.%s.%s", label, s.in.Service.Namespace, s.in.Domain)
+}
+
+func (s *situation) address(name string) *v1beta1.Address {
+	return &v1beta1.Address{URL: fmt.Sprintf("http://%s.%s.svc.cluster.local", name, s.in.Service.Namespace)}
+}
+
+func (s *situation) latestReady() string {
+	if s.n != nil && s.nReady {
+		return s.n.Name
+	}
+	if s.revision(s.old.LatestReadyRevision) == nil {
+		return "" // somebody deleted it
+	}
+	return s.old.LatestReadyRevision
+}
+
+func (s *situation) latestCreated() string {
+	if s.n == nil {
+		return s.old.LatestCreatedRevision
+	}
+	return s.n.Name
+}
+
+// serves says whether any revision with traffic has a ready replica.
+func (s *situation) serves(a answer) bool {
+	return slices.ContainsFunc(a.weights, func(w Weight) bool {
+		r := s.revision(w.Revision)
+		return w.Percent > 0 && r != nil && r.Ready > 0
+	})
+}
+
+// modelStatus says how the model of the current spec fares.
+func (s *situation) modelStatus(a answer) *v1beta1.ModelStatus {
+	if s.stopped() {
+		return nil
+	}
+	m := &v1beta1.ModelStatus{States: &v1beta1.ModelStates{}}
+	if s.serves(a) {
+		m.States.ActiveModelState = v1beta1.Loaded
+	}
+	if s.n == nil {
+		m.TransitionStatus = v1beta1.InvalidSpec
+		m.States.TargetModelState = v1beta1.FailedToLoad
+		m.LastFailureInfo = &v1beta1.FailureInfo{Reason: s.in.Target.Invalid.Reason, Message: s.in.Target.Invalid.Message}
+		return m
+	}
+	m.Copies = &v1beta1.ModelCopies{TotalCopies: s.n.Ready, FailedCopies: s.n.Failed}
+	switch {
+	case s.loaded():
+		m.TransitionStatus = v1beta1.UpToDate
+		m.States.TargetModelState = v1beta1.Loaded
+	case s.n.Failure != nil:
+		m.TransitionStatus = v1beta1.BlockedByFailedLoad
+		m.States.TargetModelState = v1beta1.FailedToLoad
+		m.LastFailureInfo = s.failure()
+	default:
+		m.TransitionStatus = v1beta1.InProgress
+		m.States.TargetModelState = v1beta1.Pending
+		if s.n.Loading {
+			m.States.TargetModelState = v1beta1.Loading
+		}
+	}
+	return m
+}
+
+// failure is n's failure. A Pod that fails again in the same way is the same
+// failure: its time is that of the first, so a crash loop writes no status.
+func (s *situation) failure() *v1beta1.FailureInfo {
+	f := *s.n.Failure
+	f.ModelRevisionName = s.n.Name
+	if m := s.in.Service.Status.ModelStatus; m != nil && m.LastFailureInfo != nil {
+		before := *m.LastFailureInfo
+		before.Time = f.Time
+		if before == f {
+			return m.LastFailureInfo.DeepCopy()
+		}
+	}
+	return &f
+}

@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+var update = flag.Bool("update", false, "rewrite the plans in testdata")
+
+// TestStories plays testdata/*.txtar. Each file of an archive is one step: what
+// happens, a line of dashes, and the plan that must follow. What may happen:
+//
+//	at 90s                        the time since the story began
+//	apply model=m args=a c=10     a manifest; absent fields are absent
+//	min 2                         minReplicas
+//	label a=b                     a label of the service
+//	tags on                       tag routing
+//	stop on                       the stop annotation
+//	ready 00002 1                 a revision's ready replicas
+//	fail 00002 MESSAGE            a revision's Pod fails to load its model
+//	invalid REASON MESSAGE        the spec resolves to nothing
+//	delete 00001                  somebody deletes a revision
+func TestStories(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("find stories: %v, %d found", err, len(files))
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { playFile(t, file) })
+	}
+}
+
+func playFile(t *testing.T, file string) {
+	archive, err := txtar.ParseFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld()
+	for i, step := range archive.Files {
+		happens, want, _ := strings.Cut(string(step.Data), "---\n")
+		for line := range strings.Lines(happens) {
+			if err := w.happen(strings.TrimSpace(line)); err != nil {
+				t.Fatalf("%s: %s: %v", step.Name, line, err)
+			}
+		}
+		p := w.decide()
+		got := w.summary(p)
+		archive.Files[i].Data = []byte(happens + "---\n" + got)
+		if diff := cmp.Diff(want, got); diff != "" && !*update {
+			t.Errorf("%s (-want +got):\n%s", step.Name, diff)
+		}
+		checkSettled(t, w)
+		w.scale(p)
+	}
+	if *update {
+		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (w *world) happen(line string) error {
+	verb, rest, _ := strings.Cut(line, " ")
+	arg, rest, _ := strings.Cut(rest, " ")
+	switch verb {
+	case "at":
+		d, err := time.ParseDuration(arg)
+		w.now = epoch.Add(d)
+		return err
+	case "apply":
+		return w.applyLine(strings.TrimPrefix(line, "apply"))
+	case "min":
+		n, err := strconv.ParseInt(arg, 10, 32)
+		replicas := int32(n)
+		w.isvc.Generation++
+		w.isvc.Spec.Predictor.MinReplicas = &replicas
+		return err
+	case "label":
+		k, v, _ := strings.Cut(arg, "=")
+		w.isvc.Labels = map[string]string{k: v}
+	case "tags":
+		w.annotate(v1beta1.AnnotationTagRouting, arg == "on")
+	case "stop":
+		w.annotate(v1beta1.AnnotationStop, arg == "on")
+	case "invalid":
+		w.isvc.Generation++
+		w.target = Target{Invalid: &Invalid{Reason: v1beta1.FailureReason(arg), Message: rest}}
+	case "ready", "fail", "delete":
+		return w.happenTo(verb, arg, rest)
+	default:
+		return fmt.Errorf("unknown verb %q", verb)
+	}
+	return nil
+}
+
+func (w *world) happenTo(verb, number, rest string) error {
+	n, err := strconv.Atoi(number)
+	if err != nil {
+		return err
+	}
+	r := w.revision(n)
+	if r == nil {
+		return fmt.Errorf("no revision %s", number)
+	}
+	switch verb {
+	case "ready":
+		ready, err := strconv.ParseInt(rest, 10, 32)
+		r.Health = Health{Ready: int32(ready)}
+		return err
+	case "fail":
+		r.Health = Health{Failed: 1, Failure: &v1beta1.FailureInfo{Location: r.Name + "-pod", Reason: v1beta1.ModelLoadFailed, Message: rest, ExitCode: 1}}
+	case "delete":
+		w.revisions = append(w.revisions[:0:0], w.revisions...)
+		for i := range w.revisions {
+			if w.revisions[i].Number == n {
+				w.revisions = append(w.revisions[:i], w.revisions[i+1:]...)
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func (w *world) applyLine(line string) error {
+	var model, args string
+	var c *int64
+	for field := range strings.FieldsSeq(line) {
+		k, v, _ := strings.Cut(field, "=")
+		switch k {
+		case "model":
+			model = v
+		case "args":
+			args = v
+		case "c":
+			n, err := strconv.ParseInt(v, 10, 64)
+			if err != nil {
+				return err
+			}
+			c = &n
+		default:
+			return fmt.Errorf("unknown field %q", k)
+		}
+	}
+	w.apply(model, args, c)
+	return nil
+}
