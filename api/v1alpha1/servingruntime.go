@@ -61,16 +61,15 @@ type ClusterServingRuntimeList struct {
 
 // ServingRuntimeSpec says which formats a runtime serves, and how.
 //
-// +kubebuilder:validation:XValidation:rule="!has(self.multiModel) || !self.multiModel",message="multiModel runtimes (ModelMesh) do not work in Serin: use one model per service"
-// +kubebuilder:validation:XValidation:rule="!has(self.workerSpec)",message="workerSpec (several nodes per model) does not work in Serin yet: remove it"
-// +kubebuilder:validation:XValidation:rule="self.containers.exists_one(c, c.name == 'kserve-container')",message="containers must hold exactly one container named kserve-container"
+// +kubebuilder:validation:XValidation:rule="self.containers.exists_one(c, c.name == 'kserve-container')",message="one of containers must be named kserve-container: it serves the model"
 type ServingRuntimeSpec struct {
 	// Formats that this runtime serves.
 	// +optional
 	// +listType=atomic
 	SupportedModelFormats []SupportedModelFormat `json:"supportedModelFormats,omitempty"`
-	// Rejected when true: one runtime process serves one model.
+	// False, or rejected: one server serves one model.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!self",message="multiModel runtimes (ModelMesh) do not work in Serin: set multiModel to false, with a server for one model"
 	MultiModel *bool `json:"multiModel,omitempty"`
 	// True takes the runtime out of every selection.
 	// +optional
@@ -78,15 +77,43 @@ type ServingRuntimeSpec struct {
 	// Wire protocols: v1, v2, grpc-v1, grpc-v2. Empty means any.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:XValidation:rule="self.all(p, p in ['v1', 'v2', 'grpc-v1', 'grpc-v2'])",message="protocolVersions must be among v1, v2, grpc-v1 and grpc-v2"
 	ProtocolVersions []string `json:"protocolVersions,omitempty"`
-	// Not supported yet; rejected.
+	// Rejected: does not work in Serin yet.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="a model spread over several nodes does not work in Serin yet: remove workerSpec"
 	WorkerSpec *Unsupported `json:"workerSpec,omitempty"`
+	// Rejected: belongs to ModelMesh.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="builtInAdapter belongs to ModelMesh, which Serin does not run: remove it"
+	BuiltInAdapter *Unsupported `json:"builtInAdapter,omitempty"`
+	// Rejected: belongs to ModelMesh.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="storageHelper belongs to ModelMesh, which Serin does not run: remove it"
+	StorageHelper *Unsupported `json:"storageHelper,omitempty"`
+	// Rejected: belongs to ModelMesh.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="grpcEndpoint belongs to ModelMesh, which Serin does not run: remove it"
+	GRPCMultiModelManagementEndpoint *string `json:"grpcEndpoint,omitempty"`
+	// Rejected: belongs to ModelMesh.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="grpcDataEndpoint belongs to ModelMesh, which Serin does not run: remove it; requests go to the first port of kserve-container"
+	GRPCDataEndpoint *string `json:"grpcDataEndpoint,omitempty"`
+	// Rejected: belongs to ModelMesh.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="httpDataEndpoint belongs to ModelMesh, which Serin does not run: remove it; requests go to the first port of kserve-container"
+	HTTPDataEndpoint *string `json:"httpDataEndpoint,omitempty"`
+	// Rejected: belongs to ModelMesh.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="replicas belongs to ModelMesh, which Serin does not run: set minReplicas in the InferenceService"
+	Replicas *int32 `json:"replicas,omitempty"`
 
 	RuntimePodSpec `json:",inline"`
 }
 
-// Unsupported is a KServe field that Serin knows and rejects.
+// Unsupported is a KServe field that Serin knows and rejects. It accepts
+// anything, so that the rule beside it is the only thing to read.
 //
 // +kubebuilder:pruning:PreserveUnknownFields
 // +kubebuilder:validation:Type=object
@@ -105,30 +132,47 @@ type SupportedModelFormat struct {
 	AutoSelect *bool `json:"autoSelect,omitempty"`
 	// Higher wins among runtimes of the same protocol.
 	// +optional
-	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:XValidation:rule="self >= 1",message="priority must be 1 or more"
 	Priority *int32 `json:"priority,omitempty"`
 }
 
 // RuntimePodSpec is the part of a Pod's spec that a runtime may set. Field
 // names and meanings are those of Kubernetes.
 type RuntimePodSpec struct {
+	// The container kserve-container, which serves the model, and its company.
+	// {{.Name}} and the like in it stand for the service's metadata.
 	// +required
-	// +kubebuilder:validation:MaxItems=32
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
 	Containers []corev1.Container `json:"containers"`
+	// Volumes that the containers mount.
 	// +optional
+	// +listType=map
+	// +listMapKey=name
 	Volumes []corev1.Volume `json:"volumes,omitempty"`
+	// Labels that a node must have.
 	// +optional
 	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	// Rules for the choice of nodes.
 	// +optional
 	Affinity *corev1.Affinity `json:"affinity,omitempty"`
+	// Taints that the Pods tolerate.
 	// +optional
+	// +listType=atomic
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+	// Labels for the Pods; those of the service win.
 	// +optional
 	Labels map[string]string `json:"labels,omitempty"`
+	// Annotations for the Pods; those of the service win.
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
+	// Secrets for pulling images.
 	// +optional
+	// +listType=map
+	// +listMapKey=name
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
+	// Use the node's IPC namespace.
 	// +optional
 	HostIPC bool `json:"hostIPC,omitempty"`
 }

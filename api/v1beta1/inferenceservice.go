@@ -16,7 +16,8 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // +kubebuilder:printcolumn:name="PrevRolledoutRevision",type="string",JSONPath=".status.components.predictor.traffic[?(@.tag=='prev')].revisionName"
 // +kubebuilder:printcolumn:name="LatestReadyRevision",type="string",JSONPath=".status.components.predictor.traffic[?(@.latestRevision==true)].revisionName"
 // +kubebuilder:printcolumn:name="Age",type="date",JSONPath=".metadata.creationTimestamp"
-// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must start with a letter and hold lower-case letters, digits and hyphens only, because host names are made from it"
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="metadata.name must start with a letter and hold only lower-case letters, digits and hyphens, because host names are made from it",fieldPath=".metadata.name"
+// +kubebuilder:validation:XValidation:rule="size(self.metadata.name) <= 53",message="metadata.name must have at most 53 characters, because {name}-predictor is part of a host name",fieldPath=".metadata.name"
 type InferenceService struct {
 	metav1.TypeMeta   `json:",inline"`
 	metav1.ObjectMeta `json:"metadata,omitempty"`
@@ -39,30 +40,28 @@ type InferenceServiceList struct {
 }
 
 // InferenceServiceSpec is what a user asks for.
-//
-// +kubebuilder:validation:XValidation:rule="!has(self.transformer)",message="spec.transformer does not work in Serin yet: call the transformer from your client, or serve it as a service of its own"
-// +kubebuilder:validation:XValidation:rule="!has(self.explainer)",message="spec.explainer does not work in Serin yet: remove it, or serve the explainer as a service of its own"
-// +kubebuilder:validation:XValidation:rule="!has(self.canary)",message="spec.canary (a list of canaries) does not work in Serin yet: use spec.predictor.canaryTrafficPercent, which splits traffic between the new and the previous revision"
 type InferenceServiceSpec struct {
 	// The model and the server that runs it.
 	// +required
 	Predictor PredictorSpec `json:"predictor"`
-	// Not supported yet; rejected.
+	// Rejected: does not work in Serin yet.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="a transformer does not work in Serin yet: call it from your client, or serve it as an InferenceService of its own"
 	Transformer *Unsupported `json:"transformer,omitempty"`
-	// Not supported yet; rejected.
+	// Rejected: does not work in Serin yet.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="an explainer does not work in Serin yet: remove it, or serve it as an InferenceService of its own"
 	Explainer *Unsupported `json:"explainer,omitempty"`
-	// Not supported yet; rejected.
+	// Rejected: does not work in Serin yet.
 	// +optional
-	Canary UnsupportedList `json:"canary,omitempty"`
+	// +listType=atomic
+	// +kubebuilder:validation:XValidation:rule="false",message="a list of canaries does not work in Serin yet: use spec.predictor.canaryTrafficPercent, which splits traffic between the new and the previous revision"
+	Canary []Unsupported `json:"canary,omitempty"`
 }
 
-// Unsupported is a KServe field that Serin knows and rejects.
+// Unsupported is a KServe field that Serin knows and rejects. It accepts
+// anything, so that the rule beside it is the only thing to read.
 //
 // +kubebuilder:pruning:PreserveUnknownFields
 // +kubebuilder:validation:Type=object
 type Unsupported struct{}
-
-// UnsupportedList is a list of fields that Serin knows and rejects.
-type UnsupportedList []Unsupported

@@ -7,12 +7,9 @@ import corev1 "k8s.io/api/core/v1"
 // PredictorSpec is a model with its server, or containers of the user's own,
 // together with how the component scales and rolls out.
 //
-// +kubebuilder:validation:XValidation:rule="(has(self.minReplicas) ? self.minReplicas : 1) <= (has(self.maxReplicas) && self.maxReplicas > 0 ? self.maxReplicas : 2147483647)",message="minReplicas must not be more than maxReplicas"
-// +kubebuilder:validation:XValidation:rule="!has(self.minReplicas) || self.minReplicas > 0",message="minReplicas: 0 (scale to zero) does not work in Serin yet: use 1 or more"
-// +kubebuilder:validation:XValidation:rule="!has(self.logger)",message="predictor.logger does not work in Serin yet: remove it"
-// +kubebuilder:validation:XValidation:rule="!has(self.batcher)",message="predictor.batcher does not work in Serin yet: remove it"
-// +kubebuilder:validation:XValidation:rule="!has(self.workerSpec)",message="predictor.workerSpec (several nodes per model) does not work in Serin yet: remove it"
-// +kubebuilder:validation:XValidation:rule="[has(self.model), has(self.sklearn), has(self.xgboost), has(self.tensorflow), has(self.pytorch), has(self.triton), has(self.onnx), has(self.huggingface), has(self.pmml), has(self.lightgbm), has(self.paddle), has(self.containers)].exists_one(x, x)",message="say exactly one implementation: predictor.model, or predictor.containers, or one legacy form such as predictor.sklearn"
+// +kubebuilder:validation:XValidation:rule="[has(self.model), has(self.sklearn), has(self.xgboost), has(self.tensorflow), has(self.pytorch), has(self.triton), has(self.onnx), has(self.huggingface), has(self.pmml), has(self.lightgbm), has(self.paddle), has(self.containers)].exists_one(x, x)",message="name exactly one implementation: predictor.model, or predictor.containers, or one legacy form such as predictor.sklearn"
+// +kubebuilder:validation:XValidation:rule="!has(self.containers) || size(self.containers) == 1 || self.containers.exists_one(c, c.name == 'kserve-container')",message="one of several predictor.containers must be named kserve-container: it takes the requests"
+// +kubebuilder:validation:XValidation:rule="!has(self.maxReplicas) || self.maxReplicas <= 0 || (has(self.minReplicas) ? self.minReplicas : 1) <= self.maxReplicas",message="minReplicas must not be more than maxReplicas"
 type PredictorSpec struct {
 	// The model to serve, its format, place and server.
 	// +optional
@@ -52,36 +49,49 @@ type PredictorSpec struct {
 	PodSpec            `json:",inline"`
 	ComponentExtension `json:",inline"`
 
-	// Not supported yet; rejected.
+	// Rejected: does not work in Serin yet.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="a model spread over several nodes does not work in Serin yet: remove workerSpec"
 	WorkerSpec *Unsupported `json:"workerSpec,omitempty"`
+	// Rejected: does not work in Serin yet.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="naming a predictor belongs to KServe's list of canaries, which does not work in Serin yet: remove name and use canaryTrafficPercent"
+	Name *string `json:"name,omitempty"`
+	// Rejected: does not work in Serin yet.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="a storage container of your own does not work in Serin yet: remove storageContainerName"
+	StorageContainerName *string `json:"storageContainerName,omitempty"`
+	// Rejected: does not work in Serin yet.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="confidential computing does not work in Serin yet: remove confidential"
+	Confidential *Unsupported `json:"confidential,omitempty"`
 }
 
 // ComponentExtension is how a component scales and rolls out.
 type ComponentExtension struct {
 	// Least number of replicas of a revision that has traffic. Default 1.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:XValidation:rule="self >= 1",message="minReplicas must be 1 or more: scaling to zero does not work in Serin yet"
 	MinReplicas *int32 `json:"minReplicas,omitempty"`
 	// Most replicas of a revision; 0 means no limit.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:XValidation:rule="self >= 0",message="maxReplicas must not be negative; 0 means no limit"
 	MaxReplicas int32 `json:"maxReplicas,omitempty"`
 	// Load per replica that the autoscaler aims at, in units of scaleMetric.
 	// +optional
-	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:XValidation:rule="self >= 1",message="scaleTarget must be 1 or more"
 	ScaleTarget *int32 `json:"scaleTarget,omitempty"`
 	// What is measured: concurrency (default) or rps.
 	// +optional
-	// +kubebuilder:validation:Enum=concurrency;rps
+	// +kubebuilder:validation:XValidation:rule="self in ['concurrency', 'rps']",message="scaleMetric must be concurrency or rps: Serin scales by requests, not by cpu or memory"
 	ScaleMetric *ScaleMetric `json:"scaleMetric,omitempty"`
 	// Most requests that one replica works on at a time; 0 means no limit.
 	// +optional
-	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:XValidation:rule="self >= 0",message="containerConcurrency must not be negative; 0 means no limit"
 	ContainerConcurrency *int64 `json:"containerConcurrency,omitempty"`
 	// Seconds within which a request must be answered. Default 300.
 	// +optional
-	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:XValidation:rule="self >= 1",message="timeout must be 1 second or more"
 	TimeoutSeconds *int64 `json:"timeout,omitempty"`
 	// Percent of the requests that go to a new revision, once it is ready.
 	// Absent or 100 promotes it; 0 after a promotion rolls back.
@@ -94,12 +104,26 @@ type ComponentExtension struct {
 	// Annotations for this component's Pods; a change makes a new revision.
 	// +optional
 	Annotations map[string]string `json:"annotations,omitempty"`
-	// Not supported yet; rejected.
+	// Rejected: does not work in Serin yet.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="the payload logger does not work in Serin yet: remove logger, and log in your client or gateway"
 	Logger *Unsupported `json:"logger,omitempty"`
-	// Not supported yet; rejected.
+	// Rejected: does not work in Serin yet.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="the batcher does not work in Serin yet: remove batcher, and send several instances in one request"
 	Batcher *Unsupported `json:"batcher,omitempty"`
+	// Rejected: belongs to autoscalers that Serin does not use.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="scaleMetricType belongs to the HorizontalPodAutoscaler, which Serin does not use: remove it; scaleTarget is an average per replica"
+	ScaleMetricType *string `json:"scaleMetricType,omitempty"`
+	// Rejected: belongs to autoscalers that Serin does not use.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="autoScaling belongs to KEDA and the HorizontalPodAutoscaler, which Serin does not use: set minReplicas, maxReplicas, scaleMetric and scaleTarget"
+	AutoScaling *Unsupported `json:"autoScaling,omitempty"`
+	// Rejected: Serin starts each revision beside the old one.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="deploymentStrategy has no meaning in Serin, which starts a new revision beside the old one: remove it, and use canaryTrafficPercent"
+	DeploymentStrategy *Unsupported `json:"deploymentStrategy,omitempty"`
 }
 
 // ScaleMetric is what the autoscaler measures.
@@ -113,9 +137,6 @@ const (
 
 // ModelSpec is a model, and changes to the container of the runtime that
 // serves it: args are appended to the runtime's, the rest is merged by name.
-//
-// +kubebuilder:validation:XValidation:rule="!(has(self.name) && size(self.name) > 0)",message="the name field is not allowed in predictor.model: the container is always kserve-container"
-// +kubebuilder:validation:XValidation:rule="!(has(self.storageUri) && has(self.storage))",message="say predictor.model.storageUri or predictor.model.storage, not both"
 type ModelSpec struct {
 	// Format of the model, which finds the runtime that serves it.
 	// +required
@@ -144,85 +165,139 @@ type LegacySpec struct {
 }
 
 // PredictorExtension is where the model is and what container serves it.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.name) || size(self.name) == 0",message="remove name: the container of a model is always kserve-container"
 type PredictorExtension struct {
-	// Where the model is: gs://, s3://, https://, file:// ...
+	// Where the model is: gs://, s3://, https://, http://, file:// or pvc://.
 	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	// +kubebuilder:validation:XValidation:rule="self.matches('^((gs|s3|https|http|file|pvc)://|/)[^ ]+$')",message="storageUri must be gs://bucket/path, s3://bucket/path, https://host/file, http://host/file, file:///path, /path or pvc://claim/path, without blanks: no other storage works in Serin yet"
 	StorageURI *string `json:"storageUri,omitempty"`
-	// Where the model is, by a key of the storage-config Secret.
+	// Rejected: does not work in Serin yet.
 	// +optional
-	Storage *StorageSpec `json:"storage,omitempty"`
+	// +listType=atomic
+	// +kubebuilder:validation:XValidation:rule="false",message="several storage URIs do not work in Serin yet: use storageUri, and keep the model in one folder"
+	StorageURIs []Unsupported `json:"storageUris,omitempty"`
+	// Rejected: does not work in Serin yet.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="storage (a key of the storage-config Secret) does not work in Serin yet: use storageUri"
+	Storage *Unsupported `json:"storage,omitempty"`
 	// Image tag to use instead of the runtime's.
 	// +optional
 	RuntimeVersion *string `json:"runtimeVersion,omitempty"`
-	// Wire protocol: v1, v2, grpc-v1 or grpc-v2.
+	// Wire protocol: v1 (default), v2, grpc-v1 or grpc-v2.
 	// +optional
-	// +kubebuilder:validation:Enum=v1;v2;grpc-v1;grpc-v2
+	// +kubebuilder:validation:XValidation:rule="self in ['v1', 'v2', 'grpc-v1', 'grpc-v2']",message="protocolVersion must be v1, v2, grpc-v1 or grpc-v2"
 	ProtocolVersion *string `json:"protocolVersion,omitempty"`
 
 	corev1.Container `json:",inline"`
 }
 
-// StorageSpec names a model by a key of the storage-config Secret.
-type StorageSpec struct {
-	// Path of the model in the storage.
-	// +optional
-	Path *string `json:"path,omitempty"`
-	// Path of the model's schema.
-	// +optional
-	SchemaPath *string `json:"schemaPath,omitempty"`
-	// Overrides of the storage's settings.
-	// +optional
-	Parameters *map[string]string `json:"parameters,omitempty"`
-	// Key in the Secret.
-	// +optional
-	StorageKey *string `json:"key,omitempty"`
-}
-
 // PodSpec is the part of a Pod's spec that a predictor may set. Field names
 // and meanings are those of Kubernetes.
 type PodSpec struct {
+	// Containers of your own instead of a model: the one named
+	// kserve-container, or the only one, takes the requests on its first port.
 	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
 	Containers []corev1.Container `json:"containers,omitempty"`
+	// Containers that run, one after the other, once the model is fetched.
 	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=16
 	InitContainers []corev1.Container `json:"initContainers,omitempty"`
+	// Volumes that the containers mount.
 	// +optional
+	// +listType=map
+	// +listMapKey=name
 	Volumes []corev1.Volume `json:"volumes,omitempty"`
+	// Account that the Pods run as.
 	// +optional
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+	// Whether the account's token is mounted.
 	// +optional
 	AutomountServiceAccountToken *bool `json:"automountServiceAccountToken,omitempty"`
+	// Labels that a node must have.
 	// +optional
 	NodeSelector map[string]string `json:"nodeSelector,omitempty"`
+	// The very node to run on.
 	// +optional
 	NodeName string `json:"nodeName,omitempty"`
+	// Rules for the choice of nodes.
 	// +optional
 	Affinity *corev1.Affinity `json:"affinity,omitempty"`
+	// Taints that the Pods tolerate.
 	// +optional
+	// +listType=atomic
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
+	// How Pods spread over zones and nodes.
 	// +optional
+	// +listType=atomic
 	TopologySpreadConstraints []corev1.TopologySpreadConstraint `json:"topologySpreadConstraints,omitempty"`
+	// Secrets for pulling images.
 	// +optional
+	// +listType=map
+	// +listMapKey=name
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
+	// Users, groups and privileges of all containers.
 	// +optional
 	SecurityContext *corev1.PodSecurityContext `json:"securityContext,omitempty"`
+	// Seconds that a Pod has to end. Default: timeout and 10 more.
 	// +optional
 	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
+	// Class of the Pods' priority.
 	// +optional
 	PriorityClassName string `json:"priorityClassName,omitempty"`
+	// Whether the Pods may displace others: Never or PreemptLowerPriority.
+	// +optional
+	PreemptionPolicy *corev1.PreemptionPolicy `json:"preemptionPolicy,omitempty"`
+	// Container runtime to use.
 	// +optional
 	RuntimeClassName *string `json:"runtimeClassName,omitempty"`
+	// Scheduler to use.
 	// +optional
 	SchedulerName string `json:"schedulerName,omitempty"`
+	// Use the node's IPC namespace.
 	// +optional
 	HostIPC bool `json:"hostIPC,omitempty"`
+	// Use the node's network.
 	// +optional
 	HostNetwork bool `json:"hostNetwork,omitempty"`
+	// Use the node's process namespace.
 	// +optional
+	HostPID bool `json:"hostPID,omitempty"`
+	// Use the node's user namespace.
+	// +optional
+	HostUsers *bool `json:"hostUsers,omitempty"`
+	// Let the containers see each other's processes.
+	// +optional
+	ShareProcessNamespace *bool `json:"shareProcessNamespace,omitempty"`
+	// Host name of the Pods.
+	// +optional
+	Hostname string `json:"hostname,omitempty"`
+	// Subdomain of the Pods' host names.
+	// +optional
+	Subdomain string `json:"subdomain,omitempty"`
+	// Lines for /etc/hosts.
+	// +optional
+	// +listType=atomic
 	HostAliases []corev1.HostAlias `json:"hostAliases,omitempty"`
+	// Which DNS servers to ask.
 	// +optional
 	DNSPolicy corev1.DNSPolicy `json:"dnsPolicy,omitempty"`
+	// More DNS settings.
 	// +optional
 	DNSConfig *corev1.PodDNSConfig `json:"dnsConfig,omitempty"`
+	// Whether the namespace's Services appear in the environment. Default false.
 	// +optional
 	EnableServiceLinks *bool `json:"enableServiceLinks,omitempty"`
+	// Devices and the like that the Pods claim.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	ResourceClaims []corev1.PodResourceClaim `json:"resourceClaims,omitempty"`
 }
