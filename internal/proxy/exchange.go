@@ -129,6 +129,9 @@ func (x *exchange) connect(fresh bool) error {
 			return nil
 		}
 		next, ok := x.server.Policy.Elsewhere(x.r, x.r.Target)
+		if !x.unwatch() {
+			return errClientGone
+		}
 		if !ok {
 			return unreachable(x.r.Target, err)
 		}

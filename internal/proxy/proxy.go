@@ -29,8 +29,9 @@ type Policy interface {
 	// Admit says where r goes, or refuses it. It may block while r.Context
 	// lives. A *Refusal is the answer; any other error becomes a 502.
 	Admit(r *Request) (Target, error)
-	// Elsewhere names another target after nothing could be sent to the last
-	// one, or reports that there is none.
+	// Elsewhere names another target, or the same again, after nothing could
+	// be sent to the last one, or reports that there is none. It may block
+	// like Admit.
 	Elsewhere(r *Request, failed Target) (Target, bool)
 	// Done is called once for every request after its last byte, admitted or
 	// not.

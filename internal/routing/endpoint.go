@@ -3,7 +3,6 @@
 package routing
 
 import (
-	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -19,32 +18,35 @@ type Revision struct {
 // Endpoint is a ready Pod. The same Endpoint stays for as long as its Pod is
 // ready, whatever tables come and go.
 type Endpoint struct {
-	Addr     string
+	Namespace string
+	Revision  string
+	Addr      string
+
 	inFlight atomic.Int64
 	avoid    atomic.Int64 // Unix nanoseconds
 }
 
-// endpoint returns the Endpoint for addr, the one that old has if any.
-func endpoint(addr string, old *Revision) *Endpoint {
+// endpoint returns the Endpoint of a Pod, the one that old has if any.
+func endpoint(p Pod, old *Revision) *Endpoint {
 	if old != nil {
 		for _, e := range old.endpoints {
-			if e.Addr == addr {
+			if e.Addr == p.Addr {
 				return e
 			}
 		}
 	}
-	return &Endpoint{Addr: addr}
+	return &Endpoint{Namespace: p.Namespace, Revision: p.Revision, Addr: p.Addr}
 }
 
 // Ready returns how many Pods the revision has.
 func (r *Revision) Ready() int { return len(r.endpoints) }
 
 // Endpoint returns the Pod with the fewest requests in flight, in turn among
-// equals, or nil if there is none besides the tried ones. Pods to be avoided
-// now are taken only when nothing else is left. The caller calls Begin.
-func (r *Revision) Endpoint(now time.Time, tried ...*Endpoint) *Endpoint {
+// equals, or nil if there is none. Pods to be avoided now are taken only when
+// nothing else is left. The caller calls Begin.
+func (r *Revision) Endpoint(now time.Time) *Endpoint {
 	n := len(r.endpoints)
-	if n == 1 && len(tried) == 0 {
+	if n == 1 {
 		return r.endpoints[0]
 	}
 	var best *Endpoint
@@ -53,10 +55,7 @@ func (r *Revision) Endpoint(now time.Time, tried ...*Endpoint) *Endpoint {
 	first := int(r.turn.Add(1) % uint64(max(n, 1)))
 	for i := range n {
 		e := r.endpoints[(first+i)%n]
-		if slices.Contains(tried, e) {
-			continue
-		}
-		avoided, load := e.avoid.Load() > now.UnixNano(), e.inFlight.Load()
+		avoided, load := e.Avoided(now), e.inFlight.Load()
 		better := load < bestLoad
 		if avoided != bestAvoided {
 			better = bestAvoided
@@ -79,3 +78,15 @@ func (e *Endpoint) InFlight() int64 { return e.inFlight.Load() }
 
 // Avoid prefers other Pods until then, because this one did not answer.
 func (e *Endpoint) Avoid(until time.Time) { e.avoid.Store(until.UnixNano()) }
+
+// Avoided reports whether Avoid asked for other Pods until after now.
+func (e *Endpoint) Avoided(now time.Time) bool { return e.avoid.Load() > now.UnixNano() }
+
+// InFlight returns how many requests this router has at the revision's Pods.
+func (r *Revision) InFlight() int64 {
+	var n int64
+	for _, e := range r.endpoints {
+		n += e.InFlight()
+	}
+	return n
+}

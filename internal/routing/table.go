@@ -108,7 +108,7 @@ func Build(in Input, before *Table) *Table {
 	})
 	for _, p := range in.Pods {
 		r := t.revision(p.Namespace, p.Revision, before)
-		r.endpoints = append(r.endpoints, endpoint(p.Addr, before.revisions[name{p.Namespace, p.Revision}]))
+		r.endpoints = append(r.endpoints, endpoint(p, before.revisions[name{p.Namespace, p.Revision}]))
 	}
 	for _, s := range services {
 		t.routes[name{s.Namespace, s.Name}] = t.route(s, before)
@@ -215,6 +215,11 @@ func (t *Table) Again(c Choice) (Choice, bool) {
 	}
 	named := func(s Share) bool { return s.Revision == revision.Name }
 	return Choice{&r.service, revision}, slices.ContainsFunc(r.service.Traffic, named)
+}
+
+// Revision returns a revision with traffic or Pods, or nil.
+func (t *Table) Revision(namespace, revision string) *Revision {
+	return t.revisions[name{namespace, revision}]
 }
 
 // Revisions calls yield for every revision with traffic or Pods.
