@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command router sends the requests for InferenceServices to their revisions.
+// It parses flags and calls package router; everything is explained there.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/serin-dev/serin/internal/router"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := command().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "serin-router:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	listen, admin, domain, kubeconfig string
+	accessLog                         bool
+	logLevel                          string
+}
+
+func command() *cobra.Command {
+	var o options
+	c := &cobra.Command{
+		Use:           "serin-router",
+		Short:         "Send the requests for InferenceServices to their revisions",
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE:          func(c *cobra.Command, _ []string) error { return run(c.Context(), o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.listen, "listen", ":8080", "address for requests: HTTP/1.1, WebSocket, HTTP/2 and gRPC without TLS")
+	f.StringVar(&o.admin, "admin", ":8081", "address for /metrics, /healthz and /readyz")
+	f.StringVar(&o.domain, "domain", "example.com", "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file that says how to reach the API server (default: as a Pod does)")
+	f.BoolVar(&o.accessLog, "access-log", false, "write a JSON line per request to standard output")
+	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	return c
+}
+
+func run(ctx context.Context, o options) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
+		return fmt.Errorf("--log-level: %w", err)
+	}
+	rest, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+	if err != nil {
+		return fmt.Errorf("find the API server: %w", err)
+	}
+	var listen net.ListenConfig
+	requests, err := listen.Listen(ctx, "tcp", o.listen)
+	if err != nil {
+		return fmt.Errorf("--listen: %w", err)
+	}
+	admin, err := listen.Listen(ctx, "tcp", o.admin)
+	if err != nil {
+		return fmt.Errorf("--admin: %w", err)
+	}
+	var access io.Writer
+	if o.accessLog {
+		access = os.Stdout
+	}
+	return router.Run(ctx, router.Config{
+		Listener:  requests,
+		Admin:     admin,
+		REST:      rest,
+		Domain:    o.domain,
+		AccessLog: access,
+		Log:       slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+	})
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package router
+
+import (
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/serin-dev/serin/internal/routing"
+)
+
+// metrics are the router's Prometheus metrics.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	refused  *prometheus.CounterVec
+
+	mu    sync.Mutex
+	known map[revisionKey]*counters
+}
+
+// revisionKey names a revision.
+type revisionKey struct{ namespace, revision string }
+
+// counters are the metrics of one revision, looked up beforehand.
+type counters struct {
+	classes  [6]prometheus.Counter // by the status code's first digit
+	duration prometheus.Observer
+}
+
+func newMetrics() *metrics {
+	labels := []string{"namespace", "revision"}
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "serin_router_requests_total",
+			Help: "Requests answered, by revision and class of status code (2xx, 4xx ...). Clients that left count as 4xx.",
+		}, append(labels, "code")),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "serin_router_request_duration_seconds",
+			Help:    "Time from a request's head to the last byte of its answer, by revision.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300},
+		}, labels),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "serin_router_refused_total",
+			Help: "Requests that reached no revision, by status code.",
+		}, []string{"code"}),
+		known: map[revisionKey]*counters{},
+	}
+	m.registry.MustRegister(m.requests, m.duration, m.refused)
+	return m
+}
+
+// of returns the counters of a revision.
+func (m *metrics) of(key revisionKey) *counters {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ofLocked(key)
+}
+
+func (m *metrics) ofLocked(key revisionKey) *counters {
+	c := m.known[key]
+	if c == nil {
+		c = &counters{duration: m.duration.WithLabelValues(key.namespace, key.revision)}
+		for i := range c.classes {
+			class := strconv.Itoa(i) + "xx"
+			c.classes[i] = m.requests.WithLabelValues(key.namespace, key.revision, class)
+		}
+		m.known[key] = c
+	}
+	return c
+}
+
+// follow returns the counters of the table's revisions and forgets all others.
+func (m *metrics) follow(table *routing.Table) map[revisionKey]*counters {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	current := map[revisionKey]*counters{}
+	for r := range table.Revisions {
+		key := revisionKey{r.Namespace, r.Name}
+		current[key] = m.ofLocked(key)
+	}
+	for key := range m.known {
+		if current[key] == nil {
+			delete(m.known, key)
+			labels := prometheus.Labels{"namespace": key.namespace, "revision": key.revision}
+			m.requests.DeletePartialMatch(labels)
+			m.duration.Delete(labels)
+		}
+	}
+	return current
+}
+
+func (c *counters) count(status int, d time.Duration) {
+	c.classes[min(max(status/100, 0), len(c.classes)-1)].Inc()
+	c.duration.Observe(d.Seconds())
+}
+
+func (m *metrics) refuse(status int) {
+	m.refused.WithLabelValues(strconv.Itoa(status)).Inc()
+}
+
+// inFlight collects what the table counts anyway.
+type inFlight struct {
+	router   *router
+	requests *prometheus.Desc
+	pods     *prometheus.Desc
+	held     *prometheus.Desc
+}
+
+func newInFlight(r *router) *inFlight {
+	labels := []string{"namespace", "revision"}
+	return &inFlight{
+		router:   r,
+		requests: prometheus.NewDesc("serin_router_in_flight", "Requests at the Pods of a revision now.", labels, nil),
+		pods:     prometheus.NewDesc("serin_router_ready_pods", "Pods that a revision's requests may go to.", labels, nil),
+		held:     prometheus.NewDesc("serin_router_held", "Requests waiting for a ready Pod now.", nil, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *inFlight) Describe(out chan<- *prometheus.Desc) {
+	out <- c.requests
+	out <- c.pods
+	out <- c.held
+}
+
+// Collect implements prometheus.Collector.
+func (c *inFlight) Collect(out chan<- prometheus.Metric) {
+	gauge := func(d *prometheus.Desc, v int64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
+	}
+	gauge(c.held, c.router.held.Load())
+	v := c.router.view.Load()
+	if v == nil {
+		return
+	}
+	for r := range v.table.Revisions {
+		gauge(c.requests, r.InFlight(), r.Namespace, r.Name)
+		gauge(c.pods, int64(r.Ready()), r.Namespace, r.Name)
+	}
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package router is the data plane's entrance: it takes every request for
+// every InferenceService and sends it to a ready Pod of the revision whose turn
+// it is.
+//
+// Two informers watch what decides: the traffic in the services' status, and
+// the ready Pods of revisions. Any change builds a new routing.Table, which
+// replaces the old one behind an atomic pointer; no request takes a lock on
+// configuration. The requests themselves are moved by package proxy, which asks
+// the router's policy where to.
+//
+// A request for a revision without a ready Pod is held, for a bounded time and
+// in a bounded number, until there is one. The router refuses to decide: it
+// does what the status shows, writes nothing, and when the API server is gone
+// it goes on with what it last knew.
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/serin-dev/serin/internal/proxy"
+	"github.com/serin-dev/serin/internal/routing"
+)
+
+const (
+	// drainFor bounds how long requests may take once Run must end.
+	drainFor = 8 * time.Second
+	// holdFor bounds how long a request waits for a ready Pod.
+	holdFor = 30 * time.Second
+	// maxHeld bounds how many requests wait for ready Pods.
+	maxHeld = 1000
+)
+
+// Config is what a router needs.
+type Config struct {
+	Listener  net.Listener // takes the requests
+	Admin     net.Listener // serves /metrics, /healthz and /readyz; nil: off
+	REST      *rest.Config // the API server
+	Domain    string       // of the services' hosts
+	AccessLog io.Writer    // one JSON line per request; nil: off
+	Log       *slog.Logger
+
+	// Static, if set, is used in place of what the API server has: for
+	// benchmarks of the data plane alone.
+	Static *routing.Input
+}
+
+// router is the state of a running router.
+type router struct {
+	Config
+	view    atomic.Pointer[view]
+	metrics *metrics
+	access  *slog.Logger
+	hold    time.Duration
+	held    atomic.Int64
+}
+
+// view is a table and what goes with it.
+type view struct {
+	table    *routing.Table
+	counters map[revisionKey]*counters
+	replaced chan struct{} // closed when another view took its place
+}
+
+// Run routes requests until ctx ends and those in flight ended or took too
+// long.
+func Run(ctx context.Context, cfg Config) error {
+	r := newRouter(cfg)
+	if cfg.Static != nil {
+		r.use(*cfg.Static)
+		return r.run(ctx, func(context.Context) error { return nil })
+	}
+	services, err := dynamic.NewForConfig(cfg.REST)
+	if err != nil {
+		return fmt.Errorf("make a client for InferenceServices: %w", err)
+	}
+	pods, err := kubernetes.NewForConfig(cfg.REST)
+	if err != nil {
+		return fmt.Errorf("make a client for Pods: %w", err)
+	}
+	return r.run(ctx, func(ctx context.Context) error { return r.watch(ctx, services, pods) })
+}
+
+func newRouter(cfg Config) *router {
+	r := &router{Config: cfg, metrics: newMetrics(), hold: holdFor}
+	r.metrics.registry.MustRegister(newInFlight(r))
+	if cfg.AccessLog != nil {
+		r.access = slog.New(slog.NewJSONHandler(cfg.AccessLog, nil))
+	}
+	return r
+}
+
+// run serves while watch keeps the table up to date, and on until the last
+// request ended: a held one may still need a new table.
+func (r *router) run(ctx context.Context, watch func(context.Context) error) error {
+	server := proxy.New(proxy.Config{Policy: r, Forwarded: true, Drain: drainFor, Log: r.Log})
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWatching()
+
+	watched := make(chan error, 1)
+	go func() {
+		err := watch(watching)
+		if err != nil {
+			stop()
+		}
+		watched <- err
+	}()
+	administered := make(chan error, 1)
+	go func() {
+		err := r.administer(watching, serving)
+		if err != nil {
+			stop()
+		}
+		administered <- err
+	}()
+	err := server.Serve(serving, r.Listener)
+	stopWatching()
+	return errors.Join(err, <-watched, <-administered)
+}
+
+// use makes a table of in and swaps it in.
+func (r *router) use(in routing.Input) {
+	in.Domain = r.Domain
+	old := r.view.Load()
+	next := &view{replaced: make(chan struct{})}
+	if old == nil {
+		next.table = routing.Build(in, nil)
+	} else {
+		next.table = routing.Build(in, old.table)
+	}
+	next.counters = r.metrics.follow(next.table)
+	r.view.Store(next)
+	if old != nil {
+		close(old.replaced)
+	}
+}
