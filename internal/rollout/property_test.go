@@ -71,12 +71,19 @@ func TestInvariantsHoldInRandomHistories(t *testing.T) {
 				h.step(t)
 			},
 			"time": func(t *rapid.T) {
-				h.now = h.now.Add(time.Duration(rapid.IntRange(1, 60_000).Draw(t, "ms")) * time.Millisecond)
+				h.now = h.now.Add(rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second, time.Minute}).Draw(t, "time"))
 				h.step(t)
 			},
-			"all well": func(t *rapid.T) { h.settle(t) },
+			"all well":      func(t *rapid.T) { h.settle(t) },
+			"rolled out":    func(t *rapid.T) { h.rollOut(t); h.settle(t) },
+			"and long idle": func(t *rapid.T) { h.rollOut(t); h.settle(t); h.now = h.now.Add(time.Minute); h.step(t) },
 		})
 	})
+}
+
+func (h *historyCheck) rollOut(t *rapid.T) {
+	h.apply(rapid.SampledFrom([]string{"m1", "m2"}).Draw(t, "model"), "", nil)
+	h.step(t)
 }
 
 func drawCanary(t *rapid.T) *int64 {
