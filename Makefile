@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+
+# Static programs, and one build cache for all of them and their tests.
+export CGO_ENABLED := 0
+
+SHELL    := bash
+GO       := go
+LINT     := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo development)
+LDFLAGS  := -s -w -X main.version=$(VERSION)
+PROGRAMS := modelserver queue fetch
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo test race e2e check lint format generate bench clean
+
+help: ## Show this.
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Put serin and its siblings into bin/. The first time takes minutes: it compiles Kubernetes.
+	@tools/build.sh '$(LDFLAGS)' $(PROGRAMS)
+
+demo: build ## See a model served, from nothing to a prediction.
+	@bin/serin demo
+
+test: build ## Run all tests.
+	SERIN_BIN=$(CURDIR)/bin $(GO) test -timeout 20m ./...
+
+e2e: build ## Run the stories that drive the real program.
+	SERIN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 20m -v ./e2e/...
+
+race: ## Run the tests of our own code with the race detector. Needs a C compiler.
+	CGO_ENABLED=1 $(GO) test -race -timeout 20m $$($(GO) list ./... | grep -v -e /internal/kube -e /e2e -e /cmd/serin -e /internal/local$$ -e /bench/)
+
+lint: ## Run the linters.
+	$(GO) vet ./...
+	$(LINT) run
+
+format: ## Format all code.
+	$(LINT) fmt
+
+generate: ## Make the generated code and documents anew.
+	$(GO) generate ./...
+
+check: ## All that CI runs: formatting, linters, generated files, tests.
+	$(LINT) fmt --diff
+	$(MAKE) lint
+	tools/generated.sh
+	$(MAKE) test
+
+bench: build ## Measure against the budgets and the peers. Takes a while; installs nothing.
+	SERIN_BIN=$(CURDIR)/bin tools/bench.sh
+
+clean: ## Remove what was built.
+	rm -rf bin
