@@ -24,7 +24,7 @@ func FuzzLoad(f *testing.F) {
 		if err != nil {
 			return
 		}
-		cols := m.first().features
+		cols := m.Features()
 		if cols < 0 || cols > 1<<16 {
 			return
 		}

@@ -132,6 +132,9 @@ func Load(data []byte, limits Limits) (*Model, error) {
 // Class names the estimator that gives the answers: "SVC".
 func (m *Model) Class() string { return m.classifier.shape().class }
 
+// Features counts the columns that the model works on.
+func (m *Model) Features() int { return m.first().features }
+
 // Classes lists the labels the model can answer, each an int64, float64, bool
 // or string. Predict answers with indexes into it.
 func (m *Model) Classes() []any { return m.classes }

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command serin-modelserver serves one scikit-learn model over HTTP, in KServe's V1 protocol.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/serin-dev/serin/internal/modelserver"
+)
+
+const usage = `Usage: serin-modelserver --model_dir DIR [flags]
+
+Serves the one .joblib, .pkl or .pickle file in DIR: scikit-learn's DecisionTreeClassifier,
+LogisticRegression, RandomForestClassifier and SVC, and pipelines of them with StandardScaler.
+
+  --model_name NAME        the model's name in URLs (default "model")
+  --model_dir DIR          the folder that holds the model
+  --http_port PORT         where to listen (default 8080)
+  --enable_docs_url BOOL   serve a page about the API at /docs (default false)
+
+Other flags of KServe's servers are ignored with a warning.
+With POD_IP set it listens on that address only. With PREDICT_PROBA=true it answers probabilities.
+`
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	cfg, ignored, err := parse(os.Args[1:])
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Print(usage)
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s\nserin-modelserver: %v\n", usage, err)
+		return 1
+	}
+	for _, arg := range ignored {
+		log.Warn("ignoring an unknown argument", "argument", arg)
+	}
+	cfg.Log = log
+	cfg.Host = os.Getenv("POD_IP")
+	cfg.Proba = strings.EqualFold(os.Getenv("PREDICT_PROBA"), "true")
+
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	if err := modelserver.Run(ctx, cfg); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// parse understands flags as Python's argparse writes them: --name value or
+// --name=value. It returns the arguments that it does not know.
+func parse(args []string) (cfg modelserver.Config, ignored []string, err error) {
+	cfg = modelserver.Config{ModelName: "model", Port: 8080}
+	known := map[string]func(string) error{
+		"--model_name":      func(s string) error { cfg.ModelName = s; return nil },
+		"--model_dir":       func(s string) error { cfg.ModelDir = s; return nil },
+		"--http_port":       func(s string) (err error) { cfg.Port, err = port(s); return err },
+		"--enable_docs_url": func(s string) (err error) { cfg.Docs, err = boolean(s); return err },
+	}
+	for len(args) > 0 {
+		name, value, joined := strings.Cut(args[0], "=")
+		set := known[name]
+		switch {
+		case name == "--help" || name == "-h":
+			return cfg, nil, flag.ErrHelp
+		case set == nil:
+			ignored = append(ignored, args[0])
+			args = args[1:]
+			continue
+		case !joined && len(args) == 1:
+			return cfg, nil, fmt.Errorf("%s needs a value", name)
+		case !joined:
+			value = args[1]
+			args = args[1:]
+		}
+		if err := set(value); err != nil {
+			return cfg, nil, fmt.Errorf("%s: %w", name, err)
+		}
+		args = args[1:]
+	}
+	switch {
+	case cfg.ModelDir == "":
+		return cfg, nil, errors.New("--model_dir is required")
+	case cfg.ModelName == "":
+		return cfg, nil, errors.New("--model_name is empty")
+	}
+	return cfg, ignored, nil
+}
+
+func port(s string) (int, error) {
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no port", s)
+	}
+	return int(n), nil
+}
+
+// boolean takes what KServe's servers take.
+func boolean(s string) (bool, error) {
+	switch strings.ToLower(s) {
+	case "y", "yes", "t", "true", "on", "1":
+		return true, nil
+	case "n", "no", "f", "false", "off", "0":
+		return false, nil
+	}
+	return false, fmt.Errorf("%q is neither true nor false", s)
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package modelserver
+
+import (
+	"bytes"
+	_ "embed" // the documentation is part of the program: it works offline
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+var (
+	//go:embed docs.html
+	docsPage []byte
+	//go:embed openapi.json
+	openAPI []byte
+)
+
+const modelsPath = "/v1/models"
+
+// handle routes a request. The order puts predictions first.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	path := ctx.Path()
+	if rest, ok := bytes.CutPrefix(path, []byte(modelsPath+"/")); ok && bytes.IndexByte(rest, '/') < 0 {
+		s.handleModel(ctx, rest)
+		return
+	}
+	get := s.page(string(path))
+	switch {
+	case get == nil:
+		notFound(ctx)
+	case !ctx.IsGet():
+		notAllowed(ctx)
+	default:
+		get(ctx)
+	}
+}
+
+// page returns what answers GET requests of a path, or nil.
+func (s *Server) page(path string) fasthttp.RequestHandler {
+	switch path {
+	case "/":
+		return func(ctx *fasthttp.RequestCtx) { answer(ctx, http.StatusOK, `{"status":"alive"}`) }
+	case modelsPath:
+		return func(ctx *fasthttp.RequestCtx) { answer(ctx, http.StatusOK, `{"models":[%s]}`, quote(s.name)) }
+	case "/v2/health/live":
+		return func(ctx *fasthttp.RequestCtx) { answer(ctx, http.StatusOK, `{"live":true}`) }
+	case "/v2/health/ready":
+		return func(ctx *fasthttp.RequestCtx) { answer(ctx, s.readiness(), `{"ready":%t}`, !s.draining.Load()) }
+	case "/metrics":
+		return s.metrics.handler
+	case "/openapi.json":
+		return func(ctx *fasthttp.RequestCtx) { serveBytes(ctx, "application/json", openAPI) }
+	case "/docs":
+		if s.docs {
+			return func(ctx *fasthttp.RequestCtx) { serveBytes(ctx, "text/html; charset=utf-8", docsPage) }
+		}
+	}
+	return nil
+}
+
+// handleModel answers /v1/models/{name} and /v1/models/{name}:{verb}.
+func (s *Server) handleModel(ctx *fasthttp.RequestCtx, rest []byte) {
+	name, verb := rest, ""
+	for _, v := range []string{":predict", ":explain"} {
+		if n, ok := bytes.CutSuffix(rest, []byte(v)); ok {
+			name, verb = n, v
+		}
+	}
+	switch {
+	case (verb == "") != ctx.IsGet() || (verb != "") != ctx.IsPost():
+		notAllowed(ctx)
+	case string(name) != s.name:
+		fail(ctx, http.StatusNotFound, fmt.Sprintf("Model with name %s does not exist.", name))
+	case verb == ":explain":
+		fail(ctx, http.StatusNotImplemented, "This model cannot explain.")
+	case verb == ":predict":
+		s.predict(ctx)
+	case s.draining.Load():
+		fail(ctx, http.StatusServiceUnavailable, fmt.Sprintf("Model with name %s is not ready.", name))
+	default:
+		answer(ctx, http.StatusOK, `{"name":%s,"ready":true}`, quote(s.name))
+	}
+}
+
+func (s *Server) readiness() int {
+	if s.draining.Load() {
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusOK
+}
+
+// predict answers with KServe's codes: a request that is no V1 request is a
+// 400, one that the model refuses a 500.
+func (s *Server) predict(ctx *fasthttp.RequestCtx) {
+	b, ok := s.batches.Get().(*batch)
+	if !ok {
+		b = &batch{features: s.model.FeatureNames(), width: s.model.Features()}
+	}
+	defer s.recycle(b)
+
+	start := time.Now()
+	if err := b.parse(ctx.PostBody()); err != nil {
+		var malformed *formatError
+		if errors.As(err, &malformed) {
+			fail(ctx, http.StatusBadRequest, err.Error())
+			return
+		}
+		fail(ctx, http.StatusInternalServerError, err.Error())
+		return
+	}
+	parsed := time.Now()
+	s.metrics.preprocess.Observe(parsed.Sub(start).Seconds())
+
+	var err error
+	if s.proba {
+		b.probabilities, err = s.model.PredictProba(b.probabilities[:0], b.x)
+	} else {
+		b.classes, err = s.model.Predict(b.classes[:0], b.x)
+	}
+	if err != nil {
+		fail(ctx, http.StatusInternalServerError, err.Error())
+		return
+	}
+	predicted := time.Now()
+	s.metrics.predict.Observe(predicted.Sub(parsed).Seconds())
+
+	if s.proba {
+		b.out = appendProbabilities(b.out[:0], b.probabilities, len(s.labels))
+	} else {
+		b.out = appendPredictions(b.out[:0], b.classes, s.labels)
+	}
+	serveBytes(ctx, "application/json", b.out)
+	s.metrics.postprocess.Observe(time.Since(predicted).Seconds())
+}
+
+// recycle keeps a batch for the next request, unless one large request would
+// pin its memory for good.
+func (s *Server) recycle(b *batch) {
+	const most = 1 << 16
+	if cap(b.x.Data) <= most && cap(b.out) <= most && cap(b.probabilities) <= most {
+		s.batches.Put(b)
+	}
+}
+
+func serveBytes(ctx *fasthttp.RequestCtx, contentType string, body []byte) {
+	ctx.SetContentType(contentType)
+	ctx.SetBody(body) // copies
+}
+
+func answer(ctx *fasthttp.RequestCtx, code int, format string, args ...any) {
+	ctx.SetStatusCode(code)
+	serveBytes(ctx, "application/json", fmt.Appendf(nil, format, args...))
+}
+
+func fail(ctx *fasthttp.RequestCtx, code int, message string) {
+	answer(ctx, code, `{"error":%s}`, quote(message))
+}
+
+func notFound(ctx *fasthttp.RequestCtx) {
+	answer(ctx, http.StatusNotFound, `{"detail":"Not Found"}`)
+}
+
+func notAllowed(ctx *fasthttp.RequestCtx) {
+	answer(ctx, http.StatusMethodNotAllowed, `{"detail":"Method Not Allowed"}`)
+}
+
+// tooLarge is what to say to a body beyond maxBody.
+func tooLarge(ctx *fasthttp.RequestCtx) {
+	fail(ctx, http.StatusRequestEntityTooLarge, "The request body is larger than "+strconv.Itoa(maxBody)+" bytes.")
+}
+
+// expect answers "Expect: 100-continue", with which curl asks before it sends
+// a large body.
+func expect(ctx *fasthttp.RequestCtx) int {
+	if ctx.Request.Header.ContentLength() > maxBody {
+		tooLarge(ctx)
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusContinue
+}
+
+// refuse answers requests that could not be read.
+func refuse(ctx *fasthttp.RequestCtx, err error) {
+	var header *fasthttp.ErrSmallBuffer
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		discard(ctx)
+		tooLarge(ctx)
+	case errors.As(err, &header):
+		fail(ctx, http.StatusRequestHeaderFieldsTooLarge, "The request header is too large.")
+	case errors.As(err, &timeout) && timeout.Timeout():
+		fail(ctx, http.StatusRequestTimeout, "The request did not arrive in time.")
+	default:
+		fail(ctx, http.StatusBadRequest, "The request is not HTTP: "+err.Error())
+	}
+}
+
+// discard reads what a client still sends. Closing the connection before that
+// would reset it, and the client would never see why.
+func discard(ctx *fasthttp.RequestCtx) {
+	const (
+		most    = 8 * maxBody
+		silence = 100 * time.Millisecond
+	)
+	conn, buf := ctx.Conn(), make([]byte, 64<<10)
+	for n := 0; n < most; {
+		if conn.SetReadDeadline(time.Now().Add(silence)) != nil {
+			return
+		}
+		k, err := io.ReadFull(conn, buf)
+		if err != nil {
+			return
+		}
+		n += k
+	}
+}

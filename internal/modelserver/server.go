@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package modelserver answers predictions over HTTP with one scikit-learn
+// model, in the words of KServe's V1 protocol.
+//
+// New finds the one model file in a folder and loads it; only then may a port
+// be opened, so a server that can be reached can predict. A request passes
+// through parse (JSON to a matrix), the model, and encode (labels to JSON); all
+// three work in memory that requests reuse. When its context ends the server
+// stops accepting, finishes what it began, and returns.
+//
+// It refuses to start without a model, with several, or with one it cannot
+// answer exactly as scikit-learn would. It never writes, and reads nothing but
+// that folder.
+package modelserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/serin-dev/serin/internal/sklearn"
+)
+
+const (
+	// maxBody bounds what one request may hold in memory, times about ten.
+	maxBody = 32 << 20
+	// readTimeout ends requests that do not arrive, which would hold up a drain.
+	readTimeout = time.Minute
+	// idleTimeout is how long KServe's server keeps a connection.
+	idleTimeout = 65 * time.Second
+)
+
+// Config is what the command line and the environment say.
+type Config struct {
+	ModelName string
+	ModelDir  string
+	Host      string // address to listen on; empty means all
+	Port      int
+	Docs      bool // serve a page at /docs
+	Proba     bool // predict probabilities, where the model has them
+	Log       *slog.Logger
+}
+
+// Server serves one loaded model.
+type Server struct {
+	name     string
+	model    *sklearn.Model
+	labels   [][]byte // the model's classes as JSON
+	proba    bool
+	docs     bool
+	log      *slog.Logger
+	metrics  *metrics
+	batches  sync.Pool
+	draining atomic.Bool
+}
+
+// Run loads the model, listens and serves until ctx ends.
+func Run(ctx context.Context, cfg Config) error {
+	s, err := New(cfg)
+	if err != nil {
+		return err
+	}
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))
+	if err != nil {
+		return err
+	}
+	return s.Serve(ctx, ln)
+}
+
+// New loads the model.
+func New(cfg Config) (*Server, error) {
+	model, err := loadModel(cfg.ModelDir)
+	if err != nil {
+		return nil, err
+	}
+	labels, err := encodeLabels(model.Classes())
+	if err != nil {
+		return nil, err
+	}
+	return &Server{
+		name:    cfg.ModelName,
+		model:   model,
+		labels:  labels,
+		proba:   cfg.Proba && model.HasProba(),
+		docs:    cfg.Docs,
+		log:     cfg.Log,
+		metrics: newMetrics(cfg.ModelName),
+	}, nil
+}
+
+// Serve answers requests on ln until ctx ends and the last request that was
+// under way is answered.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	srv := &fasthttp.Server{
+		Handler:                      s.handle,
+		ErrorHandler:                 refuse,
+		ExpectHandler:                expect,
+		MaxRequestBodySize:           maxBody,
+		ReadTimeout:                  readTimeout,
+		IdleTimeout:                  idleTimeout,
+		TCPKeepalive:                 true,
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		DisablePreParseMultipartForm: true,
+		CloseOnShutdown:              true,
+		Logger:                       slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+	s.log.Info("serving", "model", s.name, "class", s.model.Class(), "address", ln.Addr().String())
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve on %s: %w", ln.Addr(), err)
+	case <-ctx.Done():
+	}
+	s.log.Info("draining", "model", s.name)
+	s.draining.Store(true)
+	// Not ctx, which has ended. The read timeout bounds the wait.
+	err := srv.ShutdownWithContext(context.WithoutCancel(ctx))
+	return errors.Join(err, <-served)
+}
