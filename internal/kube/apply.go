@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"path/filepath"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -23,9 +25,9 @@ import (
 // fieldOwner owns what Apply writes.
 const fieldOwner = "serin-install"
 
-// Apply applies YAML documents (server-side, in order) and waits until the
-// kinds that CustomResourceDefinitions among them define are served.
-func (s *Server) Apply(ctx context.Context, manifests ...[]byte) error {
+// Apply applies the YAML files of each tree (server-side, in the order of their
+// names) and waits until the kinds that definitions among them define are served.
+func (s *Server) Apply(ctx context.Context, trees ...fs.FS) error {
 	d, err := discovery.NewDiscoveryClientForConfig(s.REST)
 	if err != nil {
 		return err
@@ -35,8 +37,8 @@ func (s *Server) Apply(ctx context.Context, manifests ...[]byte) error {
 		return err
 	}
 	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(d))
-	for _, m := range manifests {
-		objects, err := decode(m)
+	for _, tree := range trees {
+		objects, err := decode(tree)
 		if err != nil {
 			return err
 		}
@@ -49,19 +51,27 @@ func (s *Server) Apply(ctx context.Context, manifests ...[]byte) error {
 	return nil
 }
 
-func decode(manifest []byte) ([]*unstructured.Unstructured, error) {
-	var objects []*unstructured.Unstructured
-	for d := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(manifest), 4096); ; {
-		o := &unstructured.Unstructured{}
-		switch err := d.Decode(o); {
-		case errors.Is(err, io.EOF):
-			return objects, nil
-		case err != nil:
-			return nil, fmt.Errorf("decode manifest: %w", err)
-		case o.Object != nil:
-			objects = append(objects, o)
+func decode(tree fs.FS) (objects []*unstructured.Unstructured, err error) {
+	return objects, fs.WalkDir(tree, ".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".yaml" {
+			return err
 		}
-	}
+		file, err := fs.ReadFile(tree, path)
+		if err != nil {
+			return err
+		}
+		for d := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(file), 4096); ; {
+			o := &unstructured.Unstructured{}
+			switch err := d.Decode(o); {
+			case errors.Is(err, io.EOF):
+				return nil
+			case err != nil:
+				return fmt.Errorf("decode %s: %w", path, err)
+			case o.Object != nil:
+				objects = append(objects, o)
+			}
+		}
+	})
 }
 
 func apply(ctx context.Context, client dynamic.Interface, mapper *restmapper.DeferredDiscoveryRESTMapper, o *unstructured.Unstructured) error {

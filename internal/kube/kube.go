@@ -22,6 +22,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
@@ -42,9 +43,9 @@ type Config struct {
 	Listener net.Listener
 	// NodeName is the name of the only node; it is named in its certificate.
 	NodeName string
-	// Manifests are YAML documents applied before the controllers start:
-	// definitions known by then are garbage-collected from the first second.
-	Manifests [][]byte
+	// Manifests are trees of YAML files, applied before the controllers start:
+	// what is defined by then is garbage-collected from the first second.
+	Manifests []fs.FS
 	// NoSync skips fsync: quicker, and unsafe to kill. For tests.
 	NoSync bool
 	// Log takes what the Kubernetes components have to say: much. Nil drops it.
