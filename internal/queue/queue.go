@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package queue is the sidecar in front of a model server. It takes the
+// router's requests on one port and passes them to the server in the same Pod,
+// never more at once than the server may have; the others wait in order, in a
+// bounded number. A second port tells whether the Pod takes requests, counts
+// them, and lets the model server's preStop hook wait until the last one ended.
+//
+// The requests are moved by package proxy. The queue refuses to know about
+// Kubernetes, models and revisions: it starts in milliseconds and imports
+// little.
+//
+// The end begins with ctx, or with a call of /wait-for-drain, and takes its
+// time, because routers learn of it late:
+//
+//	serving --announced--> draining (not ready, still serving) --idle--> ended
+package queue
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/serin-dev/serin/internal/proxy"
+)
+
+const (
+	// lameDuck is how long requests are taken after the end was announced:
+	// routers learn of it through the API server.
+	lameDuck = time.Second
+	// quiet is how long nothing must be in flight before the end.
+	quiet = 100 * time.Millisecond
+	// closeFor bounds the closing of connections after the last request.
+	closeFor = 2 * time.Second
+)
+
+// Config is what a queue needs.
+type Config struct {
+	Listener    net.Listener  // takes the requests
+	Admin       net.Listener  // serves /ready, /wait-for-drain and /metrics
+	Target      string        // host:port of the model server
+	Concurrency int           // requests at once at the model server; zero: no limit
+	Timeout     time.Duration // until a response must begin; zero: proxy.DefaultTimeout
+	Log         *slog.Logger
+}
+
+// queue is the state of a running queue.
+type queue struct {
+	Config
+	limit   *limit
+	metrics *metrics
+
+	announce context.CancelFunc // begins the end
+	draining <-chan struct{}    // closed when it began
+	drained  chan struct{}      // closed when the last request ended
+}
+
+// Run serves until ctx ends, or /wait-for-drain was called, and the requests
+// in flight ended or took longer than the timeout.
+func Run(ctx context.Context, cfg Config) error {
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = proxy.DefaultTimeout
+	}
+	announced, announce := context.WithCancel(ctx)
+	defer announce()
+	q := &queue{
+		Config:   cfg,
+		limit:    newLimit(cfg.Concurrency, cfg.Timeout),
+		announce: announce,
+		draining: announced.Done(),
+		drained:  make(chan struct{}),
+	}
+	q.metrics = newMetrics(q.limit)
+
+	// What serves outlives ctx.
+	lasting := context.WithoutCancel(ctx)
+	administering, stopAdmin := context.WithCancel(lasting)
+	defer stopAdmin()
+	administered := make(chan error, 1)
+	go func() {
+		administered <- q.administer(administering)
+		announce() // of no use without it
+	}()
+	serving, stop := context.WithCancel(lasting)
+	defer stop()
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		q.drain(serving)
+		stop()
+	}()
+	server := proxy.New(proxy.Config{Policy: q, DetectH2: true, Drain: closeFor, Log: cfg.Log})
+	err := server.Serve(serving, cfg.Listener)
+	stop() // Serve may have failed by itself
+	<-drained
+	stopAdmin()
+	return errors.Join(err, <-administered)
+}
+
+// drain waits for the end to be announced, then until nothing was in flight
+// for a while, but no longer than a request may take. It gives up with ctx.
+func (q *queue) drain(ctx context.Context) {
+	defer close(q.drained)
+	select {
+	case <-q.draining:
+	case <-ctx.Done():
+		return
+	}
+	tick := time.NewTicker(quiet / 5)
+	defer tick.Stop()
+	busy := time.Now().Add(lameDuck - quiet) // as if until then
+	bound := time.Now().Add(lameDuck + q.Timeout)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			if q.limit.busy() && now.After(busy) {
+				busy = now
+			}
+			if now.Sub(busy) >= quiet || now.After(bound) {
+				return
+			}
+		}
+	}
+}
+
+// Admit implements proxy.Policy: it waits for the request's turn.
+func (q *queue) Admit(r *proxy.Request) (proxy.Target, error) {
+	if err := q.limit.acquire(r); err != nil {
+		return proxy.Target{}, err
+	}
+	return proxy.Target{Addr: q.Target, Timeout: q.Timeout, Owner: q}, nil
+}
+
+// Elsewhere implements proxy.Policy: there is only one model server here.
+func (q *queue) Elsewhere(*proxy.Request, proxy.Target) (proxy.Target, bool) {
+	return proxy.Target{}, false
+}
+
+// Done implements proxy.Policy.
+func (q *queue) Done(r *proxy.Request) {
+	if r.Target.Owner != nil {
+		q.limit.release()
+	}
+	q.metrics.count(r.Status)
+}
