@@ -138,18 +138,26 @@ func (p *parser) key() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	raw := p.data[start:p.pos]
-	key := unsafe.String(unsafe.SliceData(raw), len(raw))[1 : len(raw)-1]
+	quoted := p.data[start:p.pos]
+	key := unsafe.String(&quoted[1], len(quoted)-2)
 	if escaped {
-		if err := json.Unmarshal(raw, &key); err != nil {
-			return "", p.syntax("malformed key")
-		}
+		key = unescape(quoted)
 	}
 	if p.peek() != ':' {
 		return "", p.syntax("expected a colon")
 	}
 	p.pos++
 	return key, nil
+}
+
+// unescape decodes a string that str has read. It is apart because it makes
+// its variable escape to the heap.
+func unescape(quoted []byte) string {
+	var s string
+	if err := json.Unmarshal(quoted, &s); err != nil {
+		return "" // str accepts no string that Unmarshal refuses
+	}
+	return s
 }
 
 // str skips a string and reports whether it holds escapes.

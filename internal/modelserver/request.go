@@ -37,6 +37,9 @@ func (e *formatError) Error() string { return e.message }
 func (b *batch) parse(body []byte) error {
 	p := &parser{data: body}
 	err := b.request(p)
+	if err == nil {
+		return nil
+	}
 	var syntax *syntaxError
 	if errors.As(err, &syntax) {
 		return &formatError{"Unrecognized request format: " + err.Error()}

@@ -117,7 +117,7 @@ func TestDamagedFilesGiveClearErrors(t *testing.T) {
 		"an empty file":                {"", "the file is empty"},
 		"a web page":                   {"<html>", "byte 0: no pickle opcode 0x3c: the file is damaged or no pickle"},
 		"a file of joblib 0.9":         {"ZF0x10", "the file was written by joblib 0.9 or older: load it with a newer joblib and dump it again"},
-		"a cut opcode":                 {"\x80\x04X\xff\xff\xff\x7fabc", "byte 2: the file ends too early: it is truncated or damaged"},
+		"a cut opcode":                 {"\x80\x04X\xff\xff\xff\x7fabc", "the file ends too early: it is truncated or damaged"},
 		"no STOP":                      {"\x80\x04N", "the file ends too early: it is truncated or damaged"},
 		"an empty stack":               {"\x80\x04.", "an opcode finds too few values on the stack"},
 		"a missing mark":               {"\x80\x04t.", "byte 2: an opcode finds no mark on the stack"},

@@ -53,7 +53,7 @@ func (m *machine) run() (any, error) {
 		}
 		if err := do(m); err != nil {
 			var no *refusal
-			if errors.As(err, &no) {
+			if errors.As(err, &no) || errors.Is(err, errTruncated) {
 				return nil, err
 			}
 			return nil, fmt.Errorf("byte %d: %w", at, err)
