@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package autoscaler alone writes the replicas of revisions. It reads what the
+// rollout needs off the annotations of their Deployments, asks package scale,
+// and applies `spec.replicas`. It works when a Deployment changes or a delay
+// ends, never periodically, and writes nothing else.
+package autoscaler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/scale"
+)
+
+// Config says how the autoscaler reaches the API.
+type Config struct {
+	REST *rest.Config
+	Log  *slog.Logger
+	// LeaderElection is the namespace of the lease by which one of several
+	// autoscalers works. Empty means that this is the only one.
+	LeaderElection string
+}
+
+// fieldOwner owns spec.replicas.
+const fieldOwner = client.FieldOwner("serin-autoscaler")
+
+// workers bounds how many Deployments are scaled at a time.
+const workers = 8
+
+// Run scales revisions until ctx ends.
+func Run(ctx context.Context, c Config) error {
+	logger := logr.FromSlogHandler(c.Log.Handler())
+	log.SetLogger(logger)
+	m, err := manager(c, logger)
+	if err != nil {
+		return fmt.Errorf("make autoscaler: %w", err)
+	}
+	err = ctrl.NewControllerManagedBy(m).
+		Named("autoscaler").
+		For(&appsv1.Deployment{}).
+		WithOptions(ctrlcontroller.Options{
+			MaxConcurrentReconciles: workers,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, 30*time.Second),
+		}).
+		Complete(&reconciler{m.GetClient()})
+	if err != nil {
+		return fmt.Errorf("watch Deployments: %w", err)
+	}
+	return m.Start(ctx)
+}
+
+func manager(c Config, logger logr.Logger) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(appsv1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	ours, err := labels.NewRequirement(v1beta1.LabelService, selection.Exists, nil)
+	if err != nil {
+		return nil, err
+	}
+	cfg := rest.CopyConfig(c.REST)
+	cfg.QPS = -1 // the API server's own fairness is the limit
+	skip := true
+	return ctrl.NewManager(cfg, ctrl.Options{
+		Scheme:                        scheme,
+		Logger:                        logger,
+		Metrics:                       metricsserver.Options{BindAddress: "0"},
+		LeaderElection:                c.LeaderElection != "",
+		LeaderElectionNamespace:       c.LeaderElection,
+		LeaderElectionID:              "serin-autoscaler",
+		LeaderElectionReleaseOnCancel: true,
+		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
+			&appsv1.Deployment{}: {Label: labels.NewSelector().Add(*ours), Transform: onlyScale},
+		}},
+		// Names are checked per process, where a test may run several.
+		Controller: config.Controller{SkipNameValidation: &skip},
+	})
+}
+
+// onlyScale drops from cached Deployments what no decision reads.
+func onlyScale(o any) (any, error) {
+	if d, ok := o.(*appsv1.Deployment); ok {
+		d.Spec.Template = corev1.PodTemplateSpec{}
+		d.ManagedFields = nil
+		d.Status = appsv1.DeploymentStatus{}
+	}
+	return o, nil
+}
+
+type reconciler struct {
+	client client.Client // reads are cached
+}
+
+// Reconcile scales one revision.
+func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	var d appsv1.Deployment
+	if err := r.client.Get(ctx, req.NamespacedName, &d); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	in, ok := input(&d, time.Now())
+	if !ok || d.DeletionTimestamp != nil {
+		return reconcile.Result{}, nil
+	}
+	plan := scale.Decide(in)
+	if plan.Replicas != in.Replicas {
+		if err := r.apply(ctx, &d, plan.Replicas); err != nil {
+			return reconcile.Result{}, ignoreGone(err)
+		}
+		log.FromContext(ctx).Info("scaled", "active", in.Active, "from", in.Replicas, "to", plan.Replicas)
+	}
+	return reconcile.Result{RequeueAfter: plan.Again}, nil
+}
+
+// input reads what the controller noted on the Deployment. Without notes, or
+// with broken ones, it is not ours to scale.
+func input(d *appsv1.Deployment, now time.Time) (scale.Input, bool) {
+	active, err := strconv.ParseBool(d.Annotations[v1beta1.AnnotationActive])
+	if err != nil {
+		return scale.Input{}, false
+	}
+	least, err := strconv.ParseInt(d.Annotations[v1beta1.AnnotationMinReplicas], 10, 32)
+	if err != nil {
+		return scale.Input{}, false
+	}
+	in := scale.Input{Replicas: 1, Active: active, Min: int32(least), Now: now}
+	if d.Spec.Replicas != nil {
+		in.Replicas = *d.Spec.Replicas
+	}
+	if since, noted := d.Annotations[v1beta1.AnnotationIdleSince]; noted {
+		if in.IdleSince, err = time.Parse(time.RFC3339, since); err != nil {
+			return scale.Input{}, false
+		}
+	}
+	return in, true
+}
+
+// apply claims spec.replicas of the very Deployment that was read: one of an
+// outdated cache must not be scaled down after it became active again, and one
+// that is gone must not come back.
+func (r *reconciler) apply(ctx context.Context, d *appsv1.Deployment, replicas int32) error {
+	ac := appsv1ac.Deployment(d.Name, d.Namespace).
+		WithUID(d.UID).
+		WithResourceVersion(d.ResourceVersion).
+		WithSpec(appsv1ac.DeploymentSpec().WithReplicas(replicas))
+	if err := r.client.Apply(ctx, ac, fieldOwner, client.ForceOwnership); err != nil {
+		return fmt.Errorf("apply replicas: %w", err)
+	}
+	return nil
+}
+
+// ignoreGone drops the errors of scaling an outdated Deployment: the newer one
+// is on its way to the cache, and its arrival reconciles again.
+func ignoreGone(err error) error {
+	if apierrors.IsConflict(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict) {
+		return nil
+	}
+	return client.IgnoreNotFound(err)
+}
