@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package controller turns InferenceServices into revisions and traffic.
+//
+// A reconcile is four calls: gather reads everything, rollout.Decide says what
+// should be, render makes exact objects of it, apply writes what differs:
+// objects first, then it prunes, then `.status` last. The router does what the
+// status says.
+//
+// Reads come from informer caches, which may lag behind our own writes. So
+// nothing is decided twice in a harmful way: the name of a revision follows
+// from its number and its content cannot be replaced; the status is written
+// only over the very object that the decision read; and what the status names
+// but the cache does not show is asked of the API itself (gather.go).
+//
+// The package keeps no state, reads no clock but for timestamps, never writes
+// a spec, and leaves `spec.replicas` of Deployments to the autoscaler.
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/selection"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/serin-dev/serin/api/v1alpha1"
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/render"
+)
+
+// Config says how the controller reaches the API and what it renders.
+type Config struct {
+	REST *rest.Config
+	// Domain ends the host names of services, such as example.com.
+	Domain string
+	Render render.Options
+	Log    *slog.Logger
+	// LeaderElection is the namespace of the lease by which one of several
+	// controllers works. Empty means that this is the only one.
+	LeaderElection string
+}
+
+// workers bounds how many services are reconciled at a time.
+const workers = 8
+
+// Run reconciles until ctx ends.
+func Run(ctx context.Context, c Config) error {
+	logger := logr.FromSlogHandler(c.Log.Handler())
+	log.SetLogger(logger)
+	m, err := manager(c, logger)
+	if err != nil {
+		return fmt.Errorf("make controller: %w", err)
+	}
+	if err := index(ctx, m); err != nil {
+		return fmt.Errorf("index caches: %w", err)
+	}
+	r := &reconciler{
+		Config: c,
+		reader: m.GetClient(),
+		api:    m.GetAPIReader(),
+		writer: writer{
+			client: m.GetClient(),
+			api:    m.GetAPIReader(),
+			// The newer events API merges events of one reason and keeps only
+			// the first one's message.
+			events: m.GetEventRecorderFor("serin-controller"), //nolint:staticcheck // see above
+		},
+	}
+	if err := r.watch(m); err != nil {
+		return fmt.Errorf("watch: %w", err)
+	}
+	return m.Start(ctx)
+}
+
+func manager(c Config, logger logr.Logger) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), v1beta1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	ours, err := labels.NewRequirement(v1beta1.LabelService, selection.Exists, nil)
+	if err != nil {
+		return nil, err
+	}
+	labelled := cache.ByObject{Label: labels.NewSelector().Add(*ours)}
+	pods := labelled
+	pods.Transform = onlyStatus
+	cfg := rest.CopyConfig(c.REST)
+	cfg.QPS = -1 // the API server's own fairness is the limit
+	skip := true
+	return ctrl.NewManager(cfg, ctrl.Options{
+		Scheme:                        scheme,
+		Logger:                        logger,
+		Metrics:                       metricsserver.Options{BindAddress: "0"},
+		LeaderElection:                c.LeaderElection != "",
+		LeaderElectionNamespace:       c.LeaderElection,
+		LeaderElectionID:              "serin-controller",
+		LeaderElectionReleaseOnCancel: true,
+		Cache: cache.Options{
+			DefaultTransform: cache.TransformStripManagedFields(),
+			ByObject: map[client.Object]cache.ByObject{
+				&appsv1.ControllerRevision{}: labelled,
+				&appsv1.Deployment{}:         labelled,
+				&corev1.Service{}:            labelled,
+				&corev1.Pod{}:                pods,
+			},
+		},
+		// Names are checked per process, where a test may run several.
+		Controller: config.Controller{SkipNameValidation: &skip},
+	})
+}
+
+// onlyStatus drops from cached Pods what no decision reads.
+func onlyStatus(o any) (any, error) {
+	if p, ok := o.(*corev1.Pod); ok {
+		p.Spec = corev1.PodSpec{}
+		p.ManagedFields, p.Annotations = nil, nil
+	}
+	return o, nil
+}
+
+type reconciler struct {
+	Config
+	reader client.Reader // cached
+	api    client.Reader // not cached
+	writer writer
+}
+
+func (r *reconciler) watch(m ctrl.Manager) error {
+	return ctrl.NewControllerManagedBy(m).
+		For(&v1beta1.InferenceService{}).
+		Owns(&appsv1.ControllerRevision{}).
+		Owns(&appsv1.Deployment{}).
+		Owns(&corev1.Service{}).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(serviceOfPod)).
+		Watches(&v1alpha1.ServingRuntime{}, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
+		Watches(&v1alpha1.ClusterServingRuntime{}, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
+		WithOptions(ctrlcontroller.Options{
+			MaxConcurrentReconciles: workers,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, 30*time.Second),
+		}).
+		Complete(r)
+}
+
+// Reconcile brings one service to where its spec wants it.
+func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	w, err := r.gather(ctx, req.NamespacedName)
+	if err != nil || w == nil {
+		return reconcile.Result{}, err
+	}
+	plan := w.decide(r.Domain, time.Now())
+	changed, err := r.writer.apply(ctx, w, plan, w.objects(plan))
+	if err == nil && changed {
+		logDecision(ctx, plan)
+	}
+	return reconcile.Result{}, ignoreStale(err)
+}

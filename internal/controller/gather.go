@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/serin-dev/serin/api/v1alpha1"
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/render"
+	"github.com/serin-dev/serin/internal/rollout"
+)
+
+// world is everything that a decision reads, as it was.
+type world struct {
+	service   *v1beta1.InferenceService
+	revisions []revision // oldest first
+	// strays are objects of ours whose ControllerRevision is gone.
+	strays []client.Object
+	// template is what the current spec resolves to; nil if it is invalid.
+	template *render.Template
+	invalid  *rollout.Invalid
+}
+
+// revision is a ControllerRevision and what was made of it.
+type revision struct {
+	record     *appsv1.ControllerRevision
+	template   *render.Template
+	deployment *appsv1.Deployment // nil until made
+	service    *corev1.Service    // nil until made
+	pods       []corev1.Pod
+}
+
+// byService is the name of the index of objects by their service's name.
+const byService = "service"
+
+func index(ctx context.Context, m ctrl.Manager) error {
+	for _, o := range []client.Object{&appsv1.ControllerRevision{}, &appsv1.Deployment{}, &corev1.Service{}, &corev1.Pod{}} {
+		if err := m.GetFieldIndexer().IndexField(ctx, o, byService, func(o client.Object) []string {
+			return []string{o.GetLabels()[v1beta1.LabelService]}
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// gather reads a service and all that belongs to it. It returns nil if there
+// is nothing to do: what a deleted service owned is garbage-collected.
+func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*world, error) {
+	w := &world{service: &v1beta1.InferenceService{}}
+	if err := r.reader.Get(ctx, key, w.service); err != nil {
+		return nil, client.IgnoreNotFound(err)
+	}
+	if w.service.DeletionTimestamp != nil {
+		return nil, nil //nolint:nilnil // documented
+	}
+	objects, err := r.ownObjects(ctx, w.service)
+	if err != nil {
+		return nil, err
+	}
+	if w.revisions, err = r.history(ctx, w.service, objects); err != nil {
+		return nil, err
+	}
+	if err := r.attach(ctx, w, objects); err != nil {
+		return nil, err
+	}
+	return w, r.resolve(ctx, w)
+}
+
+// ownObjects lists the Deployments and Services that the service owns.
+func (r *reconciler) ownObjects(ctx context.Context, s *v1beta1.InferenceService) ([]client.Object, error) {
+	var (
+		deployments appsv1.DeploymentList
+		services    corev1.ServiceList
+		out         []client.Object
+	)
+	if err := errors.Join(r.listOwn(ctx, s, &deployments), r.listOwn(ctx, s, &services)); err != nil {
+		return nil, err
+	}
+	for i := range deployments.Items {
+		out = append(out, &deployments.Items[i])
+	}
+	for i := range services.Items {
+		out = append(out, &services.Items[i])
+	}
+	return slices.DeleteFunc(out, func(o client.Object) bool { return !metav1.IsControlledBy(o, s) }), nil
+}
+
+// history reads the revisions, oldest first. A cache that does not show one
+// which the status or an object names lags behind us, or somebody deleted the
+// revision: the API knows.
+func (r *reconciler) history(ctx context.Context, s *v1beta1.InferenceService, objects []client.Object) ([]revision, error) {
+	var list appsv1.ControllerRevisionList
+	if err := r.listOwn(ctx, s, &list); err != nil {
+		return nil, err
+	}
+	named := rollout.Named(s.Status.Components[v1beta1.Predictor])
+	for _, o := range objects {
+		named = append(named, o.GetLabels()[v1beta1.LabelRevision])
+	}
+	if slices.ContainsFunc(named, func(name string) bool {
+		return !slices.ContainsFunc(list.Items, func(cr appsv1.ControllerRevision) bool { return cr.Name == name })
+	}) {
+		of := client.MatchingLabels{v1beta1.LabelService: s.Name}
+		if err := r.api.List(ctx, &list, client.InNamespace(s.Namespace), of); err != nil {
+			return nil, fmt.Errorf("list revisions: %w", err)
+		}
+	}
+	var out []revision
+	for i := range list.Items {
+		cr := &list.Items[i]
+		if !metav1.IsControlledBy(cr, s) || cr.DeletionTimestamp != nil {
+			continue // of a deleted service of the same name
+		}
+		t, err := render.ReadTemplate(cr)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, revision{record: cr, template: t})
+	}
+	slices.SortFunc(out, func(a, b revision) int { return cmp.Compare(a.record.Revision, b.record.Revision) })
+	return out, nil
+}
+
+// attach gives each revision its objects and Pods.
+func (r *reconciler) attach(ctx context.Context, w *world, objects []client.Object) error {
+	var pods corev1.PodList
+	if err := r.listOwn(ctx, w.service, &pods); err != nil {
+		return err
+	}
+	of := make(map[string]*revision)
+	for i := range w.revisions {
+		of[w.revisions[i].record.Name] = &w.revisions[i]
+	}
+	for _, o := range objects {
+		rev := of[o.GetLabels()[v1beta1.LabelRevision]]
+		if rev == nil {
+			w.strays = append(w.strays, o)
+			continue
+		}
+		switch o := o.(type) {
+		case *appsv1.Deployment:
+			rev.deployment = o
+		case *corev1.Service:
+			rev.service = o
+		}
+	}
+	for _, p := range pods.Items {
+		rev := of[p.Labels[v1beta1.LabelRevision]]
+		// An older Pod is of a deleted service of the same name.
+		if rev != nil && !p.CreationTimestamp.Before(&rev.record.CreationTimestamp) {
+			rev.pods = append(rev.pods, p)
+		}
+	}
+	return nil
+}
+
+func (r *reconciler) listOwn(ctx context.Context, s *v1beta1.InferenceService, list client.ObjectList) error {
+	if err := r.reader.List(ctx, list, client.InNamespace(s.Namespace), client.MatchingFields{byService: s.Name}); err != nil {
+		return fmt.Errorf("list %T: %w", list, err)
+	}
+	return nil
+}
+
+// resolve finds what the current spec asks for: a template of the history if
+// it was asked for before, whatever became of its runtime since.
+func (r *reconciler) resolve(ctx context.Context, w *world) error {
+	hash := render.Hash(&w.service.Spec.Predictor)
+	for _, rev := range slices.Backward(w.revisions) {
+		if rev.template.Hash == hash {
+			w.template = rev.template
+			return nil
+		}
+	}
+	var (
+		runtimes v1alpha1.ServingRuntimeList
+		cluster  v1alpha1.ClusterServingRuntimeList
+	)
+	if err := errors.Join(
+		r.reader.List(ctx, &runtimes, client.InNamespace(w.service.Namespace)),
+		r.reader.List(ctx, &cluster),
+	); err != nil {
+		return fmt.Errorf("list runtimes: %w", err)
+	}
+	t, err := render.Resolve(w.service, runtimes.Items, cluster.Items, r.Render)
+	var invalid *render.Invalid
+	if errors.As(err, &invalid) {
+		w.invalid = &rollout.Invalid{Reason: invalid.Reason, Message: invalid.Message}
+		return nil
+	}
+	w.template = t
+	return err
+}
+
+// decide puts the world before the rollout's rules.
+func (w *world) decide(domain string, now time.Time) rollout.Plan {
+	in := rollout.Input{
+		Service: w.service,
+		Domain:  domain,
+		Target:  rollout.Target{Invalid: w.invalid},
+		Now:     now,
+	}
+	if t := w.template; t != nil {
+		in.Target = rollout.Target{Hash: t.Hash, Model: t.Model, Runtime: t.Runtime, ClusterRuntime: t.ClusterRuntime}
+	}
+	for _, r := range w.revisions {
+		in.Revisions = append(in.Revisions, rollout.Revision{
+			Name:      r.record.Name,
+			Number:    int(r.record.Revision),
+			Hash:      r.template.Hash,
+			Model:     r.template.Model,
+			Health:    rollout.HealthOf(r.pods, r.deployment),
+			IdleSince: idleSince(r.deployment),
+		})
+	}
+	n := rollout.NextNumber(in.Revisions, w.service.Status.Components[v1beta1.Predictor])
+	in.Next = rollout.NewRevision{Name: render.RevisionName(w.service.Name, v1beta1.Predictor, n), Number: n}
+	return rollout.Decide(in)
+}
+
+// idleSince is what an earlier decision noted on the revision's Deployment.
+func idleSince(d *appsv1.Deployment) time.Time {
+	if d == nil {
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, d.Annotations[v1beta1.AnnotationIdleSince])
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// serviceOfPod maps a Pod to its service by label: a ReplicaSet owns it.
+func serviceOfPod(_ context.Context, o client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{
+		Namespace: o.GetNamespace(), Name: o.GetLabels()[v1beta1.LabelService],
+	}}}
+}
+
+// invalidServices are those that a runtime could help. A changed runtime
+// changes nothing that runs. A service that becomes invalid right now is not
+// missed: its new status reconciles it once more, with the runtime in cache.
+func (r *reconciler) invalidServices(ctx context.Context, runtime client.Object) []reconcile.Request {
+	var list v1beta1.InferenceServiceList
+	if err := r.reader.List(ctx, &list, client.InNamespace(runtime.GetNamespace())); err != nil {
+		return nil // the cache is shutting down
+	}
+	var out []reconcile.Request
+	for i := range list.Items {
+		if m := list.Items[i].Status.ModelStatus; m != nil && m.TransitionStatus == v1beta1.InvalidSpec {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+		}
+	}
+	return out
+}
+
+// ignoreStale drops the errors of a decision on an outdated cache: what is
+// newer is on its way to the cache, and its arrival reconciles again. A dispute
+// about a field is no such thing.
+func ignoreStale(err error) error {
+	switch {
+	case apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict):
+		return err
+	case apierrors.IsConflict(err), apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
+		return nil
+	}
+	return client.IgnoreNotFound(err)
+}
