@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// setting is what every process of a container gets: its first one, and those of probes, hooks
+// and kubectl exec.
+type setting struct {
+	env    []string // with the marker of the container
+	dir    string
+	mounts mounts
+}
+
+// command is a further process of the container. Unlike its first program, it may be found in PATH.
+func (s setting) command(argv []string) (*exec.Cmd, error) {
+	argv = s.mounts.rewriteAll(argv)
+	if len(argv) == 0 {
+		return nil, fmt.Errorf("no command")
+	}
+	path, err := exec.LookPath(argv[0])
+	if err != nil {
+		return nil, err
+	}
+	return &exec.Cmd{Path: path, Args: argv, Env: s.env, Dir: s.dir}, nil
+}
+
+// exec runs cmd to its end; when ctx ends first, it is killed with all it started.
+func (f *forker) exec(ctx context.Context, cmd *exec.Cmd) error {
+	cmd.WaitDelay = time.Second
+	if err := f.start(cmd); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { killGroup(cmd.Process.Pid, syscall.SIGKILL) })
+	defer stop()
+	return cmd.Wait()
+}
+
+// output runs argv and returns the beginning of what it says.
+func (f *forker) output(ctx context.Context, s setting, argv []string) (string, error) {
+	cmd, err := s.command(argv)
+	if err != nil {
+		return "", err
+	}
+	var out head
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err = f.exec(ctx, cmd)
+	if ctx.Err() != nil {
+		err = fmt.Errorf("timed out: %w", ctx.Err())
+	}
+	return strings.TrimSpace(string(out)), err
+}
+
+// head keeps the first bytes written to it, enough for an event.
+type head []byte
+
+func (h *head) Write(p []byte) (int, error) {
+	*h = append(*h, p[:min(len(p), 1024-len(*h))]...)
+	return len(p), nil
+}

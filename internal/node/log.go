@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+)
+
+const (
+	// maxLogFile bounds a log file; a full one is kept as the older half until the next is full.
+	maxLogFile = 10 << 20
+	// maxLogLine bounds one stored line; a longer one is stored in parts.
+	maxLogLine = 16 << 10
+)
+
+// logFile is what one process of a container writes, stored in lines as container runtimes do:
+//
+//	2026-01-02T15:04:05.000000006Z stdout F the text
+//
+// with P instead of F when the line goes on in the next one of that stream.
+type logFile struct {
+	path  string
+	limit int64
+
+	mu      sync.Mutex
+	file    *os.File // nil once closed
+	size    int64
+	turns   int           // how often the file was begun anew
+	changed chan struct{} // closed by the next change; nil while nobody waits
+}
+
+// createLog begins the log of a new process.
+func createLog(path string) (*logFile, error) {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &logFile{path: path, limit: maxLogFile, file: f}, nil
+}
+
+// closedLog is the log of a process that ended, maybe in an earlier life of the node.
+func closedLog(path string) *logFile {
+	l := &logFile{path: path}
+	if _, err := os.Stat(l.older()); err == nil {
+		l.turns = 1
+	}
+	return l
+}
+
+// older is where the half before the current file is kept.
+func (l *logFile) older() string { return l.path + ".1" }
+
+// consume stores what r says until it ends.
+func (l *logFile) consume(stream string, r io.Reader) {
+	in := bufio.NewReaderSize(r, maxLogLine)
+	for {
+		text, err := in.ReadSlice('\n')
+		switch {
+		case err == nil:
+			l.write(stream, "F", text)
+		case len(text) > 0:
+			l.write(stream, "P", append(text[:len(text):len(text)], '\n'))
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return
+		}
+	}
+}
+
+// write stores one line. A log that cannot be written (a full disk) must not stop the process that
+// writes it, so what cannot be stored is lost.
+func (l *logFile) write(stream, tag string, text []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		return
+	}
+	line := fmt.Appendf(nil, "%s %s %s %s", time.Now().UTC().Format(logTime), stream, tag, text)
+	if l.size > 0 && l.size+int64(len(line)) > l.limit {
+		l.turn()
+	}
+	n, _ := l.file.Write(line)
+	l.size += int64(n)
+	l.wake()
+}
+
+// turn begins the file anew.
+func (l *logFile) turn() {
+	if err := os.Rename(l.path, l.older()); err != nil {
+		return
+	}
+	f, err := os.OpenFile(l.path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return
+	}
+	_ = l.file.Close()
+	l.file, l.size = f, 0
+	l.turns++
+}
+
+// close ends the log; who follows it is told.
+func (l *logFile) close() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file != nil {
+		_ = l.file.Close()
+		l.file = nil
+		l.wake()
+	}
+}
+
+func (l *logFile) wake() {
+	if l.changed != nil {
+		close(l.changed)
+		l.changed = nil
+	}
+}
+
+// logState is a moment of a log file.
+type logState struct {
+	turns   int
+	closed  bool
+	changed <-chan struct{}
+}
+
+func (l *logFile) state() logState {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.changed == nil {
+		l.changed = make(chan struct{})
+	}
+	return logState{turns: l.turns, closed: l.file == nil, changed: l.changed}
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+	typedv1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/record"
+)
+
+// Config says what a node is and where it works.
+type Config struct {
+	REST     *rest.Config      // the API server
+	Name     string            // of the Node object; "serin" when empty
+	Dir      string            // for Pods, their volumes and logs; one node at a time
+	Programs map[string]string // image repository, as in serin/queue, to the absolute path of its program
+	Env      []string          // environment of every process, before what its Pod says
+	Listener net.Listener      // where the API server reaches the node for logs, exec and port-forward
+	TLS      *tls.Config       // server certificate, and ClientCAs for those who may call
+	Log      *slog.Logger
+}
+
+// node is a running node.
+type node struct {
+	Config
+	client    kubernetes.Interface
+	events    record.EventRecorder
+	fork      *forker
+	probers   probers
+	hooks     *http.Client
+	addresses addresses
+	capacity  v1.ResourceList
+
+	mu      sync.Mutex
+	workers map[types.UID]*worker
+}
+
+// Run runs the node until ctx ends. It returns when its processes and goroutines are gone; the
+// Pods stay in the API, and are continued by the next Run in the same directory.
+func Run(ctx context.Context, c Config) error {
+	if err := supported(); err != nil {
+		return err
+	}
+	config := rest.CopyConfig(c.REST)
+	config.QPS = -1 // one node beside its API server: waiting here only makes Pods start late
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return fmt.Errorf("client of the node: %w", err)
+	}
+	return run(ctx, c, client)
+}
+
+func run(ctx context.Context, c Config, client kubernetes.Interface) error {
+	n, err := newNode(c, client)
+	if err != nil {
+		return err
+	}
+	records, err := reap(n.Dir)
+	if err != nil {
+		return fmt.Errorf("reap processes of an earlier node: %w", err)
+	}
+	if records > 0 {
+		n.Log.Info("reaped processes of an earlier node", "records", records)
+	}
+	broadcaster := record.NewBroadcaster(record.WithContext(context.WithoutCancel(ctx)))
+	broadcaster.StartRecordingToSink(&typedv1.EventSinkImpl{Interface: client.CoreV1().Events("")})
+	defer broadcaster.Shutdown()
+	n.events = broadcaster.NewRecorder(scheme.Scheme, v1.EventSource{Component: "serin-node", Host: n.Name})
+
+	// Processes are started until the last worker has ended, not until ctx has.
+	forking, stop := context.WithCancel(context.WithoutCancel(ctx))
+	go n.fork.run(forking)
+	defer func() { stop(); <-n.fork.ended }()
+
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return n.serve(ctx) })
+	group.Go(func() error { return n.watch(ctx) })
+	group.Go(func() error { return n.heartbeat(ctx) })
+	return group.Wait()
+}
+
+func newNode(c Config, client kubernetes.Interface) (*node, error) {
+	if c.Name == "" {
+		c.Name = "serin"
+	}
+	var err error
+	if c.Dir, err = filepath.Abs(c.Dir); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("directory of the node: %w", err)
+	}
+	return &node{
+		Config: c, client: client, fork: newForker(), probers: newProbers(),
+		hooks:    &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		capacity: capacity(),
+		workers:  map[types.UID]*worker{},
+	}, nil
+}
+
+// watch runs a worker for every Pod of the node.
+func (n *node) watch(ctx context.Context) error {
+	mine := fields.OneTermEqualSelector("spec.nodeName", n.Name).String()
+	factory := informers.NewSharedInformerFactoryWithOptions(n.client, 0,
+		informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.FieldSelector = mine }))
+	pods := factory.Core().V1().Pods().Informer()
+	var running sync.WaitGroup
+	defer running.Wait()
+	factory.Start(ctx.Done())
+	defer factory.Shutdown()
+	if !cache.WaitForCacheSync(ctx.Done(), pods.HasSynced) {
+		return nil
+	}
+	if err := n.adopt(pods.GetStore().List()); err != nil {
+		return err
+	}
+	start := func(pod *v1.Pod) {
+		w := newWorker(n, pod)
+		n.workers[pod.UID] = w
+		running.Go(func() { w.run(ctx) })
+	}
+	seen := func(obj any) {
+		if pod, ok := obj.(*v1.Pod); ok && ctx.Err() == nil {
+			n.seen(pod, start)
+		}
+	}
+	_, err := pods.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    seen,
+		UpdateFunc: func(_, obj any) { seen(obj) },
+		DeleteFunc: n.deleted,
+	})
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// adopt prepares for the Pods that an earlier node left: addresses they have stay theirs, and what
+// Pods that are gone left on disk is removed.
+func (n *node) adopt(pods []any) error {
+	keep := map[types.UID]bool{}
+	for _, obj := range pods {
+		pod, ok := obj.(*v1.Pod)
+		if !ok {
+			continue
+		}
+		keep[pod.UID] = true
+		if pod.Status.PodIP != "" {
+			n.address(pod)
+		}
+	}
+	if err := sweep(n.Dir, keep); err != nil {
+		return fmt.Errorf("remove directories of Pods that are gone: %w", err)
+	}
+	return nil
+}
+
+// seen hands a Pod to its worker. One whose worker has ended stays known until the watch has seen
+// its deletion: what the watch still has to say of it must not bring it back to life.
+func (n *node) seen(pod *v1.Pod, start func(*v1.Pod)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if w, ok := n.workers[pod.UID]; ok {
+		w.update(pod)
+		return
+	}
+	start(pod)
+}
+
+func (n *node) deleted(obj any) {
+	if unknown, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+		obj = unknown.Obj
+	}
+	pod, ok := obj.(*v1.Pod)
+	if !ok {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if w, ok := n.workers[pod.UID]; ok {
+		w.forget()
+		delete(n.workers, pod.UID)
+	}
+}
+
+// worker finds the worker of a Pod by name; of several the one that is not being deleted.
+func (n *node) worker(namespace, name string) (found *worker, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, w := range n.workers {
+		pod := w.latest.Load()
+		if pod.Namespace == namespace && pod.Name == name && (found == nil || pod.DeletionTimestamp == nil) {
+			found = w
+		}
+	}
+	return found, found != nil
+}
+
+// address is the Pod's own address.
+func (n *node) address(pod *v1.Pod) string {
+	if pod.Spec.HostNetwork {
+		return hostAddress
+	}
+	return n.addresses.take(pod.UID, pod.Status.PodIP)
+}

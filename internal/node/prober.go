@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/kubernetes/pkg/probe"
+	grpcprobe "k8s.io/kubernetes/pkg/probe/grpc"
+	httpprobe "k8s.io/kubernetes/pkg/probe/http"
+	tcpprobe "k8s.io/kubernetes/pkg/probe/tcp"
+)
+
+// probers asks containers over the network, as a kubelet does.
+type probers struct {
+	http httpprobe.Prober
+	tcp  tcpprobe.Prober
+	grpc grpcprobe.Prober
+}
+
+func newProbers() probers {
+	return probers{httpprobe.New(false), tcpprobe.New(), grpcprobe.New()}
+}
+
+// target is a container as its probes and hooks see it.
+type target struct {
+	spec    *v1.Container
+	ip      string
+	setting setting
+}
+
+// ask runs a probe once.
+func (n *node) ask(ctx context.Context, t target, p *v1.Probe) (ok bool, why string) {
+	timeout := time.Duration(cmp.Or(p.TimeoutSeconds, 1)) * time.Second
+	result, text, err := n.probe(ctx, t, p, timeout)
+	if err != nil {
+		return false, err.Error()
+	}
+	return result == probe.Success || result == probe.Warning, text
+}
+
+func (n *node) probe(ctx context.Context, t target, p *v1.Probe, timeout time.Duration) (probe.Result, string, error) {
+	switch {
+	case p.HTTPGet != nil:
+		req, err := httpprobe.NewRequestForHTTPGetAction(p.HTTPGet, t.spec, t.ip, "probe")
+		if err != nil {
+			return probe.Unknown, "", err
+		}
+		return n.probers.http.Probe(req.WithContext(ctx), timeout)
+	case p.TCPSocket != nil:
+		port, err := probe.ResolveContainerPort(p.TCPSocket.Port, t.spec)
+		if err != nil {
+			return probe.Unknown, "", err
+		}
+		return n.probers.tcp.Probe(cmp.Or(p.TCPSocket.Host, t.ip), port, timeout)
+	case p.GRPC != nil:
+		service := ""
+		if p.GRPC.Service != nil {
+			service = *p.GRPC.Service
+		}
+		return n.probers.grpc.Probe(t.ip, service, int(p.GRPC.Port), timeout, grpcprobe.ProbeOptions{})
+	case p.Exec != nil:
+		ctx, cancel := context.WithTimeout(ctx, timeout)
+		defer cancel()
+		out, err := n.fork.output(ctx, t.setting, p.Exec.Command)
+		if err != nil {
+			return probe.Failure, fmt.Sprintf("%v: %s", err, out), nil
+		}
+		return probe.Success, out, nil
+	}
+	return probe.Unknown, "", errors.New("this node does not know the kind of probe")
+}
+
+// hook runs a lifecycle handler once.
+func (n *node) hook(ctx context.Context, t target, h *v1.LifecycleHandler) error {
+	switch {
+	case h.Exec != nil:
+		out, err := n.fork.output(ctx, t.setting, h.Exec.Command)
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	case h.HTTPGet != nil:
+		req, err := httpprobe.NewRequestForHTTPGetAction(h.HTTPGet, t.spec, t.ip, "lifecycle")
+		if err != nil {
+			return err
+		}
+		answer, err := n.hooks.Do(req.WithContext(ctx))
+		if err != nil {
+			return err
+		}
+		_ = answer.Body.Close()
+		if answer.StatusCode >= http.StatusBadRequest {
+			return fmt.Errorf("%s answered %s", req.URL, answer.Status)
+		}
+		return nil
+	case h.Sleep != nil:
+		select {
+		case <-time.After(time.Duration(h.Sleep.Seconds) * time.Second):
+		case <-ctx.Done():
+		}
+		return nil
+	}
+	return errors.New("this node does not know the kind of hook")
+}
+
+// watchProbe runs one probe of a container until ctx ends, and reports each change of judgement.
+// complain is told why a counted probe failed.
+func (n *node) watchProbe(ctx context.Context, t target, p *v1.Probe, eager bool, complain func(why string), report func(judgement) (enough bool)) {
+	if !sleep(ctx, time.Duration(p.InitialDelaySeconds)*time.Second) {
+		return
+	}
+	counter := newProbing(p, eager, time.Now())
+	first, latest := true, undecided
+	for {
+		ok, why := n.ask(ctx, t, p)
+		if ctx.Err() != nil {
+			return
+		}
+		now := time.Now()
+		j, counted := counter.observe(ok, now)
+		// That nothing answers right after the start of a program is no news.
+		if !ok && counted && !(first && eager) {
+			complain(why)
+		}
+		if j != undecided && j != latest {
+			latest = j
+			if report(j) {
+				return
+			}
+		}
+		first = false
+		if !sleep(ctx, counter.pause(now)) {
+			return
+		}
+	}
+}
+
+// sleep waits; it is false when ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

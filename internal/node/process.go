@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// outputGrace is how long output is read after a process and its descendants were killed.
+const outputGrace = 2 * time.Second
+
+// errStopped is returned by a forker that has ended.
+var errStopped = errors.New("the node is going down")
+
+// forker starts all processes from one thread that lives as long as the node does: the kernel
+// sends the parent-death signal when the thread that started a process ends.
+type forker struct {
+	requests chan forkRequest
+	ended    chan struct{}
+}
+
+type forkRequest struct {
+	cmd    *exec.Cmd
+	result chan error
+}
+
+func newForker() *forker {
+	return &forker{requests: make(chan forkRequest), ended: make(chan struct{})}
+}
+
+// run starts processes until ctx ends. The thread is never unlocked, so it ends with run.
+func (f *forker) run(ctx context.Context) {
+	defer close(f.ended)
+	runtime.LockOSThread()
+	for {
+		select {
+		case r := <-f.requests:
+			r.result <- r.cmd.Start()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// start starts cmd as the leader of a process group of its own.
+func (f *forker) start(cmd *exec.Cmd) error {
+	dieWithParent(cmd)
+	r := forkRequest{cmd: cmd, result: make(chan error, 1)}
+	select {
+	case f.requests <- r:
+		return <-r.result
+	case <-f.ended:
+		return errStopped
+	}
+}
+
+// process is one running program with all processes it started.
+type process struct {
+	cmd       *exec.Cmd
+	startedAt time.Time
+	done      chan struct{} // closed when it ended and its output is stored
+	exitCode  int32
+	signal    int32
+}
+
+// spawn starts the program of a container with its output going to log. marker says by which
+// variables of the environment what it leaves behind can be found.
+func (f *forker) spawn(argv []string, s setting, marker []string, log *logFile) (*process, error) {
+	p := &process{
+		cmd:  &exec.Cmd{Path: argv[0], Args: argv, Env: s.env, Dir: s.dir},
+		done: make(chan struct{}),
+	}
+	outR, outW, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = outW.Close() }()
+	errR, errW, err := os.Pipe()
+	if err != nil {
+		_ = outR.Close()
+		return nil, err
+	}
+	defer func() { _ = errW.Close() }()
+	p.cmd.Stdout, p.cmd.Stderr = outW, errW
+	p.startedAt = time.Now()
+	if err := f.start(p.cmd); err != nil {
+		_ = outR.Close()
+		_ = errR.Close()
+		return nil, err
+	}
+	go p.wait(marker, log, outR, errR)
+	return p, nil
+}
+
+// wait collects the output and the end of the process. What it started and left behind is killed,
+// so that a container that ended holds no port and no pipe.
+func (p *process) wait(marker []string, log *logFile, stdout, stderr *os.File) {
+	defer close(p.done)
+	read := make(chan struct{}, 2)
+	for name, r := range map[string]*os.File{"stdout": stdout, "stderr": stderr} {
+		go func() {
+			log.consume(name, r)
+			_ = r.Close()
+			read <- struct{}{}
+		}()
+	}
+	_ = p.cmd.Wait()
+	p.exitCode, p.signal = exitOf(p.cmd.ProcessState)
+	killGroup(p.cmd.Process.Pid, syscall.SIGKILL)
+	killMarked(marker)
+	// Something that hid from both still has the pipes; nobody waits for it.
+	for _, r := range []*os.File{stdout, stderr} {
+		_ = r.SetReadDeadline(time.Now().Add(outputGrace))
+	}
+	<-read
+	<-read
+	log.close()
+}
+
+// kill signals the process and its group.
+func (p *process) kill(sig syscall.Signal) {
+	select {
+	case <-p.done:
+	default:
+		killGroup(p.cmd.Process.Pid, sig)
+	}
+}
+
+// exitOf reads how a process ended, as shells and container runtimes count it.
+func exitOf(s *os.ProcessState) (code, signal int32) {
+	ws, ok := s.Sys().(syscall.WaitStatus)
+	if !ok {
+		return int32(s.ExitCode()), 0
+	}
+	if ws.Signaled() {
+		n := int32(ws.Signal())
+		return 128 + n, n
+	}
+	return int32(ws.ExitStatus()), 0
+}

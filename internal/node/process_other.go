@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !linux
+
+package node
+
+import (
+	"errors"
+	"os/exec"
+	"syscall"
+)
+
+var errUnsupported = errors.New("the process node works on Linux only")
+
+func supported() error { return errUnsupported }
+
+func dieWithParent(*exec.Cmd) {}
+
+func killGroup(int, syscall.Signal) {}
+
+func killMarked([]string) {}
+
+func startTime(int) (string, error) { return "", errUnsupported }
+
+func diskSize(string) int64 { return 0 }

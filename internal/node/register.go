@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	coordv1 "k8s.io/api/coordination/v1"
+	v1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
+)
+
+const (
+	leasePeriod   = 10 * time.Second
+	leaseDuration = 40 * time.Second
+	// statusEvery is how many leases go by until the Node is written again, in case someone
+	// deleted or changed it.
+	statusEvery = 30
+)
+
+// heartbeat registers the node and shows that it lives.
+func (n *node) heartbeat(ctx context.Context) error {
+	for beat := 0; ; beat++ {
+		if beat%statusEvery == 0 {
+			if err := n.register(ctx); err != nil && ctx.Err() == nil {
+				if beat == 0 {
+					return fmt.Errorf("register node %s: %w", n.Name, err)
+				}
+				n.Log.Warn("write the node", "err", err)
+			}
+		}
+		if err := n.renewLease(ctx); err != nil && ctx.Err() == nil {
+			n.Log.Warn("renew the node's lease", "err", err)
+		}
+		if !sleep(ctx, leasePeriod) {
+			return nil
+		}
+	}
+}
+
+// register makes the Node object say what this node is, and that it is ready.
+func (n *node) register(ctx context.Context) error {
+	nodes := n.client.CoreV1().Nodes()
+	return retry.RetryOnConflict(retry.DefaultRetry, func() error {
+		wanted := n.describe(time.Now())
+		have, err := nodes.Get(ctx, n.Name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			have, err = nodes.Create(ctx, wanted, metav1.CreateOptions{})
+		}
+		if err != nil {
+			return err
+		}
+		if have.Labels == nil {
+			have.Labels = map[string]string{}
+		}
+		for k, value := range wanted.Labels {
+			have.Labels[k] = value
+		}
+		// The API server adds this taint to every new Node, and without a node lifecycle
+		// controller only the node itself can tell that it is over.
+		have.Spec.Taints = slices.DeleteFunc(have.Spec.Taints, func(t v1.Taint) bool { return t.Key == v1.TaintNodeNotReady })
+		if have, err = nodes.Update(ctx, have, metav1.UpdateOptions{}); err != nil {
+			return err
+		}
+		for _, c := range have.Status.Conditions {
+			if c.Type == v1.NodeReady && c.Status == v1.ConditionTrue {
+				wanted.Status.Conditions[0].LastTransitionTime = c.LastTransitionTime
+			}
+		}
+		have.Status = wanted.Status
+		_, err = nodes.UpdateStatus(ctx, have, metav1.UpdateOptions{})
+		return err
+	})
+}
+
+func (n *node) describe(now time.Time) *v1.Node {
+	port := int32(0)
+	if addr, ok := n.Listener.Addr().(*net.TCPAddr); ok {
+		port = int32(addr.Port)
+	}
+	host := machine()
+	return &v1.Node{
+		ObjectMeta: metav1.ObjectMeta{Name: n.Name, Labels: map[string]string{
+			v1.LabelHostname: n.Name, v1.LabelOSStable: runtime.GOOS, v1.LabelArchStable: runtime.GOARCH,
+		}},
+		Status: v1.NodeStatus{
+			Capacity:    n.capacity,
+			Allocatable: n.capacity,
+			Addresses: []v1.NodeAddress{
+				{Type: v1.NodeInternalIP, Address: hostAddress}, {Type: v1.NodeHostName, Address: n.Name},
+			},
+			DaemonEndpoints: v1.NodeDaemonEndpoints{KubeletEndpoint: v1.DaemonEndpoint{Port: port}},
+			Conditions: []v1.NodeCondition{{
+				Type: v1.NodeReady, Status: v1.ConditionTrue, Reason: "NodeReady", Message: "the process node runs Pods",
+				LastHeartbeatTime: metav1.NewTime(now), LastTransitionTime: metav1.NewTime(now),
+			}},
+			NodeInfo: v1.NodeSystemInfo{
+				OperatingSystem: runtime.GOOS, Architecture: runtime.GOARCH,
+				KernelVersion: host.kernel, OSImage: host.system, MachineID: host.id, SystemUUID: host.id, BootID: host.boot,
+				KubeletVersion: kubeVersion(), ContainerRuntimeVersion: "serin://process",
+			},
+		},
+	}
+}
+
+// capacity is what the machine has. It is told, not enforced.
+func capacity() v1.ResourceList {
+	host := machine()
+	return v1.ResourceList{
+		v1.ResourceCPU:              *resource.NewQuantity(int64(runtime.NumCPU()), resource.DecimalSI),
+		v1.ResourceMemory:           *resource.NewQuantity(host.memory, resource.BinarySI),
+		v1.ResourceEphemeralStorage: *resource.NewQuantity(host.disk, resource.BinarySI),
+		v1.ResourcePods:             resource.MustParse("1000"),
+	}
+}
+
+// kubeVersion is the Kubernetes release that this program's client belongs to.
+func kubeVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, m := range info.Deps {
+			if m.Path == "k8s.io/client-go" {
+				return strings.Replace(m.Version, "v0.", "v1.", 1)
+			}
+		}
+	}
+	return "v1.0.0"
+}
+
+func (n *node) renewLease(ctx context.Context) error {
+	leases := n.client.CoordinationV1().Leases(v1.NamespaceNodeLease)
+	now, seconds := metav1.NowMicro(), int32(leaseDuration/time.Second)
+	spec := coordv1.LeaseSpec{HolderIdentity: &n.Name, LeaseDurationSeconds: &seconds, RenewTime: &now}
+	lease, err := leases.Get(ctx, n.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		_, err = leases.Create(ctx, &coordv1.Lease{ObjectMeta: metav1.ObjectMeta{Name: n.Name}, Spec: spec}, metav1.CreateOptions{})
+		return err
+	} else if err != nil {
+		return err
+	}
+	lease.Spec = spec
+	_, err = leases.Update(ctx, lease, metav1.UpdateOptions{})
+	return err
+}

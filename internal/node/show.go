@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/strategicpatch"
+)
+
+// retryAfter is the pause after a call to the API that failed.
+const retryAfter = time.Second
+
+// show writes the Pod's status if it changed. It is true when the Pod is gone from the API.
+func (w *worker) show(ctx context.Context, now time.Time) (gone bool) {
+	if w.lost.Load() {
+		return true
+	}
+	w.retry = time.Time{}
+	st := podStatus(w.shown, w.view, now)
+	if equality.Semantic.DeepEqual(w.shown, st) {
+		return false
+	}
+	patch, err := statusPatch(w.view.pod.UID, w.shown, st)
+	if err != nil {
+		w.log.Error("compute the status patch", "err", err)
+		return false
+	}
+	ctx, cancel := w.callContext(ctx)
+	defer cancel()
+	pod := w.view.pod
+	_, err = w.node.client.CoreV1().Pods(pod.Namespace).
+		Patch(ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	if err != nil {
+		// A conflict is a Pod of the same name with another UID.
+		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+			return true
+		}
+		w.log.Warn("write the status", "err", err)
+		w.retry = now.Add(retryAfter)
+		return false
+	}
+	w.shown = st
+	return false
+}
+
+// remove takes a Pod whose processes ended out of the API. It is true when the Pod is gone.
+func (w *worker) remove(ctx context.Context, now time.Time) (gone bool) {
+	ctx, cancel := w.callContext(ctx)
+	defer cancel()
+	pod, zero := w.view.pod, int64(0)
+	err := w.node.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
+		GracePeriodSeconds: &zero, Preconditions: metav1.NewUIDPreconditions(string(pod.UID)),
+	})
+	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return true
+	}
+	w.log.Warn("delete the pod", "err", err)
+	w.retry = now.Add(retryAfter)
+	return false
+}
+
+// callContext bounds one call. While the node goes down, calls are still made, but shortly.
+func (w *worker) callContext(ctx context.Context) (context.Context, context.CancelFunc) {
+	if w.view.halting {
+		return context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	}
+	return context.WithTimeout(ctx, callTimeout)
+}
+
+// statusPatch is what changed from one status to another, for this very Pod only.
+func statusPatch(uid types.UID, from, to v1.PodStatus) ([]byte, error) {
+	before, err := json.Marshal(v1.Pod{Status: from})
+	if err != nil {
+		return nil, err
+	}
+	after, err := json.Marshal(v1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid}, Status: to})
+	if err != nil {
+		return nil, err
+	}
+	return strategicpatch.CreateTwoWayMergePatch(before, after, v1.Pod{})
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// hookGrace is what a container gets to end on its own after a preStop hook used up the grace period.
+const hookGrace = 2 * time.Second
+
+// stop begins to stop a container: preStop hook, SIGTERM, and SIGKILL when the grace period is
+// over. Asking again can only shorten that period.
+func (w *worker) stop(name string, grace time.Duration, why string) {
+	r := w.runs[name]
+	if r == nil {
+		return
+	}
+	killAt := time.Now().Add(grace)
+	if r.stopping {
+		if killAt.Before(r.killAt) {
+			r.killAt = killAt
+		}
+		return
+	}
+	r.stopping, r.killAt = true, killAt
+	r.cancel()
+	w.change(name, func(c *container) { c.ready = false })
+	w.event(v1.EventTypeNormal, "Killing", why)
+	hook := r.spec.Lifecycle
+	if hook == nil || hook.PreStop == nil || grace <= 0 {
+		r.kill(syscall.SIGTERM)
+		return
+	}
+	w.others.Go(func() { w.preStop(name, r, hook.PreStop) })
+}
+
+// preStop runs the hook, as long as the container lives and has time, and then asks it to end.
+func (w *worker) preStop(name string, r *instance, h *v1.LifecycleHandler) {
+	ctx, cancel := context.WithDeadline(context.Background(), r.killAt)
+	defer cancel()
+	stop := closing(ctx, cancel, r.done)
+	defer stop()
+	if err := w.node.hook(ctx, r.target, h); err != nil && !closed(r.done) {
+		w.event(v1.EventTypeWarning, "FailedPreStopHook", fmt.Sprintf("preStop of container %s: %v", name, err))
+	}
+	w.post(func() {
+		if least := time.Now().Add(hookGrace); r.killAt.Before(least) && !w.view.halting {
+			r.killAt = least
+		}
+		r.kill(syscall.SIGTERM)
+	})
+}
+
+// postStart runs the hook; a container without its postStart is stopped.
+func (w *worker) postStart(name string, r *instance, h *v1.LifecycleHandler) {
+	err := w.node.hook(r.ctx, r.target, h)
+	w.post(func() {
+		switch {
+		case w.runs[name] != r || r.stopping:
+		case err != nil:
+			w.event(v1.EventTypeWarning, "FailedPostStartHook", fmt.Sprintf("postStart of container %s: %v", name, err))
+			w.stop(name, w.grace(), fmt.Sprintf("Container %s failed its postStart hook", name))
+		default:
+			w.begin(name, r)
+		}
+	})
+}
+
+// killOverdue kills what had its grace period, and returns when the next one has had it.
+func (w *worker) killOverdue(now time.Time) (next time.Time) {
+	for _, r := range w.runs {
+		switch {
+		case !r.stopping:
+		case !now.Before(r.killAt):
+			r.kill(syscall.SIGKILL)
+		default:
+			next = earliest(next, r.killAt)
+		}
+	}
+	return next
+}
+
+// exited notes how the process of a container ended.
+func (w *worker) exited(name string, r *instance) {
+	r.cancel()
+	delete(w.runs, name)
+	_ = os.Remove(w.dir.container(name, "process"))
+	c := w.view.containers[name]
+	reason := "Completed"
+	if r.exitCode != 0 {
+		reason = "Error"
+	}
+	c.running = nil
+	c.started, c.ready = false, false
+	c.ended = &v1.ContainerStateTerminated{
+		ExitCode: r.exitCode, Signal: r.signal, Reason: reason, Message: w.message(name, r),
+		StartedAt: metav1.NewTime(r.startedAt), FinishedAt: metav1.Now(), ContainerID: c.id,
+	}
+	w.view.containers[name] = c
+	w.log.Info("container ended", "container", name, "exitCode", r.exitCode, "signal", r.signal)
+	if wait := time.Until(c.startAt()); wait > 0 && restarts(w.view, r.spec) {
+		w.event(v1.EventTypeWarning, "BackOff", "Back-off restarting failed container "+name)
+	}
+}
+
+// message is what a process wanted to be its last words.
+func (w *worker) message(name string, r *instance) string {
+	const limit = 4096
+	if f, err := os.Open(w.dir.container(name, "message")); err == nil {
+		text, _ := io.ReadAll(io.LimitReader(f, limit))
+		_ = f.Close()
+		if len(text) > 0 {
+			return string(text)
+		}
+	}
+	if r.exitCode != 0 && r.spec.TerminationMessagePolicy == v1.TerminationMessageFallbackToLogsOnError {
+		return r.log.lastWords()
+	}
+	return ""
+}
+
+// restored is what a node that just started knows of a Pod. Processes that ran under an earlier
+// node are gone; init containers do their work again, because what they made may be gone as well.
+func restored(pod *v1.Pod, now time.Time) view {
+	v := view{pod: pod, containers: map[string]container{}}
+	if settled(pod.Status.Phase) {
+		v.final, v.reason, v.message = pod.Status.Phase, pod.Status.Reason, pod.Status.Message
+		v.initialized = true
+	}
+	for _, s := range pod.Status.InitContainerStatuses {
+		c := restoredContainer(s, now)
+		if v.final == "" {
+			c.last, c.ended = cmp.Or(c.ended, c.last), nil
+		}
+		v.containers[s.Name] = c
+	}
+	for _, s := range pod.Status.ContainerStatuses {
+		v.containers[s.Name] = restoredContainer(s, now)
+	}
+	return v
+}
+
+func restoredContainer(s v1.ContainerStatus, now time.Time) container {
+	c := container{id: s.ContainerID, program: s.ImageID, restarts: s.RestartCount, last: s.LastTerminationState.Terminated}
+	switch {
+	case s.State.Terminated != nil:
+		c.ended = s.State.Terminated
+	case s.State.Running != nil:
+		c.ended = &v1.ContainerStateTerminated{
+			ExitCode: 137, Reason: "ContainerStatusUnknown", Message: "the node stopped while the container was running",
+			StartedAt: s.State.Running.StartedAt, FinishedAt: metav1.NewTime(now), ContainerID: s.ContainerID,
+		}
+	}
+	return c
+}
+
+// closing calls cancel when c is closed, until it is told to stop.
+func closing(ctx context.Context, cancel context.CancelFunc, c <-chan struct{}) (stop func()) {
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-c:
+			cancel()
+		case <-ctx.Done():
+		case <-done:
+		}
+	}()
+	return func() { close(done) }
+}
+
+func closed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}

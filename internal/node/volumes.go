@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"time"
+
+	authv1 "k8s.io/api/authentication/v1"
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/kubernetes/third_party/forked/golang/expansion"
+)
+
+// lookup reads what one Pod may refer to.
+type lookup struct {
+	ctx    context.Context // of the one operation the lookup was made for
+	client kubernetes.Interface
+	pod    *v1.Pod
+}
+
+func (l lookup) configMap(name string) (*v1.ConfigMap, error) {
+	return l.client.CoreV1().ConfigMaps(l.pod.Namespace).Get(l.ctx, name, metav1.GetOptions{})
+}
+
+func (l lookup) secret(name string) (*v1.Secret, error) {
+	return l.client.CoreV1().Secrets(l.pod.Namespace).Get(l.ctx, name, metav1.GetOptions{})
+}
+
+// token asks for a token of the Pod's service account, bound to the Pod.
+func (l lookup) token(t *v1.ServiceAccountTokenProjection) (*authv1.TokenRequestStatus, error) {
+	req := &authv1.TokenRequest{Spec: authv1.TokenRequestSpec{
+		ExpirationSeconds: t.ExpirationSeconds,
+		BoundObjectRef:    &authv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: l.pod.Name, UID: l.pod.UID},
+	}}
+	if t.Audience != "" {
+		req.Spec.Audiences = []string{t.Audience}
+	}
+	answer, err := l.client.CoreV1().ServiceAccounts(l.pod.Namespace).
+		CreateToken(l.ctx, l.pod.Spec.ServiceAccountName, req, metav1.CreateOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("token for service account %q: %w", l.pod.Spec.ServiceAccountName, err)
+	}
+	return &answer.Status, nil
+}
+
+// volumes are the directories of a Pod's volumes by name.
+type volumes struct {
+	dirs  map[string]string
+	renew time.Time // when a token in them has to be replaced; zero is never
+}
+
+// makeVolumes brings all volumes of a Pod up to date. Running it again is how tokens, and with
+// them everything else that comes from the API, are refreshed.
+func makeVolumes(l lookup, dir podDir, capacity v1.ResourceList, now time.Time) (volumes, error) {
+	vs := volumes{dirs: map[string]string{}}
+	for i := range l.pod.Spec.Volumes {
+		v := &l.pod.Spec.Volumes[i]
+		if v.HostPath != nil {
+			if err := checkHostPath(v.HostPath); err != nil {
+				return vs, fmt.Errorf("volume %q: %w", v.Name, err)
+			}
+			vs.dirs[v.Name] = v.HostPath.Path
+			continue
+		}
+		at := dir.volume(v.Name)
+		vs.dirs[v.Name] = at
+		if v.EmptyDir != nil {
+			if err := os.MkdirAll(at, 0o777); err != nil {
+				return vs, err
+			}
+			continue
+		}
+		p, renew, err := content(l, v, capacity, now)
+		if err != nil {
+			return vs, fmt.Errorf("volume %q: %w", v.Name, err)
+		}
+		if err := p.write(at); err != nil {
+			return vs, fmt.Errorf("write volume %q: %w", v.Name, err)
+		}
+		if !renew.IsZero() && (vs.renew.IsZero() || renew.Before(vs.renew)) {
+			vs.renew = renew
+		}
+	}
+	return vs, nil
+}
+
+// content reads the content of a volume from the API, and says when to read it again.
+func content(l lookup, v *v1.Volume, capacity v1.ResourceList, now time.Time) (p payload, renew time.Time, err error) {
+	p = payload{}
+	switch {
+	case v.ConfigMap != nil:
+		err = p.addConfigMap(l, v.ConfigMap.Name, v.ConfigMap.Items, v.ConfigMap.DefaultMode, v.ConfigMap.Optional)
+	case v.Secret != nil:
+		err = p.addSecret(l, v.Secret.SecretName, v.Secret.Items, v.Secret.DefaultMode, v.Secret.Optional)
+	case v.DownwardAPI != nil:
+		err = p.addDownward(l.pod, v.DownwardAPI.Items, v.DownwardAPI.DefaultMode, capacity)
+	case v.Projected != nil:
+		renew, err = p.addProjected(l, v.Projected, capacity, now)
+	default:
+		err = errors.New("this node has emptyDir, hostPath, configMap, secret, downwardAPI and projected volumes only")
+	}
+	return p, renew, err
+}
+
+func (p payload) addProjected(l lookup, v *v1.ProjectedVolumeSource, capacity v1.ResourceList, now time.Time) (renew time.Time, err error) {
+	for _, s := range v.Sources {
+		switch {
+		case s.ConfigMap != nil:
+			err = p.addConfigMap(l, s.ConfigMap.Name, s.ConfigMap.Items, v.DefaultMode, s.ConfigMap.Optional)
+		case s.Secret != nil:
+			err = p.addSecret(l, s.Secret.Name, s.Secret.Items, v.DefaultMode, s.Secret.Optional)
+		case s.DownwardAPI != nil:
+			err = p.addDownward(l.pod, s.DownwardAPI.Items, v.DefaultMode, capacity)
+		case s.ServiceAccountToken != nil:
+			var t *authv1.TokenRequestStatus
+			if t, err = l.token(s.ServiceAccountToken); err == nil {
+				p[s.ServiceAccountToken.Path] = payloadFile{[]byte(t.Token), fileMode(nil, v.DefaultMode)}
+				// A fifth of its life is left for a node that cannot reach the API at once.
+				if at := now.Add(t.ExpirationTimestamp.Sub(now) * 4 / 5); renew.IsZero() || at.Before(renew) {
+					renew = at
+				}
+			}
+		default:
+			err = errors.New("this node projects configMap, secret, downwardAPI and serviceAccountToken only")
+		}
+		if err != nil {
+			return renew, err
+		}
+	}
+	return renew, nil
+}
+
+// checkHostPath does what the type of a hostPath asks for.
+func checkHostPath(h *v1.HostPathVolumeSource) error {
+	kind := v1.HostPathUnset
+	if h.Type != nil {
+		kind = *h.Type
+	}
+	switch kind {
+	case v1.HostPathUnset:
+		return nil
+	case v1.HostPathDirectoryOrCreate:
+		return os.MkdirAll(h.Path, 0o755)
+	case v1.HostPathFileOrCreate:
+		f, err := os.OpenFile(h.Path, os.O_CREATE|os.O_RDONLY, 0o644)
+		if err != nil {
+			return err
+		}
+		return f.Close()
+	case v1.HostPathDirectory, v1.HostPathFile, v1.HostPathSocket, v1.HostPathCharDev, v1.HostPathBlockDev:
+	}
+	info, err := os.Stat(h.Path)
+	if err != nil {
+		return err
+	}
+	is := map[v1.HostPathType]bool{
+		v1.HostPathDirectory: info.IsDir(),
+		v1.HostPathFile:      info.Mode().IsRegular(),
+		v1.HostPathSocket:    info.Mode()&os.ModeSocket != 0,
+		v1.HostPathCharDev:   info.Mode()&os.ModeCharDevice != 0,
+		v1.HostPathBlockDev:  info.Mode()&os.ModeDevice != 0 && info.Mode()&os.ModeCharDevice == 0,
+	}
+	if !is[kind] {
+		return fmt.Errorf("%s is not a %s", h.Path, kind)
+	}
+	return nil
+}
+
+// containerMounts says where each mountPath of a container is, with the file for its termination
+// message among them.
+func containerMounts(c *v1.Container, dirs, env map[string]string, message string) (mounts, error) {
+	var out mounts
+	if c.TerminationMessagePath != "" {
+		out = append(out, mount{container: path.Clean(c.TerminationMessagePath), host: message})
+	}
+	for _, m := range c.VolumeMounts {
+		host, ok := dirs[m.Name]
+		if !ok {
+			return nil, fmt.Errorf("the Pod has no volume %q", m.Name)
+		}
+		sub := m.SubPath
+		if m.SubPathExpr != "" {
+			sub = expansion.Expand(m.SubPathExpr, expansion.MappingFuncFor(env))
+		}
+		if sub != "" {
+			if !filepath.IsLocal(sub) {
+				return nil, fmt.Errorf("subPath %q leaves its volume", sub)
+			}
+			host = filepath.Join(host, sub)
+			if _, err := os.Stat(host); errors.Is(err, os.ErrNotExist) {
+				if err := os.MkdirAll(host, 0o777); err != nil {
+					return nil, err
+				}
+			}
+		}
+		out = append(out, mount{container: path.Clean(m.MountPath), host: host})
+	}
+	return out, nil
+}

@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	// callTimeout bounds one call to the API, so that a worker never hangs in it for long.
+	callTimeout = 10 * time.Second
+	// haltGrace bounds the grace period of containers when the node goes down.
+	haltGrace = 4 * time.Second
+)
+
+// worker looks after one Pod. All fields below ended belong to the goroutine in run; others reach
+// them through post.
+type worker struct {
+	node   *node
+	log    *slog.Logger
+	dir    podDir
+	ip     string
+	latest atomic.Pointer[v1.Pod] // the Pod as the watch saw it last
+	lost   atomic.Bool            // the Pod is gone from the API
+	news   chan struct{}          // latest or lost changed; holds one
+	inbox  chan func()
+	ended  chan struct{}
+
+	startTime *metav1.Time
+
+	view    view
+	shown   v1.PodStatus // what the API shows, as far as the node wrote it
+	runs    map[string]*instance
+	volumes volumes
+	retry   time.Time // when to try a failed call again
+	others  sync.WaitGroup
+}
+
+// instance is a running process of a container.
+type instance struct {
+	*process
+	target
+	log      *logFile
+	ctx      context.Context // ends when the container begins to stop: for its probes
+	cancel   context.CancelFunc
+	stopping bool
+	killAt   time.Time
+}
+
+func newWorker(n *node, pod *v1.Pod) *worker {
+	w := &worker{
+		node:  n,
+		log:   n.Log.With("pod", pod.Namespace+"/"+pod.Name),
+		dir:   podDirOf(n.Dir, pod.UID),
+		ip:    n.address(pod),
+		news:  make(chan struct{}, 1),
+		inbox: make(chan func()),
+		ended: make(chan struct{}),
+		shown: pod.Status,
+		runs:  map[string]*instance{},
+	}
+	w.latest.Store(pod)
+	w.view = restored(pod, time.Now())
+	if w.startTime = pod.Status.StartTime; w.startTime == nil {
+		now := metav1.Now()
+		w.startTime = &now
+	}
+	return w
+}
+
+// update tells the worker what the watch saw.
+func (w *worker) update(pod *v1.Pod) {
+	w.latest.Store(pod)
+	w.notify()
+}
+
+// forget tells the worker that the Pod is gone from the API.
+func (w *worker) forget() {
+	w.lost.Store(true)
+	w.notify()
+}
+
+func (w *worker) notify() {
+	select {
+	case w.news <- struct{}{}:
+	default:
+	}
+}
+
+// post runs f in the worker's goroutine. It is false when the worker has ended.
+func (w *worker) post(f func()) bool {
+	select {
+	case w.inbox <- f:
+		return true
+	case <-w.ended:
+		return false
+	}
+}
+
+// ask is post for who needs the answer.
+func (w *worker) ask(f func()) bool {
+	done := make(chan struct{})
+	return w.post(func() { f(); close(done) }) && wait(done)
+}
+
+func wait(c <-chan struct{}) bool {
+	<-c
+	return true
+}
+
+// run looks after the Pod until it is gone, or until ctx ended and all its processes did.
+func (w *worker) run(ctx context.Context) {
+	defer w.others.Wait()
+	defer close(w.ended)
+	w.refresh()
+	halt := ctx.Done()
+	for {
+		again, over := w.step(ctx)
+		if over {
+			return
+		}
+		timer := time.NewTimer(again)
+		select {
+		case <-halt:
+			halt, w.view.halting = nil, true
+		case <-w.news:
+			w.refresh()
+		case f := <-w.inbox:
+			f()
+		case <-timer.C:
+		}
+		timer.Stop()
+		w.drain()
+	}
+}
+
+// drain takes what else has arrived, so that it makes one status and not several.
+func (w *worker) drain() {
+	for {
+		select {
+		case <-w.news:
+			w.refresh()
+		case f := <-w.inbox:
+			f()
+		default:
+			return
+		}
+	}
+}
+
+// refresh takes over what the watch saw. What the node decides itself, it does not read back.
+func (w *worker) refresh() {
+	pod := w.latest.Load().DeepCopy()
+	if w.lost.Load() && pod.DeletionTimestamp == nil {
+		now, grace := metav1.Now(), int64(1)
+		pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = &now, &grace
+	}
+	relabelled := !maps.Equal(w.view.pod.Labels, pod.Labels) || !maps.Equal(w.view.pod.Annotations, pod.Annotations)
+	pod.Status.PodIP, pod.Status.PodIPs, pod.Status.StartTime = w.ip, []v1.PodIP{{IP: w.ip}}, w.startTime
+	w.view.pod = pod
+	if relabelled && w.volumes.dirs != nil {
+		w.volumes.renew = time.Now() // downward volumes show labels and annotations
+	}
+}
+
+// step decides and acts until there is nothing to do, then tells the API. It returns how long to
+// wait without news, and whether the worker's job is over.
+func (w *worker) step(ctx context.Context) (again time.Duration, over bool) {
+	const never = 24 * time.Hour
+	var p plan
+	for {
+		p = decide(w.view, time.Now())
+		w.view.initialized = p.initialized
+		if p.expired {
+			w.view.final, w.view.reason = v1.PodFailed, "DeadlineExceeded"
+			w.view.message = "the Pod was active for longer than its activeDeadlineSeconds"
+		}
+		for _, name := range p.stop {
+			w.stop(name, w.grace(), "Stopping container "+name)
+		}
+		if len(p.start) == 0 {
+			break
+		}
+		for _, name := range p.start {
+			w.start(ctx, name)
+		}
+	}
+	now := time.Now()
+	at := earliest(now.Add(never), p.again, w.killOverdue(now), w.renewVolumes(ctx, now))
+	gone := w.show(ctx, now)
+	if p.stopped {
+		if w.view.halting {
+			return 0, true
+		}
+		if w.view.pod.DeletionTimestamp != nil {
+			gone = gone || w.lost.Load() || w.remove(ctx, now)
+			if gone {
+				w.cleanUp()
+				return 0, true
+			}
+		}
+	}
+	return max(time.Until(earliest(at, w.retry)), 0), false
+}
+
+// grace is how long a container has to end.
+func (w *worker) grace() time.Duration {
+	grace := 30 * time.Second
+	if s := w.view.pod.Spec.TerminationGracePeriodSeconds; s != nil {
+		grace = time.Duration(*s) * time.Second
+	}
+	if s := w.view.pod.DeletionGracePeriodSeconds; s != nil && w.view.pod.DeletionTimestamp != nil {
+		grace = time.Duration(*s) * time.Second
+	}
+	if w.view.halting {
+		grace = min(grace, haltGrace)
+	}
+	return grace
+}
+
+// cleanUp gives back what the Pod used.
+func (w *worker) cleanUp() {
+	if err := os.RemoveAll(string(w.dir)); err != nil {
+		w.log.Error("remove the Pod's directory", "err", err)
+	}
+	w.node.addresses.release(w.view.pod.UID)
+	w.log.Info("pod removed")
+}
+
+// renewVolumes refreshes what has to be, and returns when that is next.
+func (w *worker) renewVolumes(ctx context.Context, now time.Time) time.Time {
+	if w.volumes.renew.IsZero() || now.Before(w.volumes.renew) || len(w.runs) == 0 {
+		return w.volumes.renew
+	}
+	if err := w.makeVolumes(ctx); err != nil {
+		w.event(v1.EventTypeWarning, "FailedMount", err.Error())
+		w.volumes.renew = now.Add(time.Minute)
+	}
+	return w.volumes.renew
+}
+
+func (w *worker) makeVolumes(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	vs, err := makeVolumes(w.lookup(ctx), w.dir, w.node.capacity, time.Now())
+	if err == nil {
+		w.volumes = vs
+	}
+	return err
+}
+
+func (w *worker) lookup(ctx context.Context) lookup {
+	return lookup{ctx, w.node.client, w.view.pod}
+}
+
+func (w *worker) event(kind, reason, message string) {
+	w.node.events.Event(w.latest.Load(), kind, reason, message)
+}
+
+// earliest is the first of some times; zero ones are never.
+func earliest(times ...time.Time) (first time.Time) {
+	for _, t := range times {
+		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
+			first = t
+		}
+	}
+	return first
+}
+
+// container gives others a look at a container: what is known of it, and its process if one runs.
+func (w *worker) container(name string) (spec *v1.Container, c container, r *instance, err error) {
+	ok := w.ask(func() {
+		spec, c, r = specOf(w.view.pod, name), w.view.containers[name], w.runs[name]
+	})
+	switch {
+	case !ok:
+		return nil, c, nil, errors.New("the Pod is gone")
+	case spec == nil:
+		return nil, c, nil, fmt.Errorf("the Pod has no container %q", name)
+	}
+	return spec, c, r, nil
+}
