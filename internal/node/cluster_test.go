@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes/fake"
+	"sigs.k8s.io/yaml"
+)
+
+// cluster is an API that only stores, with a real node on it.
+type cluster struct {
+	client *fake.Clientset
+	dir    string
+	url    string
+	tls    *tls.Config // of a client that the node trusts
+	stop   func()      // ends the node and waits for it
+}
+
+// startCluster runs a node until the test ends.
+func startCluster(t *testing.T, objects ...runtime.Object) *cluster {
+	t.Helper()
+	c := &cluster{client: fake.NewClientset(objects...), dir: t.TempDir()}
+	c.startNode(t)
+	return c
+}
+
+func (c *cluster) startNode(t *testing.T) {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, client := testTLS(t)
+	c.url, c.tls = "https://"+listener.Addr().String(), client
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, Config{
+			Name: "serin", Dir: c.dir, Listener: listener, TLS: server,
+			Programs: map[string]string{"test/helper": self},
+			Env:      []string{helperEnv + "=1", "PATH=" + os.Getenv("PATH")},
+			Log:      slog.New(slog.NewTextHandler(t.Output(), nil)),
+		}, c.client)
+	}()
+	stopped := false
+	c.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Errorf("the node ended: %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Error("the node did not end")
+		}
+	}
+	t.Cleanup(func() { c.stop() })
+}
+
+// create makes a Pod from YAML, bound to the node and with the defaults that matter.
+func (c *cluster) create(t *testing.T, manifest string) *v1.Pod {
+	t.Helper()
+	pod := &v1.Pod{}
+	if err := yaml.UnmarshalStrict([]byte(manifest), pod); err != nil {
+		t.Fatal(err)
+	}
+	if pod.Name == "" {
+		pod.Name = "web"
+	}
+	pod.Namespace, pod.UID, pod.Spec.NodeName = "default", types.UID("uid-"+pod.Name), "serin"
+	for _, list := range [][]v1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range list {
+			list[i].TerminationMessagePath = v1.TerminationMessagePathDefault
+			if list[i].Image == "" {
+				list[i].Image = "test/helper"
+			}
+		}
+	}
+	pod, err := c.client.CoreV1().Pods(pod.Namespace).Create(t.Context(), pod, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pod
+}
+
+// pod waits until the Pod is as wanted.
+func (c *cluster) pod(t *testing.T, name, what string, wanted func(*v1.Pod) bool) *v1.Pod {
+	t.Helper()
+	var pod *v1.Pod
+	eventually(t, fmt.Sprintf("pod %s: %s", name, what), func() (bool, string) {
+		var err error
+		pod, err = c.client.CoreV1().Pods("default").Get(t.Context(), name, metav1.GetOptions{})
+		if err != nil {
+			return false, err.Error()
+		}
+		return wanted(pod), shown(pod)
+	})
+	return pod
+}
+
+// remove deletes a Pod the way the API does: it gets a deletion time, and its node does the rest.
+func (c *cluster) remove(t *testing.T, name string, grace int64) {
+	t.Helper()
+	pods := c.client.CoreV1().Pods("default")
+	pod, err := pods.Get(t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := metav1.Now()
+	pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = &now, &grace
+	if _, err := pods.Update(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// waitGone waits until the Pod is gone from the API.
+func (c *cluster) waitGone(t *testing.T, name string) {
+	t.Helper()
+	eventually(t, "pod "+name+" gone", func() (bool, string) {
+		pod, err := c.client.CoreV1().Pods("default").Get(t.Context(), name, metav1.GetOptions{})
+		if err != nil {
+			return true, err.Error()
+		}
+		return false, shown(pod)
+	})
+}
+
+// logs waits until the logs of a container are as wanted.
+func (c *cluster) logs(t *testing.T, path string, want string) {
+	t.Helper()
+	eventually(t, "logs of "+path, func() (bool, string) {
+		_, got := c.get(t, "/containerLogs/default/"+path)
+		return got == want, got
+	})
+}
+
+// get asks the node's API server.
+func (c *cluster) get(t *testing.T, path string) (code int, body string) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: c.tls, DisableKeepAlives: true}}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.url+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = answer.Body.Close() }()
+	data, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(data)
+}
+
+// eventually waits for a condition and prints what it last saw when that does not come.
+func eventually(t *testing.T, what string, check func() (bool, string)) {
+	t.Helper()
+	deadline := time.NewTimer(20 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		ok, last := check()
+		if ok {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			t.Fatalf("waited in vain for %s; last seen:\n%s", what, last)
+		}
+	}
+}
+
+func shown(pod *v1.Pod) string {
+	data, err := json.MarshalIndent(pod.Status, "", " ")
+	if err != nil {
+		return err.Error()
+	}
+	return string(data)
+}
+
+func isReady(pod *v1.Pod) bool {
+	return conditionStatus(pod.Status.Conditions, v1.PodReady) == v1.ConditionTrue
+}
+
+func inPhase(p v1.PodPhase) func(*v1.Pod) bool {
+	return func(pod *v1.Pod) bool { return pod.Status.Phase == p }
+}
+
+// waitsFor says whether the first container waits for that reason.
+func waitsFor(reason string) func(*v1.Pod) bool {
+	return func(pod *v1.Pod) bool {
+		s := pod.Status.ContainerStatuses
+		return len(s) > 0 && s[0].State.Waiting != nil && s[0].State.Waiting.Reason == reason
+	}
+}
+
+// testTLS makes an authority, and configurations for a node and for a client that trust it.
+func testTLS(t *testing.T) (server, client *tls.Config) {
+	t.Helper()
+	key := func() *ecdsa.PrivateKey {
+		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	sign := func(template, parent *x509.Certificate, public *ecdsa.PrivateKey, by *ecdsa.PrivateKey) []byte {
+		template.SerialNumber, template.NotAfter = big.NewInt(1), time.Now().Add(time.Hour)
+		der, err := x509.CreateCertificate(rand.Reader, template, parent, &public.PublicKey, by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return der
+	}
+	caKey := key()
+	ca := &x509.Certificate{IsCA: true, BasicConstraintsValid: true, Subject: pkix.Name{CommonName: "test"}}
+	ca, err := x509.ParseCertificate(sign(ca, ca, caKey, caKey))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AddCert(ca)
+	pair := func(usage x509.ExtKeyUsage) []tls.Certificate {
+		k := key()
+		der := sign(&x509.Certificate{
+			IPAddresses: []net.IP{net.ParseIP("127.0.0.1")}, ExtKeyUsage: []x509.ExtKeyUsage{usage},
+		}, ca, k, caKey)
+		return []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: k}}
+	}
+	return &tls.Config{Certificates: pair(x509.ExtKeyUsageServerAuth), ClientCAs: pool, MinVersion: tls.VersionTLS12},
+		&tls.Config{Certificates: pair(x509.ExtKeyUsageClientAuth), RootCAs: pool, MinVersion: tls.VersionTLS12}
+}

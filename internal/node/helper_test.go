@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// helperEnv makes the test binary the program of test Pods.
+const helperEnv = "SERIN_NODE_TEST_HELPER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(helperEnv) != "" {
+		for _, step := range os.Args[1:] {
+			if err := help(step); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// help runs one step of the helper program; the arguments of a test container are such steps.
+func help(step string) error {
+	verb, arg, _ := strings.Cut(step, ":")
+	switch verb {
+	case "out":
+		fmt.Println(arg)
+	case "err":
+		fmt.Fprintln(os.Stderr, arg)
+	case "env":
+		fmt.Println(arg + "=" + os.Getenv(arg))
+	case "cat":
+		data, err := os.ReadFile(arg)
+		fmt.Printf("%s\n", data)
+		return err
+	case "write": // write:PATH=TEXT
+		path, text, _ := strings.Cut(arg, "=")
+		return os.WriteFile(path, []byte(text), 0o600)
+	case "copy":
+		_, err := io.Copy(os.Stdout, os.Stdin)
+		return err
+	case "once": // once:PATH=CODE exits with CODE unless PATH exists
+		path, code, _ := strings.Cut(arg, "=")
+		if _, err := os.Stat(path); err == nil {
+			return nil
+		}
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			return err
+		}
+		n, err := strconv.Atoi(code)
+		if err != nil {
+			return err
+		}
+		os.Exit(n)
+	case "exit":
+		n, err := strconv.Atoi(arg)
+		if err != nil {
+			return err
+		}
+		os.Exit(n)
+	case "child": // a process that leaves the group and holds a port
+		cmd := exec.Command(os.Args[0], "serve:"+arg) //nolint:noctx // it is meant to outlive its parent
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		return cmd.Start()
+	case "stubborn":
+		signal.Ignore(syscall.SIGTERM)
+	case "wait":
+		return waitForTerm(arg)
+	case "serve":
+		return helperServer(arg)
+	default:
+		return fmt.Errorf("unknown step %q", step)
+	}
+	return nil
+}
+
+// waitForTerm waits for SIGTERM, and then says arg.
+func waitForTerm(arg string) error {
+	c := make(chan os.Signal, 1)
+	if !signal.Ignored(syscall.SIGTERM) {
+		signal.Notify(c, syscall.SIGTERM)
+	}
+	<-c
+	if arg != "" {
+		fmt.Println(arg)
+	}
+	return nil
+}
+
+// helperServer answers /health with what the last PUT to it said (200 at first), and prints the
+// path of every other request.
+func helperServer(port string) error {
+	listener, err := net.Listen("tcp", net.JoinHostPort(os.Getenv("POD_IP"), port)) //nolint:noctx // a test program
+	if err != nil {
+		return err
+	}
+	var code atomic.Int64
+	code.Store(http.StatusOK)
+	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path != "/health":
+			fmt.Println("request " + r.URL.Path)
+		case r.Method == http.MethodPut:
+			body, _ := io.ReadAll(r.Body)
+			n, _ := strconv.ParseInt(string(body), 10, 64)
+			code.Store(n)
+		default:
+			w.WriteHeader(int(code.Load()))
+		}
+	})}
+	return server.Serve(listener)
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func TestPodWithInitContainerVolumeEnvAndProbe(t *testing.T) {
+	c := startCluster(t)
+	begin := time.Now()
+	c.create(t, `
+spec:
+  terminationGracePeriodSeconds: 5
+  volumes: [{name: models, emptyDir: {}}]
+  initContainers:
+  - name: fetch
+    args: ["out:fetching", "write:/mnt/models/m.txt=a model"]
+    volumeMounts: [{name: models, mountPath: /mnt/models}]
+  containers:
+  - name: server
+    args: ["cat:/mnt/models/m.txt", "env:DIR", "env:WHO", "env:POD_IP", "serve:8080"]
+    env:
+    - {name: WHO, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+    - {name: DIR, value: "the $(WHO) in /mnt"}
+    volumeMounts: [{name: models, mountPath: /mnt/models, readOnly: true}]
+    readinessProbe: {httpGet: {path: /health, port: http}}
+    ports: [{name: http, containerPort: 8080}]
+  - name: side
+    args: ["out:side", "wait:side ends"]
+`)
+	pod := c.pod(t, "web", "ready", isReady)
+	t.Logf("ready after %v", time.Since(begin))
+	c.logs(t, "web/fetch", "fetching\n")
+	c.logs(t, "web/server", "a model\nDIR=the web in /mnt\nWHO=web\nPOD_IP="+pod.Status.PodIP+"\n")
+	c.logs(t, "web/side", "side\n")
+
+	got := map[v1.PodConditionType]v1.ConditionStatus{}
+	for _, cond := range pod.Status.Conditions {
+		got[cond.Type] = cond.Status
+	}
+	want := map[v1.PodConditionType]v1.ConditionStatus{
+		v1.PodScheduled: v1.ConditionTrue, v1.PodInitialized: v1.ConditionTrue,
+		v1.ContainersReady: v1.ConditionTrue, v1.PodReady: v1.ConditionTrue,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	c.remove(t, "web", 5)
+	c.waitGone(t, "web")
+}
+
+func TestNodeRegistersItself(t *testing.T) {
+	c := startCluster(t)
+	eventually(t, "the node ready", func() (bool, string) {
+		n, err := c.client.CoreV1().Nodes().Get(t.Context(), "serin", metav1.GetOptions{})
+		if err != nil {
+			return false, err.Error()
+		}
+		return len(n.Status.Conditions) > 0 && n.Status.DaemonEndpoints.KubeletEndpoint.Port > 0, n.String()
+	})
+	eventually(t, "its lease", func() (bool, string) {
+		l, err := c.client.CoordinationV1().Leases(v1.NamespaceNodeLease).Get(t.Context(), "serin", metav1.GetOptions{})
+		if err != nil {
+			return false, err.Error()
+		}
+		return l.Spec.RenewTime != nil, l.String()
+	})
+}
