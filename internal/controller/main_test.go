@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/serin-dev/serin/api/crd"
+	"github.com/serin-dev/serin/api/v1alpha1"
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/controller"
+	"github.com/serin-dev/serin/internal/kube"
+	"github.com/serin-dev/serin/internal/render"
+)
+
+// What all tests share: one control plane, one controller, one fake node.
+var (
+	api    client.Client
+	node   *kubelet
+	writes = &writeLog{}
+)
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	dir, err := os.MkdirTemp("", "serin-controller-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	if os.Getenv("SERIN_TEST_LOG") != "" {
+		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
+	}
+	server, err := kube.Start(ctx, kube.Config{
+		Dir: dir, NodeName: nodeName, NoSync: true, Log: log, Manifests: []fs.FS{crd.Files, render.Runtimes},
+	})
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, server.Stop()) }()
+
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), v1beta1.AddToScheme(scheme)); err != nil {
+		return 0, err
+	}
+	if api, err = client.New(server.REST, client.Options{Scheme: scheme}); err != nil {
+		return 0, err
+	}
+	if node, err = startKubelet(ctx, server.REST); err != nil {
+		return 0, err
+	}
+	observed := rest.CopyConfig(server.REST)
+	observed.Wrap(writes.wrap)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- controller.Run(ctx, controller.Config{
+			REST:   observed,
+			Domain: "example.com",
+			Render: render.Options{FetchImage: "serin/fetch", QueueImage: "serin/queue"},
+			Log:    log,
+		})
+	}()
+	code = m.Run()
+	cancel()
+	return code, <-ended
+}
+
+// writeLog remembers what the controller wrote, events apart.
+type writeLog struct {
+	mu  sync.Mutex
+	all []string
+}
+
+func (l *writeLog) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/events") {
+			l.mu.Lock()
+			l.all = append(l.all, r.Method+" "+r.URL.Path)
+			l.mu.Unlock()
+		}
+		return next.RoundTrip(r)
+	})
+}
+
+// in returns the writes in a namespace so far.
+func (l *writeLog) in(namespace string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []string
+	for _, w := range l.all {
+		if method, path, ok := strings.Cut(w, "/namespaces/"+namespace+"/"); ok {
+			method, _, _ = strings.Cut(method, " ")
+			out = append(out, method+" "+path)
+		}
+	}
+	return out
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
