@@ -57,7 +57,7 @@ func choose(isvc *v1beta1.InferenceService, m *v1beta1.ModelSpec, runtimes []v1a
 		return !yes(c.spec.Disabled) && !yes(c.spec.MultiModel) && speaks(c, protocol(m)) && offers(c, m.ModelFormat, true)
 	}
 	for _, scope := range [][]candidate{namespaced, global} {
-		scope = slices.DeleteFunc(scope, func(c candidate) bool { return !fits(c) })
+		scope = slices.DeleteFunc(slices.Clone(scope), func(c candidate) bool { return !fits(c) })
 		if len(scope) > 0 {
 			return slices.MinFunc(scope, func(a, b candidate) int { return order(a, b, m.ModelFormat.Name) }), nil
 		}

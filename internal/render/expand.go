@@ -4,8 +4,9 @@ package render
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
-	"text/template"
 	"text/template/parse"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,17 +19,20 @@ import (
 // annotation of 256 KiB can be named many times.
 const maxExpanded = 1 << 20
 
-var errTooLong = errors.New("the result is longer than 1 MiB")
+var (
+	errTooLong = errors.New("the result is longer than 1 MiB")
+	errRefused = errors.New("only .Name, .Namespace, .Labels and .Annotations of the service can be named, " +
+		`as in {{.Name}}, {{.Labels.team}} or {{index .Annotations "example.com/team"}}`)
+)
 
-// expand replaces {{.Name}}, {{.Labels.x}} and the like in every string of
+// expand replaces {{.Name}}, {{.Labels.team}} and the like in every string of
 // the container by the service's metadata.
 //
-// It differs from KServe in three ways, all of which turn silent surprises
-// into errors or into the expected result. Each string is expanded by itself,
-// not the container's JSON, so that a quote in an annotation cannot add
-// fields. A missing label is an error, not the text "<no value>". And only
-// fields may be named: a template is a placeholder here, not a program that
-// could loop in the controller.
+// The syntax is that of text/template, as in KServe, but a template is a
+// placeholder here and not a program, which could loop or grow in the
+// controller. Two surprises are errors or gone: a missing label does not
+// become the text "<no value>", and a quote in an annotation cannot add
+// fields, because strings are expanded one by one and not in the JSON.
 func expand(c *corev1.Container, meta metav1.ObjectMeta) error {
 	var tree any
 	mustRoundTrip(c, &tree)
@@ -53,7 +57,13 @@ type expander struct {
 func (x *expander) value(v any) any {
 	switch v := v.(type) {
 	case string:
-		return x.text(v)
+		if x.err != nil || !strings.Contains(v, "{{") {
+			return v
+		}
+		x.at = v
+		var out string
+		out, x.err = x.text(v)
+		return out
 	case []any:
 		for i := range v {
 			v[i] = x.value(v[i])
@@ -66,88 +76,79 @@ func (x *expander) value(v any) any {
 	return v
 }
 
-func (x *expander) text(s string) string {
-	if x.err != nil || !strings.Contains(s, "{{") {
-		return s
+// text expands one string.
+func (x *expander) text(s string) (string, error) {
+	t := parse.New("")
+	t.Mode = parse.SkipFuncCheck // functions are refused below
+	defined := map[string]*parse.Tree{}
+	if _, err := t.Parse(s, "", "", defined); err != nil {
+		return "", errors.New(strings.TrimPrefix(err.Error(), "template: :1: "))
 	}
-	x.at = s
-	t, err := template.New("").Option("missingkey=error").Parse(s)
-	if err != nil {
-		x.err = plainError(err)
-		return s
-	}
-	if x.err = onlyFields(t); x.err != nil {
-		return s
-	}
-	out := &limited{room: x.room}
-	// ObjectMeta by value: its setters have pointer receivers and are out of
-	// reach for a template.
-	if err := t.Execute(out, x.meta); err != nil {
-		x.err = plainError(err)
-		return s
-	}
-	x.room = out.room
-	return out.String()
-}
-
-// onlyFields refuses everything but text and fields such as .Labels.team.
-func onlyFields(t *template.Template) error {
-	refused := errors.New(`only fields of the service's metadata can be named, such as {{.Name}} or {{index .Labels "team"}}`)
-	if len(t.Templates()) > 1 {
-		return refused
-	}
-	if t.Tree == nil {
-		return nil // nothing but {{define}} of nothing, or comments
-	}
+	var out strings.Builder
 	for _, n := range t.Root.Nodes {
 		switch n := n.(type) {
-		case *parse.TextNode, *parse.CommentNode:
+		case *parse.TextNode:
+			out.Write(n.Text)
 		case *parse.ActionNode:
-			if len(n.Pipe.Decl) > 0 || len(n.Pipe.Cmds) != 1 || !isField(n.Pipe.Cmds[0].Args) {
-				return refused
+			path, ok := field(n)
+			if !ok {
+				return "", errRefused
 			}
+			v, err := x.lookup(path)
+			if err != nil {
+				return "", err
+			}
+			if x.room -= len(v); x.room < 0 {
+				return "", errTooLong
+			}
+			out.WriteString(v)
 		default:
-			return refused
+			return "", errRefused
 		}
 	}
-	return nil
+	return out.String(), nil
 }
 
-// isField reports whether a command is .Field.field or index .Field "key".
-func isField(args []parse.Node) bool {
-	if len(args) == 1 {
-		_, ok := args[0].(*parse.FieldNode)
-		return ok
+// field returns the path in .A.b or index .A "b".
+func field(n *parse.ActionNode) (path []string, ok bool) {
+	if len(n.Pipe.Decl) > 0 || len(n.Pipe.Cmds) != 1 {
+		return nil, false
 	}
-	if len(args) != 3 {
-		return false
-	}
-	f, ok := args[0].(*parse.IdentifierNode)
-	_, field := args[1].(*parse.FieldNode)
-	_, key := args[2].(*parse.StringNode)
-	return ok && f.Ident == "index" && field && key
-}
-
-// limited is a buffer that refuses to grow beyond its room.
-type limited struct {
-	strings.Builder
-	room int
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	if l.room -= len(p); l.room < 0 {
-		return 0, errTooLong
-	}
-	return l.Builder.Write(p)
-}
-
-// plainError drops the position in a template that the message quotes whole.
-func plainError(err error) error {
-	s := strings.TrimPrefix(err.Error(), "template: ")
-	for range 2 {
-		if before, after, ok := strings.Cut(s, ":"); ok && strings.Trim(before, "0123456789") == "" {
-			s = strings.TrimSpace(after)
+	args := n.Pipe.Cmds[0].Args
+	switch len(args) {
+	case 1:
+		if f, ok := args[0].(*parse.FieldNode); ok {
+			return f.Ident, true
+		}
+	case 3:
+		index, ok1 := args[0].(*parse.IdentifierNode)
+		f, ok2 := args[1].(*parse.FieldNode)
+		key, ok3 := args[2].(*parse.StringNode)
+		if ok1 && ok2 && ok3 && index.Ident == "index" && len(f.Ident) == 1 {
+			return []string{f.Ident[0], key.Text}, true
 		}
 	}
-	return errors.New(s)
+	return nil, false
+}
+
+func (x *expander) lookup(path []string) (string, error) {
+	switch {
+	case len(path) == 1 && path[0] == "Name":
+		return x.meta.Name, nil
+	case len(path) == 1 && path[0] == "Namespace":
+		return x.meta.Namespace, nil
+	case len(path) == 2 && path[0] == "Labels":
+		return entry("label", x.meta.Labels, path[1])
+	case len(path) == 2 && path[0] == "Annotations":
+		return entry("annotation", x.meta.Annotations, path[1])
+	}
+	return "", errRefused
+}
+
+func entry(kind string, m map[string]string, key string) (string, error) {
+	v, ok := m[key]
+	if !ok {
+		return "", fmt.Errorf("the service has no %s %s", kind, strconv.Quote(key))
+	}
+	return v, nil
 }

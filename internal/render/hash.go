@@ -3,6 +3,7 @@
 package render
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -100,7 +101,9 @@ func dropEmpty(v any) {
 func mustRoundTrip(from, to any) {
 	b, err := json.Marshal(from)
 	if err == nil {
-		err = json.Unmarshal(b, to)
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.UseNumber() // a large int64 is no float64
+		err = d.Decode(to)
 	}
 	if err != nil {
 		panic(fmt.Sprintf("convert %T to %T: %v", from, to, err))

@@ -59,6 +59,7 @@ func mergedContainer(base corev1.Container, m *v1beta1.ModelSpec) (*corev1.Conta
 		return nil, err
 	}
 	out.Args = slices.Concat(base.Args, m.Args)
+	settle(&out.Resources, user.Resources)
 	if m.RuntimeVersion != nil {
 		image, err := withTag(out.Image, *m.RuntimeVersion)
 		if err != nil {
@@ -67,6 +68,25 @@ func mergedContainer(base corev1.Container, m *v1beta1.ModelSpec) (*corev1.Conta
 		out.Image = image
 	}
 	return out, nil
+}
+
+// settle removes the runtime's request or limit where the user's other half
+// contradicts it: a request above its limit would be refused.
+func settle(merged *corev1.ResourceRequirements, user corev1.ResourceRequirements) {
+	for name, limit := range merged.Limits {
+		request, ok := merged.Requests[name]
+		if !ok || request.Cmp(limit) <= 0 {
+			continue
+		}
+		_, userRequest := user.Requests[name]
+		_, userLimit := user.Limits[name]
+		switch {
+		case userLimit && !userRequest:
+			delete(merged.Requests, name)
+		case userRequest && !userLimit:
+			delete(merged.Limits, name)
+		}
+	}
 }
 
 // customContainers is the user's own list with kserve-container first. A
