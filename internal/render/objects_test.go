@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package render
+
+import (
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+func TestDeploymentTellsTheAutoscaler(t *testing.T) {
+	since := time.Date(2026, 3, 4, 5, 6, 7, 8, time.FixedZone("", 3600))
+	for _, c := range []struct {
+		name string
+		in   Revision
+		want map[string]string
+	}{
+		{"active", Revision{Active: true, Min: 2, Max: 5, IdleSince: since},
+			map[string]string{"serin.dev/active": "true", "serin.dev/min-replicas": "2", "serin.dev/max-replicas": "5"}},
+		{"idle", Revision{Min: 1, IdleSince: since},
+			map[string]string{"serin.dev/active": "false", "serin.dev/idle-since": "2026-03-04T04:06:07Z", "serin.dev/min-replicas": "1", "serin.dev/max-replicas": "0"}},
+		{"never active", Revision{Min: 1},
+			map[string]string{"serin.dev/active": "false", "serin.dev/min-replicas": "1", "serin.dev/max-replicas": "0"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			c.in.Name, c.in.Template = "r", &Template{}
+			d := convert[appsv1.Deployment](t, Objects(&v1beta1.InferenceService{}, c.in)[1])
+			if diff := cmp.Diff(c.want, d.Annotations); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if d.Spec.Template.Annotations != nil {
+				t.Errorf("the Pods would restart with every change of %v", d.Spec.Template.Annotations)
+			}
+		})
+	}
+}
+
+func TestReplicasAreLeftToTheAutoscaler(t *testing.T) {
+	d := convert[appsv1.Deployment](t, Objects(&v1beta1.InferenceService{}, Revision{Name: "r", Template: &Template{}})[1])
+	if d.Spec.Replicas != nil {
+		t.Errorf("spec.replicas is %d, want none", *d.Spec.Replicas)
+	}
+}
+
+// TestAStoredRevisionIsRenderedAsItWas: neither an upgrade of Serin nor an
+// edit of the service may touch Pods that run.
+func TestAStoredRevisionIsRenderedAsItWas(t *testing.T) {
+	isvc := decode[v1beta1.InferenceService](t, []byte(iris))
+	runtimes, cluster := installed(t, nil)
+	tmpl, err := Resolve(isvc, runtimes, cluster, Options{FetchImage: "fetch:1", QueueImage: "queue:1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := convert[appsv1.Deployment](t, Objects(isvc, Revision{Name: "r", Template: tmpl})[1])
+
+	read, err := ReadTemplate(stored(t, isvc, tmpl))
+	if err != nil {
+		t.Fatal(err)
+	}
+	isvc.Labels = map[string]string{"team": "flowers"}
+	isvc.Spec.Predictor = v1beta1.PredictorSpec{}
+	got := convert[appsv1.Deployment](t, Objects(isvc, Revision{Name: "r", Template: read})[1])
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-before +after:\n%s", diff)
+	}
+}
+
+func TestServiceSelectsOneRevisionForEver(t *testing.T) {
+	want := map[string]string{v1beta1.LabelRevision: "r"}
+	for _, r := range []Revision{
+		{Name: "r", Number: 1, Template: &Template{Hash: "a"}},
+		{Name: "r", Number: 2, Template: &Template{Hash: "b"}, Active: true},
+	} {
+		s := convert[corev1.Service](t, Objects(&v1beta1.InferenceService{}, r)[2])
+		if diff := cmp.Diff(want, s.Spec.Selector); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	}
+}
+
+func TestReadTemplateNamesTheBrokenRevision(t *testing.T) {
+	cr := &appsv1.ControllerRevision{Data: runtime.RawExtension{Raw: []byte("{")}}
+	cr.Namespace, cr.Name = "default", "iris-predictor-00001"
+	_, err := ReadTemplate(cr)
+	want := "read the template of revision default/iris-predictor-00001: unexpected end of JSON input"
+	if err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+}
+
+// convert decodes an apply configuration as the API server would.
+func convert[T any](t *testing.T, o runtime.ApplyConfiguration) *T {
+	t.Helper()
+	b, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return decodeStrict[T](t, b)
+}
