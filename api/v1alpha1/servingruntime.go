@@ -130,7 +130,7 @@ type SupportedModelFormat struct {
 	// Whether the runtime is chosen for this format without being named.
 	// +optional
 	AutoSelect *bool `json:"autoSelect,omitempty"`
-	// Higher wins among runtimes of the same protocol.
+	// Higher wins; a runtime without one comes last.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self >= 1",message="priority must be 1 or more"
 	Priority *int32 `json:"priority,omitempty"`

@@ -25,8 +25,6 @@ type Revision struct {
 	Name     string
 	Number   int
 	Template *Template
-	// Annotations are put on the ControllerRevision: what a rollout remembers.
-	Annotations map[string]string
 	// Active revisions keep Min replicas; others go to zero, after a delay
 	// that counts from IdleSince.
 	Active    bool
@@ -59,7 +57,6 @@ func controllerRevision(isvc *v1beta1.InferenceService, r Revision) *appsv1ac.Co
 	return appsv1ac.ControllerRevision(r.Name, isvc.Namespace).
 		WithLabels(labels(isvc, r)).
 		WithLabels(map[string]string{v1beta1.LabelTemplateHash: r.Template.Hash}).
-		WithAnnotations(r.Annotations).
 		WithOwnerReferences(owner(isvc)).
 		WithRevision(int64(r.Number)).
 		WithData(runtime.RawExtension{Raw: canonical(r.Template)})

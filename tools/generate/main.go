@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command generate writes what is derived from the API's types: deepcopy
-// methods beside them and the CustomResourceDefinitions in api/crd. It runs
-// controller-gen's generators as a library, because they know two lengths of
-// description only, all and none: all of Kubernetes' own would make a CRD too
-// large for kubectl apply, and with none kubectl explain has nothing to say.
+// methods beside them, the CustomResourceDefinitions in api/crd, and the API's
+// page of the manual.
+//
+// It runs controller-gen's generators as a library, because the program knows
+// two kinds of descriptions only, all and none: all of Kubernetes' own would
+// make a CRD too large for kubectl apply, and with none kubectl explain has
+// nothing to say.
 //
 // Run it by go generate ./api/... in the repository.
 package main
