@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strconv"
 	"time"
@@ -107,12 +108,11 @@ func (s *Server) predict(ctx *fasthttp.RequestCtx) {
 
 	start := time.Now()
 	if err := b.parse(ctx.PostBody()); err != nil {
-		var malformed *formatError
-		if errors.As(err, &malformed) {
-			fail(ctx, http.StatusBadRequest, err.Error())
-			return
+		code := http.StatusInternalServerError
+		if _, ok := errors.AsType[*formatError](err); ok {
+			code = http.StatusBadRequest
 		}
-		fail(ctx, http.StatusInternalServerError, err.Error())
+		fail(ctx, code, err.Error())
 		return
 	}
 	parsed := time.Now()
@@ -188,15 +188,15 @@ func expect(ctx *fasthttp.RequestCtx) int {
 
 // refuse answers requests that could not be read.
 func refuse(ctx *fasthttp.RequestCtx, err error) {
-	var header *fasthttp.ErrSmallBuffer
-	var timeout interface{ Timeout() bool }
+	_, header := errors.AsType[*fasthttp.ErrSmallBuffer](err)
+	late, ok := errors.AsType[net.Error](err)
 	switch {
 	case errors.Is(err, fasthttp.ErrBodyTooLarge):
 		discard(ctx)
 		tooLarge(ctx)
-	case errors.As(err, &header):
+	case header:
 		fail(ctx, http.StatusRequestHeaderFieldsTooLarge, "The request header is too large.")
-	case errors.As(err, &timeout) && timeout.Timeout():
+	case ok && late.Timeout():
 		fail(ctx, http.StatusRequestTimeout, "The request did not arrive in time.")
 	default:
 		fail(ctx, http.StatusBadRequest, "The request is not HTTP: "+err.Error())

@@ -32,16 +32,17 @@ type formatError struct{ message string }
 
 func (e *formatError) Error() string { return e.message }
 
+// inputError refuses rows in scikit-learn's own words, which clients know.
+type inputError string
+
+func (e inputError) Error() string { return string(e) }
+
 // parse reads {"instances": [row, ...]}, or "inputs", which wins if both are
 // there. A row is a list of numbers, or an object of numbers by column.
 func (b *batch) parse(body []byte) error {
 	p := &parser{data: body}
 	err := b.request(p)
-	if err == nil {
-		return nil
-	}
-	var syntax *syntaxError
-	if errors.As(err, &syntax) {
+	if _, ok := errors.AsType[*syntaxError](err); ok {
 		return &formatError{"Unrecognized request format: " + err.Error()}
 	}
 	return err
@@ -101,12 +102,12 @@ func (b *batch) rows(p *parser) error {
 		case '{':
 			err = b.object(p)
 		default:
-			err = errors.New("Expected 2D array, got 1D array instead: each instance must be a list of numbers") //nolint:staticcheck,revive // scikit-learn's own words
+			err = inputError("Expected 2D array, got 1D array instead: each instance must be a list of numbers")
 		}
 		return err
 	})
 	if err == nil && b.x.Rows == 0 {
-		return errors.New("Expected 2D array, got 1D array instead: there are no instances") //nolint:staticcheck,revive // scikit-learn's own words
+		return inputError("Expected 2D array, got 1D array instead: there are no instances")
 	}
 	return err
 }
@@ -149,7 +150,7 @@ func (b *batch) cell(p *parser) (float64, error) {
 	case '"':
 		return 0, fmt.Errorf("instance %d holds a string, but the model works on numbers", b.x.Rows)
 	case '[':
-		return 0, errors.New("Found array with dim 3, but the model works on rows of numbers") //nolint:staticcheck,revive // scikit-learn's own words
+		return 0, inputError("Found array with dim 3, but the model works on rows of numbers")
 	case '{':
 		return 0, fmt.Errorf("instance %d holds an object, but the model works on numbers", b.x.Rows)
 	}

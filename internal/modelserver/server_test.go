@@ -28,16 +28,16 @@ const (
 )
 
 // folder returns a folder with copies of the files.
-func folder(t testing.TB, files ...string) string {
-	t.Helper()
-	dir := t.TempDir()
+func folder(tb testing.TB, files ...string) string {
+	tb.Helper()
+	dir := tb.TempDir()
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), data, 0o600); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	return dir
@@ -66,7 +66,7 @@ func start(t *testing.T, file string, change ...func(*Config)) *running {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(t.Context())
 	r := &running{ln.Addr().String(), cancel, make(chan error, 1)}
 	go func() { r.done <- s.Serve(ctx, ln) }()
 	t.Cleanup(func() {

@@ -212,10 +212,10 @@ func (d *dtype) value(b []byte) (any, error) {
 	case 'b', 'i', 'u', 'f':
 		if number := d.number(); number != nil {
 			v := number(b)
-			switch {
-			case d.kind == 'b':
-				return v.float != 0, nil
-			case d.kind == 'f':
+			switch d.kind {
+			case 'b':
+				return v.int != 0, nil
+			case 'f':
 				return v.float, nil
 			}
 			return v.int, nil

@@ -56,36 +56,36 @@ func (e *expected) decisions(t *testing.T) [][]float64 {
 }
 
 // fixtures lists the model files that scikit-learn answered for.
-func fixtures(t testing.TB) []string {
-	t.Helper()
+func fixtures(tb testing.TB) []string {
+	tb.Helper()
 	var files []string
 	for _, ext := range []string{"joblib", "pkl", "pickle"} {
 		found, err := filepath.Glob("testdata/sklearn-*/*." + ext)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		files = append(files, found...)
 	}
 	if len(files) == 0 {
-		t.Fatal("no fixtures in testdata")
+		tb.Fatal("no fixtures in testdata")
 	}
 	return files
 }
 
-func read(t testing.TB, file string) []byte {
-	t.Helper()
+func read(tb testing.TB, file string) []byte {
+	tb.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return data
 }
 
-func load(t testing.TB, file string) *Model {
-	t.Helper()
-	m, err := Load(read(t, file), DefaultLimits)
+func load(tb testing.TB, file string) *Model {
+	tb.Helper()
+	m, err := Load(read(tb, file), DefaultLimits)
 	if err != nil {
-		t.Fatalf("Load(%s): %v", file, err)
+		tb.Fatalf("Load(%s): %v", file, err)
 	}
 	return m
 }

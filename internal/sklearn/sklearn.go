@@ -51,7 +51,7 @@ type Model struct {
 
 // A step is one estimator of a model.
 type step interface {
-	// accepts reports why the estimator refuses a row, in scikit-learn's words.
+	// accepts reports why the estimator refuses a row.
 	accepts(row []float64) error
 	shape() input
 }
@@ -75,12 +75,11 @@ type classifier interface {
 // scratch is the memory that answering one request reuses. Each slice grows to
 // what the model needs and stays.
 type scratch struct {
-	row       []float64
-	kernel    []float64
-	decisions []float64
-	scores    []float64
-	pairs     []float64
-	votes     []int
+	row    []float64
+	kernel []float64
+	scores []float64
+	pairs  []float64
+	votes  []int
 }
 
 // input is what an estimator knows about the rows it was fitted on.
@@ -94,7 +93,14 @@ type input struct {
 
 func (in input) shape() input { return in }
 
-// accepts gives the messages that scikit-learn gives.
+// inputError says why a model refuses its input, in scikit-learn's own words:
+// clients know them.
+type inputError string
+
+func (e inputError) Error() string { return string(e) }
+
+func inputErrorf(format string, args ...any) error { return inputError(fmt.Sprintf(format, args...)) }
+
 func (in input) accepts(row []float64) error {
 	limit := math.MaxFloat64
 	if in.single {
@@ -105,11 +111,11 @@ func (in input) accepts(row []float64) error {
 		case v >= -limit && v <= limit:
 		case math.IsNaN(v) && in.allowNaN:
 		case math.IsNaN(v):
-			return fmt.Errorf("Input X contains NaN.") //nolint:staticcheck,revive // scikit-learn's own sentence
+			return inputError("Input X contains NaN.")
 		case in.single:
-			return fmt.Errorf("Input X contains infinity or a value too large for dtype('float32').") //nolint:staticcheck,revive // scikit-learn's own sentence
+			return inputError("Input X contains infinity or a value too large for dtype('float32').")
 		default:
-			return fmt.Errorf("Input X contains infinity or a value too large for dtype('float64').") //nolint:staticcheck,revive // scikit-learn's own sentence
+			return inputError("Input X contains infinity or a value too large for dtype('float64').")
 		}
 	}
 	return nil
@@ -197,9 +203,9 @@ func (m *Model) checkShape(x Matrix) error {
 	in := m.first()
 	switch {
 	case x.Cols == 0:
-		return fmt.Errorf("Found array with 0 feature(s) (shape=(%d, 0)) while a minimum of 1 is required by %s.", x.Rows, in.class) //nolint:staticcheck,revive // scikit-learn's own sentence
+		return inputErrorf("Found array with 0 feature(s) (shape=(%d, 0)) while a minimum of 1 is required by %s.", x.Rows, in.class)
 	case x.Cols != in.features:
-		return fmt.Errorf("X has %d features, but %s is expecting %d features as input.", x.Cols, in.class, in.features) //nolint:staticcheck,revive // scikit-learn's own sentence
+		return inputErrorf("X has %d features, but %s is expecting %d features as input.", x.Cols, in.class, in.features)
 	}
 	return nil
 }

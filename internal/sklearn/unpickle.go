@@ -52,8 +52,7 @@ func (m *machine) run() (any, error) {
 			return nil, fmt.Errorf("byte %d: no pickle opcode %#02x: the file is damaged or no pickle", at, op)
 		}
 		if err := do(m); err != nil {
-			var no *refusal
-			if errors.As(err, &no) || errors.Is(err, errTruncated) {
+			if _, no := errors.AsType[*refusal](err); no || errors.Is(err, errTruncated) {
 				return nil, err
 			}
 			return nil, fmt.Errorf("byte %d: %w", at, err)
