@@ -4,26 +4,32 @@ package controller
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	"k8s.io/client-go/tools/record"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/serin-dev/serin/api/v1beta1"
-	"github.com/serin-dev/serin/internal/render"
 	"github.com/serin-dev/serin/internal/rollout"
 )
 
 // fieldOwner owns what the controller applies.
 const fieldOwner = client.FieldOwner("serin-controller")
+
+// eventApplyFailed is the reason of the only event that no decision makes.
+const eventApplyFailed = "ApplyFailed"
 
 // writer does every write of this package. Each may be the last before a
 // crash: the next reconcile carries on from what it finds.
@@ -31,55 +37,6 @@ type writer struct {
 	client client.Client
 	api    client.Reader // not cached
 	events record.EventRecorder
-}
-
-// wanted is an object as it should be, and as the cache shows it, if it does.
-type wanted struct {
-	object  runtime.ApplyConfiguration
-	current client.Object // nil if there is none
-}
-
-// objects renders what should exist.
-func (w *world) objects(p rollout.Plan) []wanted {
-	var out []wanted
-	bounds := w.service.Spec.Predictor.ComponentExtension
-	least := int32(1)
-	if bounds.MinReplicas != nil {
-		least = *bounds.MinReplicas
-	}
-	add := func(name string, number int, t *render.Template, current ...client.Object) {
-		for i, o := range render.Objects(w.service, render.Revision{
-			Name:      name,
-			Number:    number,
-			Template:  t,
-			Active:    slices.Contains(p.Active, name),
-			IdleSince: p.IdleSince[name],
-			Min:       least,
-			Max:       bounds.MaxReplicas,
-		}) {
-			out = append(out, wanted{o, current[i]})
-		}
-	}
-	for _, r := range w.revisions {
-		if slices.Contains(p.Keep, r.record.Name) {
-			add(r.record.Name, int(r.record.Revision), r.template, r.record, orNil(r.deployment), orNil(r.service))
-		}
-	}
-	if c := p.Create; c != nil {
-		add(c.Name, c.Number, w.template, nil, nil, nil)
-	}
-	return out
-}
-
-// orNil makes of a nil pointer a nil interface.
-func orNil[T any, P interface {
-	*T
-	client.Object
-}](p P) client.Object {
-	if p == nil {
-		return nil
-	}
-	return p
 }
 
 // apply writes what differs: objects, then prunes, then the status. It says
@@ -97,11 +54,14 @@ func (w writer) apply(ctx context.Context, now *world, p rollout.Plan, objects [
 }
 
 func (w writer) applyObject(ctx context.Context, o wanted) error {
-	opts := []client.ApplyOption{fieldOwner}
-	if o.current != nil {
-		if _, ok := o.current.(*appsv1.ControllerRevision); ok {
+	if record, ok := o.object.(*appsv1ac.ControllerRevisionApplyConfiguration); ok {
+		if o.current != nil {
 			return nil // made once, never changed
 		}
+		return w.createRecord(ctx, record)
+	}
+	opts := []client.ApplyOption{fieldOwner}
+	if o.current != nil {
 		same, err := covers(o.current, o.object)
 		if err != nil || same {
 			return err
@@ -110,8 +70,32 @@ func (w writer) applyObject(ctx context.Context, o wanted) error {
 		// nobody or by a stranger, whose object must not be overwritten.
 		opts = append(opts, client.ForceOwnership)
 	}
-	if err := w.client.Apply(ctx, o.object, opts...); err != nil {
-		return fmt.Errorf("apply %s: %w", describe(o.object), err)
+	return wrap("apply", o.object, w.client.Apply(ctx, o.object, opts...))
+}
+
+// createRecord makes a ControllerRevision. If there is one of that name, it is
+// this one, which the cache did not show yet, or it is another: of a decision
+// that this one did not know of, or of a deleted service of the same name.
+func (w writer) createRecord(ctx context.Context, ac *appsv1ac.ControllerRevisionApplyConfiguration) error {
+	var record, existing appsv1.ControllerRevision
+	b, err := json.Marshal(ac)
+	if err == nil {
+		err = json.Unmarshal(b, &record)
+	}
+	if err != nil {
+		return fmt.Errorf("convert %s: %w", describe(ac), err)
+	}
+	err = w.client.Create(ctx, &record, fieldOwner)
+	if !apierrors.IsAlreadyExists(err) {
+		return wrap("create", ac, err)
+	}
+	if err := w.api.Get(ctx, client.ObjectKeyFromObject(&record), &existing); err != nil {
+		return wrap("read", ac, err)
+	}
+	owner := metav1.GetControllerOf(&existing)
+	if owner == nil || owner.UID != record.OwnerReferences[0].UID ||
+		existing.Labels[v1beta1.LabelTemplateHash] != record.Labels[v1beta1.LabelTemplateHash] {
+		return fmt.Errorf("create %s: there is another one of that name", describe(ac))
 	}
 	return nil
 }
@@ -138,7 +122,7 @@ func (w writer) prune(ctx context.Context, now *world, keep []string) error {
 		return fmt.Errorf("read service before pruning: %w", err)
 	}
 	if live.ResourceVersion != now.service.ResourceVersion {
-		return apierrors.NewConflict(v1beta1.Resource.GroupResource(), live.Name, fmt.Errorf("it changed while it was decided on"))
+		return apierrors.NewConflict(v1beta1.Resource.GroupResource(), live.Name, errors.New("it changed while it was decided on"))
 	}
 	for _, o := range doomed {
 		uid := o.GetUID()
@@ -172,6 +156,12 @@ func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, p 
 		w.events.Event(s, e.Type(), e.Reason, e.Message)
 	}
 	return true, nil
+}
+
+// complain tells people of an error that needs them, such as a quota or an
+// object of somebody else in the way.
+func (w writer) complain(now *world, err error) {
+	w.events.Event(now.service, corev1.EventTypeWarning, eventApplyFailed, err.Error())
 }
 
 // covers says whether current already is as desired says. The API server adds
@@ -216,6 +206,13 @@ func includes(have, want any) bool {
 	return equality.Semantic.DeepEqual(have, want)
 }
 
+func wrap(act string, o runtime.ApplyConfiguration, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s %s: %w", act, describe(o), err)
+}
+
 // describe names an object in errors.
 func describe(o runtime.ApplyConfiguration) string {
 	if named, ok := o.(interface {
@@ -225,14 +222,4 @@ func describe(o runtime.ApplyConfiguration) string {
 		return *named.GetKind() + " " + *named.GetName()
 	}
 	return fmt.Sprintf("%T", o)
-}
-
-// logDecision writes the one line per decision that changed something.
-func logDecision(ctx context.Context, p rollout.Plan) {
-	var shares []string
-	for _, w := range p.Weights {
-		shares = append(shares, fmt.Sprintf("%s=%d", w.Revision, w.Percent))
-	}
-	log.FromContext(ctx).Info("decided", "rule", p.Rule, "why", p.Why,
-		"traffic", strings.Join(shares, ","), "generation", p.Status.ObservedGeneration)
 }

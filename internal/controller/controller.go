@@ -22,6 +22,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -46,6 +47,7 @@ import (
 	"github.com/serin-dev/serin/api/v1alpha1"
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/render"
+	"github.com/serin-dev/serin/internal/rollout"
 )
 
 // Config says how the controller reaches the API and what it renders.
@@ -156,6 +158,12 @@ func (r *reconciler) watch(m ctrl.Manager) error {
 		Watches(&v1alpha1.ClusterServingRuntime{}, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
 		WithOptions(ctrlcontroller.Options{
 			MaxConcurrentReconciles: workers,
+			LogConstructor: func(req *reconcile.Request) logr.Logger {
+				if req == nil {
+					return m.GetLogger()
+				}
+				return m.GetLogger().WithValues("service", req.String())
+			},
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, 30*time.Second),
 		}).
 		Complete(r)
@@ -169,8 +177,21 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	plan := w.decide(r.Domain, time.Now())
 	changed, err := r.writer.apply(ctx, w, plan, w.objects(plan))
-	if err == nil && changed {
+	if changed {
 		logDecision(ctx, plan)
 	}
-	return reconcile.Result{}, ignoreStale(err)
+	if err = ignoreStale(err); err != nil {
+		r.writer.complain(w, err)
+	}
+	return reconcile.Result{}, err
+}
+
+// logDecision writes the one line per decision that changed something.
+func logDecision(ctx context.Context, p rollout.Plan) {
+	var shares []string
+	for _, w := range p.Weights {
+		shares = append(shares, fmt.Sprintf("%s=%d", w.Revision, w.Percent))
+	}
+	log.FromContext(ctx).Info("decided", "rule", p.Rule, "why", p.Why,
+		"traffic", strings.Join(shares, ","), "generation", p.Status.ObservedGeneration)
 }
