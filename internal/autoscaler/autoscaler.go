@@ -66,7 +66,13 @@ func Run(ctx context.Context, c Config) error {
 		For(&appsv1.Deployment{}).
 		WithOptions(ctrlcontroller.Options{
 			MaxConcurrentReconciles: workers,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, 30*time.Second),
+			LogConstructor: func(req *reconcile.Request) logr.Logger {
+				if req == nil {
+					return m.GetLogger()
+				}
+				return m.GetLogger().WithValues("deployment", req.String())
+			},
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, 30*time.Second),
 		}).
 		Complete(&reconciler{m.GetClient()})
 	if err != nil {

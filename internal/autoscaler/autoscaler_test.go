@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package autoscaler_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/autoscaler"
+	"github.com/serin-dev/serin/internal/kube"
+)
+
+// One test, because a process starts one control plane in its life.
+func TestAutoscaler(t *testing.T) {
+	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	server, err := kube.Start(t.Context(), kube.Config{Dir: t.TempDir(), NodeName: "none", NoSync: true, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kubernetes.NewForConfig(server.REST)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- autoscaler.Run(ctx, autoscaler.Config{REST: server.REST, Log: log}) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("autoscaler: %v", err)
+		}
+		if err := server.Stop(); err != nil {
+			t.Errorf("control plane: %v", err)
+		}
+	})
+
+	ago := func(d time.Duration) string { return time.Now().Add(-d).UTC().Format(time.RFC3339) }
+	for name, tt := range map[string]struct {
+		annotations map[string]string
+		from, want  int32
+	}{
+		"an active revision": {
+			map[string]string{v1beta1.AnnotationActive: "true", v1beta1.AnnotationMinReplicas: "3"}, 0, 3,
+		},
+		"long idle": {
+			map[string]string{v1beta1.AnnotationActive: "false", v1beta1.AnnotationMinReplicas: "3", v1beta1.AnnotationIdleSince: ago(time.Minute)}, 3, 0,
+		},
+		"idle for almost long enough": {
+			map[string]string{v1beta1.AnnotationActive: "false", v1beta1.AnnotationMinReplicas: "3", v1beta1.AnnotationIdleSince: ago(28 * time.Second)}, 3, 0,
+		},
+		"stopped": {
+			map[string]string{v1beta1.AnnotationActive: "false", v1beta1.AnnotationMinReplicas: "1"}, 1, 0,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := create(t, client, tt.annotations, tt.from)
+			eventually(t, func(ctx context.Context) (any, bool) {
+				got, err := client.AppsV1().Deployments(d.Namespace).Get(ctx, d.Name, metav1.GetOptions{})
+				if err != nil {
+					return err, false
+				}
+				return *got.Spec.Replicas, *got.Spec.Replicas == tt.want && owns(got)
+			})
+		})
+	}
+
+	t.Run("an idle revision stays warm, and what is not noted is not touched", func(t *testing.T) {
+		warm := create(t, client, map[string]string{v1beta1.AnnotationActive: "false", v1beta1.AnnotationMinReplicas: "1", v1beta1.AnnotationIdleSince: ago(0)}, 2)
+		other := create(t, client, nil, 5)
+		last := create(t, client, map[string]string{v1beta1.AnnotationActive: "true", v1beta1.AnnotationMinReplicas: "2"}, 1)
+		eventually(t, func(ctx context.Context) (any, bool) { // by then the others were seen
+			got, err := client.AppsV1().Deployments(last.Namespace).Get(ctx, last.Name, metav1.GetOptions{})
+			return err, err == nil && *got.Spec.Replicas == 2
+		})
+		var replicas []int32
+		for _, d := range []*appsv1.Deployment{warm, other} {
+			got, err := client.AppsV1().Deployments(d.Namespace).Get(t.Context(), d.Name, metav1.GetOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			replicas = append(replicas, *got.Spec.Replicas)
+		}
+		if diff := cmp.Diff([]int32{2, 5}, replicas); diff != "" {
+			t.Errorf("replicas (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// owns says whether the autoscaler is the one who claims spec.replicas.
+func owns(d *appsv1.Deployment) bool {
+	for _, f := range d.ManagedFields {
+		if f.Manager == "serin-autoscaler" {
+			return string(f.FieldsV1.Raw) == `{"f:spec":{"f:replicas":{}}}`
+		}
+	}
+	return false
+}
+
+func create(t *testing.T, client kubernetes.Interface, annotations map[string]string, replicas int32) *appsv1.Deployment {
+	t.Helper()
+	labels := map[string]string{v1beta1.LabelService: "iris"}
+	d, err := client.AppsV1().Deployments("default").Create(t.Context(), &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "iris-", Labels: labels, Annotations: annotations},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: &replicas,
+			Selector: &metav1.LabelSelector{MatchLabels: labels},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: labels},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web"}}},
+			},
+		},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// eventually calls check until it says yes, and prints what it last saw.
+func eventually(t *testing.T, check func(context.Context) (any, bool)) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		last, ok := check(ctx)
+		if ok {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("did not happen within 30 s; last seen: %v", last)
+		case <-tick.C:
+		}
+	}
+}
