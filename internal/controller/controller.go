@@ -164,7 +164,7 @@ func (r *reconciler) watch(m ctrl.Manager) error {
 				}
 				return m.GetLogger().WithValues("service", req.String())
 			},
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, 30*time.Second),
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, 30*time.Second),
 		}).
 		Complete(r)
 }
