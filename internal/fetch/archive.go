@@ -69,7 +69,7 @@ func unpack(ctx context.Context, from string, kind archive, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func unpack(ctx context.Context, from string, kind archive, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	u := &unpacker{ctx: ctx, root: root, left: freeBytes + maxGrowth*info.Size()}
 	switch kind {
 	case zipArchive:
@@ -170,7 +170,7 @@ func (u *unpacker) zipEntry(entry *zip.File) error {
 	if err != nil {
 		return bad("%q: %v", entry.Name, err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	switch {
 	case mode.IsRegular():
 		return u.file(name, r, mode)

@@ -22,57 +22,57 @@ type member struct {
 	kind                byte
 }
 
-func tarOf(t testing.TB, members ...member) string {
-	t.Helper()
+func tarOf(tb testing.TB, members ...member) string {
+	tb.Helper()
 	var b bytes.Buffer
 	w := tar.NewWriter(&b)
 	for _, m := range members {
 		h := &tar.Header{Name: m.name, Linkname: m.link, Typeflag: m.kind, Size: int64(len(m.content)), Mode: 0o644}
 		if err := w.WriteHeader(h); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if _, err := w.Write([]byte(m.content)); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.String()
 }
 
-func tarred(t testing.TB, files map[string]string) string {
-	t.Helper()
+func tarred(tb testing.TB, files map[string]string) string {
+	tb.Helper()
 	var members []member
 	for name, content := range files {
 		members = append(members, member{name: name, content: content, kind: tar.TypeReg})
 	}
-	return tarOf(t, members...)
+	return tarOf(tb, members...)
 }
 
-func gzipped(t testing.TB, content string) string {
-	t.Helper()
+func gzipped(tb testing.TB, content string) string {
+	tb.Helper()
 	var b bytes.Buffer
 	w := gzip.NewWriter(&b)
 	if _, err := w.Write([]byte(content)); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.String()
 }
 
 // unpacked writes the archive to a file and unpacks it into a folder of its own.
-func unpacked(t testing.TB, kind archive, content string) (string, error) {
-	t.Helper()
-	dir := t.TempDir()
+func unpacked(tb testing.TB, kind archive, content string) (string, error) {
+	tb.Helper()
+	dir := tb.TempDir()
 	from, to := filepath.Join(dir, "archive"), filepath.Join(dir, "model")
 	if err := os.WriteFile(from, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := os.Mkdir(to, 0o755); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	err := unpack(context.Background(), from, kind, to)
 	if err != nil {
@@ -184,18 +184,18 @@ func bomb(t *testing.T) string {
 }
 
 // wantNothingBeside checks that only the folder itself was written to.
-func wantNothingBeside(t testing.TB, dir string) {
-	t.Helper()
+func wantNothingBeside(tb testing.TB, dir string) {
+	tb.Helper()
 	entries, err := os.ReadDir(filepath.Dir(dir))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	var got []string
 	for _, e := range entries {
 		got = append(got, e.Name())
 	}
 	if diff := cmp.Diff([]string{"archive", "model"}, got); diff != "" {
-		t.Errorf("beside the model's folder (-want +got):\n%s", diff)
+		tb.Errorf("beside the model's folder (-want +got):\n%s", diff)
 	}
 }
 
@@ -205,6 +205,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(int(tarArchive), []byte(good))
 	f.Add(int(tgzArchive), []byte(gzipped(f, good)))
 	f.Add(int(tarArchive), []byte(tarOf(f, member{name: "l", link: "..", kind: tar.TypeSymlink}, member{name: "l/x", kind: tar.TypeReg})))
+	f.Add(int(zipArchive), []byte(zipped(f, map[string]string{"a/x": "x", "../x": "y"})))
 	f.Add(int(zipArchive), []byte("PK\x05\x06\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, kind int, content []byte) {
 		dir, err := unpacked(t, archive(kind%4), string(content))

@@ -21,7 +21,7 @@ import (
 //	index/{sha256 of object}     which blob a version of a stored object is; touched by every use
 //	locks/{sha256 of object}     held while that object is downloaded, so that others wait instead of downloading too
 //	tmp/                         downloads under way
-//	lock                         shared by running fetches, exclusive while one of them cleans up
+//	lock                         shared by running fetches, exclusive while one of them cleans up; its time is that of the last pruning
 //
 // A blob is complete once it has its name, and an index entry is written after its blob, so no crash
 // leaves a wrong answer. Targets get hard links to blobs, hence a program that writes to its model
@@ -31,8 +31,10 @@ type cache struct {
 	lock *os.File
 }
 
-// unused is how long an entry stays without being used.
-const unused = 30 * 24 * time.Hour
+const (
+	unused     = 30 * 24 * time.Hour // an entry that nobody used for so long goes
+	pruneEvery = 24 * time.Hour      // how often that is looked at: it reads the whole index
+)
 
 var blobTime = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 
@@ -71,7 +73,7 @@ func openCache(ctx context.Context, dir string) (*cache, error) {
 	return c, nil
 }
 
-func (c *cache) close() error { return c.lock.Close() }
+func (c *cache) close() { _ = c.lock.Close() }
 
 // get returns the path of the blob that holds o, and whether it was there already. On a miss, fill
 // writes the content to the path it is given.
@@ -84,7 +86,7 @@ func (c *cache) get(ctx context.Context, o object, fill func(path string) (diges
 	if err != nil {
 		return "", false, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if err := lock(ctx, f, syscall.LOCK_EX); err != nil {
 		return "", false, err
 	}
@@ -114,7 +116,7 @@ func (c *cache) add(key string, o object, fill func(path string) (digest, error)
 	if err != nil {
 		return "", err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	tmp := filepath.Join(dir, "blob")
 	sum, err := fill(tmp)
 	if err != nil {
@@ -144,14 +146,26 @@ func (c *cache) intact(e entry) bool {
 	return err == nil && info.Mode().IsRegular() && info.Size() == e.Size && info.ModTime().Equal(blobTime)
 }
 
-// clean removes what killed runs left, entries nobody used for a while and blobs without an entry.
-// It runs with the exclusive lock: no other fetch looks at the cache meanwhile.
+// clean removes what killed runs left and, once in a while, what nobody uses. It runs with the
+// exclusive lock: no other fetch looks at the cache meanwhile.
 func (c *cache) clean(now time.Time) error {
 	for _, sub := range []string{"tmp", "locks"} {
 		if err := removeIf(filepath.Join(c.dir, sub), func(os.DirEntry) bool { return true }); err != nil {
 			return err
 		}
 	}
+	info, err := c.lock.Stat()
+	if err != nil || now.Sub(info.ModTime()) < pruneEvery {
+		return err
+	}
+	if err := c.prune(now); err != nil {
+		return err
+	}
+	return os.Chtimes(c.lock.Name(), now, now)
+}
+
+// prune removes entries nobody used for a while, and blobs without an entry.
+func (c *cache) prune(now time.Time) error {
 	used := map[string]bool{}
 	index := filepath.Join(c.dir, "index")
 	err := removeIf(index, func(d os.DirEntry) bool {

@@ -90,8 +90,10 @@ func TestCleaning(t *testing.T) {
 	if err != nil || len(old) != 1 {
 		t.Fatalf("index %v, %v", old, err)
 	}
-	if err := os.Chtimes(old[0], long, long); err != nil {
-		t.Fatal(err)
+	for _, path := range []string{old[0], filepath.Join(cacheDir, "lock")} {
+		if err := os.Chtimes(path, long, long); err != nil {
+			t.Fatal(err)
+		}
 	}
 	writeTree(t, cacheDir, map[string]string{"tmp/killed/blob": "half", "blobs/orphan": "x"})
 	mustFetch(t, cacheDir, "gs://b/new")
@@ -124,7 +126,7 @@ func TestNoCleaningWhileOthersRun(t *testing.T) {
 }
 
 func TestOtherFileSystemGetsCopies(t *testing.T) {
-	cacheDir, err := os.MkdirTemp("/dev/shm", "serin-fetch-test")
+	cacheDir, err := os.MkdirTemp("/dev/shm", "serin-fetch-test") //nolint:usetesting // another file system than t.TempDir's
 	if err != nil {
 		t.Skip("no second file system here")
 	}

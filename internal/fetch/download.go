@@ -80,7 +80,7 @@ func (d *download) read(ctx context.Context, watchdog *time.Timer) error {
 	if err != nil {
 		return err
 	}
-	defer body.Close()
+	defer func() { _ = body.Close() }()
 	buf := make([]byte, 256<<10)
 	for {
 		n, err := body.Read(buf)

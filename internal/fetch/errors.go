@@ -79,6 +79,7 @@ func explainDisk(e *Error) bool {
 	case errors.As(e.Cause, &l):
 		at = l.New
 	}
+	at, _, _ = strings.Cut(at, "/"+scratch) // people know the folder, not what is made in it
 	switch {
 	case errors.Is(e.Cause, syscall.ENOSPC), errors.Is(e.Cause, syscall.EDQUOT):
 		e.Reason = "the disk is full: no space is left to write " + at
@@ -118,7 +119,6 @@ func status(err error) (code int, detail string) {
 	var s *statusError
 	var o *oauth2.RetrieveError
 	var a *awshttp.ResponseError
-	var api smithy.APIError
 	switch {
 	case errors.As(err, &g):
 		return g.Code, g.Message
@@ -129,7 +129,7 @@ func status(err error) (code int, detail string) {
 	case errors.As(err, &a):
 		code = a.HTTPStatusCode()
 		detail = http.StatusText(code)
-		if errors.As(err, &api) {
+		if api, ok := errors.AsType[smithy.APIError](err); ok {
 			detail = api.ErrorCode()
 		}
 	}
@@ -176,8 +176,7 @@ func reason(err error) error {
 	if errors.As(err, &t) && t.Timeout() {
 		return errors.New("no answer")
 	}
-	var no syscall.Errno
-	if errors.As(err, &no) {
+	if no, ok := errors.AsType[syscall.Errno](err); ok {
 		return no
 	}
 	return err

@@ -235,6 +235,7 @@ func TestDiskErrorsNameThePlace(t *testing.T) {
 	} {
 		for _, err := range []error{
 			&os.PathError{Op: "write", Path: "/models/x", Err: errno},
+			&os.PathError{Op: "write", Path: "/models/x/.serin-fetch-1/model/y", Err: errno},
 			&os.LinkError{Op: "link", Old: "/cache/y", New: "/models/x", Err: errno},
 		} {
 			if got := explain("gs://b/m", err).Error(); got != want {

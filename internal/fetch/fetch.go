@@ -16,7 +16,6 @@ package fetch
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -81,7 +80,7 @@ func (f *fetcher) run(ctx context.Context, cfg Config) error {
 // model fetches one model into the folder dest.
 func (f *fetcher) model(ctx context.Context, src source, dest string) error {
 	start := time.Now()
-	fmt.Fprintf(f.log, "fetching %s to %s\n", src, dest)
+	say(f.log, "fetching %s to %s", src, dest)
 	t, err := openTarget(ctx, dest)
 	if err != nil {
 		return explain(dest, err)

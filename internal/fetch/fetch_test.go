@@ -167,21 +167,21 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-func zipped(t *testing.T, files map[string]string) string {
-	t.Helper()
+func zipped(tb testing.TB, files map[string]string) string {
+	tb.Helper()
 	var b bytes.Buffer
 	z := zip.NewWriter(&b)
 	for name, content := range files {
 		w, err := z.Create(name)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		if _, err := io.WriteString(w, content); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
 	if err := z.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.String()
 }

@@ -25,14 +25,15 @@ var gcs = &store{scheme: "gs", dial: dialGCS, describe: describeGCS, pin: pinGCS
 func dialGCS(ctx context.Context, name string) (*connection, error) {
 	emulator := os.Getenv("STORAGE_EMULATOR_HOST")
 	hc, identity := httpClient, "anonymous (no Google credentials are configured)"
-	if emulator == "" && hasGoogleCredentials() {
-		tokenCtx := context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, httpClient)
-		creds, err := google.FindDefaultCredentials(tokenCtx, storage.ScopeReadOnly)
+	if emulator == "" {
+		tokens, err := googleTokens(ctx)
 		if err != nil {
 			return nil, &Error{Subject: "gs://" + name, Reason: "the Google credentials cannot be used: " + err.Error(), Cause: err}
 		}
-		hc = &http.Client{Transport: &oauth2.Transport{Source: creds.TokenSource, Base: httpClient.Transport}}
-		identity = "the configured Google credentials"
+		if tokens != nil {
+			hc = &http.Client{Transport: &oauth2.Transport{Source: tokens, Base: httpClient.Transport}}
+			identity = "the configured Google credentials"
+		}
 	}
 	client, err := storage.NewClient(ctx, option.WithHTTPClient(hc), storage.WithJSONReads())
 	if err != nil {
@@ -47,18 +48,35 @@ func dialGCS(ctx context.Context, name string) (*connection, error) {
 	return &connection{bucket: b, endpoint: emulator, identity: identity}, nil
 }
 
-// hasGoogleCredentials looks for what the library would find, without its probe of the network:
-// that one hangs on a machine that is offline. A machine of Google's says so in its firmware.
+// googleTokens finds the default credentials as Google's libraries do, but asks the metadata service
+// only on Google's machines, which say so in their firmware: the probe hangs where there is no network.
+// It returns nil where there are none.
+func googleTokens(ctx context.Context) (oauth2.TokenSource, error) {
+	machine := firmware("product_name", "Google")
+	if !machine && !hasGoogleCredentials() {
+		return nil, nil
+	}
+	ctx = context.WithValue(context.WithoutCancel(ctx), oauth2.HTTPClient, httpClient)
+	creds, err := google.FindDefaultCredentials(ctx, storage.ScopeReadOnly)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := creds.TokenSource.Token(); err != nil && machine && !hasGoogleCredentials() {
+		return nil, nil // a machine without a service account
+	}
+	return creds.TokenSource, nil
+}
+
 func hasGoogleCredentials() bool {
 	if os.Getenv("GOOGLE_APPLICATION_CREDENTIALS") != "" || os.Getenv("GCE_METADATA_HOST") != "" {
 		return true
 	}
-	if home, err := os.UserHomeDir(); err == nil {
-		if _, err := os.Stat(filepath.Join(home, ".config", "gcloud", "application_default_credentials.json")); err == nil {
-			return true
-		}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return false
 	}
-	return firmware("product_name", "Google")
+	_, err = os.Stat(filepath.Join(home, ".config", "gcloud", "application_default_credentials.json"))
+	return err == nil
 }
 
 // firmware reports whether the machine's firmware names vendor in the given field.

@@ -74,7 +74,7 @@ func (s httpSource) list(ctx context.Context) ([]object, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }()
 	o := object{size: -1, label: s.String(), id: s.url.String()}
 	switch resp.StatusCode {
 	case http.StatusOK:

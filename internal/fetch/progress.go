@@ -58,7 +58,7 @@ func (p *progress) report() {
 		case <-tick.C:
 		}
 		if done := p.done.Load(); done != last {
-			fmt.Fprintf(p.log, "%s: %s of %s, %s/s\n", p.subject, size(done), size(p.total), size(done-last))
+			say(p.log, "%s: %s of %s, %s/s", p.subject, size(done), size(p.total), size(done-last))
 			last = done
 		}
 	}
@@ -75,9 +75,12 @@ func (p *progress) summary(took time.Duration) {
 	if p.files == 1 {
 		files = "file"
 	}
-	fmt.Fprintf(p.log, "fetched %s: %d %s, %s, in %.2f s, %d from the cache\n",
+	say(p.log, "fetched %s: %d %s, %s, in %.2f s, %d from the cache",
 		p.subject, p.files, files, size(p.done.Load()), took.Seconds(), p.hits.Load())
 }
+
+// say writes a line to the log. A log that is gone stops no fetch.
+func say(log io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(log, format+"\n", args...) }
 
 // size is a size for people.
 func size(n int64) string {

@@ -5,7 +5,6 @@ package fetch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 )
@@ -47,7 +46,7 @@ func (f *fetcher) again(ctx context.Context, subject string, err error, attempt 
 	if !errors.As(err, &e) || !e.transient || attempt >= f.backoff.attempts {
 		return false, err
 	}
-	fmt.Fprintf(f.log, "%v; trying again (%d of %d)\n", err, attempt+1, f.backoff.attempts)
+	say(f.log, "%v; trying again (%d of %d)", err, attempt+1, f.backoff.attempts)
 	return true, err
 }
 

@@ -34,7 +34,8 @@ func openTarget(ctx context.Context, path string) (*target, error) {
 	}
 	t := &target{dir: dir}
 	if err := t.prepare(ctx); err != nil {
-		return nil, errors.Join(err, t.close())
+		t.close()
+		return nil, err
 	}
 	return t, nil
 }
@@ -79,13 +80,12 @@ func (t *target) commit() error {
 	return nil
 }
 
-// close removes the scratch folder and lets others in.
-func (t *target) close() error {
-	var err error
+// close removes the scratch folder and lets others in. What it cannot remove, the next run will.
+func (t *target) close() {
 	if t.root != "" {
-		err = os.RemoveAll(t.root)
+		_ = os.RemoveAll(t.root)
 	}
-	return errors.Join(err, t.dir.Close())
+	_ = t.dir.Close()
 }
 
 // linkOrCopy makes the file at from appear at to as well, sharing its blocks where the file system can.
@@ -98,7 +98,7 @@ func linkOrCopy(from, to string) error {
 	if err != nil {
 		return err
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	out, err := os.OpenFile(to, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444)
 	if err != nil {
 		return err

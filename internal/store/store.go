@@ -38,7 +38,7 @@ func Start(ctx context.Context, objects fs.FS) (string, error) {
 		return "", fmt.Errorf("serve objects: %w", err)
 	}
 	server := &http.Server{Handler: s.handler(), ReadHeaderTimeout: 10 * time.Second}
-	context.AfterFunc(ctx, func() { server.Close() })
+	context.AfterFunc(ctx, func() { _ = server.Close() })
 	go server.Serve(l) //nolint:errcheck // ends with ErrServerClosed when ctx does
 	return "http://" + l.Addr().String(), nil
 }
