@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/kubectl/pkg/cmd"
+	"k8s.io/kubectl/pkg/cmd/plugin"
+	cmdutil "k8s.io/kubectl/pkg/cmd/util"
+
+	"github.com/serin-dev/serin/internal/local"
+)
+
+func kubectlCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "kubectl ...",
+		Short: "The real kubectl, talking to the Serin on this machine",
+		Long: `The real kubectl with everything it can do. Unless --kubeconfig or the variable
+KUBECONFIG says otherwise, it talks to the Serin whose state is in the directory
+named by SERIN_DATA_DIR, or in the default one.`,
+		Example: `  serin kubectl get isvc -A
+  serin kubectl apply -f iris.yaml`,
+		DisableFlagParsing: true,
+		RunE: func(_ *cobra.Command, args []string) error {
+			if os.Getenv("KUBECONFIG") == "" {
+				dir, err := dataDir()
+				if err != nil {
+					return err
+				}
+				if err := os.Setenv("KUBECONFIG", local.Kubeconfig(dir)); err != nil {
+					return fmt.Errorf("set KUBECONFIG: %w", err)
+				}
+			}
+			kubectl(args)
+			return nil
+		},
+	}
+}
+
+// kubectl runs kubectl as a program of that name would run, exit code included.
+func kubectl(args []string) {
+	os.Args = append([]string{"kubectl"}, args...)
+	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
+	c := cmd.NewDefaultKubectlCommandWithArgs(cmd.KubectlOptions{
+		PluginHandler: cmd.NewDefaultPluginHandler(plugin.ValidPluginFilenamePrefixes),
+		Arguments:     os.Args,
+		ConfigFlags:   genericclioptions.NewConfigFlags(true).WithWarningPrinter(streams),
+		IOStreams:     streams,
+	})
+	c.SetArgs(args)
+	if err := c.Execute(); err != nil {
+		cmdutil.CheckErr(err) // prints and exits as kubectl does
+	}
+}
+
+// dataDir is the directory of the Serin that commands talk to.
+func dataDir() (string, error) {
+	if d := os.Getenv("SERIN_DATA_DIR"); d != "" {
+		return d, nil
+	}
+	return local.DefaultDir()
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command serin is the user's program: it runs Serin on this machine, speaks
+// to it with the real kubectl, and shows what it does.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	// A second signal while stopping kills the process the ordinary way.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	if err := command().ExecuteContext(ctx); err != nil {
+		fmt.Fprintln(os.Stderr, "serin:", err)
+		os.Exit(1)
+	}
+}
+
+func command() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "serin",
+		Short: "Safe rollouts for machine-learning models",
+		Long: `Serin serves models through KServe's InferenceService API and rolls out their
+changes safely. On this machine it needs no containers, no root and no network.`,
+		Example: `  serin demo               see it work, in a minute
+  serin up                 run it here, and use it with kubectl
+  serin kubectl get isvc   the real kubectl, with the right kubeconfig`,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	c.AddCommand(upCommand(), demoCommand(), kubectlCommand(), versionCommand())
+	return c
+}

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/serin-dev/serin/internal/local"
+)
+
+// upFlags are what a person may say about a local Serin.
+type upFlags struct {
+	dir, kubeconfig, domain, logLevel, accessLog string
+	apiPort, routerPort, metricsPort             int
+}
+
+func upCommand() *cobra.Command {
+	var f upFlags
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Run Serin on this machine, until Ctrl-C",
+		Long: `Run a real Kubernetes API with Serin's controller and router in this process, and
+models as ordinary processes beside it. All state is in the data directory: the
+next 'serin up' finds every service again. It listens on 127.0.0.1 only.`,
+		Example: `  serin up
+  serin up --router-port 9090 --domain models.local
+  serin up --kubeconfig ~/.kube/config     add the context "serin" to your own file`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return up(c.Context(), f, c.OutOrStdout()) },
+	}
+	fs := c.Flags()
+	fs.StringVar(&f.dir, "data-dir", os.Getenv("SERIN_DATA_DIR"), "directory of all state (default the user's data directory, ~/.local/share/serin)")
+	fs.StringVar(&f.kubeconfig, "kubeconfig", "", "file that gets the context \"serin\"; others in it are kept (default DATA-DIR/kubeconfig)")
+	fs.IntVar(&f.apiPort, "api-port", 6443, "port of the Kubernetes API; 0 takes a free one")
+	fs.IntVar(&f.routerPort, "router-port", 8080, "port that the models answer on; 0 takes a free one")
+	fs.IntVar(&f.metricsPort, "metrics-port", 0, "port of the router's Prometheus metrics; 0 serves none")
+	fs.StringVar(&f.domain, "domain", "example.com", "end of the host names of services")
+	fs.StringVar(&f.logLevel, "log-level", "warn", "what Serin says on standard error: debug, info, warn or error")
+	fs.StringVar(&f.accessLog, "access-log", "", "file that gets a line for every request; - is standard error")
+	return c
+}
+
+func up(ctx context.Context, f upFlags, out io.Writer) (err error) {
+	start := time.Now()
+	c, closeAll, err := f.config(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeAll()) }()
+	c.Progress = func(step string) { fmt.Fprintf(out, "  %5.1fs  %s\n", time.Since(start).Seconds(), step) }
+	c.Ready = func() {
+		fmt.Fprintln(out, "serin is up")
+		fmt.Fprint(out, f.hints(c))
+	}
+	context.AfterFunc(ctx, func() { fmt.Fprintln(out, "stopping ...") })
+	return local.Run(ctx, c)
+}
+
+// config reads the flags and opens what they name, so that what cannot work is
+// said before anything starts.
+func (f *upFlags) config(ctx context.Context) (c local.Config, closeAll func() error, err error) {
+	var open []io.Closer
+	closeAll = func() error {
+		var errs []error
+		for _, o := range open {
+			if err := o.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+		return errors.Join(errs...)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, closeAll())
+		}
+	}()
+	if f.dir == "" {
+		if f.dir, err = local.DefaultDir(); err != nil {
+			return c, nil, err
+		}
+	}
+	if f.dir, err = filepath.Abs(f.dir); err != nil {
+		return c, nil, err
+	}
+	if f.kubeconfig == "" {
+		f.kubeconfig = local.Kubeconfig(f.dir)
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
+		return c, nil, fmt.Errorf("--log-level %s: say debug, info, warn or error", f.logLevel)
+	}
+	c = local.Config{
+		Dir:        f.dir,
+		Kubeconfig: f.kubeconfig,
+		Domain:     f.domain,
+		Env:        modelEnv(os.Environ()),
+		Log:        slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+	}
+	if c.Programs, err = programs(); err != nil {
+		return c, nil, err
+	}
+	for _, l := range []struct {
+		to   *net.Listener
+		port int
+		flag string
+		on   bool
+	}{
+		{&c.API, f.apiPort, "--api-port", true},
+		{&c.Router, f.routerPort, "--router-port", true},
+		{&c.Metrics, f.metricsPort, "--metrics-port", f.metricsPort != 0},
+	} {
+		if !l.on {
+			continue
+		}
+		if *l.to, err = listen(ctx, l.port, l.flag); err != nil {
+			return c, nil, err
+		}
+		open = append(open, *l.to)
+	}
+	switch f.accessLog {
+	case "":
+	case "-":
+		c.AccessLog = os.Stderr
+	default:
+		file, err := os.OpenFile(f.accessLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return c, nil, fmt.Errorf("open access log: %w", err)
+		}
+		open = append(open, file)
+		c.AccessLog = file
+	}
+	return c, closeAll, nil
+}
+
+func listen(ctx context.Context, port int, flag string) (net.Listener, error) {
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("port %d is in use: stop what listens on %s, or choose another port with %s (0 takes a free one)", port, address, flag)
+	case err != nil:
+		return nil, fmt.Errorf("listen on %s: %w; choose another port with %s", address, err, flag)
+	}
+	return l, nil
+}
+
+// programs is the directory of serin-modelserver and its siblings: the one that
+// serin itself lies in.
+func programs() (string, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("find serin's own directory: %w", err)
+	}
+	if self, err = filepath.EvalSymlinks(self); err != nil {
+		return "", fmt.Errorf("find serin's own directory: %w", err)
+	}
+	dir := filepath.Dir(self)
+	for _, name := range []string{"serin-modelserver", "serin-queue", "serin-fetch"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
+			return "", fmt.Errorf("%s is missing beside serin in %s: 'make build' puts both there", name, dir)
+		}
+	}
+	return dir, nil
+}
+
+// modelEnv is what model processes get of our environment: where programs and
+// temporary files are, and how to reach the stores that models come from.
+func modelEnv(environ []string) []string {
+	var env []string
+	for _, e := range environ {
+		name, _, _ := strings.Cut(e, "=")
+		switch {
+		case name == "PATH", name == "HOME", name == "TMPDIR", name == "LANG", name == "TZ",
+			name == "STORAGE_EMULATOR_HOST", name == "GOOGLE_APPLICATION_CREDENTIALS",
+			name == "SSL_CERT_FILE", name == "SSL_CERT_DIR",
+			strings.HasPrefix(name, "AWS_"), strings.HasPrefix(name, "S3_"),
+			strings.HasSuffix(strings.ToUpper(name), "_PROXY"):
+			env = append(env, e)
+		}
+	}
+	return env
+}
+
+// hints are what to type next.
+func (f *upFlags) hints(c local.Config) string {
+	router := c.Router.Addr().(*net.TCPAddr)
+	return fmt.Sprintf(`
+In another terminal:
+
+  export KUBECONFIG=%s
+  export INGRESS_HOST=%s INGRESS_PORT=%d
+  kubectl create namespace kserve-test
+  kubectl apply -n kserve-test -f - <<EOF
+  apiVersion: serving.kserve.io/v1beta1
+  kind: InferenceService
+  metadata:
+    name: sklearn-iris
+  spec:
+    predictor:
+      model:
+        modelFormat:
+          name: sklearn
+        storageUri: file://%s
+  EOF
+  kubectl get isvc -A --watch
+
+Without kubectl: '%s kubectl' is the real one. Ctrl-C stops everything.
+`, f.kubeconfig, router.IP, router.Port, filepath.Join(f.dir, "examples", "iris"), os.Args[0])
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package e2e drives the real program as its users do: the scripts in testdata
+// read like the manual, and docs/tutorial.md is one of them.
+//
+// Besides testscript's own commands, scripts have:
+//
+//	up [FLAGS]          serin up, in $WORK/data, on free ports; waits until it is up
+//	down                Ctrl-C; fails unless it ends well within 10 s and leaves no process
+//	crash               kill -9; fails if a model process outlives it
+//	eventually RE CMD   repeats CMD until its output matches, for a minute at most
+//	expand FILE...      puts the value of $WORK into files, in the place of @WORK@
+//	absent CMD          repeats CMD until it prints nothing on standard output
+//	tutorial PAGE       runs a page of docs, and compares what it shows
+//	kubectl, curl       programs on the PATH: serin kubectl, and as much of curl as we need
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/serin-dev/serin/internal/local/models"
+	"github.com/serin-dev/serin/internal/store"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"kubectl": kubectl, "curl": curl})
+}
+
+func TestScripts(t *testing.T) {
+	bin := programs(t)
+	docs, err := filepath.Abs("../docs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	emulator, err := store.Start(t.Context(), models.Bucket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
+			env.Setenv("SERIN_BIN", bin)
+			env.Setenv("DOCS", docs)
+			env.Setenv("SERIN_DATA_DIR", filepath.Join(env.WorkDir, "data"))
+			env.Setenv("STORAGE_EMULATOR_HOST", emulator)
+			env.Values[home{}] = &home{}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"up":         up,
+			"down":       down,
+			"crash":      crash,
+			"eventually": eventually,
+			"absent":     absent,
+			"expand":     expand,
+			"tutorial":   tutorial,
+		},
+	})
+}
+
+// programs is the directory of the programs under test: SERIN_BIN, as `make`
+// sets it, or a fresh build.
+func programs(t *testing.T) string {
+	t.Helper()
+	if bin := os.Getenv("SERIN_BIN"); bin != "" {
+		return bin
+	}
+	bin := t.TempDir()
+	for from, to := range map[string]string{"serin": "serin", "modelserver": "serin-modelserver", "queue": "serin-queue", "fetch": "serin-fetch"} {
+		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, to), "../cmd/"+from).CombinedOutput(); err != nil {
+			t.Fatalf("build %s: %v\n%s", to, err, out)
+		}
+	}
+	return bin
+}
+
+// kubectl is `serin kubectl`.
+func kubectl() {
+	c := exec.CommandContext(context.Background(), "serin", append([]string{"kubectl"}, os.Args[1:]...)...)
+	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := c.Run(); err != nil {
+		if _, ok := err.(*exec.ExitError); !ok { //nolint:errorlint // Run returns it bare
+			fmt.Fprintln(os.Stderr, err)
+		}
+		os.Exit(max(1, c.ProcessState.ExitCode()))
+	}
+}

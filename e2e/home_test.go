@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+const (
+	upTimeout   = time.Minute // a busy machine may take several times the budget
+	downTimeout = 10 * time.Second
+	eventual    = time.Minute
+	interval    = 100 * time.Millisecond
+)
+
+// home is a script's running `serin up`. Its zero value is also the key.
+type home struct {
+	process *exec.Cmd
+	ended   chan error
+	output  string // file
+}
+
+func running(ts *testscript.TestScript) *home { return ts.Value(home{}).(*home) }
+
+func up(ts *testscript.TestScript, neg bool, args []string) {
+	h := running(ts)
+	if neg || h.process != nil {
+		ts.Fatalf("usage: up [FLAGS], once; a start that must fail is `! exec serin up`")
+	}
+	h.output = ts.MkAbs("up.log")
+	out, err := os.OpenFile(h.output, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	ts.Check(err)
+	h.process = exec.Command(filepath.Join(ts.Getenv("SERIN_BIN"), "serin"), append([]string{"up", "--api-port=0", "--router-port=0"}, args...)...) //nolint:noctx // ended by down, crash or Defer
+	h.process.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "TMPDIR=" + os.TempDir(),
+		"SERIN_DATA_DIR=" + ts.Getenv("SERIN_DATA_DIR"), "STORAGE_EMULATOR_HOST=" + ts.Getenv("STORAGE_EMULATOR_HOST")}
+	h.process.Stdout, h.process.Stderr = out, out
+	ts.Check(h.process.Start())
+	ts.Check(out.Close())
+	h.ended = make(chan error, 1)
+	go func(c *exec.Cmd, ended chan<- error) { ended <- c.Wait() }(h.process, h.ended)
+	ts.Defer(func() {
+		if h.process != nil {
+			_ = h.process.Process.Kill()
+			<-h.ended
+		}
+	})
+	var last []byte
+	for deadline := time.Now().Add(upTimeout); ; {
+		last, err = os.ReadFile(h.output)
+		ts.Check(err)
+		if bytes.Contains(last, []byte("Ctrl-C stops")) { // the last of the hints
+			break
+		}
+		select {
+		case err := <-h.ended:
+			h.process = nil
+			ts.Fatalf("serin up ended: %v\n%s", err, last)
+		case <-time.After(interval):
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("serin is not up after %s:\n%s", upTimeout, last)
+		}
+	}
+	for _, name := range []string{"KUBECONFIG", "INGRESS_HOST", "INGRESS_PORT"} {
+		m := regexp.MustCompile(name + `=(\S+)`).FindSubmatch(last)
+		if m == nil {
+			ts.Fatalf("serin up does not say what to export as %s:\n%s", name, last)
+		}
+		ts.Setenv(name, string(m[1]))
+	}
+}
+
+func down(ts *testscript.TestScript, neg bool, args []string) {
+	h := running(ts)
+	if neg || len(args) > 0 || h.process == nil {
+		ts.Fatalf("usage: down, after up")
+	}
+	ts.Check(h.process.Process.Signal(os.Interrupt))
+	select {
+	case err := <-h.ended:
+		h.process = nil
+		if err != nil {
+			log, _ := os.ReadFile(h.output)
+			ts.Fatalf("serin up ended with %v:\n%s", err, log)
+		}
+	case <-time.After(downTimeout):
+		ts.Fatalf("serin up still runs %s after Ctrl-C", downTimeout)
+	}
+	noProcesses(ts)
+}
+
+func crash(ts *testscript.TestScript, neg bool, args []string) {
+	h := running(ts)
+	if neg || len(args) > 0 || h.process == nil {
+		ts.Fatalf("usage: crash, after up")
+	}
+	ts.Check(h.process.Process.Kill())
+	<-h.ended
+	h.process = nil
+	noProcesses(ts)
+}
+
+// noProcesses fails if a process of this script's Pods still lives. Pods'
+// processes have paths below the data directory in their environment.
+func noProcesses(ts *testscript.TestScript) {
+	var alive []string
+	for deadline := time.Now().Add(downTimeout); time.Now().Before(deadline); time.Sleep(interval) {
+		alive = nil
+		environs, err := filepath.Glob("/proc/[0-9]*/environ")
+		ts.Check(err)
+		for _, f := range environs {
+			env, err := os.ReadFile(f)
+			if err != nil || !bytes.Contains(env, []byte("SERIN_POD")) || !bytes.Contains(env, []byte(ts.Getenv("SERIN_DATA_DIR"))) {
+				continue
+			}
+			cmdline, _ := os.ReadFile(filepath.Join(filepath.Dir(f), "cmdline"))
+			alive = append(alive, string(bytes.ReplaceAll(cmdline, []byte{0}, []byte(" "))))
+		}
+		if alive == nil {
+			return
+		}
+	}
+	ts.Fatalf("processes left behind:\n%s", strings.Join(alive, "\n"))
+}
+
+// expand puts the script's directory into files, in the place of @WORK@.
+func expand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: expand FILE...")
+	}
+	for _, f := range args {
+		ts.Check(os.WriteFile(ts.MkAbs(f), []byte(strings.ReplaceAll(ts.ReadFile(f), "@WORK@", ts.Getenv("WORK"))), 0o600))
+	}
+}
+
+// eventually repeats a command until its output matches a regular expression.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: eventually REGEXP COMMAND [ARGS]")
+	}
+	re, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	repeat(ts, args[1:], func(out string) bool { return re.MatchString(out) })
+}
+
+// absent repeats a command until it prints nothing.
+func absent(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: absent COMMAND [ARGS]")
+	}
+	repeat(ts, args, func(out string) bool { return strings.TrimSpace(out) == "" })
+}
+
+func repeat(ts *testscript.TestScript, command []string, enough func(string) bool) {
+	var err error
+	for deadline := time.Now().Add(eventual); time.Now().Before(deadline); time.Sleep(interval) {
+		err = ts.Exec(command[0], command[1:]...)
+		var exit *exec.ExitError
+		if err != nil && !errors.As(err, &exit) && !errors.Is(err, syscall.ECHILD) {
+			ts.Check(err)
+		}
+		if enough(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("did not happen within %s: %v; last output:\n%s%s", eventual, err, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package local
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/serin-dev/serin/internal/kube"
+)
+
+// DefaultDir is where a local Serin keeps its state unless told otherwise.
+func DefaultDir() (string, error) {
+	if d := os.Getenv("XDG_DATA_HOME"); d != "" {
+		return filepath.Join(d, "serin"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("find the user's data directory: %w; say one with --data-dir", err)
+	}
+	return filepath.Join(home, ".local", "share", "serin"), nil
+}
+
+// Kubeconfig is the kubeconfig file of the Serin that keeps its state in dir.
+func Kubeconfig(dir string) string { return filepath.Join(dir, "kubeconfig") }
+
+// lock makes dir this process's alone. The kernel drops the lock of a killed
+// process, so a stale file never stands in the way.
+func lock(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot use the data directory: %w; choose another with --data-dir", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("cannot write to the data directory: %w; choose another with --data-dir", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		defer f.Close()
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
+		}
+		owner, _ := io.ReadAll(io.LimitReader(f, 32))
+		return nil, fmt.Errorf("another serin (process %s) is up in %s: stop it, or choose another directory with --data-dir", strings.TrimSpace(string(owner)), dir)
+	}
+	if err := errors.Join(f.Truncate(0), writeAt(f, strconv.Itoa(os.Getpid()))); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot write to the data directory: %w; choose another with --data-dir", err), f.Close())
+	}
+	return func() { _ = f.Close() }, nil
+}
+
+func writeAt(f *os.File, s string) error {
+	_, err := f.WriteAt([]byte(s), 0)
+	return err
+}
+
+// mergeKubeconfig puts the context "serin" into a kubeconfig file and makes it
+// the current one. What the file says of other clusters stays.
+func mergeKubeconfig(file string, ours []byte) error {
+	add, err := clientcmd.Load(ours)
+	if err != nil {
+		return fmt.Errorf("read our kubeconfig: %w", err)
+	}
+	into, err := clientcmd.LoadFromFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		into, err = clientcmdapi.NewConfig(), nil
+	}
+	if err != nil {
+		return fmt.Errorf("read kubeconfig %s: %w; repair it, or name another file with --kubeconfig", file, err)
+	}
+	into.Clusters[kube.Context] = add.Clusters[kube.Context]
+	into.AuthInfos[kube.Context] = add.AuthInfos[kube.Context]
+	into.Contexts[kube.Context] = add.Contexts[kube.Context]
+	into.CurrentContext = kube.Context
+	if err := clientcmd.WriteToFile(*into, file); err != nil { // mode 0600
+		return fmt.Errorf("write kubeconfig: %w; name another file with --kubeconfig", err)
+	}
+	return nil
+}

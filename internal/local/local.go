@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package local is the laptop's home of Serin: it starts the control plane,
+// the process node, the controller, the autoscaler and the router in one
+// process, and wires them by handing each its listener and its client. It
+// holds no logic of a rollout; every part is the one that clusters run.
+//
+// One directory holds everything: etcd's data, certificates, logs, the model
+// cache and the files of running Pods. A second process on the same directory
+// is refused; after a kill the next start finds all of it again.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/go-logr/logr"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/serin-dev/serin/api/crd"
+	"github.com/serin-dev/serin/internal/autoscaler"
+	"github.com/serin-dev/serin/internal/controller"
+	"github.com/serin-dev/serin/internal/kube"
+	"github.com/serin-dev/serin/internal/node"
+	"github.com/serin-dev/serin/internal/render"
+	"github.com/serin-dev/serin/internal/router"
+	"github.com/serin-dev/serin/internal/supervise"
+)
+
+// nodeName is the name of the only node, as `kubectl get nodes` shows it.
+const nodeName = "serin"
+
+// Config says where a local Serin keeps its state and where it listens.
+type Config struct {
+	// Dir holds all state.
+	Dir string
+	// Kubeconfig is the file that gets the context "serin". Contexts of other
+	// clusters in it are kept.
+	Kubeconfig string
+	// Programs is the directory of serin-modelserver, serin-queue and serin-fetch.
+	Programs string
+	// API takes the connections of kubectl, Router those of the models' users.
+	API, Router net.Listener
+	// Metrics serves the router's metrics. Nil serves none.
+	Metrics net.Listener
+	// Domain ends the host names of services.
+	Domain string
+	// AccessLog gets a line for every request. Nil writes none.
+	AccessLog io.Writer
+	// Env is the environment of every model process, such as credentials.
+	Env []string
+	// Log takes what Serin itself has to say.
+	Log *slog.Logger
+	// Progress is told what is being started.
+	Progress func(string)
+	// Ready is called once, when everything serves.
+	Ready func()
+	// NoSync is for tests: quicker, and unsafe to kill.
+	NoSync bool
+}
+
+// Run starts everything and stops it, in order, when ctx ends.
+func Run(ctx context.Context, c Config) (err error) {
+	unlock, err := lock(c.Dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	logs, err := kubernetesLog(c.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, logs.Close()) }()
+	chatter := slog.New(slog.NewTextHandler(logs, nil))
+	ctrllog.SetLogger(logr.FromSlogHandler(chatter.Handler()))
+
+	server, err := kube.Start(ctx, kube.Config{
+		Dir:       filepath.Join(c.Dir, "kubernetes"),
+		Listener:  c.API,
+		NodeName:  nodeName,
+		Manifests: []fs.FS{crd.Files, render.Runtimes},
+		NoSync:    c.NoSync,
+		Log:       chatter,
+		Progress:  c.Progress,
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.Stop()) }()
+	if err := mergeKubeconfig(c.Kubeconfig, server.Kubeconfig); err != nil {
+		return err
+	}
+
+	nodeListener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("listen for the node: %w", err)
+	}
+	parts := supervise.New()
+	defer func() { err = errors.Join(err, parts.Stop()) }()
+	c.Progress("node, controller and router")
+	start(parts, c, server, nodeListener)
+	if err := waitServing(ctx, c, server.REST, parts); err != nil {
+		return err
+	}
+	c.Ready()
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-server.Failed():
+		return err
+	case <-parts.Failed():
+		return nil // Stop reports it
+	}
+}
+
+// start starts what Serin adds to Kubernetes. The router is last, so that it is
+// the first to stop: it finishes its requests while the models still run.
+func start(parts *supervise.Parts, c Config, server *kube.Server, nodeListener net.Listener) {
+	program := func(name string) string { return filepath.Join(c.Programs, "serin-"+name) }
+	parts.Start("node", func(ctx context.Context) error {
+		return node.Run(ctx, node.Config{
+			REST: server.REST,
+			Name: nodeName,
+			Dir:  filepath.Join(c.Dir, "node"),
+			Programs: map[string]string{
+				"serin/modelserver": program("modelserver"),
+				"serin/queue":       program("queue"),
+				"serin/fetch":       program("fetch"),
+			},
+			Env:      c.Env,
+			Listener: nodeListener,
+			TLS:      server.NodeTLS,
+			Log:      c.Log,
+		})
+	})
+	parts.Start("controller", func(ctx context.Context) error {
+		return controller.Run(ctx, controller.Config{
+			REST:   server.REST,
+			Domain: c.Domain,
+			Render: render.Options{
+				FetchImage: "serin/fetch",
+				QueueImage: "serin/queue",
+				ModelCache: filepath.Join(c.Dir, "models"),
+			},
+			Log: c.Log,
+		})
+	})
+	parts.Start("autoscaler", func(ctx context.Context) error {
+		return autoscaler.Run(ctx, autoscaler.Config{REST: server.REST, Log: c.Log})
+	})
+	parts.Start("router", func(ctx context.Context) error {
+		return router.Run(ctx, router.Config{
+			Listener:  c.Router,
+			Admin:     c.Metrics,
+			REST:      server.REST,
+			Domain:    c.Domain,
+			AccessLog: c.AccessLog,
+			Log:       c.Log,
+		})
+	})
+}
+
+// kubernetesLog is the file that takes the chatter of Kubernetes' components.
+// It starts anew each time: it is for the question at hand, not an archive.
+func kubernetesLog(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, "kubernetes.log"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open log: %w", err)
+	}
+	return f, nil
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package local
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/serin-dev/serin/internal/supervise"
+)
+
+// serveTimeout bounds the start of our own parts.
+const serveTimeout = time.Minute
+
+// waitServing waits until a person's first commands would work: the node takes
+// Pods, the default service account exists (Pods are refused without it), and
+// the router answers.
+func waitServing(ctx context.Context, c Config, config *rest.Config, parts *supervise.Parts) error {
+	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
+	defer cancel()
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for _, check := range []struct {
+		name string
+		ok   func(context.Context) error
+	}{
+		{"the node", func(ctx context.Context) error { return nodeReady(ctx, client) }},
+		{"the default service account", func(ctx context.Context) error {
+			_, err := client.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
+			return err
+		}},
+		{"the router", func(ctx context.Context) error { return answers(ctx, "http://"+c.Router.Addr().String()) }},
+	} {
+		for {
+			err := check.ok(ctx)
+			if err == nil {
+				break
+			}
+			select {
+			case <-parts.Failed():
+				return nil // Stop reports it
+			case <-ctx.Done():
+				return fmt.Errorf("wait for %s: %w (%w)", check.name, ctx.Err(), err)
+			case <-tick.C:
+			}
+		}
+	}
+	return nil
+}
+
+func nodeReady(ctx context.Context, client kubernetes.Interface) error {
+	n, err := client.CoreV1().Nodes().Get(ctx, nodeName, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue {
+			return nil
+		}
+	}
+	return fmt.Errorf("node %s is not Ready: %v", nodeName, n.Status.Conditions)
+}
+
+// answers is satisfied by any answer.
+func answers(ctx context.Context, url string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	return res.Body.Close()
+}
