@@ -4,17 +4,11 @@ package node
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -52,7 +46,10 @@ func (c *cluster) startNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server, client := testTLS(t)
+	server, client, err := testTLS()
+	if err != nil {
+		t.Fatal(err)
+	}
 	c.url, c.tls = "https://"+listener.Addr().String(), client
 	self, err := os.Executable()
 	if err != nil {
@@ -60,14 +57,8 @@ func (c *cluster) startNode(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
-	go func() {
-		ended <- run(ctx, Config{
-			Name: "serin", Dir: c.dir, Listener: listener, TLS: server,
-			Programs: map[string]string{"test/helper": self},
-			Env:      []string{helperEnv + "=1", "PATH=" + os.Getenv("PATH")},
-			Log:      slog.New(slog.NewTextHandler(t.Output(), nil)),
-		}, c.client)
-	}()
+	config := testConfig(c.dir, self, listener, server, slog.NewTextHandler(t.Output(), nil))
+	go func() { ended <- run(ctx, config, c.client) }()
 	stopped := false
 	c.stop = func() {
 		if stopped {
@@ -167,6 +158,25 @@ func (c *cluster) logs(t *testing.T, path string, want string) {
 // get asks the node's API server.
 func (c *cluster) get(t *testing.T, path string) (code int, body string) {
 	t.Helper()
+	answer := c.do(t, path)
+	defer func() { _ = answer.Body.Close() }()
+	data, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.StatusCode, string(data)
+}
+
+// stream is get for answers that come as they happen.
+func (c *cluster) stream(t *testing.T, path string) io.Reader {
+	t.Helper()
+	answer := c.do(t, path)
+	t.Cleanup(func() { _ = answer.Body.Close() })
+	return answer.Body
+}
+
+func (c *cluster) do(t *testing.T, path string) *http.Response {
+	t.Helper()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: c.tls, DisableKeepAlives: true}}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, c.url+path, nil)
 	if err != nil {
@@ -176,12 +186,7 @@ func (c *cluster) get(t *testing.T, path string) (code int, body string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = answer.Body.Close() }()
-	data, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer.StatusCode, string(data)
+	return answer
 }
 
 // eventually waits for a condition and prints what it last saw when that does not come.
@@ -228,39 +233,10 @@ func waitsFor(reason string) func(*v1.Pod) bool {
 	}
 }
 
-// testTLS makes an authority, and configurations for a node and for a client that trust it.
-func testTLS(t *testing.T) (server, client *tls.Config) {
+// touch makes an empty file in a volume of a Pod.
+func (c *cluster) touch(t *testing.T, pod *v1.Pod, name string) {
 	t.Helper()
-	key := func() *ecdsa.PrivateKey {
-		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return k
-	}
-	sign := func(template, parent *x509.Certificate, public *ecdsa.PrivateKey, by *ecdsa.PrivateKey) []byte {
-		template.SerialNumber, template.NotAfter = big.NewInt(1), time.Now().Add(time.Hour)
-		der, err := x509.CreateCertificate(rand.Reader, template, parent, &public.PublicKey, by)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return der
-	}
-	caKey := key()
-	ca := &x509.Certificate{IsCA: true, BasicConstraintsValid: true, Subject: pkix.Name{CommonName: "test"}}
-	ca, err := x509.ParseCertificate(sign(ca, ca, caKey, caKey))
-	if err != nil {
+	if err := os.WriteFile(podDirOf(c.dir, pod.UID).volume(name), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	pool := x509.NewCertPool()
-	pool.AddCert(ca)
-	pair := func(usage x509.ExtKeyUsage) []tls.Certificate {
-		k := key()
-		der := sign(&x509.Certificate{
-			IPAddresses: []net.IP{net.ParseIP("127.0.0.1")}, ExtKeyUsage: []x509.ExtKeyUsage{usage},
-		}, ca, k, caKey)
-		return []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: k}}
-	}
-	return &tls.Config{Certificates: pair(x509.ExtKeyUsageServerAuth), ClientCAs: pool, MinVersion: tls.VersionTLS12},
-		&tls.Config{Certificates: pair(x509.ExtKeyUsageClientAuth), RootCAs: pool, MinVersion: tls.VersionTLS12}
 }

@@ -4,6 +4,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -40,7 +41,11 @@ func (f *forker) exec(ctx context.Context, cmd *exec.Cmd) error {
 	}
 	stop := context.AfterFunc(ctx, func() { killGroup(cmd.Process.Pid, syscall.SIGKILL) })
 	defer stop()
-	return cmd.Wait()
+	// That something in the background still has the output is not the command's failure.
+	if err := cmd.Wait(); !errors.Is(err, exec.ErrWaitDelay) {
+		return err
+	}
+	return nil
 }
 
 // output runs argv and returns the beginning of what it says.

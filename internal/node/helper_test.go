@@ -16,6 +16,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
 )
 
 // helperEnv makes the test binary the program of test Pods.
@@ -30,6 +34,10 @@ func TestMain(m *testing.M) {
 			}
 		}
 		os.Exit(0)
+	}
+	if os.Getenv(nodeEnv) != "" {
+		fmt.Fprintln(os.Stderr, runTestNode(os.Args[1], os.Args[2]))
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }
@@ -79,10 +87,13 @@ func help(step string) error {
 		return cmd.Start()
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM)
+		time.Sleep(time.Hour)
 	case "wait":
 		return waitForTerm(arg)
 	case "serve":
 		return helperServer(arg)
+	case "grpc":
+		return healthServer(arg)
 	default:
 		return fmt.Errorf("unknown step %q", step)
 	}
@@ -92,14 +103,25 @@ func help(step string) error {
 // waitForTerm waits for SIGTERM, and then says arg.
 func waitForTerm(arg string) error {
 	c := make(chan os.Signal, 1)
-	if !signal.Ignored(syscall.SIGTERM) {
-		signal.Notify(c, syscall.SIGTERM)
-	}
+	signal.Notify(c, syscall.SIGTERM)
 	<-c
 	if arg != "" {
 		fmt.Println(arg)
 	}
 	return nil
+}
+
+// healthServer answers gRPC health checks of the service "models".
+func healthServer(port string) error {
+	listener, err := net.Listen("tcp", net.JoinHostPort(os.Getenv("POD_IP"), port)) //nolint:noctx // a test program
+	if err != nil {
+		return err
+	}
+	states := health.NewServer()
+	states.SetServingStatus("models", healthpb.HealthCheckResponse_SERVING)
+	server := grpc.NewServer()
+	healthpb.RegisterHealthServer(server, states)
+	return server.Serve(listener)
 }
 
 // helperServer answers /health with what the last PUT to it said (200 at first), and prints the

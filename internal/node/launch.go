@@ -101,7 +101,7 @@ func (w *worker) launch(ctx context.Context, c *v1.Container, restarts int32) (*
 		return nil, &startError{reasonCreate, err}
 	}
 	_ = os.Remove(w.dir.log(c.Name, restarts-2)) // kubectl logs --previous needs one only
-	p, err := w.node.fork.spawn(argv, s, w.dir.marker(c.Name), log)
+	p, err := w.node.fork.spawn(argv, s, w.dir.marker(c.Name), c.Stdin, log)
 	if err != nil {
 		log.close()
 		return nil, &startError{reasonRun, err}

@@ -46,6 +46,14 @@ func newProbing(p *v1.Probe, eager bool, now time.Time) *probing {
 	}
 }
 
+// first is the pause before the first probe. One that can only find fault lets the program start.
+func (p *probing) first() time.Duration {
+	if p.eager {
+		return 0
+	}
+	return p.period
+}
+
 // observe counts a result. counted is false for one that only eagerness found.
 func (p *probing) observe(ok bool, now time.Time) (j judgement, counted bool) {
 	counted = ok || !now.Before(p.next)

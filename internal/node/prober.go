@@ -117,6 +117,9 @@ func (n *node) watchProbe(ctx context.Context, t target, p *v1.Probe, eager bool
 		return
 	}
 	counter := newProbing(p, eager, time.Now())
+	if !sleep(ctx, counter.first()) {
+		return
+	}
 	first, latest := true, undecided
 	for {
 		ok, why := n.ask(ctx, t, p)

@@ -64,6 +64,7 @@ func (f *forker) start(cmd *exec.Cmd) error {
 type process struct {
 	cmd       *exec.Cmd
 	startedAt time.Time
+	stdin     *os.File      // for kubectl attach; nil unless asked for
 	done      chan struct{} // closed when it ended and its output is stored
 	exitCode  int32
 	signal    int32
@@ -71,7 +72,7 @@ type process struct {
 
 // spawn starts the program of a container with its output going to log. marker says by which
 // variables of the environment what it leaves behind can be found.
-func (f *forker) spawn(argv []string, s setting, marker []string, log *logFile) (*process, error) {
+func (f *forker) spawn(argv []string, s setting, marker []string, stdin bool, log *logFile) (*process, error) {
 	p := &process{
 		cmd:  &exec.Cmd{Path: argv[0], Args: argv, Env: s.env, Dir: s.dir},
 		done: make(chan struct{}),
@@ -89,13 +90,31 @@ func (f *forker) spawn(argv []string, s setting, marker []string, log *logFile) 
 	defer func() { _ = errW.Close() }()
 	p.cmd.Stdout, p.cmd.Stderr = outW, errW
 	p.startedAt = time.Now()
-	if err := f.start(p.cmd); err != nil {
+	if err := p.startWith(f, stdin); err != nil {
 		_ = outR.Close()
 		_ = errR.Close()
 		return nil, err
 	}
 	go p.wait(marker, log, outR, errR)
 	return p, nil
+}
+
+// startWith starts the process, with a pipe to speak to it if stdin is wanted.
+func (p *process) startWith(f *forker, stdin bool) error {
+	if !stdin {
+		return f.start(p.cmd)
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = r.Close() }()
+	p.cmd.Stdin, p.stdin = r, w
+	if err := f.start(p.cmd); err != nil {
+		_ = w.Close()
+		return err
+	}
+	return nil
 }
 
 // wait collects the output and the end of the process. What it started and left behind is killed,
@@ -121,6 +140,9 @@ func (p *process) wait(marker []string, log *logFile, stdout, stderr *os.File) {
 	<-read
 	<-read
 	log.close()
+	if p.stdin != nil {
+		_ = p.stdin.Close()
+	}
 }
 
 // kill signals the process and its group.

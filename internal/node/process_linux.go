@@ -27,6 +27,11 @@ func dieWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr.Setpgid = !cmd.SysProcAttr.Setsid
 }
 
+// controlTerminal makes the terminal that is cmd's standard input control it.
+func controlTerminal(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+}
+
 func killGroup(pid int, sig syscall.Signal) {
 	_ = syscall.Kill(-pid, sig)
 }

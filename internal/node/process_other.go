@@ -16,6 +16,8 @@ func supported() error { return errUnsupported }
 
 func dieWithParent(*exec.Cmd) {}
 
+func controlTerminal(*exec.Cmd) {}
+
 func killGroup(int, syscall.Signal) {}
 
 func killMarked([]string) {}

@@ -39,9 +39,13 @@ func (n *node) serve(ctx context.Context) error {
 		ErrorLog:          slog.NewLogLogger(n.Log.Handler(), slog.LevelDebug),
 		ReadHeaderTimeout: 10 * time.Second,
 	}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	listener := &conns{Listener: n.Listener}
+	stop := context.AfterFunc(ctx, func() {
+		_ = server.Close()
+		listener.closeAll()
+	})
 	defer stop()
-	err := server.ServeTLS(n.Listener, "", "")
+	err := server.ServeTLS(listener, "", "")
 	requests.Wait()
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
@@ -54,6 +58,11 @@ func (n *node) handler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok")) })
 	mux.HandleFunc("GET /pods", n.servePods)
 	mux.HandleFunc("GET /containerLogs/{namespace}/{pod}/{container}", n.serveLogs)
+	for _, method := range []string{"GET ", "POST "} {
+		mux.HandleFunc(method+"/exec/{namespace}/{pod}/{container}", n.serveExec)
+		mux.HandleFunc(method+"/attach/{namespace}/{pod}/{container}", n.serveAttach)
+		mux.HandleFunc(method+"/portForward/{namespace}/{pod}", n.servePortForward)
+	}
 	return mux
 }
 
