@@ -120,6 +120,10 @@ func unname(schema *apiextensionsv1.JSONSchemaProps) {
 			crd.EditSchema(&p, describe(func(string) string { return "" }))
 			p.Description = description
 		}
+		if f, ok := p.Properties["name"]; ok && f.Description != "" {
+			f.Description = "Leave it out: the container is always kserve-container."
+			p.Properties["name"] = f
+		}
 		p.Required = slices.DeleteFunc(p.Required, func(f string) bool { return f == "name" })
 		predictor.Properties[name] = p
 	}
