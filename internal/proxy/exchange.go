@@ -171,7 +171,12 @@ func (x *exchange) explain(err error) error {
 	switch {
 	case x.server.base.Err() != nil:
 		return &Refusal{Status: http.StatusServiceUnavailable, Text: errAborted.Error(), RetryAfter: time.Second}
-	case errors.Is(err, errClientGone), x.upload.clientFailed():
+	case errors.Is(err, errClientGone):
+		return errClientGone
+	case x.upload.clientFailed():
+		if errors.Is(x.upload.err, errFraming) {
+			return refusef(http.StatusBadRequest, "the request's body is not valid: %v", x.upload.err)
+		}
 		return errClientGone
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return timedOut(x.r.Target)
@@ -282,14 +287,16 @@ func (x *exchange) startUpload() {
 	up, length, request := x.up, x.length, x.request
 	m := mover{dst: bufio.NewWriterSize(up, bufferSize), src: x.br}
 	go func() {
-		defer close(u.done)
-		if u.err = m.write(request); u.err == nil {
-			u.err = m.body(length)
+		err := m.write(request)
+		if err == nil {
+			err = m.body(length)
 		}
-		if u.err == nil {
-			u.err = m.flush()
+		if err == nil {
+			err = m.flush()
 		}
-		if w := (writeError{}); u.err != nil && !errors.As(u.err, &w) {
+		u.err = err
+		close(u.done)
+		if w := (writeError{}); err != nil && !errors.As(err, &w) {
 			_ = up.Close() // the client failed: nobody waits for a response
 		}
 	}()
@@ -331,7 +338,7 @@ func (u *upload) clientFailed() bool {
 	select {
 	case <-u.done:
 		w := writeError{}
-		return u.err != nil && !errors.As(u.err, &w) && !errors.Is(u.err, errFraming)
+		return u.err != nil && !errors.As(u.err, &w)
 	default:
 		return false
 	}

@@ -187,6 +187,7 @@ func (h *http2Side) refuse(w http.ResponseWriter, req *http.Request, r *Request,
 func (h *http2Side) rewrite(p *httputil.ProxyRequest) {
 	r := callOf(p.In.Context()).r
 	p.Out.URL.Scheme, p.Out.URL.Host = "http", r.Target.Addr
+	p.Out.Trailer = p.In.Trailer // not a copy: its values come after the body
 	for name, values := range p.In.Header {
 		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") {
 			p.Out.Header[name] = values
@@ -245,6 +246,18 @@ func modifyResponse(response *http.Response) error {
 	r.Status = response.StatusCode
 	if r.Target.Revision != "" {
 		response.Header.Set(RevisionHeader, r.Target.Revision)
+	}
+	// A gRPC error without a message has its status in the head, which must
+	// then end the stream. ReverseProxy does not promise that, but trailers
+	// arrive in any case.
+	for _, name := range [...]string{"Grpc-Status", "Grpc-Message", "Grpc-Status-Details-Bin"} {
+		if values, ok := response.Header[name]; ok {
+			if response.Trailer == nil {
+				response.Trailer = http.Header{}
+			}
+			response.Trailer[name] = values
+			delete(response.Header, name)
+		}
 	}
 	return nil
 }
