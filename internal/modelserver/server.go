@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -87,6 +88,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	debug.FreeOSMemory() // the file took more memory than the model does
 	return &Server{
 		name:    cfg.ModelName,
 		model:   model,
@@ -127,5 +129,6 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	s.draining.Store(true)
 	// Not ctx, which has ended. The read timeout bounds the wait.
 	err := srv.ShutdownWithContext(context.WithoutCancel(ctx))
+	_ = ln.Close() // Shutdown does not know ln if Serve has not begun
 	return errors.Join(err, <-served)
 }

@@ -305,6 +305,14 @@ func TestRequestsUnderWayAreFinishedBeforeTheServerStops(t *testing.T) {
 	r.ended(t)
 }
 
+func TestAServerToldToStopAtOnceStops(t *testing.T) {
+	for range 20 {
+		r := start(t, iris)
+		r.stop()
+		r.ended(t)
+	}
+}
+
 func response(t *testing.T, conn net.Conn) string {
 	t.Helper()
 	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)

@@ -37,15 +37,8 @@ func (m *machine) opStackGlobal() error {
 	return m.push(g)
 }
 
-func (m *machine) opReduce() error {
-	items, err := m.popN(2)
-	if err != nil {
-		return err
-	}
-	return m.call(items[0], items[1])
-}
-
-func (m *machine) opNewObj() error {
+// opCall is both REDUCE and NEWOBJ: a callee and its arguments.
+func (m *machine) opCall() error {
 	items, err := m.popN(2)
 	if err != nil {
 		return err

@@ -257,14 +257,19 @@ func TestModelsFittedOnDataFramesKnowTheirColumns(t *testing.T) {
 func TestPredictionsNeedNoMemoryOfTheirOwn(t *testing.T) {
 	for _, name := range []string{"svc-rbf", "svc-proba", "logistic", "tree", "forest", "pipeline-svc"} {
 		m := load(t, newest+name+".joblib")
-		x := Matrix{Rows: 2, Cols: 4, Data: make([]float64, 8)}
-		dst := make([]int, 0, 2)
+		x := Matrix{Rows: 1, Cols: 4, Data: make([]float64, 4)}
+		s, proba := &scratch{}, make([]float64, len(m.Classes()))
 		if n := testing.AllocsPerRun(100, func() {
-			if _, err := m.Predict(dst, x); err != nil {
+			row, err := m.prepare(x, 0, s)
+			if err != nil {
 				t.Fatal(err)
 			}
+			m.classifier.predict(row, s)
+			if m.HasProba() {
+				m.classifier.proba(proba, row, s)
+			}
 		}); n > 0 {
-			t.Errorf("%s: Predict allocates %v times", name, n)
+			t.Errorf("%s allocates %v times", name, n)
 		}
 	}
 }

@@ -78,11 +78,11 @@ func init() { // a literal would refer to itself through machine.nested
 		// Classes and their instances.
 		'c':  (*machine).opGlobal,
 		0x93: (*machine).opStackGlobal,
-		'R':  (*machine).opReduce,
+		'R':  (*machine).opCall,
 		'b':  (*machine).opBuild,
 		'i':  (*machine).opInst,
 		'o':  (*machine).opObj,
-		0x81: (*machine).opNewObj,
+		0x81: (*machine).opCall,
 		0x92: (*machine).opNewObjEx,
 		// Framing. Frames only help a reader that streams.
 		0x80: (*machine).opProto,
