@@ -5,28 +5,37 @@ package kube
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery"
-	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/restmapper"
 )
 
 // fieldOwner owns what Apply writes.
 const fieldOwner = "serin-install"
 
-// Apply applies the YAML files of each tree (server-side, in the order of their
-// names) and waits until the kinds that definitions among them define are served.
+// annotationApplied holds a hash of the manifest that an object was made from.
+const annotationApplied = "serin.dev/applied"
+
+// Apply creates or replaces the objects of each tree's YAML files, in the order
+// of their names, and waits until the kinds that they define are served. What
+// was made from the same manifest before is left as it is: definitions are
+// large, and users may have changed a runtime.
 func (s *Server) Apply(ctx context.Context, trees ...fs.FS) error {
 	d, err := discovery.NewDiscoveryClientForConfig(s.REST)
 	if err != nil {
@@ -36,16 +45,27 @@ func (s *Server) Apply(ctx context.Context, trees ...fs.FS) error {
 	if err != nil {
 		return err
 	}
-	mapper := restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(d))
+	heads, err := metadata.NewForConfig(s.REST)
+	if err != nil {
+		return err
+	}
 	for _, tree := range trees {
 		objects, err := decode(tree)
 		if err != nil {
 			return err
 		}
+		groups, err := restmapper.GetAPIGroupResources(d)
+		if err != nil {
+			return fmt.Errorf("ask what the API serves: %w", err)
+		}
+		mapper := restmapper.NewDiscoveryRESTMapper(groups)
 		for _, o := range objects {
-			if err := apply(ctx, client, mapper, o); err != nil {
+			if err := apply(ctx, client, heads, mapper, o); err != nil {
 				return fmt.Errorf("apply %s %s: %w", o.GetKind(), o.GetName(), err)
 			}
+		}
+		if err := waitServed(ctx, d, objects); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -74,48 +94,65 @@ func decode(tree fs.FS) (objects []*unstructured.Unstructured, err error) {
 	})
 }
 
-func apply(ctx context.Context, client dynamic.Interface, mapper *restmapper.DeferredDiscoveryRESTMapper, o *unstructured.Unstructured) error {
+// apply creates or replaces one object without a namespace.
+func apply(ctx context.Context, client dynamic.Interface, heads metadata.Interface, mapper meta.RESTMapper, o *unstructured.Unstructured) error {
 	kind := o.GroupVersionKind()
 	m, err := mapper.RESTMapping(kind.GroupKind(), kind.Version)
 	if err != nil {
 		return err
 	}
-	resource := client.Resource(m.Resource)
-	var to dynamic.ResourceInterface = resource
-	if m.Scope.Name() == meta.RESTScopeNameNamespace {
-		to = resource.Namespace(o.GetNamespace())
-	}
-	if _, err := to.Apply(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: fieldOwner, Force: true}); err != nil {
+	body, err := o.MarshalJSON()
+	if err != nil {
 		return err
 	}
-	if kind.Kind != "CustomResourceDefinition" {
-		return nil
+	hash := fmt.Sprintf("%x", sha256.Sum256(body))
+	annotations := maps.Clone(o.GetAnnotations())
+	if annotations == nil {
+		annotations = map[string]string{}
 	}
-	mapper.Reset()
-	return waitServed(ctx, to, o.GetName())
+	annotations[annotationApplied] = hash
+	o.SetAnnotations(annotations)
+
+	head, err := heads.Resource(m.Resource).Get(ctx, o.GetName(), metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		_, err = client.Resource(m.Resource).Create(ctx, o, metav1.CreateOptions{FieldManager: fieldOwner})
+	case err == nil && head.Annotations[annotationApplied] != hash:
+		o.SetResourceVersion(head.ResourceVersion)
+		_, err = client.Resource(m.Resource).Update(ctx, o, metav1.UpdateOptions{FieldManager: fieldOwner})
+	}
+	return err
 }
 
-// waitServed waits until a definition is established and so its kind served.
-func waitServed(ctx context.Context, definitions dynamic.ResourceInterface, name string) error {
+// waitServed waits until the kinds that definitions among objects define are
+// served in all their versions.
+func waitServed(ctx context.Context, d discovery.DiscoveryInterface, objects []*unstructured.Unstructured) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for {
-		o, err := definitions.Get(ctx, name, metav1.GetOptions{})
-		if err != nil {
-			return err
+	for _, o := range objects {
+		if o.GetKind() != "CustomResourceDefinition" {
+			continue
 		}
-		conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
-		for _, c := range conditions {
-			if m, ok := c.(map[string]any); ok && m["type"] == "Established" && m["status"] == "True" {
-				return nil
+		group, _, _ := unstructured.NestedString(o.Object, "spec", "group")
+		plural, _, _ := unstructured.NestedString(o.Object, "spec", "names", "plural")
+		versions, _, _ := unstructured.NestedSlice(o.Object, "spec", "versions")
+		for _, v := range versions {
+			version, _, _ := unstructured.NestedString(v.(map[string]any), "name")
+			for !serves(d, group+"/"+version, plural) {
+				select {
+				case <-ctx.Done():
+					return fmt.Errorf("wait until %s is served: %w", o.GetName(), ctx.Err())
+				case <-tick.C:
+				}
 			}
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("wait until it is served: %w; its conditions: %v", ctx.Err(), conditions)
-		case <-tick.C:
-		}
 	}
+	return nil
+}
+
+func serves(d discovery.DiscoveryInterface, groupVersion, plural string) bool {
+	list, err := d.ServerResourcesForGroupVersion(groupVersion)
+	return err == nil && slices.ContainsFunc(list.APIResources, func(r metav1.APIResource) bool { return r.Name == plural })
 }
