@@ -251,6 +251,34 @@ func TestDeletedServiceLeavesNothingAndMayComeBack(t *testing.T) {
 	})
 }
 
+func TestQuickChangesMakeEachRevisionOnce(t *testing.T) {
+	t.Parallel()
+	ns := newNamespace(t)
+	for i := range 30 {
+		apply(t, ns, model(fmt.Sprintf("m%d", i%6), ""))
+	}
+	wait(t, ns, func(s *v1beta1.InferenceService) bool {
+		p := s.Status.Components[v1beta1.Predictor]
+		return isReady(s) && p.LatestRolledoutRevision == p.LatestCreatedRevision
+	})
+	var list appsv1.ControllerRevisionList
+	if err := api.List(t.Context(), &list, client.InNamespace(ns)); err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]string{} // by hash
+	numbers := map[int64]string{}
+	for _, r := range list.Items {
+		hash := r.Labels[v1beta1.LabelTemplateHash]
+		if other, ok := names[hash]; ok {
+			t.Errorf("%s and %s are the same template", other, r.Name)
+		}
+		if other, ok := numbers[r.Revision]; ok {
+			t.Errorf("%s and %s have the same number", other, r.Name)
+		}
+		names[hash], numbers[r.Revision] = r.Name, r.Name
+	}
+}
+
 func TestHistoryHasAnEnd(t *testing.T) {
 	t.Parallel()
 	ns := newNamespace(t)

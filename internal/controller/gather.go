@@ -67,7 +67,7 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*wor
 		return nil, client.IgnoreNotFound(err)
 	}
 	if w.service.DeletionTimestamp != nil {
-		return nil, nil //nolint:nilnil // documented
+		return nil, nil
 	}
 	objects, err := r.ownObjects(ctx, w.service)
 	if err != nil {
@@ -82,7 +82,7 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*wor
 	return w, r.resolve(ctx, w)
 }
 
-// ownObjects lists the Deployments and Services that the service owns.
+// ownObjects lists the revisions' Deployments and Services.
 func (r *reconciler) ownObjects(ctx context.Context, s *v1beta1.InferenceService) ([]client.Object, error) {
 	var (
 		deployments appsv1.DeploymentList
@@ -98,7 +98,9 @@ func (r *reconciler) ownObjects(ctx context.Context, s *v1beta1.InferenceService
 	for i := range services.Items {
 		out = append(out, &services.Items[i])
 	}
-	return slices.DeleteFunc(out, func(o client.Object) bool { return !metav1.IsControlledBy(o, s) }), nil
+	return slices.DeleteFunc(out, func(o client.Object) bool {
+		return !metav1.IsControlledBy(o, s) || o.GetLabels()[v1beta1.LabelRevision] == ""
+	}), nil
 }
 
 // history reads the revisions, oldest first. A cache that does not show one

@@ -98,12 +98,13 @@ type writeLog struct {
 
 func (l *writeLog) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		if r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/events") {
+		res, err := next.RoundTrip(r)
+		if err == nil && res.StatusCode < 300 && r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/events") {
 			l.mu.Lock()
 			l.all = append(l.all, r.Method+" "+r.URL.Path)
 			l.mu.Unlock()
 		}
-		return next.RoundTrip(r)
+		return res, err
 	})
 }
 
