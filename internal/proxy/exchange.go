@@ -39,15 +39,15 @@ func (x *exchange) run() bool {
 	if refused := x.prepare(); refused != nil {
 		return x.refuse(refused)
 	}
-	target, err := x.server.Policy.Admit(x.r)
+	var err error
+	x.r.Target, err = x.server.Policy.Admit(x.r)
 	if !x.unwatch() {
-		x.r.Status, x.r.Err, x.r.Target = StatusClientGone, errClientGone, target
+		x.r.Status, x.r.Err = StatusClientGone, errClientGone
 		return false
 	}
 	if err != nil {
 		return x.refuse(err)
 	}
-	x.r.Target = target
 	if err := x.send(); err != nil {
 		x.discard()
 		if errors.Is(err, errClientGone) {

@@ -26,8 +26,9 @@ const RevisionHeader = "Serin-Revision"
 
 // Policy decides about requests. Its methods are called concurrently.
 type Policy interface {
-	// Admit says where r goes, or refuses it. It may block while r.Context
-	// lives. A *Refusal is the answer; any other error becomes a 502.
+	// Admit says where r goes, or refuses it: a *Refusal is the answer, with
+	// the target's revision if it names one, and any other error becomes a
+	// 502. It may block while r.Context lives.
 	Admit(r *Request) (Target, error)
 	// Elsewhere names another target, or the same again, after nothing could
 	// be sent to the last one, or reports that there is none. It may block

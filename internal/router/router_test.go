@@ -24,7 +24,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/dynamic"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
 
@@ -201,8 +200,6 @@ func target(revision string, percent int64, tag string) v1beta1.TrafficTarget {
 	return v1beta1.TrafficTarget{RevisionName: revision, Percent: &percent, Tag: tag}
 }
 
-var _ dynamic.Interface = (*dynamicfake.FakeDynamicClient)(nil)
-
 // pod creates a Pod of a revision. Its address is one of its own, because all
 // Pods listen on the same port.
 func (w *world) pod(revision string, isReady bool, handler http.HandlerFunc) *corev1.Pod {
@@ -276,4 +273,252 @@ func TestTheStatusDecidesTheSplit(t *testing.T) {
 	if err := json.Unmarshal([]byte(first), &line); err != nil || line["host"] == nil {
 		t.Errorf("the access log begins with %q: %v", first, err)
 	}
+}
+
+func TestOnlyReadyPodsGetRequests(t *testing.T) {
+	w := newWorld(t)
+	never := func(http.ResponseWriter, *http.Request) { t.Error("a Pod that is not ready got a request") }
+	w.pod(one, true, ok)
+	w.pod(one, false, never)
+	leaving := w.pod(one, true, ok)
+	w.service(target(one, 100, ""))
+	eventually(t, "the service answers", func() (string, bool) {
+		status, revision := w.ask()
+		return fmt.Sprint(status, revision), status == 200
+	})
+	now := metav1.Now()
+	leaving.DeletionTimestamp = &now
+	leaving.Finalizers = []string{"kubernetes.io/test"}
+	if _, err := w.pods.CoreV1().Pods("kserve-test").Update(t.Context(), leaving, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the leaving Pod is out of the table", func() (string, bool) {
+		n := w.router.view.Load().table.Revision("kserve-test", one).Ready()
+		return fmt.Sprint(n, " Pods"), n == 1
+	})
+	for range 20 {
+		if status, _ := w.ask(); status != 200 {
+			t.Fatalf("status %d", status)
+		}
+	}
+}
+
+func TestARequestIsHeldUntilAPodIsReady(t *testing.T) {
+	w := newWorld(t)
+	w.service(target(one, 100, ""))
+	p := w.pod(one, false, ok)
+	eventually(t, "the service is known", func() (string, bool) {
+		_, err := w.router.view.Load().table.Route(irisHost, "")
+		return fmt.Sprint(err), err == nil
+	})
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if status, revision := w.ask(); status != 200 || revision != one {
+				t.Errorf("a held request: %d from %q", status, revision)
+			}
+		})
+	}
+	eventually(t, "20 requests are held", func() (string, bool) {
+		n := w.router.held.Load()
+		return fmt.Sprint(n), n == 20
+	})
+	setReady(p, true)
+	if _, err := w.pods.CoreV1().Pods("kserve-test").Update(t.Context(), p, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	wg.Wait()
+}
+
+func TestHoldingIsBounded(t *testing.T) {
+	w := newWorld(t)
+	w.router.hold = 50 * time.Millisecond
+	w.service(target(one, 100, ""))
+	eventually(t, "the service is known", func() (string, bool) {
+		_, err := w.router.view.Load().table.Route(irisHost, "")
+		return fmt.Sprint(err), err == nil
+	})
+	status, h, body := w.get("http://"+w.addr+"/", irisHost)
+	want := `{"error":"revision kserve-test/` + one + ` has no ready Pod, and none became ready within 50ms"}`
+	if diff := cmp.Diff(want, body); diff != "" || status != 503 || h.Get("Retry-After") != "1" || h.Get("Serin-Revision") != one {
+		t.Errorf("%d %v %s", status, h, diff)
+	}
+	w.router.held.Add(maxHeld)
+	defer w.router.held.Add(-maxHeld)
+	status, _, body = w.get("http://"+w.addr+"/", irisHost)
+	if want := "and 1000 requests wait already"; status != 503 || !strings.Contains(body, want) {
+		t.Errorf("%d %s, want %s", status, body, want)
+	}
+}
+
+func TestAPodThatTakesNoConnectionIsPassedOver(t *testing.T) {
+	w := newWorld(t)
+	w.pod(one, true, nil) // nothing listens there
+	w.pod(one, true, ok)
+	w.service(target(one, 100, ""))
+	eventually(t, "both Pods are known", func() (string, bool) {
+		revision := w.router.view.Load().table.Revision("kserve-test", one)
+		return fmt.Sprintf("%+v", revision), revision != nil && revision.Ready() == 2
+	})
+	for range 20 {
+		if status, _ := w.ask(); status != 200 {
+			t.Fatalf("status %d", status)
+		}
+	}
+}
+
+func TestARequestWaitsForNewsWhenItsOnlyPodIsGone(t *testing.T) {
+	w := newWorld(t)
+	gone := w.pod(one, true, nil)
+	w.service(target(one, 100, ""))
+	eventually(t, "the Pod is known", func() (string, bool) {
+		revision := w.router.view.Load().table.Revision("kserve-test", one)
+		return fmt.Sprintf("%+v", revision), revision != nil && revision.Ready() == 1
+	})
+	answered := make(chan string, 1)
+	go func() {
+		status, revision := w.ask()
+		answered <- fmt.Sprint(status, " ", revision)
+	}()
+	eventually(t, "the request is held", func() (string, bool) {
+		n := w.router.held.Load()
+		return fmt.Sprint(n), n == 1
+	})
+	if err := w.pods.CoreV1().Pods("kserve-test").Delete(t.Context(), gone.Name, metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	w.pod(one, true, ok)
+	if got := <-answered; got != "200 "+one {
+		t.Errorf("the answer was %s", got)
+	}
+}
+
+func TestRefusalsSayWhatWasLookedFor(t *testing.T) {
+	w := newWorld(t)
+	w.service()
+	eventually(t, "the service is known", func() (string, bool) {
+		status, _, body := w.get("http://"+w.addr+"/", irisHost)
+		return fmt.Sprint(status, body), status == 503
+	})
+	for _, c := range []struct {
+		host   string
+		status int
+		want   string
+	}{
+		{irisHost, 503, "InferenceService kserve-test/sklearn-iris has no ready revision yet"},
+		{"nobody.example.com", 404, `no InferenceService for host \"nobody.example.com\": hosts look like NAME.NAMESPACE.example.com or NAME-predictor.NAMESPACE.example.com`},
+	} {
+		status, h, body := w.get("http://"+w.addr+"/", c.host)
+		if diff := cmp.Diff(`{"error":"`+c.want+`"}`, body); diff != "" || status != c.status || h.Get("Content-Type") != "application/json" {
+			t.Errorf("%s: %d %s", c.host, status, diff)
+		}
+	}
+}
+
+func TestMetricsPerRevision(t *testing.T) {
+	w := newWorld(t)
+	w.pod(one, true, func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "bad", http.StatusInternalServerError) })
+	w.service(target(one, 100, ""))
+	eventually(t, "the Pod answers", func() (string, bool) {
+		status, _ := w.ask()
+		return fmt.Sprint(status), status == 500
+	})
+	w.get("http://"+w.addr+"/", "nobody")
+	labels := `namespace="kserve-test",revision="` + one + `"`
+	for _, want := range []string{
+		`serin_router_requests_total{code="5xx",` + labels + `} 1`,
+		`serin_router_request_duration_seconds_count{` + labels + `} 1`,
+		`serin_router_ready_pods{` + labels + `} 1`,
+		`serin_router_in_flight{` + labels + `} 0`,
+		`serin_router_held 0`,
+		`serin_router_refused_total{code="404"}`,
+	} {
+		eventually(t, "the metrics show "+want, func() (string, bool) {
+			_, _, body := w.get("http://"+w.admin+"/metrics", "")
+			return body, strings.Contains(body, want)
+		})
+	}
+	if err := w.services.Resource(v1beta1.Resource).Namespace("kserve-test").Delete(t.Context(), "sklearn-iris", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.pods.CoreV1().Pods("kserve-test").Delete(t.Context(), one+"-1", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the metrics forget the revision", func() (string, bool) {
+		_, _, body := w.get("http://"+w.admin+"/metrics", "")
+		return body, !strings.Contains(body, one)
+	})
+}
+
+func TestPromotionsUnderLoadLoseNoRequest(t *testing.T) {
+	w := newWorld(t)
+	w.pod(one, true, ok)
+	w.pod(two, true, ok)
+	w.service(target(one, 100, ""))
+	eventually(t, "the service answers", func() (string, bool) {
+		status, revision := w.ask()
+		return fmt.Sprint(status, revision), status == 200
+	})
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if status, revision := w.ask(); status != 200 {
+					t.Errorf("%d from %s", status, revision)
+					return
+				}
+			}
+		})
+	}
+	for i := range 50 {
+		to, from := one, two
+		if i%2 == 0 {
+			to, from = two, one
+		}
+		w.service(target(to, 100, ""), target(from, 0, "prev"))
+		eventually(t, "all traffic goes to "+to, func() (string, bool) {
+			_, revision := w.ask()
+			return revision, revision == to
+		})
+	}
+	close(done)
+	wg.Wait()
+}
+
+func TestStoppingLetsHeldRequestsEnd(t *testing.T) {
+	w := newWorld(t)
+	w.service(target(one, 100, ""))
+	eventually(t, "the service is known", func() (string, bool) {
+		_, err := w.router.view.Load().table.Route(irisHost, "")
+		return fmt.Sprint(err), err == nil
+	})
+	answered := make(chan int, 1)
+	go func() {
+		status, _ := w.ask()
+		answered <- status
+	}()
+	eventually(t, "the request is held", func() (string, bool) {
+		n := w.router.held.Load()
+		return fmt.Sprint(n), n == 1
+	})
+	stopped := make(chan struct{})
+	go func() {
+		w.stop()
+		close(stopped)
+	}()
+	eventually(t, "the router is not ready any more", func() (string, bool) {
+		status, _, body := w.get("http://"+w.admin+"/readyz", "")
+		return fmt.Sprint(status, body), status == 503
+	})
+	w.pod(one, true, ok)
+	if status := <-answered; status != 200 {
+		t.Errorf("the held request: %d", status)
+	}
+	<-stopped
 }
