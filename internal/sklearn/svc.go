@@ -8,7 +8,7 @@ import "math"
 type svc struct {
 	input
 	classes   []any
-	kernel    func(x, sv []float64) float64
+	kernel    kernel
 	vectors   Matrix    // support vectors, grouped by class
 	starts    []int     // of each class in vectors, and the end
 	dual      []float64 // (classes-1) x vectors
@@ -20,12 +20,12 @@ type svc struct {
 }
 
 func newSVC(a *attributes) step {
-	kernel := newKernel(a)
+	similarity := newKernel(a)
 	vectors := a.matrix("support_vectors_")
 	s := &svc{
 		input:     a.input(vectors.Cols),
 		classes:   a.labels(),
-		kernel:    kernel,
+		kernel:    similarity,
 		vectors:   vectors,
 		starts:    []int{0},
 		intercept: a.floats("_intercept_"),
@@ -52,36 +52,71 @@ func newSVC(a *attributes) step {
 	return s
 }
 
-func newKernel(a *attributes) func(x, y []float64) float64 {
-	kernel := a.text("rbf", "kernel")
-	if kernel == "linear" {
-		return dot
+// kernel fills dst with the similarity of a row to each support vector.
+type kernel func(dst, row []float64, vectors Matrix)
+
+func newKernel(a *attributes) kernel {
+	name := a.text("rbf", "kernel")
+	if name == "linear" {
+		return dots
 	}
 	gamma := a.number("_gamma")
-	switch kernel {
+	switch name {
 	case "rbf":
-		return func(x, y []float64) float64 {
-			sum := 0.0
-			for i, v := range x {
-				d := v - y[i]
-				sum += d * d
+		return func(dst, row []float64, vectors Matrix) {
+			distances(dst, row, vectors)
+			for i, d := range dst {
+				dst[i] = math.Exp(-gamma * d)
 			}
-			return math.Exp(-gamma * sum)
 		}
 	case "poly":
 		coef, degree := a.number("coef0"), a.number("degree")
 		a.require(degree >= 0 && degree < 1<<20, "the degree of the kernel is out of range")
-		return func(x, y []float64) float64 { return power(gamma*dot(x, y)+coef, int(degree)) }
+		return func(dst, row []float64, vectors Matrix) {
+			dots(dst, row, vectors)
+			for i, d := range dst {
+				dst[i] = power(gamma*d+coef, int(degree))
+			}
+		}
 	case "sigmoid":
 		coef := a.number("coef0")
-		return func(x, y []float64) float64 { return math.Tanh(gamma*dot(x, y) + coef) }
+		return func(dst, row []float64, vectors Matrix) {
+			dots(dst, row, vectors)
+			for i, d := range dst {
+				dst[i] = math.Tanh(gamma*d + coef)
+			}
+		}
 	}
-	a.failf("kernel %s is not supported; supported are linear, poly, rbf, sigmoid", quote(kernel))
+	a.failf("kernel %s is not supported; supported are linear, poly, rbf, sigmoid", quote(name))
 	return nil
 }
 
+func dots(dst, row []float64, vectors Matrix) {
+	rest := vectors.Data
+	for i := range dst {
+		dst[i] = dot(row, rest)
+		rest = rest[len(row):]
+	}
+}
+
+// distances squares them, too.
+func distances(dst, row []float64, vectors Matrix) {
+	rest := vectors.Data
+	for i := range dst {
+		sum := 0.0
+		for j, v := range rest[:len(row)] {
+			d := row[j] - v
+			sum += d * d
+		}
+		dst[i] = sum
+		rest = rest[len(row):]
+	}
+}
+
+// dot multiplies x with as many values of y.
 func dot(x, y []float64) float64 {
 	sum := 0.0
+	y = y[:len(x)] // spares the bounds checks below
 	for i, v := range x {
 		sum += v * y[i]
 	}
@@ -107,18 +142,16 @@ func (s *svc) hasProba() bool { return len(s.probA) > 0 }
 // pairwise returns libsvm's decision values: one for each pair i < j of
 // classes, positive for i.
 func (s *svc) pairwise(row []float64, buf *scratch) []float64 {
-	kernel := sized(&buf.kernel, s.vectors.Rows)
-	buf.kernel = kernel
-	for i := range kernel {
-		kernel[i] = s.kernel(row, s.vectors.Data[i*s.vectors.Cols:(i+1)*s.vectors.Cols])
-	}
+	similar := sized(&buf.kernel, s.vectors.Rows)
+	buf.kernel = similar
+	s.kernel(similar, row, s.vectors)
 	out := buf.pairs[:0]
 	n := len(s.classes)
 	for i := range n {
 		for j := i + 1; j < n; j++ {
 			sum := s.intercept[len(out)]
-			sum += s.weigh(kernel, j-1, i)
-			sum += s.weigh(kernel, i, j)
+			sum += s.weigh(similar, j-1, i)
+			sum += s.weigh(similar, i, j)
 			out = append(out, sum)
 		}
 	}
@@ -126,11 +159,11 @@ func (s *svc) pairwise(row []float64, buf *scratch) []float64 {
 	return out
 }
 
-// weigh sums the kernel values of a class with one row of coefficients.
-func (s *svc) weigh(kernel []float64, coef, class int) float64 {
+// weigh sums the similarities to a class with one row of coefficients.
+func (s *svc) weigh(similar []float64, coef, class int) float64 {
 	from, to := s.starts[class], s.starts[class+1]
 	offset := coef * s.vectors.Rows
-	return dot(kernel[from:to], s.dual[offset+from:offset+to])
+	return dot(similar[from:to], s.dual[offset+from:offset+to])
 }
 
 func (s *svc) predict(row []float64, buf *scratch) int {
