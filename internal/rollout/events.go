@@ -4,6 +4,7 @@ package rollout
 
 import (
 	"fmt"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -197,12 +198,9 @@ func share(weights []Weight, name string) (int64, bool) {
 
 // shares reads like "10% r2, 90% r1".
 func shares(weights []Weight) string {
-	var out string
-	for i, w := range weights {
-		if i > 0 {
-			out += ", "
-		}
-		out += fmt.Sprintf("%d%% %s", w.Percent, w.Revision)
+	var out []string
+	for _, w := range weights {
+		out = append(out, fmt.Sprintf("%d%% %s", w.Percent, w.Revision))
 	}
-	return out
+	return strings.Join(out, ", ")
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -44,6 +45,7 @@ func TestStories(t *testing.T) {
 }
 
 func playFile(t *testing.T, file string) {
+	t.Helper()
 	archive, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -123,13 +125,7 @@ func (w *world) happenTo(verb, number, rest string) error {
 	case "fail":
 		r.Health = Health{Failed: 1, Failure: &v1beta1.FailureInfo{Location: r.Name + "-pod", Reason: v1beta1.ModelLoadFailed, Message: rest, ExitCode: 1}}
 	case "delete":
-		w.revisions = append(w.revisions[:0:0], w.revisions...)
-		for i := range w.revisions {
-			if w.revisions[i].Number == n {
-				w.revisions = append(w.revisions[:i], w.revisions[i+1:]...)
-				break
-			}
-		}
+		w.revisions = slices.DeleteFunc(slices.Clone(w.revisions), func(r Revision) bool { return r.Number == n })
 	}
 	return nil
 }
