@@ -75,8 +75,10 @@ func TestSpellingsOfTheSameSpecHaveTheSameHash(t *testing.T) {
 		"quantities":     {`sklearn: {resources: {limits: {cpu: 1, memory: 1024Mi}}}`, `sklearn: {resources: {limits: {cpu: 1000m, memory: 1Gi}}}`},
 		"defaults":       {`sklearn: {}`, `{sklearn: {}, timeout: 300, containerConcurrency: 0}`},
 		"traffic":        {`sklearn: {}`, `{sklearn: {}, canaryTrafficPercent: 0, minReplicas: 3}`},
-		"control annotations": {`sklearn: {}`,
-			`{sklearn: {}, annotations: {serving.kserve.io/enable-tag-routing: "true", serving.kserve.io/stop: "true", autoscaling.knative.dev/target: "5", serin.dev/x: z}}`},
+		"control annotations": {
+			`sklearn: {}`,
+			`{sklearn: {}, annotations: {serving.kserve.io/enable-tag-routing: "true", serving.kserve.io/stop: "true", autoscaling.knative.dev/target: "5", serin.dev/x: z}}`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if a, b := Hash(predictor(t, pair[0])), Hash(predictor(t, pair[1])); a != b {

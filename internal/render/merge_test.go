@@ -16,28 +16,50 @@ import (
 func TestSpecsThatCannotBecomePods(t *testing.T) {
 	const sklearn = "model: {modelFormat: {name: sklearn}"
 	for _, c := range []struct{ name, predictor, want string }{
-		{"a template with a typing error", sklearn + `, args: ["--name={{.Nmae}}"]}`,
-			`expand "--name={{.Nmae}}": ` + errRefused.Error()},
-		{"a template that asks for what is not there", sklearn + `, args: ["--team={{.Labels.team}}"]}`,
-			`expand "--team={{.Labels.team}}": the service has no label "team"`},
-		{"a version for an image with a digest", sklearn + `, image: "i@sha256:0", runtimeVersion: "2"}`,
-			"runtimeVersion cannot replace the digest of image i@sha256:0: set predictor.model.image instead"},
-		{"our port", sklearn + `, ports: [{containerPort: 8012}]}`,
-			"container kserve-container listens on port 8012, which queue-proxy needs: choose another"},
-		{"our admin port", `containers: [{name: kserve-container, image: i}, {name: b, image: i, ports: [{containerPort: 8022}]}]`,
-			"container b listens on port 8022, which queue-proxy needs: choose another"},
-		{"our container", `containers: [{name: kserve-container, image: i}, {name: queue-proxy, image: i}]`,
-			"the container name queue-proxy is reserved: choose another"},
-		{"our init container", sklearn + `}, initContainers: [{name: storage-initializer, image: i}]`,
-			"the container name storage-initializer is reserved: choose another"},
-		{"our volume", sklearn + `}, volumes: [{name: kserve-provision-location}]`,
-			"the volume name kserve-provision-location is reserved: choose another"},
-		{"no claim", sklearn + `, storageUri: "pvc:///models"}`,
-			"storageUri pvc:///models names no claim: write pvc://CLAIM/PATH"},
-		{"no kserve-container", `containers: [{name: a, image: i}, {name: b, image: i}]`,
-			"name one of predictor.containers kserve-container: it takes the requests"},
-		{"nothing at all", `minReplicas: 1`,
-			"name one of predictor.containers kserve-container: it takes the requests"},
+		{
+			"a template with a typing error", sklearn + `, args: ["--name={{.Nmae}}"]}`,
+			`expand "--name={{.Nmae}}": ` + errRefused.Error(),
+		},
+		{
+			"a template that asks for what is not there", sklearn + `, args: ["--team={{.Labels.team}}"]}`,
+			`expand "--team={{.Labels.team}}": the service has no label "team"`,
+		},
+		{
+			"a version for an image with a digest", sklearn + `, image: "i@sha256:0", runtimeVersion: "2"}`,
+			"runtimeVersion cannot replace the digest of image i@sha256:0: set predictor.model.image instead",
+		},
+		{
+			"our port", sklearn + `, ports: [{containerPort: 8012}]}`,
+			"container kserve-container listens on port 8012, which queue-proxy needs: choose another",
+		},
+		{
+			"our admin port", `containers: [{name: kserve-container, image: i}, {name: b, image: i, ports: [{containerPort: 8022}]}]`,
+			"container b listens on port 8022, which queue-proxy needs: choose another",
+		},
+		{
+			"our container", `containers: [{name: kserve-container, image: i}, {name: queue-proxy, image: i}]`,
+			"the container name queue-proxy is reserved: choose another",
+		},
+		{
+			"our init container", sklearn + `}, initContainers: [{name: storage-initializer, image: i}]`,
+			"the container name storage-initializer is reserved: choose another",
+		},
+		{
+			"our volume", sklearn + `}, volumes: [{name: kserve-provision-location}]`,
+			"the volume name kserve-provision-location is reserved: choose another",
+		},
+		{
+			"no claim", sklearn + `, storageUri: "pvc:///models"}`,
+			"storageUri pvc:///models names no claim: write pvc://CLAIM/PATH",
+		},
+		{
+			"no kserve-container", `containers: [{name: a, image: i}, {name: b, image: i}]`,
+			"name one of predictor.containers kserve-container: it takes the requests",
+		},
+		{
+			"nothing at all", `minReplicas: 1`,
+			"name one of predictor.containers kserve-container: it takes the requests",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			isvc := &v1beta1.InferenceService{Spec: v1beta1.InferenceServiceSpec{Predictor: *predictor(t, "{"+c.predictor+"}")}}

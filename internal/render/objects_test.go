@@ -22,12 +22,21 @@ func TestDeploymentTellsTheAutoscaler(t *testing.T) {
 		in   Revision
 		want map[string]string
 	}{
-		{"active", Revision{Active: true, Min: 2, Max: 5, IdleSince: since},
-			map[string]string{"serin.dev/active": "true", "serin.dev/min-replicas": "2", "serin.dev/max-replicas": "5"}},
-		{"idle", Revision{Min: 1, IdleSince: since},
-			map[string]string{"serin.dev/active": "false", "serin.dev/idle-since": "2026-03-04T04:06:07Z", "serin.dev/min-replicas": "1", "serin.dev/max-replicas": "0"}},
-		{"never active", Revision{Min: 1},
-			map[string]string{"serin.dev/active": "false", "serin.dev/min-replicas": "1", "serin.dev/max-replicas": "0"}},
+		{
+			"active",
+			Revision{Active: true, Min: 2, Max: 5, IdleSince: since},
+			map[string]string{"serin.dev/active": "true", "serin.dev/min-replicas": "2", "serin.dev/max-replicas": "5"},
+		},
+		{
+			"idle",
+			Revision{Min: 1, IdleSince: since},
+			map[string]string{"serin.dev/active": "false", "serin.dev/idle-since": "2026-03-04T04:06:07Z", "serin.dev/min-replicas": "1", "serin.dev/max-replicas": "0"},
+		},
+		{
+			"never active",
+			Revision{Min: 1},
+			map[string]string{"serin.dev/active": "false", "serin.dev/min-replicas": "1", "serin.dev/max-replicas": "0"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.in.Name, c.in.Template = "r", &Template{}
