@@ -159,9 +159,9 @@ func restarts(v view, c *v1.Container) bool {
 		return false
 	case v1.RestartPolicyOnFailure:
 		return !ok
-	default:
-		return !ok || !isInit(v.pod, c.Name)
+	case v1.RestartPolicyAlways:
 	}
+	return !ok || !isInit(v.pod, c.Name)
 }
 
 // passed says whether an init container lets the next one begin.

@@ -202,3 +202,38 @@ func TestPhase(t *testing.T) {
 		})
 	}
 }
+
+func TestRestored(t *testing.T) {
+	isRunning := v1.ContainerState{Running: &v1.ContainerStateRunning{}}
+	done := v1.ContainerState{Terminated: &v1.ContainerStateTerminated{ExitCode: 0}}
+	for name, c := range map[string]struct {
+		policy v1.RestartPolicy
+		phase  v1.PodPhase
+		init   v1.ContainerState
+		main   v1.ContainerState
+		want   []string // what starts first
+		after  v1.PodPhase
+	}{
+		"a running Pod begins with its init containers": {v1.RestartPolicyAlways, v1.PodRunning, done, isRunning, []string{"i1"}, v1.PodPending},
+		"a Pod that may not restart has failed":         {v1.RestartPolicyNever, v1.PodRunning, done, isRunning, nil, v1.PodFailed},
+		"a Pod that completed unseen has succeeded":     {v1.RestartPolicyOnFailure, v1.PodRunning, done, done, nil, v1.PodSucceeded},
+		"a Pod that failed stays so":                    {v1.RestartPolicyAlways, v1.PodFailed, done, isRunning, nil, v1.PodFailed},
+		"a Pod that was new is new":                     {v1.RestartPolicyNever, v1.PodPending, isRunning, v1.ContainerState{}, []string{"i1"}, v1.PodPending},
+	} {
+		t.Run(name, func(t *testing.T) {
+			pod := testView(c.policy, nil).pod
+			pod.Status.Phase = c.phase
+			pod.Status.InitContainerStatuses = []v1.ContainerStatus{{Name: "i1", State: c.init}, {Name: "i2", State: done}}
+			for _, name := range []string{"a", "b"} {
+				pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, v1.ContainerStatus{Name: name, State: c.main})
+			}
+			v := restored(pod, now)
+			if diff := cmp.Diff(c.want, decide(v, now).start); diff != "" {
+				t.Error(diff)
+			}
+			if got := phase(v); got != c.after {
+				t.Errorf("phase %s, want %s", got, c.after)
+			}
+		})
+	}
+}

@@ -25,8 +25,13 @@ import (
 // helperEnv makes the test binary the program of test Pods.
 const helperEnv = "SERIN_NODE_TEST_HELPER"
 
+var term = make(chan os.Signal, 1)
+
 func TestMain(m *testing.M) {
 	if os.Getenv(helperEnv) != "" {
+		if last := os.Args[len(os.Args)-1]; strings.HasPrefix(last, "wait:") {
+			signal.Notify(term, syscall.SIGTERM) // before the first word that a test may wait for
+		}
 		for _, step := range os.Args[1:] {
 			if err := help(step); err != nil {
 				fmt.Fprintln(os.Stderr, err)
@@ -100,11 +105,9 @@ func help(step string) error {
 	return nil
 }
 
-// waitForTerm waits for SIGTERM, and then says arg.
+// waitForTerm waits for SIGTERM, and then says arg. It has to be the last step.
 func waitForTerm(arg string) error {
-	c := make(chan os.Signal, 1)
-	signal.Notify(c, syscall.SIGTERM)
-	<-c
+	<-term
 	if arg != "" {
 		fmt.Println(arg)
 	}

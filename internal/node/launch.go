@@ -80,7 +80,8 @@ func (w *worker) failed(name string, c container, failure *startError, now time.
 		w.event(v1.EventTypeWarning, reason, failure.Error())
 	}
 	c.waiting = why
-	c.retryAt = now.Add(min(time.Second<<min(c.tries, 5), 30*time.Second))
+	// The first tries come soon: what is missing is often about to be made.
+	c.retryAt = now.Add(min(100*time.Millisecond<<min(c.tries, 10), 30*time.Second))
 	c.tries++
 	w.view.containers[name] = c
 }

@@ -200,7 +200,7 @@ spec:
   terminationGracePeriodSeconds: 5
   containers: [{name: main, args: ["out:up", "wait:going down"]}]
 `)
-	c.pod(t, "web", "ready", isReady)
+	c.logs(t, "web/main", "up\n") // from here on it takes SIGTERM
 	body := c.stream(t, "/containerLogs/default/web/main?follow=true&timestamps=true")
 	c.remove(t, "web", 5)
 	data, err := io.ReadAll(body)

@@ -3,7 +3,6 @@
 package node
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -127,41 +126,6 @@ func (w *worker) message(name string, r *instance) string {
 		return r.log.lastWords()
 	}
 	return ""
-}
-
-// restored is what a node that just started knows of a Pod. Processes that ran under an earlier
-// node are gone; init containers do their work again, because what they made may be gone as well.
-func restored(pod *v1.Pod, now time.Time) view {
-	v := view{pod: pod, containers: map[string]container{}}
-	if settled(pod.Status.Phase) {
-		v.final, v.reason, v.message = pod.Status.Phase, pod.Status.Reason, pod.Status.Message
-		v.initialized = true
-	}
-	for _, s := range pod.Status.InitContainerStatuses {
-		c := restoredContainer(s, now)
-		if v.final == "" {
-			c.last, c.ended = cmp.Or(c.ended, c.last), nil
-		}
-		v.containers[s.Name] = c
-	}
-	for _, s := range pod.Status.ContainerStatuses {
-		v.containers[s.Name] = restoredContainer(s, now)
-	}
-	return v
-}
-
-func restoredContainer(s v1.ContainerStatus, now time.Time) container {
-	c := container{id: s.ContainerID, program: s.ImageID, restarts: s.RestartCount, last: s.LastTerminationState.Terminated}
-	switch {
-	case s.State.Terminated != nil:
-		c.ended = s.State.Terminated
-	case s.State.Running != nil:
-		c.ended = &v1.ContainerStateTerminated{
-			ExitCode: 137, Reason: "ContainerStatusUnknown", Message: "the node stopped while the container was running",
-			StartedAt: s.State.Running.StartedAt, FinishedAt: metav1.NewTime(now), ContainerID: s.ContainerID,
-		}
-	}
-	return c
 }
 
 // closing calls cancel when c is closed, until it is told to stop.

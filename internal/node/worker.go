@@ -162,7 +162,7 @@ func (w *worker) drain() {
 // refresh takes over what the watch saw. What the node decides itself, it does not read back.
 func (w *worker) refresh() {
 	pod := w.latest.Load().DeepCopy()
-	if w.lost.Load() && pod.DeletionTimestamp == nil {
+	if w.lost.Load() { // deleted by force: nobody waits for it any more
 		now, grace := metav1.Now(), int64(1)
 		pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = &now, &grace
 	}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package node
+
+import (
+	"cmp"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// restored is what a node that just started knows of a Pod. Processes that ran under an earlier
+// node are gone; init containers do their work again, because what they made may be gone as well.
+func restored(pod *v1.Pod, now time.Time) view {
+	v := view{pod: pod, containers: map[string]container{}}
+	for _, list := range [][]v1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
+		for _, s := range list {
+			v.containers[s.Name] = restoredContainer(s, now)
+		}
+	}
+	if settled(pod.Status.Phase) {
+		v.final, v.reason, v.message = pod.Status.Phase, pod.Status.Reason, pod.Status.Message
+	}
+	// A Pod of which nothing is started again has nothing to prepare.
+	v.initialized = true
+	if settled(phase(v)) {
+		return v
+	}
+	v.initialized = false
+	for _, s := range pod.Status.InitContainerStatuses {
+		c := v.containers[s.Name]
+		c.last, c.ended = cmp.Or(c.ended, c.last), nil
+		v.containers[s.Name] = c
+	}
+	return v
+}
+
+func restoredContainer(s v1.ContainerStatus, now time.Time) container {
+	c := container{id: s.ContainerID, program: s.ImageID, restarts: s.RestartCount, last: s.LastTerminationState.Terminated}
+	switch {
+	case s.State.Terminated != nil:
+		c.ended = s.State.Terminated
+	case s.State.Running != nil:
+		c.ended = &v1.ContainerStateTerminated{
+			ExitCode: 137, Reason: "ContainerStatusUnknown", Message: "the node stopped while the container was running",
+			StartedAt: s.State.Running.StartedAt, FinishedAt: metav1.NewTime(now), ContainerID: s.ContainerID,
+		}
+	}
+	return c
+}
