@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -40,23 +41,34 @@ func TestRenderedManifestsAreAccepted(t *testing.T) {
 		"ServingRuntime":        newServer(t, "servingruntimes.yaml"),
 		"ClusterServingRuntime": newServer(t, "clusterservingruntimes.yaml"),
 	}
-	shipped, err := filepath.Glob("../../internal/render/runtimes/*.yaml")
-	if err != nil || len(shipped) == 0 {
-		t.Fatalf("find the shipped runtimes: %v, error %v", shipped, err)
+	for _, doc := range slices.Concat(shippedRuntimes(t), goldens(t)) {
+		for manifest := range strings.SplitSeq(string(doc.Data), "---\n") {
+			var kind struct{ Kind string }
+			if err := yaml.Unmarshal([]byte(manifest), &kind); err != nil {
+				t.Fatalf("%s: %v", doc.Name, err)
+			}
+			for _, got := range servers[kind.Kind].create(t, manifest) {
+				t.Errorf("%s: %s", doc.Name, got)
+			}
+		}
 	}
-	var docs []txtar.File
-	for _, file := range shipped {
+}
+
+func shippedRuntimes(t *testing.T) (docs []txtar.File) {
+	t.Helper()
+	for _, file := range find(t, "../../internal/render/runtimes/*.yaml") {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		docs = append(docs, txtar.File{Name: file, Data: data})
 	}
-	goldens, err := filepath.Glob("../../internal/render/testdata/*.txtar")
-	if err != nil || len(goldens) == 0 {
-		t.Fatalf("find the goldens: %v, error %v", goldens, err)
-	}
-	for _, file := range goldens {
+	return docs
+}
+
+func goldens(t *testing.T) (docs []txtar.File) {
+	t.Helper()
+	for _, file := range find(t, "../../internal/render/testdata/*.txtar") {
 		ar, err := txtar.ParseFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -67,20 +79,16 @@ func TestRenderedManifestsAreAccepted(t *testing.T) {
 			}
 		}
 	}
-	for _, doc := range docs {
-		for manifest := range strings.SplitSeq(string(doc.Data), "---\n") {
-			var kind struct{ Kind string }
-			if err := yaml.Unmarshal([]byte(manifest), &kind); err != nil {
-				t.Fatalf("%s: %v", doc.Name, err)
-			}
-			if kind.Kind == "" {
-				continue // nothing between two separators
-			}
-			for _, got := range servers[kind.Kind].create(t, manifest) {
-				t.Errorf("%s: %s", doc.Name, got)
-			}
-		}
+	return docs
+}
+
+func find(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(pattern)
+	if err != nil || len(files) == 0 {
+		t.Fatalf("find %s: %d files, error %v", pattern, len(files), err)
 	}
+	return files
 }
 
 func TestGoodServicesAreAccepted(t *testing.T) {
