@@ -70,11 +70,11 @@ func runDemo(ctx context.Context, out io.Writer, keep bool) (err error) {
 		return err
 	}
 	f := upFlags{dir: dir, domain: "example.com", logLevel: "error"}
-	c, closeAll, err := f.config(ctx)
+	c, open, err := f.config(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeAll()) }()
+	defer func() { err = errors.Join(err, open.Close()) }()
 
 	fmt.Fprintln(out, "Starting a Kubernetes API, Serin's controller and its router on this machine ...")
 	start := time.Now()

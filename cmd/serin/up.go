@@ -55,11 +55,11 @@ next 'serin up' finds every service again. It listens on 127.0.0.1 only.`,
 
 func up(ctx context.Context, f upFlags, out io.Writer) (err error) {
 	start := time.Now()
-	c, closeAll, err := f.config(ctx)
+	c, open, err := f.config(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, closeAll()) }()
+	defer func() { err = errors.Join(err, open.Close()) }()
 	c.Progress = func(step string) { fmt.Fprintf(out, "  %5.1fs  %s\n", time.Since(start).Seconds(), step) }
 	c.Ready = func() {
 		fmt.Fprintln(out, "serin is up")
@@ -71,36 +71,26 @@ func up(ctx context.Context, f upFlags, out io.Writer) (err error) {
 
 // config reads the flags and opens what they name, so that what cannot work is
 // said before anything starts.
-func (f *upFlags) config(ctx context.Context) (c local.Config, closeAll func() error, err error) {
-	var open []io.Closer
-	closeAll = func() error {
-		var errs []error
-		for _, o := range open {
-			if err := o.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-				errs = append(errs, err)
-			}
-		}
-		return errors.Join(errs...)
-	}
+func (f *upFlags) config(ctx context.Context) (c local.Config, open closers, err error) {
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, closeAll())
+			err = errors.Join(err, open.Close())
 		}
 	}()
 	if f.dir == "" {
 		if f.dir, err = local.DefaultDir(); err != nil {
-			return c, nil, err
+			return c, open, err
 		}
 	}
 	if f.dir, err = filepath.Abs(f.dir); err != nil {
-		return c, nil, err
+		return c, open, err
 	}
 	if f.kubeconfig == "" {
 		f.kubeconfig = local.Kubeconfig(f.dir)
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
-		return c, nil, fmt.Errorf("--log-level %s: say debug, info, warn or error", f.logLevel)
+		return c, open, fmt.Errorf("--log-level %s: say debug, info, warn or error", f.logLevel)
 	}
 	c = local.Config{
 		Dir:        f.dir,
@@ -110,7 +100,7 @@ func (f *upFlags) config(ctx context.Context) (c local.Config, closeAll func() e
 		Log:        slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	}
 	if c.Programs, err = programs(); err != nil {
-		return c, nil, err
+		return c, open, err
 	}
 	for _, l := range []struct {
 		to   *net.Listener
@@ -126,7 +116,7 @@ func (f *upFlags) config(ctx context.Context) (c local.Config, closeAll func() e
 			continue
 		}
 		if *l.to, err = listen(ctx, l.port, l.flag); err != nil {
-			return c, nil, err
+			return c, open, err
 		}
 		open = append(open, *l.to)
 	}
@@ -137,12 +127,26 @@ func (f *upFlags) config(ctx context.Context) (c local.Config, closeAll func() e
 	default:
 		file, err := os.OpenFile(f.accessLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {
-			return c, nil, fmt.Errorf("open access log: %w", err)
+			return c, open, fmt.Errorf("open access log: %w", err)
 		}
 		open = append(open, file)
 		c.AccessLog = file
 	}
-	return c, closeAll, nil
+	return c, open, nil
+}
+
+// closers are open files and listeners.
+type closers []io.Closer
+
+// Close closes all that is not closed yet.
+func (cs closers) Close() error {
+	var errs []error
+	for _, c := range cs {
+		if err := c.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func listen(ctx context.Context, port int, flag string) (net.Listener, error) {
@@ -202,21 +206,11 @@ In another terminal:
 
   export KUBECONFIG=%s
   export INGRESS_HOST=%s INGRESS_PORT=%d
-  kubectl create namespace kserve-test
-  kubectl apply -n kserve-test -f - <<EOF
-  apiVersion: serving.kserve.io/v1beta1
-  kind: InferenceService
-  metadata:
-    name: sklearn-iris
-  spec:
-    predictor:
-      model:
-        modelFormat:
-          name: sklearn
-        storageUri: file://%s
-  EOF
-  kubectl get isvc -A --watch
+  kubectl apply -f %s
+  kubectl get isvc sklearn-iris --watch
+  curl -H "Host: sklearn-iris.default.%s" -d '{"instances": [[6.8, 2.8, 4.8, 1.4]]}' \
+    http://${INGRESS_HOST}:${INGRESS_PORT}/v1/models/sklearn-iris:predict
 
 Without kubectl: '%s kubectl' is the real one. Ctrl-C stops everything.
-`, f.kubeconfig, router.IP, router.Port, filepath.Join(f.dir, "examples", "iris"), os.Args[0])
+`, f.kubeconfig, router.IP, router.Port, local.Example(f.dir), f.domain, os.Args[0])
 }

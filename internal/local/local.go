@@ -73,6 +73,9 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	defer unlock()
+	if err := writeExample(c.Dir); err != nil {
+		return err
+	}
 	logs, err := kubernetesLog(c.Dir)
 	if err != nil {
 		return err

@@ -16,12 +16,14 @@ var first []byte
 //go:embed iris-2/model.joblib
 var second []byte
 
+// First and Second name the models within Bucket.
+const (
+	First  = "kfserving-examples/models/sklearn/1.0/model/model.joblib"
+	Second = "kfserving-examples/models/sklearn/1.0/model-2/model.joblib"
+)
+
 // Bucket is the tree bucket/object of a store that holds both models where the
 // walk-through looks for them.
 func Bucket() fs.FS {
-	const prefix = "kfserving-examples/models/sklearn/1.0/"
-	return fstest.MapFS{
-		prefix + "model/model.joblib":   {Data: first},
-		prefix + "model-2/model.joblib": {Data: second},
-	}
+	return fstest.MapFS{First: {Data: first}, Second: {Data: second}}
 }
