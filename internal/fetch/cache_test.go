@@ -74,6 +74,9 @@ func TestChangedObjectIsFetchedAgain(t *testing.T) {
 	dir, cacheDir := t.TempDir(), t.TempDir()
 	for _, content := range []string{"one", "two"} {
 		writeTree(t, dir, map[string]string{"model.joblib": content})
+		if err := os.Chtimes(filepath.Join(dir, "model.joblib"), blobTime, blobTime); err != nil {
+			t.Fatal(err)
+		}
 		want := map[string]string{"model.joblib": content}
 		if diff := cmp.Diff(want, mustFetch(t, cacheDir, dir)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)

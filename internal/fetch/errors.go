@@ -3,6 +3,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -121,7 +122,7 @@ func status(err error) (code int, detail string) {
 	var a *awshttp.ResponseError
 	switch {
 	case errors.As(err, &g):
-		return g.Code, g.Message
+		return g.Code, cmp.Or(g.Message, http.StatusText(g.Code))
 	case errors.As(err, &s):
 		return s.code, http.StatusText(s.code)
 	case errors.As(err, &o):

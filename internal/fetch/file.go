@@ -12,6 +12,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // fileSource is a file or folder of this machine.
@@ -85,11 +87,16 @@ func (s fileSource) object(name, full string, info fs.FileInfo) (object, error) 
 	if !info.Mode().IsRegular() {
 		return object{}, permanent(s.uri, name+" is not a regular file")
 	}
+	// Tools set modification times, to 1970 for one; nobody sets the time of the last status change.
+	var st unix.Stat_t
+	if err := unix.Stat(full, &st); err != nil {
+		return object{}, &fs.PathError{Op: "stat", Path: full, Err: err}
+	}
 	return object{
 		name:    name,
 		label:   full,
 		id:      "file://" + full,
-		version: info.ModTime().UTC().Format("2006-01-02T15:04:05.999999999"),
+		version: fmt.Sprintf("inode %d of %d.%09d", st.Ino, st.Ctim.Sec, st.Ctim.Nsec),
 		size:    info.Size(),
 		archive: archiveOf(name),
 		open:    func(context.Context, int64) (io.ReadCloser, error) { return os.Open(full) },
