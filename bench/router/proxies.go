@@ -160,17 +160,22 @@ http {
 	if err := p.run(cmd, addr); err != nil {
 		return nil, fmt.Errorf("start nginx: %w", err)
 	}
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid))
-	if err != nil {
-		return nil, err
-	}
 	pids := []int{cmd.Process.Pid}
-	for f := range strings.FieldsSeq(string(children)) {
-		var pid int
-		if _, err := fmt.Sscan(f, &pid); err != nil {
+	for deadline := time.Now().Add(startTimeout); len(pids) < 2; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("start nginx: no worker: %w", errTimeout)
+		}
+		children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", cmd.Process.Pid))
+		if err != nil {
 			return nil, err
 		}
-		pids = append(pids, pid)
+		for f := range strings.FieldsSeq(string(children)) {
+			pid, err := strconv.Atoi(f)
+			if err != nil {
+				return nil, err
+			}
+			pids = append(pids, pid)
+		}
 	}
 	return pids, nil
 }

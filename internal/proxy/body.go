@@ -16,8 +16,9 @@ import (
 type mover struct {
 	dst   *bufio.Writer
 	src   *bufio.Reader
-	plain bool  // chunks lose their frames: the client speaks HTTP/1.0
-	moved int64 // bytes of body, frames not counted
+	plain bool         // chunks lose their frames: the client speaks HTTP/1.0
+	wait  func() error // waits for the source's next byte; nil: by reading
+	moved int64        // bytes of body, frames not counted
 }
 
 // errFraming is a body whose frames make no sense. The connections of both
@@ -58,19 +59,30 @@ func (m *mover) exactly(n int64) error {
 	return nil
 }
 
-// next waits for up to limit bytes and returns what is there. It flushes
-// before it waits.
+// fill waits until something is there to be read. It flushes before it waits.
+func (m *mover) fill() error {
+	if m.src.Buffered() > 0 {
+		return nil
+	}
+	if err := m.flush(); err != nil {
+		return err
+	}
+	var err error
+	if m.wait != nil {
+		err = m.wait()
+	} else {
+		_, err = m.src.Peek(1)
+	}
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// next returns up to limit bytes that are there, after waiting for some.
 func (m *mover) next(limit int64) ([]byte, error) {
-	if m.src.Buffered() == 0 {
-		if err := m.flush(); err != nil {
-			return nil, err
-		}
-		if _, err := m.src.Peek(1); err != nil {
-			if errors.Is(err, io.EOF) {
-				err = io.ErrUnexpectedEOF
-			}
-			return nil, err
-		}
+	if err := m.fill(); err != nil {
+		return nil, err
 	}
 	b, _ := m.src.Peek(int(min(int64(m.src.Buffered()), limit))) // buffered, so it cannot fail
 	return b, nil
@@ -224,13 +236,10 @@ func (m *mover) trailers() error {
 	}
 }
 
-// line reads a line that must end in CRLF and returns it without. It flushes
-// before it waits.
+// line reads a line that must end in CRLF and returns it without.
 func (m *mover) line() ([]byte, error) {
-	if b, _ := m.src.Peek(m.src.Buffered()); bytes.IndexByte(b, '\n') < 0 {
-		if err := m.flush(); err != nil {
-			return nil, err
-		}
+	if err := m.fill(); err != nil {
+		return nil, err
 	}
 	line, err := m.src.ReadSlice('\n')
 	if errors.Is(err, io.EOF) {

@@ -139,26 +139,53 @@ func (x *exchange) connect(fresh bool) error {
 	}
 }
 
-// awaitResponse waits for the response's first byte. When that takes longer
-// than usual, it watches the client too.
+// awaitResponse waits for the response's first byte, and sees to it that the
+// rest of the head comes in time too.
 func (x *exchange) awaitResponse() error {
 	limit := x.r.Start.Add(x.r.Target.timeout())
-	soon := x.r.Start.Add(patience)
-	if soon.After(limit) || x.streams {
-		soon = limit
-	}
-	if err := x.up.SetReadDeadline(soon); err != nil {
+	if err := x.await(x.r.Start, limit); err != nil {
 		return err
 	}
-	_, err := x.up.br.Peek(1)
-	if !errors.Is(err, os.ErrDeadlineExceeded) || soon.Equal(limit) {
+	if b, _ := x.up.br.Peek(x.up.br.Buffered()); !bytes.Contains(b, []byte("\r\n\r\n")) {
+		return x.up.SetReadDeadline(limit)
+	}
+	return nil
+}
+
+// awaitBody waits for more of the response's body, however long it takes.
+func (x *exchange) awaitBody() error {
+	if err := x.await(time.Now(), time.Time{}); err != nil {
 		return err
+	}
+	return x.up.SetReadDeadline(time.Time{})
+}
+
+// await waits for a byte from the target until limit, if there is one. When
+// that takes longer than usual, it watches the client too.
+func (x *exchange) await(now, limit time.Time) error {
+	for {
+		soon := now.Add(patience)
+		if !limit.IsZero() && soon.After(limit) {
+			soon = limit
+		}
+		if err := x.up.SetReadDeadline(soon); err != nil {
+			return err
+		}
+		_, err := x.up.br.Peek(1)
+		if !errors.Is(err, os.ErrDeadlineExceeded) || soon.Equal(limit) {
+			return err
+		}
+		if !x.upload.running() { // which would notice when the client leaves
+			break
+		}
+		now = soon
 	}
 	if err := x.up.SetReadDeadline(limit); err != nil {
 		return err
 	}
-	stop := context.AfterFunc(x.context(), func() { _ = x.up.SetReadDeadline(longAgo) }) // wakes Peek
-	_, err = x.up.br.Peek(1)
+	up := x.up
+	stop := context.AfterFunc(x.context(), func() { _ = up.Close() }) // wakes Peek
+	_, err := up.br.Peek(1)
 	stop()
 	if !x.unwatch() {
 		return errClientGone
@@ -200,10 +227,10 @@ func (x *exchange) respond() bool {
 		x.tunnel()
 		return false
 	}
-	if framing < 0 || framing > x.up.br.Buffered() {
-		_ = x.up.SetReadDeadline(time.Time{}) // a failure shows in the next read
-	}
 	m := mover{dst: x.bw, src: x.up.br, plain: x.http10}
+	if framing < 0 || framing > x.up.br.Buffered() {
+		m.wait = x.awaitBody
+	}
 	err = m.body(framing)
 	if err == nil {
 		err = m.flush()
@@ -330,18 +357,26 @@ func (x *exchange) endUpload(wait bool) bool {
 	return false
 }
 
-// clientFailed reports whether the upload ended because of the client.
-func (u *upload) clientFailed() bool {
+// running reports whether the upload goes on.
+func (u *upload) running() bool {
 	if u == nil {
 		return false
 	}
 	select {
 	case <-u.done:
-		w := writeError{}
-		return u.err != nil && !errors.As(u.err, &w)
+		return false
 	default:
+		return true
+	}
+}
+
+// clientFailed reports whether the upload ended because of the client.
+func (u *upload) clientFailed() bool {
+	if u == nil || u.running() {
 		return false
 	}
+	w := writeError{}
+	return u.err != nil && !errors.As(u.err, &w)
 }
 
 // tunnel joins the two connections after an upgrade until both sides end.

@@ -376,3 +376,34 @@ func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
 		}
 	}
 }
+
+func TestAClientThatLeavesASilentStreamEndsIt(t *testing.T) {
+	versions(t, func(t *testing.T, c *http.Client) {
+		for _, body := range []io.Reader{http.NoBody, io.MultiReader(strings.NewReader("streamed"))} {
+			left := make(chan struct{})
+			policy := &fixed{targets: []proxy.Target{backend(t, func(w http.ResponseWriter, r *http.Request) {
+				_, _ = io.Copy(io.Discard, r.Body)
+				fmt.Fprint(w, "hello")
+				_ = http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+				close(left)
+			})}}
+			addr, _ := start(t, proxy.Config{Policy: policy})
+			ctx, cancel := context.WithCancel(t.Context())
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+addr, body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			response, err := c.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(response.Body, make([]byte, 5)); err != nil {
+				t.Error(err)
+			}
+			cancel()
+			_ = response.Body.Close()
+			<-left
+		}
+	})
+}
