@@ -100,7 +100,7 @@ func TestAutoscaler(t *testing.T) {
 func owns(d *appsv1.Deployment) bool {
 	for _, f := range d.ManagedFields {
 		if f.Manager == "serin-autoscaler" {
-			return string(f.FieldsV1.Raw) == `{"f:spec":{"f:replicas":{}}}`
+			return f.FieldsV1.GetRawString() == `{"f:spec":{"f:replicas":{}}}`
 		}
 	}
 	return false

@@ -200,8 +200,7 @@ func (r *reconciler) resolve(ctx context.Context, w *world) error {
 		return fmt.Errorf("list runtimes: %w", err)
 	}
 	t, err := render.Resolve(w.service, runtimes.Items, cluster.Items, r.Render)
-	var invalid *render.Invalid
-	if errors.As(err, &invalid) {
+	if invalid, ok := errors.AsType[*render.Invalid](err); ok {
 		w.invalid = &rollout.Invalid{Reason: invalid.Reason, Message: invalid.Message}
 		return nil
 	}
