@@ -74,8 +74,8 @@ func (w writer) applyObject(ctx context.Context, o wanted) error {
 }
 
 // createRecord makes a ControllerRevision. If there is one of that name, it is
-// this one, which the cache did not show yet, or it is another: of a decision
-// that this one did not know of, or of a deleted service of the same name.
+// ours and the cache does not show it yet, so that the decision is outdated, or
+// it is of a deleted service of the same name.
 func (w writer) createRecord(ctx context.Context, ac *appsv1ac.ControllerRevisionApplyConfiguration) error {
 	var record, existing appsv1.ControllerRevision
 	b, err := json.Marshal(ac)
@@ -92,12 +92,10 @@ func (w writer) createRecord(ctx context.Context, ac *appsv1ac.ControllerRevisio
 	if err := w.api.Get(ctx, client.ObjectKeyFromObject(&record), &existing); err != nil {
 		return wrap("read", ac, err)
 	}
-	owner := metav1.GetControllerOf(&existing)
-	if owner == nil || owner.UID != record.OwnerReferences[0].UID ||
-		existing.Labels[v1beta1.LabelTemplateHash] != record.Labels[v1beta1.LabelTemplateHash] {
-		return fmt.Errorf("create %s: there is another one of that name", describe(ac))
+	if owner := metav1.GetControllerOf(&existing); owner == nil || owner.UID != record.OwnerReferences[0].UID {
+		return fmt.Errorf("create %s: somebody else has one of that name", describe(ac))
 	}
-	return nil
+	return apierrors.NewConflict(appsv1.Resource("controllerrevisions"), record.Name, err)
 }
 
 // prune deletes the revisions that are no longer kept. It is rare, so it makes
