@@ -5,19 +5,21 @@ package rollout
 import "fmt"
 
 // N is the revision of the current spec, R the last that had all the traffic,
-// P the one before R, c the canaryTrafficPercent.
+// P the one before R, c the canaryTrafficPercent. Numbers are those of rules.
 //
-//	          rule 3            rule 7, N ready
-//	nothing ----------> R = N <-----------------+
-//	                      | new template        |
-//	                      v                     | c absent or 100
-//	              N starts, 100 R ---------> c N, (100-c) R
-//	              (rules 8, 10)    N ready      |        ^
-//	                      ^        (rule 9)     | c = 0  | c > 0
-//	  c < 100 after       |                     v        |
-//	  a full rollout      |                 0 N, 100 R --+
-//	  (rules 4, 5):       |
-//	  R = P --------------+
+//	nothing was ever ready (2)
+//	    |
+//	    | 3: N ready
+//	    v
+//	100 R, N = R ----- new template ------> 100 R, N starts (8, 10)
+//	    |  ^                                   |    |      ^
+//	    |  |    7: N ready, c absent or 100    |    |      |
+//	    |  +-----------------------------------+    |      | 10: N not ready
+//	    |  |                         9: N ready,    |      |
+//	    |  |                            c < 100     v      |
+//	    |  +--- 7: c absent or 100 ---------- c N, (100-c) R
+//	    |                                           ^
+//	    +--- 4, 5: c < 100 and P ready: R = P ------+
 
 // rule is one row of the table. It answers if it applies.
 type rule struct {
