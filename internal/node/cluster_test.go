@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -79,9 +79,9 @@ func (c *cluster) startNode(t *testing.T) {
 }
 
 // create makes a Pod from YAML, bound to the node and with the defaults that matter.
-func (c *cluster) create(t *testing.T, manifest string) *v1.Pod {
+func (c *cluster) create(t *testing.T, manifest string) *corev1.Pod {
 	t.Helper()
-	pod := &v1.Pod{}
+	pod := &corev1.Pod{}
 	if err := yaml.UnmarshalStrict([]byte(manifest), pod); err != nil {
 		t.Fatal(err)
 	}
@@ -89,9 +89,9 @@ func (c *cluster) create(t *testing.T, manifest string) *v1.Pod {
 		pod.Name = "web"
 	}
 	pod.Namespace, pod.UID, pod.Spec.NodeName = "default", types.UID("uid-"+pod.Name), "serin"
-	for _, list := range [][]v1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range list {
-			list[i].TerminationMessagePath = v1.TerminationMessagePathDefault
+			list[i].TerminationMessagePath = corev1.TerminationMessagePathDefault
 			if list[i].Image == "" {
 				list[i].Image = "test/helper"
 			}
@@ -105,9 +105,9 @@ func (c *cluster) create(t *testing.T, manifest string) *v1.Pod {
 }
 
 // pod waits until the Pod is as wanted.
-func (c *cluster) pod(t *testing.T, name, what string, wanted func(*v1.Pod) bool) *v1.Pod {
+func (c *cluster) pod(t *testing.T, name, what string, wanted func(*corev1.Pod) bool) *corev1.Pod {
 	t.Helper()
-	var pod *v1.Pod
+	var pod *corev1.Pod
 	eventually(t, fmt.Sprintf("pod %s: %s", name, what), func() (bool, string) {
 		var err error
 		pod, err = c.client.CoreV1().Pods("default").Get(t.Context(), name, metav1.GetOptions{})
@@ -209,7 +209,7 @@ func eventually(t *testing.T, what string, check func() (bool, string)) {
 	}
 }
 
-func shown(pod *v1.Pod) string {
+func shown(pod *corev1.Pod) string {
 	data, err := json.MarshalIndent(pod.Status, "", " ")
 	if err != nil {
 		return err.Error()
@@ -217,24 +217,24 @@ func shown(pod *v1.Pod) string {
 	return string(data)
 }
 
-func isReady(pod *v1.Pod) bool {
-	return conditionStatus(pod.Status.Conditions, v1.PodReady) == v1.ConditionTrue
+func isReady(pod *corev1.Pod) bool {
+	return conditionStatus(pod.Status.Conditions, corev1.PodReady) == corev1.ConditionTrue
 }
 
-func inPhase(p v1.PodPhase) func(*v1.Pod) bool {
-	return func(pod *v1.Pod) bool { return pod.Status.Phase == p }
+func inPhase(p corev1.PodPhase) func(*corev1.Pod) bool {
+	return func(pod *corev1.Pod) bool { return pod.Status.Phase == p }
 }
 
 // waitsFor says whether the first container waits for that reason.
-func waitsFor(reason string) func(*v1.Pod) bool {
-	return func(pod *v1.Pod) bool {
+func waitsFor(reason string) func(*corev1.Pod) bool {
+	return func(pod *corev1.Pod) bool {
 		s := pod.Status.ContainerStatuses
 		return len(s) > 0 && s[0].State.Waiting != nil && s[0].State.Waiting.Reason == reason
 	}
 }
 
 // touch makes an empty file in a volume of a Pod.
-func (c *cluster) touch(t *testing.T, pod *v1.Pod, name string) {
+func (c *cluster) touch(t *testing.T, pod *corev1.Pod, name string) {
 	t.Helper()
 	if err := os.WriteFile(podDirOf(c.dir, pod.UID).volume(name), nil, 0o600); err != nil {
 		t.Fatal(err)

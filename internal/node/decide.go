@@ -5,7 +5,7 @@ package node
 import (
 	"time"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // container is what the node knows of one container of a Pod.
@@ -15,12 +15,12 @@ import (
 //	    ^  \            ^                         |  |
 //	    |   waiting     '---- after a back-off ---'  '--> stays so, if the restart policy says so
 type container struct {
-	running  *v1.ContainerStateRunning    // set while its process runs
-	ended    *v1.ContainerStateTerminated // how its process ended, until the next one runs
-	last     *v1.ContainerStateTerminated // how the process before that ended
-	waiting  v1.ContainerStateWaiting     // why the latest try to start it failed
-	retryAt  time.Time                    // no new try before this
-	tries    int                          // failed tries in a row
+	running  *corev1.ContainerStateRunning    // set while its process runs
+	ended    *corev1.ContainerStateTerminated // how its process ended, until the next one runs
+	last     *corev1.ContainerStateTerminated // how the process before that ended
+	waiting  corev1.ContainerStateWaiting     // why the latest try to start it failed
+	retryAt  time.Time                        // no new try before this
+	tries    int                              // failed tries in a row
 	backoff  backoff
 	id       string
 	program  string
@@ -31,11 +31,11 @@ type container struct {
 
 // view is one Pod as the decisions see it: what is wanted and what is.
 type view struct {
-	pod         *v1.Pod
+	pod         *corev1.Pod
 	containers  map[string]container // init containers included
 	initialized bool                 // the init containers have done their work
 	halting     bool                 // the node is going down
-	final       v1.PodPhase          // Succeeded or Failed, once that is settled
+	final       corev1.PodPhase      // Succeeded or Failed, once that is settled
 	reason      string               // why it failed as a whole
 	message     string
 }
@@ -90,7 +90,7 @@ func (p *plan) run(v view, now time.Time) {
 }
 
 // keep starts a container that should run and does not, now or when its back-off is over.
-func (p *plan) keep(v view, c *v1.Container, now time.Time) {
+func (p *plan) keep(v view, c *corev1.Container, now time.Time) {
 	s := v.containers[c.Name]
 	if s.running != nil || (s.ended != nil && !restarts(v, c)) {
 		return
@@ -145,7 +145,7 @@ func (s container) startAt() time.Time {
 }
 
 // restarts says whether a container that ended is started again.
-func restarts(v view, c *v1.Container) bool {
+func restarts(v view, c *corev1.Container) bool {
 	if v.pod.DeletionTimestamp != nil || v.final != "" {
 		return false
 	}
@@ -155,17 +155,17 @@ func restarts(v view, c *v1.Container) bool {
 	end := v.containers[c.Name].ended
 	ok := end != nil && end.ExitCode == 0
 	switch v.pod.Spec.RestartPolicy {
-	case v1.RestartPolicyNever:
+	case corev1.RestartPolicyNever:
 		return false
-	case v1.RestartPolicyOnFailure:
+	case corev1.RestartPolicyOnFailure:
 		return !ok
-	case v1.RestartPolicyAlways:
+	case corev1.RestartPolicyAlways:
 	}
 	return !ok || !isInit(v.pod, c.Name)
 }
 
 // passed says whether an init container lets the next one begin.
-func passed(c *v1.Container, s container) bool {
+func passed(c *corev1.Container, s container) bool {
 	if sidecar(c) {
 		return s.running != nil && s.started
 	}
@@ -173,7 +173,7 @@ func passed(c *v1.Container, s container) bool {
 }
 
 // phase is the Pod's state in one word.
-func phase(v view) v1.PodPhase {
+func phase(v view) corev1.PodPhase {
 	if v.final != "" {
 		return v.final
 	}
@@ -181,39 +181,39 @@ func phase(v view) v1.PodPhase {
 		for i := range v.pod.Spec.InitContainers {
 			c := &v.pod.Spec.InitContainers[i]
 			if s := v.containers[c.Name]; s.ended != nil && s.ended.ExitCode != 0 && !restarts(v, c) {
-				return v1.PodFailed
+				return corev1.PodFailed
 			}
 		}
-		return v1.PodPending
+		return corev1.PodPending
 	}
-	result := v1.PodSucceeded
+	result := corev1.PodSucceeded
 	active := false
 	for i := range v.pod.Spec.Containers {
 		c := &v.pod.Spec.Containers[i]
 		s := v.containers[c.Name]
 		switch {
 		case s.running == nil && s.ended == nil && s.last == nil:
-			return v1.PodPending
+			return corev1.PodPending
 		case s.ended == nil || restarts(v, c):
 			active = true
 		case s.ended.ExitCode != 0:
-			result = v1.PodFailed
+			result = corev1.PodFailed
 		}
 	}
 	if active {
-		return v1.PodRunning
+		return corev1.PodRunning
 	}
 	return result
 }
 
-func settled(p v1.PodPhase) bool { return p == v1.PodSucceeded || p == v1.PodFailed }
+func settled(p corev1.PodPhase) bool { return p == corev1.PodSucceeded || p == corev1.PodFailed }
 
 // sidecar says whether an init container keeps running beside the others.
-func sidecar(c *v1.Container) bool {
-	return c.RestartPolicy != nil && *c.RestartPolicy == v1.ContainerRestartPolicyAlways
+func sidecar(c *corev1.Container) bool {
+	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }
 
-func isInit(pod *v1.Pod, name string) bool {
+func isInit(pod *corev1.Pod, name string) bool {
 	for i := range pod.Spec.InitContainers {
 		if pod.Spec.InitContainers[i].Name == name {
 			return true
@@ -223,7 +223,7 @@ func isInit(pod *v1.Pod, name string) bool {
 }
 
 // deadline is when the Pod has been active for as long as it may; zero is never.
-func deadline(pod *v1.Pod) time.Time {
+func deadline(pod *corev1.Pod) time.Time {
 	if pod.Spec.ActiveDeadlineSeconds == nil || pod.Status.StartTime == nil {
 		return time.Time{}
 	}

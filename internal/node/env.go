@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/kubernetes/third_party/forked/golang/expansion"
@@ -17,13 +17,13 @@ import (
 
 // source reads the objects that a Pod's environment and volumes are made of.
 type source interface {
-	configMap(name string) (*v1.ConfigMap, error)
-	secret(name string) (*v1.Secret, error)
+	configMap(name string) (*corev1.ConfigMap, error)
+	secret(name string) (*corev1.Secret, error)
 }
 
 // environment is the environment of one container as its Pod spells it: variables of the node in
 // given, then envFrom, then env. Paths are still those of the container.
-func environment(pod *v1.Pod, c *v1.Container, given map[string]string, capacity v1.ResourceList, src source) (map[string]string, error) {
+func environment(pod *corev1.Pod, c *corev1.Container, given map[string]string, capacity corev1.ResourceList, src source) (map[string]string, error) {
 	result := maps.Clone(given)
 	for _, from := range c.EnvFrom {
 		values, err := envFrom(from, src)
@@ -54,7 +54,7 @@ func environment(pod *v1.Pod, c *v1.Container, given map[string]string, capacity
 	return result, nil
 }
 
-func envFrom(from v1.EnvFromSource, src source) (map[string]string, error) {
+func envFrom(from corev1.EnvFromSource, src source) (map[string]string, error) {
 	switch {
 	case from.ConfigMapRef != nil:
 		cm, err := src.configMap(from.ConfigMapRef.Name)
@@ -81,7 +81,7 @@ func envFrom(from v1.EnvFromSource, src source) (map[string]string, error) {
 }
 
 // envValue resolves one valueFrom; ok is false for an optional key that does not exist.
-func envValue(pod *v1.Pod, c *v1.Container, from *v1.EnvVarSource, capacity v1.ResourceList, src source) (value string, ok bool, err error) {
+func envValue(pod *corev1.Pod, c *corev1.Container, from *corev1.EnvVarSource, capacity corev1.ResourceList, src source) (value string, ok bool, err error) {
 	switch {
 	case from.FieldRef != nil:
 		value, err = fieldValue(pod, from.FieldRef.FieldPath)
@@ -127,7 +127,7 @@ func absent(err error, optional *bool) bool {
 }
 
 // fieldValue reads a field of the downward API.
-func fieldValue(pod *v1.Pod, field string) (string, error) {
+func fieldValue(pod *corev1.Pod, field string) (string, error) {
 	if name, key, ok := subscript(field); ok {
 		switch name {
 		case "metadata.labels":
@@ -182,7 +182,7 @@ func keyValues(m map[string]string) string {
 
 // resourceValue is a request or limit of a container, rounded up to whole divisors. A limit that
 // is not set is all that the node has.
-func resourceValue(pod *v1.Pod, container string, ref *v1.ResourceFieldSelector, capacity v1.ResourceList) (string, error) {
+func resourceValue(pod *corev1.Pod, container string, ref *corev1.ResourceFieldSelector, capacity corev1.ResourceList) (string, error) {
 	if ref.ContainerName != "" {
 		container = ref.ContainerName
 	}
@@ -195,11 +195,11 @@ func resourceValue(pod *v1.Pod, container string, ref *v1.ResourceFieldSelector,
 	switch kind {
 	case "limits":
 		var ok bool
-		if quantity, ok = c.Resources.Limits[v1.ResourceName(name)]; !ok {
-			quantity = capacity[v1.ResourceName(name)]
+		if quantity, ok = c.Resources.Limits[corev1.ResourceName(name)]; !ok {
+			quantity = capacity[corev1.ResourceName(name)]
 		}
 	case "requests":
-		quantity = c.Resources.Requests[v1.ResourceName(name)]
+		quantity = c.Resources.Requests[corev1.ResourceName(name)]
 	default:
 		return "", fmt.Errorf("the resource %q is not available", ref.Resource)
 	}
@@ -208,15 +208,15 @@ func resourceValue(pod *v1.Pod, container string, ref *v1.ResourceFieldSelector,
 		divisor = resource.MustParse("1")
 	}
 	value, by := quantity.Value(), divisor.Value()
-	if name == string(v1.ResourceCPU) {
+	if name == string(corev1.ResourceCPU) {
 		value, by = quantity.MilliValue(), divisor.MilliValue()
 	}
 	return strconv.FormatInt((value+by-1)/by, 10), nil
 }
 
 // specOf finds a container of any kind by name.
-func specOf(pod *v1.Pod, name string) *v1.Container {
-	for _, list := range [][]v1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+func specOf(pod *corev1.Pod, name string) *corev1.Container {
+	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range list {
 			if list[i].Name == name {
 				return &list[i]

@@ -87,7 +87,7 @@ func help(step string) error {
 		}
 		os.Exit(n)
 	case "child": // a process that leaves the group and holds a port
-		cmd := exec.Command(os.Args[0], "serve:"+arg) //nolint:noctx // it is meant to outlive its parent
+		cmd := exec.Command(os.Args[0], "serve:"+arg)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		return cmd.Start()
 	case "stubborn":
@@ -116,7 +116,7 @@ func waitForTerm(arg string) error {
 
 // healthServer answers gRPC health checks of the service "models".
 func healthServer(port string) error {
-	listener, err := net.Listen("tcp", net.JoinHostPort(os.Getenv("POD_IP"), port)) //nolint:noctx // a test program
+	listener, err := net.Listen("tcp", net.JoinHostPort(os.Getenv("POD_IP"), port))
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func healthServer(port string) error {
 // helperServer answers /health with what the last PUT to it said (200 at first), and prints the
 // path of every other request.
 func helperServer(port string) error {
-	listener, err := net.Listen("tcp", net.JoinHostPort(os.Getenv("POD_IP"), port)) //nolint:noctx // a test program
+	listener, err := net.Listen("tcp", net.JoinHostPort(os.Getenv("POD_IP"), port))
 	if err != nil {
 		return err
 	}

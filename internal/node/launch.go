@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/kubernetes/third_party/forked/golang/expansion"
 )
@@ -49,14 +49,14 @@ func (w *worker) start(ctx context.Context, name string) {
 	if c.ended != nil {
 		c.last, c.backoff = c.ended, c.backoff.restarted(now)
 	}
-	c.ended, c.waiting, c.retryAt, c.tries = nil, v1.ContainerStateWaiting{}, time.Time{}, 0
-	c.running = &v1.ContainerStateRunning{StartedAt: metav1.NewTime(r.startedAt)}
+	c.ended, c.waiting, c.retryAt, c.tries = nil, corev1.ContainerStateWaiting{}, time.Time{}, 0
+	c.running = &corev1.ContainerStateRunning{StartedAt: metav1.NewTime(r.startedAt)}
 	c.id, c.program, c.restarts = "serin://"+uuid.NewString(), r.cmd.Path, restarts
 	c.started, c.ready = false, false
 	w.view.containers[name] = c
 	w.runs[name] = r
 	w.log.Info("container started", "container", name, "pid", r.cmd.Process.Pid, "restarts", restarts)
-	w.event(v1.EventTypeNormal, "Started", fmt.Sprintf("Started container %s (%s)", name, r.cmd.Path))
+	w.event(corev1.EventTypeNormal, "Started", fmt.Sprintf("Started container %s (%s)", name, r.cmd.Path))
 	w.others.Go(func() {
 		<-r.done
 		w.post(func() { w.exited(name, r) })
@@ -70,14 +70,14 @@ func (w *worker) start(ctx context.Context, name string) {
 
 // failed notes a failed start. The event comes once per reason, not once per try.
 func (w *worker) failed(name string, c container, failure *startError, now time.Time) {
-	why := v1.ContainerStateWaiting{Reason: failure.reason, Message: failure.Error()}
+	why := corev1.ContainerStateWaiting{Reason: failure.reason, Message: failure.Error()}
 	if c.waiting != why {
 		w.log.Info("container not started", "container", name, "reason", failure.reason, "err", failure.err)
 		reason := "Failed"
 		if failure.reason == reasonVolumes {
 			reason = "FailedMount"
 		}
-		w.event(v1.EventTypeWarning, reason, failure.Error())
+		w.event(corev1.EventTypeWarning, reason, failure.Error())
 	}
 	c.waiting = why
 	// The first tries come soon: what is missing is often about to be made.
@@ -87,7 +87,7 @@ func (w *worker) failed(name string, c container, failure *startError, now time.
 }
 
 // launch makes all that a container needs and starts its process.
-func (w *worker) launch(ctx context.Context, c *v1.Container, restarts int32) (*instance, *startError) {
+func (w *worker) launch(ctx context.Context, c *corev1.Container, restarts int32) (*instance, *startError) {
 	if w.volumes.dirs == nil {
 		if err := w.makeVolumes(ctx); err != nil {
 			return nil, &startError{reasonVolumes, err}
@@ -116,7 +116,7 @@ func (w *worker) launch(ctx context.Context, c *v1.Container, restarts int32) (*
 }
 
 // prepare computes the process of a container.
-func (w *worker) prepare(ctx context.Context, c *v1.Container) (s setting, argv []string, failure *startError) {
+func (w *worker) prepare(ctx context.Context, c *corev1.Container) (s setting, argv []string, failure *startError) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	pod := w.view.pod
@@ -210,9 +210,9 @@ func (w *worker) begun(name string, r *instance) {
 }
 
 // watch runs a probe in the background; act gets its judgements in the worker's goroutine.
-func (w *worker) watch(name string, r *instance, kind string, p *v1.Probe, act func(judgement)) {
+func (w *worker) watch(name string, r *instance, kind string, p *corev1.Probe, act func(judgement)) {
 	complain := func(why string) {
-		w.event(v1.EventTypeWarning, "Unhealthy", fmt.Sprintf("%s probe of container %s failed: %s", kind, name, why))
+		w.event(corev1.EventTypeWarning, "Unhealthy", fmt.Sprintf("%s probe of container %s failed: %s", kind, name, why))
 	}
 	w.others.Go(func() {
 		w.node.watchProbe(r.ctx, r.target, p, kind != "Liveness", complain, func(j judgement) bool {
@@ -233,7 +233,7 @@ func (w *worker) change(name string, f func(*container)) {
 }
 
 // probeGrace is the grace period of a container that a probe gives up.
-func (w *worker) probeGrace(p *v1.Probe) time.Duration {
+func (w *worker) probeGrace(p *corev1.Probe) time.Duration {
 	if p.TerminationGracePeriodSeconds != nil {
 		return time.Duration(*p.TerminationGracePeriodSeconds) * time.Second
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -28,13 +28,13 @@ spec:
   - {name: main, terminationMessagePolicy: FallbackToLogsOnError, args: ["out:first", "err:no such model", "exit:3"]}
   - {name: killed, command: [/bin/sh, -c, "kill -KILL $$$$"]}
 `)
-	good := c.pod(t, "good", "succeeded", inPhase(v1.PodSucceeded))
-	bad := c.pod(t, "bad", "failed", inPhase(v1.PodFailed))
+	good := c.pod(t, "good", "succeeded", inPhase(corev1.PodSucceeded))
+	bad := c.pod(t, "bad", "failed", inPhase(corev1.PodFailed))
 	type end struct {
 		Code, Signal    int32
 		Reason, Message string
 	}
-	ends := func(pod *v1.Pod) (out []end) {
+	ends := func(pod *corev1.Pod) (out []end) {
 		for _, s := range pod.Status.ContainerStatuses {
 			e := s.State.Terminated
 			if e.FinishedAt.Before(&e.StartedAt) || e.ContainerID != s.ContainerID {
@@ -74,8 +74,8 @@ spec:
     args: ["out:hello", "once:/v/x=7", "wait:"]
     volumeMounts: [{name: v, mountPath: /v}]
 `)
-	pod := c.pod(t, "web", "back-off after the second crash", waitsFor("CrashLoopBackOff"))
-	pod = c.pod(t, "web", "the other one up again", func(p *v1.Pod) bool { return p.Status.ContainerStatuses[1].Ready })
+	c.pod(t, "web", "back-off after the second crash", waitsFor("CrashLoopBackOff"))
+	pod := c.pod(t, "web", "the other one up again", func(p *corev1.Pod) bool { return p.Status.ContainerStatuses[1].Ready })
 	main, once := pod.Status.ContainerStatuses[0], pod.Status.ContainerStatuses[1]
 	if main.RestartCount != 1 || once.RestartCount != 1 {
 		t.Errorf("restarts %d and %d, want 1 and 1", main.RestartCount, once.RestartCount)
@@ -83,7 +83,7 @@ spec:
 	if end := once.LastTerminationState.Terminated; end == nil || end.ExitCode != 7 {
 		t.Errorf("last state of once: %v", once.LastTerminationState)
 	}
-	if pod.Status.Phase != v1.PodRunning {
+	if pod.Status.Phase != corev1.PodRunning {
 		t.Errorf("phase %s", pod.Status.Phase)
 	}
 	c.logs(t, "web/once?previous=true", "hello\n")
@@ -112,14 +112,14 @@ spec:
 `)
 	c.pod(t, "web", "ready", isReady)
 	c.remove(t, "web", 30)
-	pod := c.pod(t, "web", "not ready", func(p *v1.Pod) bool { return !isReady(p) })
+	pod := c.pod(t, "web", "not ready", func(p *corev1.Pod) bool { return !isReady(p) })
 	for _, s := range append(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses...) {
 		if s.State.Running == nil {
 			t.Errorf("container %s ended before its time: %v", s.Name, s.State)
 		}
 	}
 	c.touch(t, pod, "ctl/go")
-	pod = c.pod(t, "web", "main ended by SIGTERM after its preStop hook", func(p *v1.Pod) bool {
+	pod = c.pod(t, "web", "main ended by SIGTERM after its preStop hook", func(p *corev1.Pod) bool {
 		return p.Status.ContainerStatuses[0].State.Terminated != nil
 	})
 	if code := pod.Status.ContainerStatuses[0].State.Terminated.ExitCode; code != 143 {
@@ -191,7 +191,7 @@ spec:
   - {name: prepare, command: [/bin/sh, -c, "mkdir /v/sub; echo file > /v/sub/f"], volumeMounts: [{name: v, mountPath: /v}]}
   volumes: [{name: v, emptyDir: {}}]
 `)
-	pod := c.pod(t, "web", "done", inPhase(v1.PodSucceeded))
+	pod := c.pod(t, "web", "done", inPhase(corev1.PodSucceeded))
 	v := podDirOf(c.dir, pod.UID).volume("v")
 	c.logs(t, "web/main", v+"/sub\nhello "+v+" hello "+v+"\nfile\n")
 }
@@ -245,8 +245,8 @@ func TestActiveDeadlineEndsAPod(t *testing.T) {
 	c.create(t, `
 spec: {activeDeadlineSeconds: 1, terminationGracePeriodSeconds: 1, containers: [{name: main, args: ["wait:"]}]}
 `)
-	pod := c.pod(t, "web", "failed and stopped", func(p *v1.Pod) bool {
-		return p.Status.Phase == v1.PodFailed && p.Status.ContainerStatuses[0].State.Terminated != nil
+	pod := c.pod(t, "web", "failed and stopped", func(p *corev1.Pod) bool {
+		return p.Status.Phase == corev1.PodFailed && p.Status.ContainerStatuses[0].State.Terminated != nil
 	})
 	if pod.Status.Reason != "DeadlineExceeded" {
 		t.Errorf("reason %q", pod.Status.Reason)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"time"
 )
@@ -65,7 +66,7 @@ func (l *logFile) consume(stream string, r io.Reader) {
 		case err == nil:
 			l.write(stream, "F", text)
 		case len(text) > 0:
-			l.write(stream, "P", append(text[:len(text):len(text)], '\n'))
+			l.write(stream, "P", append(slices.Clip(text), '\n'))
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			return

@@ -14,7 +14,7 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
@@ -48,7 +48,7 @@ type node struct {
 	probers   probers
 	hooks     *http.Client
 	addresses addresses
-	capacity  v1.ResourceList
+	capacity  corev1.ResourceList
 
 	mu      sync.Mutex
 	workers map[types.UID]*worker
@@ -84,7 +84,7 @@ func run(ctx context.Context, c Config, client kubernetes.Interface) error {
 	broadcaster := record.NewBroadcaster(record.WithContext(context.WithoutCancel(ctx)))
 	broadcaster.StartRecordingToSink(&typedv1.EventSinkImpl{Interface: client.CoreV1().Events("")})
 	defer broadcaster.Shutdown()
-	n.events = broadcaster.NewRecorder(scheme.Scheme, v1.EventSource{Component: "serin-node", Host: n.Name})
+	n.events = broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "serin-node", Host: n.Name})
 
 	// Processes are started until the last worker has ended, not until ctx has.
 	forking, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -133,13 +133,13 @@ func (n *node) watch(ctx context.Context) error {
 	if err := n.adopt(pods.GetStore().List()); err != nil {
 		return err
 	}
-	start := func(pod *v1.Pod) {
+	start := func(pod *corev1.Pod) {
 		w := newWorker(n, pod)
 		n.workers[pod.UID] = w
 		running.Go(func() { w.run(ctx) })
 	}
 	seen := func(obj any) {
-		if pod, ok := obj.(*v1.Pod); ok && ctx.Err() == nil {
+		if pod, ok := obj.(*corev1.Pod); ok && ctx.Err() == nil {
 			n.seen(pod, start)
 		}
 	}
@@ -160,7 +160,7 @@ func (n *node) watch(ctx context.Context) error {
 func (n *node) adopt(pods []any) error {
 	keep := map[types.UID]bool{}
 	for _, obj := range pods {
-		pod, ok := obj.(*v1.Pod)
+		pod, ok := obj.(*corev1.Pod)
 		if !ok {
 			continue
 		}
@@ -177,7 +177,7 @@ func (n *node) adopt(pods []any) error {
 
 // seen hands a Pod to its worker. One whose worker has ended stays known until the watch has seen
 // its deletion: what the watch still has to say of it must not bring it back to life.
-func (n *node) seen(pod *v1.Pod, start func(*v1.Pod)) {
+func (n *node) seen(pod *corev1.Pod, start func(*corev1.Pod)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if w, ok := n.workers[pod.UID]; ok {
@@ -191,7 +191,7 @@ func (n *node) deleted(obj any) {
 	if unknown, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 		obj = unknown.Obj
 	}
-	pod, ok := obj.(*v1.Pod)
+	pod, ok := obj.(*corev1.Pod)
 	if !ok {
 		return
 	}
@@ -217,7 +217,7 @@ func (n *node) worker(namespace, name string) (found *worker, ok bool) {
 }
 
 // address is the Pod's own address.
-func (n *node) address(pod *v1.Pod) string {
+func (n *node) address(pod *corev1.Pod) string {
 	if pod.Spec.HostNetwork {
 		return hostAddress
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -40,13 +40,13 @@ spec:
 	c.logs(t, "web/server", "a model\nDIR=the web in /mnt\nWHO=web\nPOD_IP="+pod.Status.PodIP+"\n")
 	c.logs(t, "web/side", "side\n")
 
-	got := map[v1.PodConditionType]v1.ConditionStatus{}
+	got := map[corev1.PodConditionType]corev1.ConditionStatus{}
 	for _, cond := range pod.Status.Conditions {
 		got[cond.Type] = cond.Status
 	}
-	want := map[v1.PodConditionType]v1.ConditionStatus{
-		v1.PodScheduled: v1.ConditionTrue, v1.PodInitialized: v1.ConditionTrue,
-		v1.ContainersReady: v1.ConditionTrue, v1.PodReady: v1.ConditionTrue,
+	want := map[corev1.PodConditionType]corev1.ConditionStatus{
+		corev1.PodScheduled: corev1.ConditionTrue, corev1.PodInitialized: corev1.ConditionTrue,
+		corev1.ContainersReady: corev1.ConditionTrue, corev1.PodReady: corev1.ConditionTrue,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -65,7 +65,7 @@ func TestNodeRegistersItself(t *testing.T) {
 		return len(n.Status.Conditions) > 0 && n.Status.DaemonEndpoints.KubeletEndpoint.Port > 0, n.String()
 	})
 	eventually(t, "its lease", func() (bool, string) {
-		l, err := c.client.CoordinationV1().Leases(v1.NamespaceNodeLease).Get(t.Context(), "serin", metav1.GetOptions{})
+		l, err := c.client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(t.Context(), "serin", metav1.GetOptions{})
 		if err != nil {
 			return false, err.Error()
 		}

@@ -4,11 +4,12 @@ package node
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // payload is the content of a volume that is made of API objects, by path.
@@ -105,7 +106,7 @@ func (p payload) expose(dir string) error {
 }
 
 // add takes the entries that items select from data, or all of them when there are no items.
-func (p payload) add(what string, data map[string][]byte, items []v1.KeyToPath, mode *int32, optional *bool) error {
+func (p payload) add(what string, data map[string][]byte, items []corev1.KeyToPath, mode *int32, optional *bool) error {
 	if len(items) == 0 {
 		for key, value := range data {
 			p[key] = payloadFile{value, fileMode(nil, mode)}
@@ -123,7 +124,7 @@ func (p payload) add(what string, data map[string][]byte, items []v1.KeyToPath, 
 	return nil
 }
 
-func (p payload) addConfigMap(src source, name string, items []v1.KeyToPath, mode *int32, optional *bool) error {
+func (p payload) addConfigMap(src source, name string, items []corev1.KeyToPath, mode *int32, optional *bool) error {
 	cm, err := src.configMap(name)
 	if absent(err, optional) {
 		return nil
@@ -134,13 +135,11 @@ func (p payload) addConfigMap(src source, name string, items []v1.KeyToPath, mod
 	for k, value := range cm.Data {
 		data[k] = []byte(value)
 	}
-	for k, value := range cm.BinaryData {
-		data[k] = value
-	}
+	maps.Copy(data, cm.BinaryData)
 	return p.add(fmt.Sprintf("config map %q", name), data, items, mode, optional)
 }
 
-func (p payload) addSecret(src source, name string, items []v1.KeyToPath, mode *int32, optional *bool) error {
+func (p payload) addSecret(src source, name string, items []corev1.KeyToPath, mode *int32, optional *bool) error {
 	secret, err := src.secret(name)
 	if absent(err, optional) {
 		return nil
@@ -150,7 +149,7 @@ func (p payload) addSecret(src source, name string, items []v1.KeyToPath, mode *
 	return p.add(fmt.Sprintf("secret %q", name), secret.Data, items, mode, optional)
 }
 
-func (p payload) addDownward(pod *v1.Pod, items []v1.DownwardAPIVolumeFile, mode *int32, capacity v1.ResourceList) error {
+func (p payload) addDownward(pod *corev1.Pod, items []corev1.DownwardAPIVolumeFile, mode *int32, capacity corev1.ResourceList) error {
 	for _, item := range items {
 		var value string
 		var err error

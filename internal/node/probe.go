@@ -6,7 +6,7 @@ import (
 	"cmp"
 	"time"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // eagerPause is the shortest pause between two probes.
@@ -37,7 +37,7 @@ type probing struct {
 	failed    int32
 }
 
-func newProbing(p *v1.Probe, eager bool, now time.Time) *probing {
+func newProbing(p *corev1.Probe, eager bool, now time.Time) *probing {
 	return &probing{
 		period:    time.Duration(cmp.Or(p.PeriodSeconds, 10)) * time.Second,
 		successes: cmp.Or(p.SuccessThreshold, 1),

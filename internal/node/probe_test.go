@@ -8,46 +8,58 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 )
 
 func TestProbingIsEagerUntilTheFirstSuccessAndCountsOnlyRegularFailures(t *testing.T) {
 	for name, c := range map[string]struct {
-		probe   v1.Probe
+		probe   corev1.Probe
 		eager   bool
 		healthy func(after time.Duration) bool
 		want    []string // judgements with their time
 		probes  int      // until the last of them
 	}{
 		"ready at once": {
-			v1.Probe{PeriodSeconds: 10}, true,
+			corev1.Probe{PeriodSeconds: 10},
+			true,
 			func(after time.Duration) bool { return true },
-			[]string{"healthy 0s"}, 1,
+			[]string{"healthy 0s"},
+			1,
 		},
 		"ready after 300 ms": {
-			v1.Probe{PeriodSeconds: 10}, true,
+			corev1.Probe{PeriodSeconds: 10},
+			true,
 			func(after time.Duration) bool { return after >= 300*time.Millisecond },
-			[]string{"healthy 300ms"}, 7,
+			[]string{"healthy 300ms"},
+			7,
 		},
 		"never ready: three periods and not three probes": {
-			v1.Probe{PeriodSeconds: 2}, true,
+			corev1.Probe{PeriodSeconds: 2},
+			true,
 			func(time.Duration) bool { return false },
-			[]string{"unhealthy 4s"}, 34,
+			[]string{"unhealthy 4s"},
+			34,
 		},
 		"without eagerness": {
-			v1.Probe{PeriodSeconds: 1, FailureThreshold: 2}, false,
+			corev1.Probe{PeriodSeconds: 1, FailureThreshold: 2},
+			false,
 			func(after time.Duration) bool { return after > 5*time.Second },
-			[]string{"unhealthy 2s"}, 2,
+			[]string{"unhealthy 2s"},
+			2,
 		},
 		"lost and found": {
-			v1.Probe{PeriodSeconds: 1, FailureThreshold: 1}, true,
+			corev1.Probe{PeriodSeconds: 1, FailureThreshold: 1},
+			true,
 			func(after time.Duration) bool { return after < 2*time.Second || after > 4*time.Second },
-			[]string{"healthy 0s", "unhealthy 2s", "healthy 5s"}, 6,
+			[]string{"healthy 0s", "unhealthy 2s", "healthy 5s"},
+			6,
 		},
 		"two successes in a row": {
-			v1.Probe{PeriodSeconds: 1, SuccessThreshold: 2}, true,
+			corev1.Probe{PeriodSeconds: 1, SuccessThreshold: 2},
+			true,
 			func(after time.Duration) bool { return true },
-			[]string{"healthy 1s"}, 2,
+			[]string{"healthy 1s"},
+			2,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"net/http"
 	"time"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/kubernetes/pkg/probe"
 	grpcprobe "k8s.io/kubernetes/pkg/probe/grpc"
 	httpprobe "k8s.io/kubernetes/pkg/probe/http"
@@ -30,13 +30,13 @@ func newProbers() probers {
 
 // target is a container as its probes and hooks see it.
 type target struct {
-	spec    *v1.Container
+	spec    *corev1.Container
 	ip      string
 	setting setting
 }
 
 // ask runs a probe once.
-func (n *node) ask(ctx context.Context, t target, p *v1.Probe) (ok bool, why string) {
+func (n *node) ask(ctx context.Context, t target, p *corev1.Probe) (ok bool, why string) {
 	timeout := time.Duration(cmp.Or(p.TimeoutSeconds, 1)) * time.Second
 	result, text, err := n.probe(ctx, t, p, timeout)
 	if err != nil {
@@ -45,7 +45,7 @@ func (n *node) ask(ctx context.Context, t target, p *v1.Probe) (ok bool, why str
 	return result == probe.Success || result == probe.Warning, text
 }
 
-func (n *node) probe(ctx context.Context, t target, p *v1.Probe, timeout time.Duration) (probe.Result, string, error) {
+func (n *node) probe(ctx context.Context, t target, p *corev1.Probe, timeout time.Duration) (probe.Result, string, error) {
 	switch {
 	case p.HTTPGet != nil:
 		req, err := httpprobe.NewRequestForHTTPGetAction(p.HTTPGet, t.spec, t.ip, "probe")
@@ -78,7 +78,7 @@ func (n *node) probe(ctx context.Context, t target, p *v1.Probe, timeout time.Du
 }
 
 // hook runs a lifecycle handler once.
-func (n *node) hook(ctx context.Context, t target, h *v1.LifecycleHandler) error {
+func (n *node) hook(ctx context.Context, t target, h *corev1.LifecycleHandler) error {
 	switch {
 	case h.Exec != nil:
 		out, err := n.fork.output(ctx, t.setting, h.Exec.Command)
@@ -112,7 +112,7 @@ func (n *node) hook(ctx context.Context, t target, h *v1.LifecycleHandler) error
 
 // watchProbe runs one probe of a container until ctx ends, and reports each change of judgement.
 // complain is told why a counted probe failed.
-func (n *node) watchProbe(ctx context.Context, t target, p *v1.Probe, eager bool, complain func(why string), report func(judgement) (enough bool)) {
+func (n *node) watchProbe(ctx context.Context, t target, p *corev1.Probe, eager bool, complain func(why string), report func(judgement) (enough bool)) {
 	if !sleep(ctx, time.Duration(p.InitialDelaySeconds)*time.Second) {
 		return
 	}
@@ -129,7 +129,7 @@ func (n *node) watchProbe(ctx context.Context, t target, p *v1.Probe, eager bool
 		now := time.Now()
 		j, counted := counter.observe(ok, now)
 		// That nothing answers right after the start of a program is no news.
-		if !ok && counted && !(first && eager) {
+		if !ok && counted && (!first || !eager) {
 			complain(why)
 		}
 		if j != undecided && j != latest {

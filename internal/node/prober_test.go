@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 )
 
 func TestReadinessFollowsTheProgram(t *testing.T) {
@@ -22,7 +22,7 @@ spec:
 `)
 	pod := c.pod(t, "web", "ready", isReady)
 	setHealth(t, pod, "503")
-	c.pod(t, "web", "not ready", func(p *v1.Pod) bool { return !isReady(p) })
+	c.pod(t, "web", "not ready", func(p *corev1.Pod) bool { return !isReady(p) })
 	c.event(t, "Unhealthy", "Readiness probe of container main failed: HTTP probe failed with statuscode: 503")
 	setHealth(t, pod, "200")
 	pod = c.pod(t, "web", "ready again", isReady)
@@ -32,7 +32,7 @@ spec:
 }
 
 // setHealth makes the helper server of a Pod answer probes with a code.
-func setHealth(t *testing.T, pod *v1.Pod, code string) {
+func setHealth(t *testing.T, pod *corev1.Pod, code string) {
 	t.Helper()
 	url := "http://" + net.JoinHostPort(pod.Status.PodIP, "8080") + "/health"
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, url, strings.NewReader(code))
@@ -59,7 +59,7 @@ spec:
 `)
 	pod := c.pod(t, "web", "ready", isReady)
 	setHealth(t, pod, "500")
-	pod = c.pod(t, "web", "restarted and ready", func(p *v1.Pod) bool {
+	pod = c.pod(t, "web", "restarted and ready", func(p *corev1.Pod) bool {
 		return isReady(p) && p.Status.ContainerStatuses[0].RestartCount > 0
 	})
 	if end := pod.Status.ContainerStatuses[0].LastTerminationState.Terminated; end.ExitCode != 143 {
@@ -84,7 +84,7 @@ spec:
     args: ["wait:"]
     startupProbe: {tcpSocket: {port: 9}, periodSeconds: 1, failureThreshold: 2}
 `)
-	pod := c.pod(t, "web", "lost was restarted", func(p *v1.Pod) bool {
+	pod := c.pod(t, "web", "lost was restarted", func(p *corev1.Pod) bool {
 		return len(p.Status.ContainerStatuses) == 2 && p.Status.ContainerStatuses[1].RestartCount > 0
 	})
 	slow := pod.Status.ContainerStatuses[0]
@@ -92,7 +92,7 @@ spec:
 		t.Errorf("slow before its startup probe succeeded: %v", slow)
 	}
 	c.touch(t, pod, "v/up")
-	c.pod(t, "web", "slow is up", func(p *v1.Pod) bool { return p.Status.ContainerStatuses[0].Ready })
+	c.pod(t, "web", "slow is up", func(p *corev1.Pod) bool { return p.Status.ContainerStatuses[0].Ready })
 }
 
 func TestGRPCProbe(t *testing.T) {

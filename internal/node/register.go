@@ -5,6 +5,7 @@ package node
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"runtime"
 	"runtime/debug"
@@ -13,7 +14,7 @@ import (
 	"time"
 
 	coordv1 "k8s.io/api/coordination/v1"
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -63,17 +64,15 @@ func (n *node) register(ctx context.Context) error {
 		if have.Labels == nil {
 			have.Labels = map[string]string{}
 		}
-		for k, value := range wanted.Labels {
-			have.Labels[k] = value
-		}
+		maps.Copy(have.Labels, wanted.Labels)
 		// The API server adds this taint to every new Node, and without a node lifecycle
 		// controller only the node itself can tell that it is over.
-		have.Spec.Taints = slices.DeleteFunc(have.Spec.Taints, func(t v1.Taint) bool { return t.Key == v1.TaintNodeNotReady })
+		have.Spec.Taints = slices.DeleteFunc(have.Spec.Taints, func(t corev1.Taint) bool { return t.Key == corev1.TaintNodeNotReady })
 		if have, err = nodes.Update(ctx, have, metav1.UpdateOptions{}); err != nil {
 			return err
 		}
 		for _, c := range have.Status.Conditions {
-			if c.Type == v1.NodeReady && c.Status == v1.ConditionTrue {
+			if c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue {
 				wanted.Status.Conditions[0].LastTransitionTime = c.LastTransitionTime
 			}
 		}
@@ -83,28 +82,28 @@ func (n *node) register(ctx context.Context) error {
 	})
 }
 
-func (n *node) describe(now time.Time) *v1.Node {
+func (n *node) describe(now time.Time) *corev1.Node {
 	port := int32(0)
 	if addr, ok := n.Listener.Addr().(*net.TCPAddr); ok {
 		port = int32(addr.Port)
 	}
 	host := machine()
-	return &v1.Node{
+	return &corev1.Node{
 		ObjectMeta: metav1.ObjectMeta{Name: n.Name, Labels: map[string]string{
-			v1.LabelHostname: n.Name, v1.LabelOSStable: runtime.GOOS, v1.LabelArchStable: runtime.GOARCH,
+			corev1.LabelHostname: n.Name, corev1.LabelOSStable: runtime.GOOS, corev1.LabelArchStable: runtime.GOARCH,
 		}},
-		Status: v1.NodeStatus{
+		Status: corev1.NodeStatus{
 			Capacity:    n.capacity,
 			Allocatable: n.capacity,
-			Addresses: []v1.NodeAddress{
-				{Type: v1.NodeInternalIP, Address: hostAddress}, {Type: v1.NodeHostName, Address: n.Name},
+			Addresses: []corev1.NodeAddress{
+				{Type: corev1.NodeInternalIP, Address: hostAddress}, {Type: corev1.NodeHostName, Address: n.Name},
 			},
-			DaemonEndpoints: v1.NodeDaemonEndpoints{KubeletEndpoint: v1.DaemonEndpoint{Port: port}},
-			Conditions: []v1.NodeCondition{{
-				Type: v1.NodeReady, Status: v1.ConditionTrue, Reason: "NodeReady", Message: "the process node runs Pods",
+			DaemonEndpoints: corev1.NodeDaemonEndpoints{KubeletEndpoint: corev1.DaemonEndpoint{Port: port}},
+			Conditions: []corev1.NodeCondition{{
+				Type: corev1.NodeReady, Status: corev1.ConditionTrue, Reason: "NodeReady", Message: "the process node runs Pods",
 				LastHeartbeatTime: metav1.NewTime(now), LastTransitionTime: metav1.NewTime(now),
 			}},
-			NodeInfo: v1.NodeSystemInfo{
+			NodeInfo: corev1.NodeSystemInfo{
 				OperatingSystem: runtime.GOOS, Architecture: runtime.GOARCH,
 				KernelVersion: host.kernel, OSImage: host.system, MachineID: host.id, SystemUUID: host.id, BootID: host.boot,
 				KubeletVersion: kubeVersion(), ContainerRuntimeVersion: "serin://process",
@@ -114,13 +113,13 @@ func (n *node) describe(now time.Time) *v1.Node {
 }
 
 // capacity is what the machine has. It is told, not enforced.
-func capacity() v1.ResourceList {
+func capacity() corev1.ResourceList {
 	host := machine()
-	return v1.ResourceList{
-		v1.ResourceCPU:              *resource.NewQuantity(int64(runtime.NumCPU()), resource.DecimalSI),
-		v1.ResourceMemory:           *resource.NewQuantity(host.memory, resource.BinarySI),
-		v1.ResourceEphemeralStorage: *resource.NewQuantity(host.disk, resource.BinarySI),
-		v1.ResourcePods:             resource.MustParse("1000"),
+	return corev1.ResourceList{
+		corev1.ResourceCPU:              *resource.NewQuantity(int64(runtime.NumCPU()), resource.DecimalSI),
+		corev1.ResourceMemory:           *resource.NewQuantity(host.memory, resource.BinarySI),
+		corev1.ResourceEphemeralStorage: *resource.NewQuantity(host.disk, resource.BinarySI),
+		corev1.ResourcePods:             resource.MustParse("1000"),
 	}
 }
 
@@ -137,7 +136,7 @@ func kubeVersion() string {
 }
 
 func (n *node) renewLease(ctx context.Context) error {
-	leases := n.client.CoordinationV1().Leases(v1.NamespaceNodeLease)
+	leases := n.client.CoordinationV1().Leases(corev1.NamespaceNodeLease)
 	now, seconds := metav1.NowMicro(), int32(leaseDuration/time.Second)
 	spec := coordv1.LeaseSpec{HolderIdentity: &n.Name, LeaseDurationSeconds: &seconds, RenewTime: &now}
 	lease, err := leases.Get(ctx, n.Name, metav1.GetOptions{})

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
 	"sigs.k8s.io/yaml"
@@ -31,12 +31,12 @@ func runTestNode(file, dir string) error {
 	if err != nil {
 		return err
 	}
-	pod := &v1.Pod{}
+	pod := &corev1.Pod{}
 	if err := yaml.Unmarshal(data, pod); err != nil {
 		return err
 	}
 	client := fake.NewClientset(pod)
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it lives as long as the program
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ func runTestNode(file, dir string) error {
 	}
 	go func() {
 		for e := range watch.ResultChan() {
-			if p, ok := e.Object.(*v1.Pod); ok && isReady(p) {
+			if p, ok := e.Object.(*corev1.Pod); ok && isReady(p) {
 				text, _ := yaml.Marshal(p)
 				fmt.Printf("%s---\n", text)
 			}
@@ -94,7 +94,7 @@ spec:
 	before.ResourceVersion = ""
 	c := &cluster{client: fake.NewClientset(before), dir: dir}
 	c.startNode(t)
-	pod := c.pod(t, "web", "started again and ready", func(p *v1.Pod) bool {
+	pod := c.pod(t, "web", "started again and ready", func(p *corev1.Pod) bool {
 		return isReady(p) && p.Status.ContainerStatuses[0].RestartCount == 1
 	})
 	if pod.Status.PodIP != before.Status.PodIP {
@@ -114,7 +114,7 @@ spec:
 }
 
 // killedNode runs a node in a process of its own until its Pod is ready, and kills it.
-func killedNode(t *testing.T, dir, manifest string) *v1.Pod {
+func killedNode(t *testing.T, dir, manifest string) *corev1.Pod {
 	t.Helper()
 	file := t.TempDir() + "/pod.yaml"
 	if err := os.WriteFile(file, []byte(manifest), 0o600); err != nil {
@@ -138,13 +138,13 @@ func killedNode(t *testing.T, dir, manifest string) *v1.Pod {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	pod := &v1.Pod{}
+	pod := &corev1.Pod{}
 	if err := yaml.Unmarshal([]byte(text.String()), pod); err != nil || !isReady(pod) {
 		t.Fatalf("the node never showed its Pod ready: %v\n%s", err, text.String())
 	}
 	// The kernel has killed what the node started itself.
 	eventually(t, "the server of the killed node gone", func() (bool, string) {
-		conn, err := net.DialTimeout("tcp", net.JoinHostPort(pod.Status.PodIP, "8080"), time.Second) //nolint:noctx // short
+		conn, err := net.DialTimeout("tcp", net.JoinHostPort(pod.Status.PodIP, "8080"), time.Second)
 		if err != nil {
 			return true, ""
 		}
@@ -175,14 +175,14 @@ spec:
 		t.Fatalf("a process is left: %v", err)
 	}
 	_ = listener.Close()
-	pod = c.pod(t, "web", "kept, and not ready", func(p *v1.Pod) bool { return !isReady(p) })
+	pod = c.pod(t, "web", "kept, and not ready", func(p *corev1.Pod) bool { return !isReady(p) })
 	for _, s := range pod.Status.ContainerStatuses {
 		if s.State.Terminated == nil {
 			t.Errorf("container %s: %v", s.Name, s.State)
 		}
 	}
 	c.startNode(t)
-	c.pod(t, "web", "started again", func(p *v1.Pod) bool {
+	c.pod(t, "web", "started again", func(p *corev1.Pod) bool {
 		return isReady(p) && p.Status.ContainerStatuses[0].RestartCount == 1
 	})
 	c.stop()

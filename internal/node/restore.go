@@ -6,15 +6,15 @@ import (
 	"cmp"
 	"time"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // restored is what a node that just started knows of a Pod. Processes that ran under an earlier
 // node are gone; init containers do their work again, because what they made may be gone as well.
-func restored(pod *v1.Pod, now time.Time) view {
+func restored(pod *corev1.Pod, now time.Time) view {
 	v := view{pod: pod, containers: map[string]container{}}
-	for _, list := range [][]v1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
+	for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
 		for _, s := range list {
 			v.containers[s.Name] = restoredContainer(s, now)
 		}
@@ -36,13 +36,13 @@ func restored(pod *v1.Pod, now time.Time) view {
 	return v
 }
 
-func restoredContainer(s v1.ContainerStatus, now time.Time) container {
+func restoredContainer(s corev1.ContainerStatus, now time.Time) container {
 	c := container{id: s.ContainerID, program: s.ImageID, restarts: s.RestartCount, last: s.LastTerminationState.Terminated}
 	switch {
 	case s.State.Terminated != nil:
 		c.ended = s.State.Terminated
 	case s.State.Running != nil:
-		c.ended = &v1.ContainerStateTerminated{
+		c.ended = &corev1.ContainerStateTerminated{
 			ExitCode: 137, Reason: "ContainerStatusUnknown", Message: "the node stopped while the container was running",
 			StartedAt: s.State.Running.StartedAt, FinishedAt: metav1.NewTime(now), ContainerID: s.ContainerID,
 		}

@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 )
 
 // serve answers the API server on the paths of a kubelet, until ctx ended and every request did.
@@ -68,7 +68,7 @@ func (n *node) handler() http.Handler {
 
 // servePods lists the Pods of the node, for people who look into trouble.
 func (n *node) servePods(w http.ResponseWriter, _ *http.Request) {
-	list := v1.PodList{}
+	list := corev1.PodList{}
 	list.APIVersion, list.Kind = "v1", "PodList"
 	n.mu.Lock()
 	for _, worker := range n.workers {
@@ -109,7 +109,7 @@ func (n *node) serveLogs(w http.ResponseWriter, r *http.Request) {
 
 // logOf finds the log of a container's latest process, or of the one before.
 func (w *worker) logOf(name string, previous bool) (*logFile, error) {
-	_, c, r, err := w.container(name)
+	c, r, err := w.container(name)
 	switch {
 	case err != nil:
 		return nil, err
@@ -189,10 +189,10 @@ func parseLogQuery(q url.Values, now time.Time) (o logOptions, limit int64, prev
 		}
 	}
 	switch stream := q.Get("stream"); stream {
-	case "", v1.LogStreamAll:
-	case v1.LogStreamStdout:
+	case "", corev1.LogStreamAll:
+	case corev1.LogStreamStdout:
 		o.stream = "stdout"
-	case v1.LogStreamStderr:
+	case corev1.LogStreamStderr:
 		o.stream = "stderr"
 	default:
 		err = fmt.Errorf("stream: %q is neither All, Stdout nor Stderr", stream)

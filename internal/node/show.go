@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 	"time"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -76,14 +76,14 @@ func (w *worker) callContext(ctx context.Context) (context.Context, context.Canc
 }
 
 // statusPatch is what changed from one status to another, for this very Pod only.
-func statusPatch(uid types.UID, from, to v1.PodStatus) ([]byte, error) {
-	before, err := json.Marshal(v1.Pod{Status: from})
+func statusPatch(uid types.UID, from, to corev1.PodStatus) ([]byte, error) {
+	before, err := json.Marshal(corev1.Pod{Status: from})
 	if err != nil {
 		return nil, err
 	}
-	after, err := json.Marshal(v1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid}, Status: to})
+	after, err := json.Marshal(corev1.Pod{ObjectMeta: metav1.ObjectMeta{UID: uid}, Status: to})
 	if err != nil {
 		return nil, err
 	}
-	return strategicpatch.CreateTwoWayMergePatch(before, after, v1.Pod{})
+	return strategicpatch.CreateTwoWayMergePatch(before, after, corev1.Pod{})
 }

@@ -7,19 +7,19 @@ import (
 	"strings"
 	"time"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // podStatus is what the API should show for a Pod. It starts from the status shown before: fields
 // that are not the node's stay, and a condition that did not change keeps its transition time.
-func podStatus(before v1.PodStatus, v view, now time.Time) v1.PodStatus {
+func podStatus(before corev1.PodStatus, v view, now time.Time) corev1.PodStatus {
 	st := *before.DeepCopy()
 	st.Phase = phase(v)
 	st.Reason, st.Message = v.reason, v.message
 	st.ObservedGeneration = v.pod.Generation
 	st.HostIP = hostAddress
-	st.HostIPs = []v1.HostIP{{IP: hostAddress}}
+	st.HostIPs = []corev1.HostIP{{IP: hostAddress}}
 	st.PodIP = v.pod.Status.PodIP
 	st.PodIPs = v.pod.Status.PodIPs
 	st.StartTime = v.pod.Status.StartTime
@@ -32,18 +32,18 @@ func podStatus(before v1.PodStatus, v view, now time.Time) v1.PodStatus {
 	return st
 }
 
-func containerStatuses(v view, list []v1.Container) []v1.ContainerStatus {
-	var out []v1.ContainerStatus
+func containerStatuses(v view, list []corev1.Container) []corev1.ContainerStatus {
+	var out []corev1.ContainerStatus
 	for i := range list {
 		out = append(out, containerStatus(v, &list[i]))
 	}
 	return out
 }
 
-func containerStatus(v view, c *v1.Container) v1.ContainerStatus {
+func containerStatus(v view, c *corev1.Container) corev1.ContainerStatus {
 	s := v.containers[c.Name]
 	started := s.running != nil && s.started
-	out := v1.ContainerStatus{
+	out := corev1.ContainerStatus{
 		Name: c.Name, Image: c.Image, ImageID: s.program, ContainerID: s.id,
 		RestartCount: s.restarts, Started: &started,
 		Ready: started && s.ready,
@@ -67,41 +67,41 @@ func containerStatus(v view, c *v1.Container) v1.ContainerStatus {
 }
 
 // showsEnd says whether a container that ended still shows how, or already waits for its restart.
-func showsEnd(v view, c *v1.Container, s container) bool {
+func showsEnd(v view, c *corev1.Container, s container) bool {
 	return !restarts(v, c) || (s.waiting.Reason == "" && !s.startAt().After(s.ended.FinishedAt.Time))
 }
 
-func waiting(v view, c *v1.Container, s container) *v1.ContainerStateWaiting {
+func waiting(v view, c *corev1.Container, s container) *corev1.ContainerStateWaiting {
 	switch {
 	case s.waiting.Reason != "":
 		w := s.waiting
 		return &w
 	case s.ended != nil:
-		return &v1.ContainerStateWaiting{
+		return &corev1.ContainerStateWaiting{
 			Reason: "CrashLoopBackOff",
 			Message: fmt.Sprintf("back-off %s restarting failed container=%s pod=%s_%s(%s)",
 				s.backoff.delay, c.Name, v.pod.Name, v.pod.Namespace, v.pod.UID),
 		}
 	case !v.initialized && len(v.pod.Spec.InitContainers) > 0:
-		return &v1.ContainerStateWaiting{Reason: "PodInitializing"}
+		return &corev1.ContainerStateWaiting{Reason: "PodInitializing"}
 	default:
-		return &v1.ContainerStateWaiting{Reason: "ContainerCreating"}
+		return &corev1.ContainerStateWaiting{Reason: "ContainerCreating"}
 	}
 }
 
 // conditions judges a Pod by the container statuses in st.
-func conditions(v view, st v1.PodStatus) []v1.PodCondition {
+func conditions(v view, st corev1.PodStatus) []corev1.PodCondition {
 	ready := containersReady(v, st)
-	return []v1.PodCondition{
-		{Type: v1.PodScheduled, Status: v1.ConditionTrue},
-		condition(v1.PodInitialized, initialized(v, st)),
-		condition(v1.ContainersReady, ready),
-		condition(v1.PodReady, podReady(v, ready)),
+	return []corev1.PodCondition{
+		{Type: corev1.PodScheduled, Status: corev1.ConditionTrue},
+		condition(corev1.PodInitialized, initialized(v, st)),
+		condition(corev1.ContainersReady, ready),
+		condition(corev1.PodReady, podReady(v, ready)),
 	}
 }
 
-func initialized(v view, st v1.PodStatus) verdict {
-	if v.initialized || st.Phase == v1.PodSucceeded {
+func initialized(v view, st corev1.PodStatus) verdict {
+	if v.initialized || st.Phase == corev1.PodSucceeded {
 		return verdict{}
 	}
 	var names []string
@@ -120,21 +120,21 @@ func initialized(v view, st v1.PodStatus) verdict {
 // verdict is the reason why a condition is False; the zero verdict means that it is True.
 type verdict struct{ reason, message string }
 
-func condition(t v1.PodConditionType, r verdict) v1.PodCondition {
-	status := v1.ConditionFalse
+func condition(t corev1.PodConditionType, r verdict) corev1.PodCondition {
+	status := corev1.ConditionFalse
 	if r == (verdict{}) {
-		status = v1.ConditionTrue
+		status = corev1.ConditionTrue
 	}
-	return v1.PodCondition{Type: t, Status: status, Reason: r.reason, Message: r.message}
+	return corev1.PodCondition{Type: t, Status: status, Reason: r.reason, Message: r.message}
 }
 
-func containersReady(v view, st v1.PodStatus) verdict {
+func containersReady(v view, st corev1.PodStatus) verdict {
 	switch st.Phase {
-	case v1.PodSucceeded:
+	case corev1.PodSucceeded:
 		return verdict{reason: "PodCompleted"}
-	case v1.PodFailed:
+	case corev1.PodFailed:
 		return verdict{reason: "PodFailed"}
-	case v1.PodPending, v1.PodRunning, v1.PodUnknown:
+	case corev1.PodPending, corev1.PodRunning, corev1.PodUnknown:
 	}
 	var names []string
 	for i, s := range st.InitContainerStatuses {
@@ -166,32 +166,32 @@ func podReady(v view, containers verdict) verdict {
 		return containers
 	}
 	for _, gate := range v.pod.Spec.ReadinessGates {
-		if conditionStatus(v.pod.Status.Conditions, gate.ConditionType) != v1.ConditionTrue {
+		if conditionStatus(v.pod.Status.Conditions, gate.ConditionType) != corev1.ConditionTrue {
 			return verdict{"ReadinessGatesNotReady", fmt.Sprintf("the condition %q is not True", gate.ConditionType)}
 		}
 	}
 	return verdict{}
 }
 
-func conditionStatus(list []v1.PodCondition, t v1.PodConditionType) v1.ConditionStatus {
+func conditionStatus(list []corev1.PodCondition, t corev1.PodConditionType) corev1.ConditionStatus {
 	for _, c := range list {
 		if c.Type == t {
 			return c.Status
 		}
 	}
-	return v1.ConditionUnknown
+	return corev1.ConditionUnknown
 }
 
 // setCondition puts c into st. Whether the Pod was scheduled is the scheduler's to say, unless it
 // said nothing because the Pod named its node itself.
-func setCondition(st *v1.PodStatus, c v1.PodCondition, now time.Time) {
+func setCondition(st *corev1.PodStatus, c corev1.PodCondition, now time.Time) {
 	c.LastTransitionTime = metav1.NewTime(now)
 	c.ObservedGeneration = st.ObservedGeneration
 	for i, old := range st.Conditions {
 		if old.Type != c.Type {
 			continue
 		}
-		if c.Type == v1.PodScheduled {
+		if c.Type == corev1.PodScheduled {
 			return
 		}
 		if old.Status == c.Status {

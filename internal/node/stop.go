@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -34,7 +34,7 @@ func (w *worker) stop(name string, grace time.Duration, why string) {
 	r.stopping, r.killAt = true, killAt
 	r.cancel()
 	w.change(name, func(c *container) { c.ready = false })
-	w.event(v1.EventTypeNormal, "Killing", why)
+	w.event(corev1.EventTypeNormal, "Killing", why)
 	hook := r.spec.Lifecycle
 	if hook == nil || hook.PreStop == nil || grace <= 0 {
 		r.kill(syscall.SIGTERM)
@@ -44,13 +44,13 @@ func (w *worker) stop(name string, grace time.Duration, why string) {
 }
 
 // preStop runs the hook, as long as the container lives and has time, and then asks it to end.
-func (w *worker) preStop(name string, r *instance, h *v1.LifecycleHandler) {
+func (w *worker) preStop(name string, r *instance, h *corev1.LifecycleHandler) {
 	ctx, cancel := context.WithDeadline(context.Background(), r.killAt)
 	defer cancel()
 	stop := closing(ctx, cancel, r.done)
 	defer stop()
 	if err := w.node.hook(ctx, r.target, h); err != nil && !closed(r.done) {
-		w.event(v1.EventTypeWarning, "FailedPreStopHook", fmt.Sprintf("preStop of container %s: %v", name, err))
+		w.event(corev1.EventTypeWarning, "FailedPreStopHook", fmt.Sprintf("preStop of container %s: %v", name, err))
 	}
 	w.post(func() {
 		if least := time.Now().Add(hookGrace); r.killAt.Before(least) && !w.view.halting {
@@ -61,13 +61,13 @@ func (w *worker) preStop(name string, r *instance, h *v1.LifecycleHandler) {
 }
 
 // postStart runs the hook; a container without its postStart is stopped.
-func (w *worker) postStart(name string, r *instance, h *v1.LifecycleHandler) {
+func (w *worker) postStart(name string, r *instance, h *corev1.LifecycleHandler) {
 	err := w.node.hook(r.ctx, r.target, h)
 	w.post(func() {
 		switch {
 		case w.runs[name] != r || r.stopping:
 		case err != nil:
-			w.event(v1.EventTypeWarning, "FailedPostStartHook", fmt.Sprintf("postStart of container %s: %v", name, err))
+			w.event(corev1.EventTypeWarning, "FailedPostStartHook", fmt.Sprintf("postStart of container %s: %v", name, err))
 			w.stop(name, w.grace(), fmt.Sprintf("Container %s failed its postStart hook", name))
 		default:
 			w.begin(name, r)
@@ -101,14 +101,14 @@ func (w *worker) exited(name string, r *instance) {
 	}
 	c.running = nil
 	c.started, c.ready = false, false
-	c.ended = &v1.ContainerStateTerminated{
+	c.ended = &corev1.ContainerStateTerminated{
 		ExitCode: r.exitCode, Signal: r.signal, Reason: reason, Message: w.message(name, r),
 		StartedAt: metav1.NewTime(r.startedAt), FinishedAt: metav1.Now(), ContainerID: c.id,
 	}
 	w.view.containers[name] = c
 	w.log.Info("container ended", "container", name, "exitCode", r.exitCode, "signal", r.signal)
 	if wait := time.Until(c.startAt()); wait > 0 && restarts(w.view, r.spec) {
-		w.event(v1.EventTypeWarning, "BackOff", "Back-off restarting failed container "+name)
+		w.event(corev1.EventTypeWarning, "BackOff", "Back-off restarting failed container "+name)
 	}
 }
 
@@ -122,7 +122,7 @@ func (w *worker) message(name string, r *instance) string {
 			return string(text)
 		}
 	}
-	if r.exitCode != 0 && r.spec.TerminationMessagePolicy == v1.TerminationMessageFallbackToLogsOnError {
+	if r.exitCode != 0 && r.spec.TerminationMessagePolicy == corev1.TerminationMessageFallbackToLogsOnError {
 		return r.log.lastWords()
 	}
 	return ""

@@ -42,7 +42,7 @@ func (n *node) open(w http.ResponseWriter, r *http.Request) (s session, ok bool)
 	if name == "" {
 		return s, true
 	}
-	_, _, target, err := worker.container(name)
+	_, target, err := worker.container(name)
 	if err == nil && target == nil {
 		err = fmt.Errorf("container %q of pod %q does not run", name, r.PathValue("pod"))
 	}

@@ -16,7 +16,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/tools/remotecommand"
 	"k8s.io/client-go/transport/spdy"
@@ -25,7 +25,7 @@ import (
 )
 
 // runningPod starts a Pod that waits, with a volume at /v.
-func runningPod(t *testing.T, c *cluster, args string) *v1.Pod {
+func runningPod(t *testing.T, c *cluster, args string) *corev1.Pod {
 	t.Helper()
 	c.create(t, `
 spec:
@@ -154,10 +154,10 @@ func TestAttachSpeaksWithTheContainer(t *testing.T) {
 
 func TestPortForward(t *testing.T) {
 	c := startCluster(t)
-	pod := c.create(t, `
+	c.create(t, `
 spec: {containers: [{name: main, args: ["serve:8080"], readinessProbe: {tcpSocket: {port: 8080}}}]}
 `)
-	pod = c.pod(t, pod.Name, "ready", isReady)
+	c.pod(t, "web", "ready", isReady)
 	trip, err := streamspdy.NewRoundTripper(c.tls)
 	if err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	authv1 "k8s.io/api/authentication/v1"
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	kubetest "k8s.io/client-go/testing"
@@ -20,11 +20,11 @@ import (
 func TestVolumesOfEveryKind(t *testing.T) {
 	host := t.TempDir()
 	c := startCluster(t,
-		&v1.ConfigMap{
+		&corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "conf"},
 			Data:       map[string]string{"a.txt": "alpha", "b.txt": "beta"}, BinaryData: map[string][]byte{"c.bin": {7}},
 		},
-		&v1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "keys"}, Data: map[string][]byte{"token": []byte("t0p")}},
+		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "keys"}, Data: map[string][]byte{"token": []byte("t0p")}},
 	)
 	c.grantTokens(time.Hour)
 	c.create(t, `
@@ -52,8 +52,8 @@ spec:
     args:
     - cat:/conf/a.txt
     - cat:/etc/b.txt
-    - cat:/some/deep/beta.txt
     - cat:/keys/token
+    - cat:/some/deep/beta.txt
     - cat:/labels/all
     - cat:/labels/cpu
     - cat:/var/run/secrets/kubernetes.io/serviceaccount/token
@@ -72,8 +72,8 @@ spec:
     - {name: host, mountPath: /host}
     - {name: scratch, mountPath: /scratch/web, subPathExpr: of-$(ME)}
 `)
-	pod := c.pod(t, "web", "done", func(p *v1.Pod) bool { return settled(p.Status.Phase) })
-	c.logs(t, "web/main", "alpha\nbeta\nbeta\nt0p\napp=\"shop\"\ntier=\"front\"\n3\ntoken-1 of robot\nalpha\ndefault\n")
+	pod := c.pod(t, "web", "done", func(p *corev1.Pod) bool { return settled(p.Status.Phase) })
+	c.logs(t, "web/main", "alpha\nbeta\nt0p\nbeta\napp=\"shop\"\ntier=\"front\"\n3\ntoken-1 of robot\nalpha\ndefault\n")
 	dir := podDirOf(c.dir, pod.UID)
 	for name, want := range map[string]string{
 		filepath.Join(host, "made", "out"):  "written",
@@ -127,7 +127,7 @@ spec: {containers: [{name: main, args: ["env:A", "wait:"], envFrom: [{configMapR
 `)
 	c.pod(t, "web", "waiting", waitsFor(reasonConfig))
 	c.event(t, "Failed", `configmaps "late" not found`)
-	late := &v1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "late"}, Data: map[string]string{"A": "1"}}
+	late := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "late"}, Data: map[string]string{"A": "1"}}
 	if _, err := c.client.CoreV1().ConfigMaps("default").Create(t.Context(), late, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -137,13 +137,13 @@ spec: {containers: [{name: main, args: ["env:A", "wait:"], envFrom: [{configMapR
 
 func TestDownwardVolumeFollowsLabels(t *testing.T) {
 	c := startCluster(t)
-	pod := c.create(t, `
+	c.create(t, `
 metadata: {labels: {color: red}}
 spec:
   volumes: [{name: info, downwardAPI: {items: [{path: labels, fieldRef: {fieldPath: metadata.labels}}]}}]
   containers: [{name: main, args: ["wait:"], volumeMounts: [{name: info, mountPath: /info}]}]
 `)
-	pod = c.pod(t, "web", "ready", isReady)
+	pod := c.pod(t, "web", "ready", isReady)
 	pod.Labels["color"] = "blue"
 	if _, err := c.client.CoreV1().Pods("default").Update(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
@@ -203,20 +203,20 @@ func TestHostPathTypesAreChecked(t *testing.T) {
 	}
 	for _, c := range []struct {
 		path string
-		kind v1.HostPathType
+		kind corev1.HostPathType
 		err  string
 	}{
-		{dir + "/none", v1.HostPathUnset, ""},
-		{dir, v1.HostPathDirectory, ""},
-		{file, v1.HostPathFile, ""},
-		{file, v1.HostPathDirectory, file + " is not a Directory"},
-		{dir, v1.HostPathSocket, dir + " is not a Socket"},
-		{dir + "/none", v1.HostPathFile, "stat " + dir + "/none: no such file or directory"},
-		{dir + "/new/dir", v1.HostPathDirectoryOrCreate, ""},
-		{dir + "/new/file", v1.HostPathFileOrCreate, ""},
-		{dir + "/new/file", v1.HostPathFile, ""},
+		{dir + "/none", corev1.HostPathUnset, ""},
+		{dir, corev1.HostPathDirectory, ""},
+		{file, corev1.HostPathFile, ""},
+		{file, corev1.HostPathDirectory, file + " is not a Directory"},
+		{dir, corev1.HostPathSocket, dir + " is not a Socket"},
+		{dir + "/none", corev1.HostPathFile, "stat " + dir + "/none: no such file or directory"},
+		{dir + "/new/dir", corev1.HostPathDirectoryOrCreate, ""},
+		{dir + "/new/file", corev1.HostPathFileOrCreate, ""},
+		{dir + "/new/file", corev1.HostPathFile, ""},
 	} {
-		if got := errorText(checkHostPath(&v1.HostPathVolumeSource{Path: c.path, Type: &c.kind})); got != c.err {
+		if got := errorText(checkHostPath(&corev1.HostPathVolumeSource{Path: c.path, Type: &c.kind})); got != c.err {
 			t.Errorf("%s as %s: %q, want %q", c.path, c.kind, got, c.err)
 		}
 	}

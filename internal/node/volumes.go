@@ -12,7 +12,7 @@ import (
 	"time"
 
 	authv1 "k8s.io/api/authentication/v1"
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/kubernetes/third_party/forked/golang/expansion"
@@ -22,19 +22,19 @@ import (
 type lookup struct {
 	ctx    context.Context // of the one operation the lookup was made for
 	client kubernetes.Interface
-	pod    *v1.Pod
+	pod    *corev1.Pod
 }
 
-func (l lookup) configMap(name string) (*v1.ConfigMap, error) {
+func (l lookup) configMap(name string) (*corev1.ConfigMap, error) {
 	return l.client.CoreV1().ConfigMaps(l.pod.Namespace).Get(l.ctx, name, metav1.GetOptions{})
 }
 
-func (l lookup) secret(name string) (*v1.Secret, error) {
+func (l lookup) secret(name string) (*corev1.Secret, error) {
 	return l.client.CoreV1().Secrets(l.pod.Namespace).Get(l.ctx, name, metav1.GetOptions{})
 }
 
 // token asks for a token of the Pod's service account, bound to the Pod.
-func (l lookup) token(t *v1.ServiceAccountTokenProjection) (*authv1.TokenRequestStatus, error) {
+func (l lookup) token(t *corev1.ServiceAccountTokenProjection) (*authv1.TokenRequestStatus, error) {
 	req := &authv1.TokenRequest{Spec: authv1.TokenRequestSpec{
 		ExpirationSeconds: t.ExpirationSeconds,
 		BoundObjectRef:    &authv1.BoundObjectReference{APIVersion: "v1", Kind: "Pod", Name: l.pod.Name, UID: l.pod.UID},
@@ -58,7 +58,7 @@ type volumes struct {
 
 // makeVolumes brings all volumes of a Pod up to date. Running it again is how tokens, and with
 // them everything else that comes from the API, are refreshed.
-func makeVolumes(l lookup, dir podDir, capacity v1.ResourceList, now time.Time) (volumes, error) {
+func makeVolumes(l lookup, dir podDir, capacity corev1.ResourceList, now time.Time) (volumes, error) {
 	vs := volumes{dirs: map[string]string{}}
 	for i := range l.pod.Spec.Volumes {
 		v := &l.pod.Spec.Volumes[i]
@@ -92,7 +92,7 @@ func makeVolumes(l lookup, dir podDir, capacity v1.ResourceList, now time.Time) 
 }
 
 // content reads the content of a volume from the API, and says when to read it again.
-func content(l lookup, v *v1.Volume, capacity v1.ResourceList, now time.Time) (p payload, renew time.Time, err error) {
+func content(l lookup, v *corev1.Volume, capacity corev1.ResourceList, now time.Time) (p payload, renew time.Time, err error) {
 	p = payload{}
 	switch {
 	case v.ConfigMap != nil:
@@ -109,7 +109,7 @@ func content(l lookup, v *v1.Volume, capacity v1.ResourceList, now time.Time) (p
 	return p, renew, err
 }
 
-func (p payload) addProjected(l lookup, v *v1.ProjectedVolumeSource, capacity v1.ResourceList, now time.Time) (renew time.Time, err error) {
+func (p payload) addProjected(l lookup, v *corev1.ProjectedVolumeSource, capacity corev1.ResourceList, now time.Time) (renew time.Time, err error) {
 	for _, s := range v.Sources {
 		switch {
 		case s.ConfigMap != nil:
@@ -138,34 +138,34 @@ func (p payload) addProjected(l lookup, v *v1.ProjectedVolumeSource, capacity v1
 }
 
 // checkHostPath does what the type of a hostPath asks for.
-func checkHostPath(h *v1.HostPathVolumeSource) error {
-	kind := v1.HostPathUnset
+func checkHostPath(h *corev1.HostPathVolumeSource) error {
+	kind := corev1.HostPathUnset
 	if h.Type != nil {
 		kind = *h.Type
 	}
 	switch kind {
-	case v1.HostPathUnset:
+	case corev1.HostPathUnset:
 		return nil
-	case v1.HostPathDirectoryOrCreate:
+	case corev1.HostPathDirectoryOrCreate:
 		return os.MkdirAll(h.Path, 0o755)
-	case v1.HostPathFileOrCreate:
+	case corev1.HostPathFileOrCreate:
 		f, err := os.OpenFile(h.Path, os.O_CREATE|os.O_RDONLY, 0o644)
 		if err != nil {
 			return err
 		}
 		return f.Close()
-	case v1.HostPathDirectory, v1.HostPathFile, v1.HostPathSocket, v1.HostPathCharDev, v1.HostPathBlockDev:
+	case corev1.HostPathDirectory, corev1.HostPathFile, corev1.HostPathSocket, corev1.HostPathCharDev, corev1.HostPathBlockDev:
 	}
 	info, err := os.Stat(h.Path)
 	if err != nil {
 		return err
 	}
-	is := map[v1.HostPathType]bool{
-		v1.HostPathDirectory: info.IsDir(),
-		v1.HostPathFile:      info.Mode().IsRegular(),
-		v1.HostPathSocket:    info.Mode()&os.ModeSocket != 0,
-		v1.HostPathCharDev:   info.Mode()&os.ModeCharDevice != 0,
-		v1.HostPathBlockDev:  info.Mode()&os.ModeDevice != 0 && info.Mode()&os.ModeCharDevice == 0,
+	is := map[corev1.HostPathType]bool{
+		corev1.HostPathDirectory: info.IsDir(),
+		corev1.HostPathFile:      info.Mode().IsRegular(),
+		corev1.HostPathSocket:    info.Mode()&os.ModeSocket != 0,
+		corev1.HostPathCharDev:   info.Mode()&os.ModeCharDevice != 0,
+		corev1.HostPathBlockDev:  info.Mode()&os.ModeDevice != 0 && info.Mode()&os.ModeCharDevice == 0,
 	}
 	if !is[kind] {
 		return fmt.Errorf("%s is not a %s", h.Path, kind)
@@ -175,7 +175,7 @@ func checkHostPath(h *v1.HostPathVolumeSource) error {
 
 // containerMounts says where each mountPath of a container is, with the file for its termination
 // message among them.
-func containerMounts(c *v1.Container, dirs, env map[string]string, message string) (mounts, error) {
+func containerMounts(c *corev1.Container, dirs, env map[string]string, message string) (mounts, error) {
 	var out mounts
 	if c.TerminationMessagePath != "" {
 		out = append(out, mount{container: path.Clean(c.TerminationMessagePath), host: message})

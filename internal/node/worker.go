@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	v1 "k8s.io/api/core/v1"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -31,16 +31,16 @@ type worker struct {
 	log    *slog.Logger
 	dir    podDir
 	ip     string
-	latest atomic.Pointer[v1.Pod] // the Pod as the watch saw it last
-	lost   atomic.Bool            // the Pod is gone from the API
-	news   chan struct{}          // latest or lost changed; holds one
+	latest atomic.Pointer[corev1.Pod] // the Pod as the watch saw it last
+	lost   atomic.Bool                // the Pod is gone from the API
+	news   chan struct{}              // latest or lost changed; holds one
 	inbox  chan func()
 	ended  chan struct{}
 
 	startTime *metav1.Time
 
 	view    view
-	shown   v1.PodStatus // what the API shows, as far as the node wrote it
+	shown   corev1.PodStatus // what the API shows, as far as the node wrote it
 	runs    map[string]*instance
 	volumes volumes
 	retry   time.Time // when to try a failed call again
@@ -58,7 +58,7 @@ type instance struct {
 	killAt   time.Time
 }
 
-func newWorker(n *node, pod *v1.Pod) *worker {
+func newWorker(n *node, pod *corev1.Pod) *worker {
 	w := &worker{
 		node:  n,
 		log:   n.Log.With("pod", pod.Namespace+"/"+pod.Name),
@@ -80,7 +80,7 @@ func newWorker(n *node, pod *v1.Pod) *worker {
 }
 
 // update tells the worker what the watch saw.
-func (w *worker) update(pod *v1.Pod) {
+func (w *worker) update(pod *corev1.Pod) {
 	w.latest.Store(pod)
 	w.notify()
 }
@@ -167,7 +167,7 @@ func (w *worker) refresh() {
 		pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = &now, &grace
 	}
 	relabelled := !maps.Equal(w.view.pod.Labels, pod.Labels) || !maps.Equal(w.view.pod.Annotations, pod.Annotations)
-	pod.Status.PodIP, pod.Status.PodIPs, pod.Status.StartTime = w.ip, []v1.PodIP{{IP: w.ip}}, w.startTime
+	pod.Status.PodIP, pod.Status.PodIPs, pod.Status.StartTime = w.ip, []corev1.PodIP{{IP: w.ip}}, w.startTime
 	w.view.pod = pod
 	if relabelled && w.volumes.dirs != nil {
 		w.volumes.renew = time.Now() // downward volumes show labels and annotations
@@ -183,7 +183,7 @@ func (w *worker) step(ctx context.Context) (again time.Duration, over bool) {
 		p = decide(w.view, time.Now())
 		w.view.initialized = p.initialized
 		if p.expired {
-			w.view.final, w.view.reason = v1.PodFailed, "DeadlineExceeded"
+			w.view.final, w.view.reason = corev1.PodFailed, "DeadlineExceeded"
 			w.view.message = "the Pod was active for longer than its activeDeadlineSeconds"
 		}
 		for _, name := range p.stop {
@@ -244,7 +244,7 @@ func (w *worker) renewVolumes(ctx context.Context, now time.Time) time.Time {
 		return w.volumes.renew
 	}
 	if err := w.makeVolumes(ctx); err != nil {
-		w.event(v1.EventTypeWarning, "FailedMount", err.Error())
+		w.event(corev1.EventTypeWarning, "FailedMount", err.Error())
 		w.volumes.renew = now.Add(time.Minute)
 	}
 	return w.volumes.renew
@@ -279,15 +279,16 @@ func earliest(times ...time.Time) (first time.Time) {
 }
 
 // container gives others a look at a container: what is known of it, and its process if one runs.
-func (w *worker) container(name string) (spec *v1.Container, c container, r *instance, err error) {
+func (w *worker) container(name string) (c container, r *instance, err error) {
+	var spec *corev1.Container
 	ok := w.ask(func() {
 		spec, c, r = specOf(w.view.pod, name), w.view.containers[name], w.runs[name]
 	})
 	switch {
 	case !ok:
-		return nil, c, nil, errors.New("the Pod is gone")
+		return c, nil, errors.New("the Pod is gone")
 	case spec == nil:
-		return nil, c, nil, fmt.Errorf("the Pod has no container %q", name)
+		return c, nil, fmt.Errorf("the Pod has no container %q", name)
 	}
-	return spec, c, r, nil
+	return c, r, nil
 }
