@@ -108,7 +108,7 @@ func firstSentence(s string) string {
 
 // unname makes name optional where a Container is inlined into a model, whose
 // container has its name already. Legacy forms lose the Container's
-// descriptions: model has the same ones, and ten copies of them are large.
+// descriptions and its largest schemata: model has them.
 func unname(schema *apiextensionsv1.JSONSchemaProps) {
 	predictor := schema.Properties["spec"].Properties["predictor"]
 	for name, p := range predictor.Properties {
@@ -119,6 +119,7 @@ func unname(schema *apiextensionsv1.JSONSchemaProps) {
 			description := p.Description
 			crd.EditSchema(&p, describe(func(string) string { return "" }))
 			p.Description = description
+			openUp(&p)
 		}
 		if f, ok := p.Properties["name"]; ok && f.Description != "" {
 			f.Description = "Leave it out: the container is always kserve-container."
@@ -126,5 +127,28 @@ func unname(schema *apiextensionsv1.JSONSchemaProps) {
 		}
 		p.Required = slices.DeleteFunc(p.Required, func(f string) bool { return f == "name" })
 		predictor.Properties[name] = p
+	}
+}
+
+// large are the fields of a Container whose schemata are most of its size.
+var large = []string{"lifecycle", "livenessProbe", "readinessProbe", "startupProbe", "securityContext", "env", "envFrom", "resizePolicy", "restartPolicyRules", "volumeDevices"}
+
+// openUp leaves the insides of a legacy form's large fields unchecked: ten full
+// copies of a Container are two thirds of the definition, which every start of
+// the API server pays for. The API server checks them in the Deployment.
+func openUp(form *apiextensionsv1.JSONSchemaProps) {
+	yes := true
+	for _, name := range large {
+		f, ok := form.Properties[name]
+		if !ok {
+			continue
+		}
+		open := apiextensionsv1.JSONSchemaProps{Type: f.Type, Description: f.Description}
+		if f.Type == "array" {
+			open.Items = &apiextensionsv1.JSONSchemaPropsOrArray{Schema: &apiextensionsv1.JSONSchemaProps{Type: "object", XPreserveUnknownFields: &yes}}
+		} else {
+			open.XPreserveUnknownFields = &yes
+		}
+		form.Properties[name] = open
 	}
 }
