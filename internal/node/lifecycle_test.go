@@ -3,13 +3,19 @@
 package node
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"net"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	kubetest "k8s.io/client-go/testing"
 )
 
 func TestPodThatNeverRestarts(t *testing.T) {
@@ -169,8 +175,8 @@ spec:
 	c.pod(t, "image", "refused", waitsFor(reasonImage))
 	c.pod(t, "dir", "refused", waitsFor(reasonCreate))
 	c.pod(t, "claim", "refused", waitsFor(reasonVolumes))
-	c.event(t, "Failed", `this node runs processes, not images: it has no program for image "nginx:1"; use one of its own (test/helper) `+
-		`or give the container the absolute path of a program on this machine as its command`)
+	c.event(t, "Failed", `this node runs processes, not images: it has no program for image "nginx:1", only for test/helper; `+
+		`give the container the absolute path of a program on this machine as its command`)
 	c.event(t, "Failed", "the working directory /no/such/place is neither in a volume nor on this machine")
 	c.event(t, "FailedMount", `volume "data": this node has emptyDir, hostPath, configMap, secret, downwardAPI and projected volumes only`)
 }
@@ -270,4 +276,63 @@ func (c *cluster) event(t *testing.T, reason, message string) {
 		}
 		return false, strings.Join(seen, "\n")
 	})
+}
+
+func TestPreStopMayUseUpTheGracePeriodButNotMore(t *testing.T) {
+	c := startCluster(t)
+	c.create(t, `
+spec:
+  containers:
+  - name: main
+    args: ["out:up", "wait:asked to end"]
+    lifecycle: {preStop: {sleep: {seconds: 600}}}
+`)
+	c.logs(t, "web/main", "up\n")
+	body := c.stream(t, "/containerLogs/default/web/main?follow=true&tailLines=0")
+	c.remove(t, "web", 1)
+	data, err := io.ReadAll(body)
+	if err != nil || string(data) != "asked to end\n" {
+		t.Errorf("last words %q, %v", data, err)
+	}
+	c.waitGone(t, "web")
+}
+
+func TestStatusIsWrittenAgainWhenTheAPIFailed(t *testing.T) {
+	c := startCluster(t)
+	failures := make(chan error, 3)
+	for range cap(failures) {
+		failures <- errors.New("the API is busy")
+	}
+	c.client.PrependReactor("patch", "pods", func(kubetest.Action) (bool, runtime.Object, error) {
+		select {
+		case err := <-failures:
+			return true, nil, err
+		default:
+			return false, nil, nil
+		}
+	})
+	c.create(t, `
+spec: {containers: [{name: main, args: ["wait:"]}]}
+`)
+	c.pod(t, "web", "ready", isReady)
+}
+
+func TestPodDeletedByForceIsStoppedAndForgotten(t *testing.T) {
+	c := startCluster(t)
+	c.create(t, `
+spec: {containers: [{name: main, args: ["serve:8080"], readinessProbe: {tcpSocket: {port: 8080}}}]}
+`)
+	pod := c.pod(t, "web", "ready", isReady)
+	if err := c.client.CoreV1().Pods("default").Delete(t.Context(), "web", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "its directory gone", func() (bool, string) {
+		_, err := os.Stat(string(podDirOf(c.dir, pod.UID)))
+		return os.IsNotExist(err), fmt.Sprint(err)
+	})
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(pod.Status.PodIP, "8080"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = listener.Close()
 }

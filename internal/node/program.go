@@ -3,6 +3,7 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -25,8 +26,8 @@ func program(image string, command []string, programs map[string]string, exists 
 		return []string{p}, nil
 	}
 	known := strings.Join(slices.Sorted(maps.Keys(programs)), ", ")
-	return nil, fmt.Errorf("this node runs processes, not images: it has no program for image %q; "+
-		"use one of its own (%s) or give the container the absolute path of a program on this machine as its command", image, known)
+	return nil, fmt.Errorf("this node runs processes, not images: it has no program for image %q, only for %s; "+
+		"give the container the absolute path of a program on this machine as its command", image, cmp.Or(known, "none"))
 }
 
 // repository is an image's name without registry, tag and digest.

@@ -43,8 +43,8 @@ func TestProgramIsFoundOrTheReasonIsOneSentence(t *testing.T) {
 		},
 		"an unknown image": {
 			image: "busybox:1.36",
-			err: `this node runs processes, not images: it has no program for image "busybox:1.36"; use one of its own ` +
-				`(serin/fetch, serin/queue) or give the container the absolute path of a program on this machine as its command`,
+			err: `this node runs processes, not images: it has no program for image "busybox:1.36", only for serin/fetch, serin/queue; ` +
+				`give the container the absolute path of a program on this machine as its command`,
 		},
 		"a command that is not absolute": {
 			image: "busybox", command: []string{"sh"},

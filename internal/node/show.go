@@ -39,8 +39,7 @@ func (w *worker) show(ctx context.Context, now time.Time) (gone bool) {
 	_, err = w.node.client.CoreV1().Pods(pod.Namespace).
 		Patch(ctx, pod.Name, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
 	if err != nil {
-		// A conflict is a Pod of the same name with another UID.
-		if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		if apierrors.IsNotFound(err) {
 			return true
 		}
 		w.log.Warn("write the status", "err", err)
@@ -59,6 +58,7 @@ func (w *worker) remove(ctx context.Context, now time.Time) (gone bool) {
 	err := w.node.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
 		GracePeriodSeconds: &zero, Preconditions: metav1.NewUIDPreconditions(string(pod.UID)),
 	})
+	// A conflict is another Pod of the same name.
 	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return true
 	}

@@ -40,19 +40,23 @@ func (w *worker) stop(name string, grace time.Duration, why string) {
 		r.kill(syscall.SIGTERM)
 		return
 	}
-	w.others.Go(func() { w.preStop(name, r, hook.PreStop) })
+	ctx, cancel := context.WithCancel(context.Background())
+	r.endHook = cancel
+	w.others.Go(func() { w.preStop(ctx, name, r, hook.PreStop) })
 }
 
 // preStop runs the hook, as long as the container lives and has time, and then asks it to end.
-func (w *worker) preStop(name string, r *instance, h *corev1.LifecycleHandler) {
-	ctx, cancel := context.WithDeadline(context.Background(), r.killAt)
-	defer cancel()
-	stop := closing(ctx, cancel, r.done)
-	defer stop()
-	if err := w.node.hook(ctx, r.target, h); err != nil && !closed(r.done) {
-		w.event(corev1.EventTypeWarning, "FailedPreStopHook", fmt.Sprintf("preStop of container %s: %v", name, err))
-	}
+func (w *worker) preStop(ctx context.Context, name string, r *instance, h *corev1.LifecycleHandler) {
+	err := w.node.hook(ctx, r.target, h)
 	w.post(func() {
+		r.endHook()
+		r.endHook = nil
+		if w.runs[name] != r {
+			return
+		}
+		if err != nil {
+			w.event(corev1.EventTypeWarning, "FailedPreStopHook", fmt.Sprintf("preStop of container %s: %v", name, err))
+		}
 		if least := time.Now().Add(hookGrace); r.killAt.Before(least) && !w.view.halting {
 			r.killAt = least
 		}
@@ -80,10 +84,12 @@ func (w *worker) killOverdue(now time.Time) (next time.Time) {
 	for _, r := range w.runs {
 		switch {
 		case !r.stopping:
-		case !now.Before(r.killAt):
-			r.kill(syscall.SIGKILL)
-		default:
+		case now.Before(r.killAt):
 			next = earliest(next, r.killAt)
+		case r.endHook != nil:
+			r.endHook()
+		default:
+			r.kill(syscall.SIGKILL)
 		}
 	}
 	return next
@@ -92,6 +98,9 @@ func (w *worker) killOverdue(now time.Time) (next time.Time) {
 // exited notes how the process of a container ended.
 func (w *worker) exited(name string, r *instance) {
 	r.cancel()
+	if r.endHook != nil {
+		r.endHook()
+	}
 	delete(w.runs, name)
 	_ = os.Remove(w.dir.container(name, "process"))
 	c := w.view.containers[name]
@@ -126,27 +135,4 @@ func (w *worker) message(name string, r *instance) string {
 		return r.log.lastWords()
 	}
 	return ""
-}
-
-// closing calls cancel when c is closed, until it is told to stop.
-func closing(ctx context.Context, cancel context.CancelFunc, c <-chan struct{}) (stop func()) {
-	done := make(chan struct{})
-	go func() {
-		select {
-		case <-c:
-			cancel()
-		case <-ctx.Done():
-		case <-done:
-		}
-	}()
-	return func() { close(done) }
-}
-
-func closed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
 }

@@ -56,6 +56,7 @@ type instance struct {
 	cancel   context.CancelFunc
 	stopping bool
 	killAt   time.Time
+	endHook  context.CancelFunc // while its preStop hook runs
 }
 
 func newWorker(n *node, pod *corev1.Pod) *worker {
@@ -111,11 +112,10 @@ func (w *worker) post(f func()) bool {
 // ask is post for who needs the answer.
 func (w *worker) ask(f func()) bool {
 	done := make(chan struct{})
-	return w.post(func() { f(); close(done) }) && wait(done)
-}
-
-func wait(c <-chan struct{}) bool {
-	<-c
+	if !w.post(func() { f(); close(done) }) {
+		return false
+	}
+	<-done
 	return true
 }
 
