@@ -30,6 +30,15 @@ type home struct {
 	output  string // file
 }
 
+// kill ends the process, if there is one, in the way nobody can refuse.
+func (h *home) kill() {
+	if h.process != nil {
+		_ = h.process.Process.Kill()
+		<-h.ended
+		h.process = nil
+	}
+}
+
 func running(ts *testscript.TestScript) *home { return ts.Value(home{}).(*home) }
 
 func up(ts *testscript.TestScript, neg bool, args []string) {
@@ -49,12 +58,7 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(out.Close())
 	h.ended = make(chan error, 1)
 	go func(c *exec.Cmd, ended chan<- error) { ended <- c.Wait() }(h.process, h.ended)
-	ts.Defer(func() {
-		if h.process != nil {
-			_ = h.process.Process.Kill()
-			<-h.ended
-		}
-	})
+	ts.Defer(h.kill)
 	var last []byte
 	for deadline := time.Now().Add(upTimeout); ; {
 		last, err = os.ReadFile(h.output)
@@ -105,9 +109,7 @@ func crash(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 || h.process == nil {
 		ts.Fatalf("usage: crash, after up")
 	}
-	ts.Check(h.process.Process.Kill())
-	<-h.ended
-	h.process = nil
+	h.kill()
 	noProcesses(ts)
 }
 
