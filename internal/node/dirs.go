@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -60,20 +59,20 @@ func (d podDir) record(container string, pid int) error {
 // wiped its own is known by its record, which names it beyond doubt: pids are used again, but not
 // with the same start time.
 func reap(dir string) (records int, err error) {
+	killMarked(podDirOf(dir, "").marker("")[:1])
 	names, err := filepath.Glob(podDirOf(dir, "*").container("*", "process"))
 	if err != nil {
 		return 0, err
 	}
 	for _, name := range names {
 		if pid, ok := recorded(name); ok {
-			killGroup(pid, syscall.SIGKILL)
+			killGroup(pid)
 		}
 		if err := os.Remove(name); err != nil {
 			return records, err
 		}
 		records++
 	}
-	killMarked(podDirOf(dir, "").marker("")[:1])
 	return records, nil
 }
 

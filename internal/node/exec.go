@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os/exec"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -39,7 +38,7 @@ func (f *forker) exec(ctx context.Context, cmd *exec.Cmd) error {
 	if err := f.start(cmd); err != nil {
 		return err
 	}
-	stop := context.AfterFunc(ctx, func() { killGroup(cmd.Process.Pid, syscall.SIGKILL) })
+	stop := context.AfterFunc(ctx, func() { killGroup(cmd.Process.Pid) })
 	defer stop()
 	// That something in the background still has the output is not the command's failure.
 	if err := cmd.Wait(); !errors.Is(err, exec.ErrWaitDelay) {

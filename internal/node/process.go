@@ -131,8 +131,8 @@ func (p *process) wait(marker []string, log *logFile, stdout, stderr *os.File) {
 	}
 	_ = p.cmd.Wait()
 	p.exitCode, p.signal = exitOf(p.cmd.ProcessState)
-	killGroup(p.cmd.Process.Pid, syscall.SIGKILL)
 	killMarked(marker)
+	killGroup(p.cmd.Process.Pid)
 	// Something that hid from both still has the pipes; nobody waits for it.
 	for _, r := range []*os.File{stdout, stderr} {
 		_ = r.SetReadDeadline(time.Now().Add(outputGrace))
@@ -145,13 +145,14 @@ func (p *process) wait(marker []string, log *logFile, stdout, stderr *os.File) {
 	}
 }
 
-// kill signals the process and its group.
-func (p *process) kill(sig syscall.Signal) {
-	select {
-	case <-p.done:
-	default:
-		killGroup(p.cmd.Process.Pid, sig)
-	}
+// terminate asks the process to end. As in a container, what it started is its own business.
+func (p *process) terminate() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+}
+
+// kill ends the process; wait ends what it leaves behind.
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill()
 }
 
 // exitOf reads how a process ended, as shells and container runtimes count it.

@@ -8,11 +8,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // supported says why the node cannot work on this system.
@@ -32,20 +33,53 @@ func controlTerminal(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 }
 
-func killGroup(pid int, sig syscall.Signal) {
-	_ = syscall.Kill(-pid, sig)
+// killGroup kills all of a process group.
+func killGroup(pid int) {
+	_ = unix.Kill(-pid, unix.SIGKILL)
 }
 
 // killMarked kills every process that has all of these variables in its environment, whatever
-// group or session it moved to. It looks again until none is left, since one that is being forked
-// may be missed; the bound is for processes that cannot die.
+// group or session it moved to, and waits until their ports are free. It looks again until none is
+// left, since one that is being forked may be missed; the bound is for processes that cannot die.
 func killMarked(marker []string) {
 	for range 20 {
-		found := marked(marker)
-		for _, pid := range found {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
+		var dying []int
+		for _, pid := range marked(marker) {
+			dying = append(dying, killMarkedPid(pid, marker))
 		}
-		if len(found) == 0 {
+		if len(dying) == 0 {
+			return
+		}
+		for _, fd := range dying {
+			awaitExit(fd)
+		}
+	}
+}
+
+// killMarkedPid kills a process and returns a descriptor of it, negative if there is none.
+func killMarkedPid(pid int, marker []string) (fd int) {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		_ = unix.Kill(pid, unix.SIGKILL)
+		return -1
+	}
+	// The descriptor holds on to one process, so what is true of it now stays true of it.
+	if hasAll(environ(pid), marker) {
+		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	}
+	return fd
+}
+
+// awaitExit waits until a process has let go of all it held. Its environment is gone before its
+// sockets are, so only its exit tells.
+func awaitExit(fd int) {
+	if fd < 0 {
+		return
+	}
+	defer func() { _ = unix.Close(fd) }()
+	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if n, err := unix.Poll(poll, 100); n > 0 || (err != nil && !errors.Is(err, unix.EINTR)) {
 			return
 		}
 	}
@@ -53,19 +87,21 @@ func killMarked(marker []string) {
 
 // marked lists the living processes whose environment holds all of marker.
 func marked(marker []string) []int {
-	names, _ := filepath.Glob("/proc/[0-9]*/environ")
+	entries, _ := os.ReadDir("/proc")
 	var found []int
-	for _, name := range names {
-		env, err := os.ReadFile(name)
-		if err != nil || !hasAll(env, marker) {
-			continue
-		}
-		pid, _ := strconv.Atoi(strings.Split(name, "/")[2])
-		if pid != os.Getpid() {
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err == nil && pid != os.Getpid() && hasAll(environ(pid), marker) {
 			found = append(found, pid)
 		}
 	}
 	return found
+}
+
+// environ is the environment a process was started with; it is empty for those of other users.
+func environ(pid int) []byte {
+	env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	return env
 }
 
 func hasAll(environ []byte, marker []string) bool {
@@ -99,8 +135,8 @@ func startTime(pid int) (string, error) {
 
 // diskSize is the size of the file system at path in bytes.
 func diskSize(path string) int64 {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(path, &st); err != nil {
+	var st unix.Statfs_t
+	if err := unix.Statfs(path, &st); err != nil {
 		return 0
 	}
 	return int64(st.Blocks) * st.Bsize

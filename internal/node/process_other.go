@@ -7,7 +7,6 @@ package node
 import (
 	"errors"
 	"os/exec"
-	"syscall"
 )
 
 var errUnsupported = errors.New("the process node works on Linux only")
@@ -18,7 +17,7 @@ func dieWithParent(*exec.Cmd) {}
 
 func controlTerminal(*exec.Cmd) {}
 
-func killGroup(int, syscall.Signal) {}
+func killGroup(int) {}
 
 func killMarked([]string) {}
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,7 +36,7 @@ func (w *worker) stop(name string, grace time.Duration, why string) {
 	w.event(corev1.EventTypeNormal, "Killing", why)
 	hook := r.spec.Lifecycle
 	if hook == nil || hook.PreStop == nil || grace <= 0 {
-		r.kill(syscall.SIGTERM)
+		r.terminate()
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -60,7 +59,7 @@ func (w *worker) preStop(ctx context.Context, name string, r *instance, h *corev
 		if least := time.Now().Add(hookGrace); r.killAt.Before(least) && !w.view.halting {
 			r.killAt = least
 		}
-		r.kill(syscall.SIGTERM)
+		r.terminate()
 	})
 }
 
@@ -89,7 +88,7 @@ func (w *worker) killOverdue(now time.Time) (next time.Time) {
 		case r.endHook != nil:
 			r.endHook()
 		default:
-			r.kill(syscall.SIGKILL)
+			r.kill()
 		}
 	}
 	return next
