@@ -68,6 +68,7 @@ type Config struct {
 
 // Run starts everything and stops it, in order, when ctx ends.
 func Run(ctx context.Context, c Config) (err error) {
+	steady := saveMemory()
 	unlock, err := lock(c.Dir)
 	if err != nil {
 		return err
@@ -113,6 +114,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	c.Ready()
+	steady()
 	select {
 	case <-ctx.Done():
 		return nil
