@@ -62,7 +62,10 @@ func New(cfg Config) *Server {
 // within Config.Drain. When it returns no goroutine or connection is left.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer s.kill()
-	stop := context.AfterFunc(ctx, func() { _ = ln.Close() }) // to end Accept
+	stop := context.AfterFunc(ctx, func() {
+		s.draining.Store(true)
+		_ = ln.Close() // ends Accept
+	})
 	defer stop()
 	var sweeper sync.WaitGroup
 	sweeper.Go(func() { s.sweep() })

@@ -15,6 +15,7 @@
 package routing
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -104,7 +105,7 @@ func Build(in Input, before *Table) *Table {
 	}
 	services := slices.Clone(in.Services)
 	slices.SortFunc(services, func(a, b Service) int {
-		return strings.Compare(a.Namespace+"/"+a.Name, b.Namespace+"/"+b.Name)
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
 	for _, p := range in.Pods {
 		r := t.revision(p.Namespace, p.Revision, before)
