@@ -88,7 +88,7 @@ func (w *worker) failed(name string, c container, failure *startError, now time.
 
 // launch makes all that a container needs and starts its process.
 func (w *worker) launch(ctx context.Context, c *corev1.Container, restarts int32) (*instance, *startError) {
-	if w.volumes.dirs == nil {
+	if w.volumes.dirs == nil || w.volumes.stale(time.Now()) {
 		if err := w.makeVolumes(ctx); err != nil {
 			return nil, &startError{reasonVolumes, err}
 		}

@@ -221,3 +221,10 @@ func TestHostPathTypesAreChecked(t *testing.T) {
 		}
 	}
 }
+
+func TestVolumesThatNobodyReadsAreNotRenewed(t *testing.T) {
+	w := &worker{volumes: volumes{renew: now.Add(-time.Minute)}}
+	if at := w.renewVolumes(t.Context(), now); !at.IsZero() {
+		t.Errorf("the worker wants to look again at %v", at)
+	}
+}

@@ -56,6 +56,9 @@ type volumes struct {
 	renew time.Time // when a token in them has to be replaced; zero is never
 }
 
+// stale says whether the volumes have to be made again.
+func (v volumes) stale(now time.Time) bool { return !v.renew.IsZero() && !now.Before(v.renew) }
+
 // makeVolumes brings all volumes of a Pod up to date. Running it again is how tokens, and with
 // them everything else that comes from the API, are refreshed.
 func makeVolumes(l lookup, dir podDir, capacity corev1.ResourceList, now time.Time) (volumes, error) {

@@ -238,9 +238,13 @@ func (w *worker) cleanUp() {
 	w.log.Info("pod removed")
 }
 
-// renewVolumes refreshes what has to be, and returns when that is next.
+// renewVolumes refreshes what has to be, and returns when that is next. Without a process there is
+// nobody to read them; the next start makes them anew.
 func (w *worker) renewVolumes(ctx context.Context, now time.Time) time.Time {
-	if w.volumes.renew.IsZero() || now.Before(w.volumes.renew) || len(w.runs) == 0 {
+	if len(w.runs) == 0 {
+		return time.Time{}
+	}
+	if !w.volumes.stale(now) {
 		return w.volumes.renew
 	}
 	if err := w.makeVolumes(ctx); err != nil {
