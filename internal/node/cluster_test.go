@@ -35,9 +35,15 @@ type cluster struct {
 // startCluster runs a node until the test ends.
 func startCluster(t *testing.T, objects ...runtime.Object) *cluster {
 	t.Helper()
-	c := &cluster{client: fake.NewClientset(objects...), dir: t.TempDir()}
+	c := newCluster(t, objects...)
 	c.startNode(t)
 	return c
+}
+
+// newCluster is for tests that change how the API behaves before a node uses it.
+func newCluster(t *testing.T, objects ...runtime.Object) *cluster {
+	t.Helper()
+	return &cluster{client: fake.NewClientset(objects...), dir: t.TempDir()}
 }
 
 func (c *cluster) startNode(t *testing.T) {

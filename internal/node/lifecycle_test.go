@@ -298,7 +298,7 @@ spec:
 }
 
 func TestStatusIsWrittenAgainWhenTheAPIFailed(t *testing.T) {
-	c := startCluster(t)
+	c := newCluster(t)
 	failures := make(chan error, 3)
 	for range cap(failures) {
 		failures <- errors.New("the API is busy")
@@ -311,6 +311,7 @@ func TestStatusIsWrittenAgainWhenTheAPIFailed(t *testing.T) {
 			return false, nil, nil
 		}
 	})
+	c.startNode(t)
 	c.create(t, `
 spec: {containers: [{name: main, args: ["wait:"]}]}
 `)

@@ -19,7 +19,7 @@ import (
 
 func TestVolumesOfEveryKind(t *testing.T) {
 	host := t.TempDir()
-	c := startCluster(t,
+	c := newCluster(t,
 		&corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "conf"},
 			Data:       map[string]string{"a.txt": "alpha", "b.txt": "beta"}, BinaryData: map[string][]byte{"c.bin": {7}},
@@ -27,6 +27,7 @@ func TestVolumesOfEveryKind(t *testing.T) {
 		&corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "keys"}, Data: map[string][]byte{"token": []byte("t0p")}},
 	)
 	c.grantTokens(time.Hour)
+	c.startNode(t)
 	c.create(t, `
 metadata: {labels: {app: shop, tier: front}}
 spec:
@@ -105,8 +106,9 @@ func (c *cluster) grantTokens(life time.Duration) {
 }
 
 func TestTokensAreRefreshedBeforeTheyExpire(t *testing.T) {
-	c := startCluster(t)
+	c := newCluster(t)
 	c.grantTokens(2 * time.Second)
+	c.startNode(t)
 	pod := c.create(t, `
 spec:
   serviceAccountName: robot
