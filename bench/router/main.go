@@ -5,10 +5,9 @@
 // nginx splitting the same traffic with split_clients. All carry the same load
 // (wrk, one thread, 32 connections, POST of 130 bytes, keep-alive) to the same
 // backend (nginx returning a constant of 130 bytes), taking turns in the same
-// run; medians and the ratios to nginx are printed.
-//
-// It measures CPU time, not latency: on a machine that does other things too
-// the first is still meaningful. nginx and wrk must be installed.
+// run; medians and the ratios to nginx are printed. The proxies run on one CPU,
+// load and backend on another, so two are needed, and they should be idle:
+// what shares a CPU with a proxy makes its requests dearer.
 package main
 
 import (
@@ -44,9 +43,9 @@ func run(ctx context.Context) error {
 	services := flag.Int("services", 1, "how many services the router has a table for")
 	budget := flag.Float64("budget", 0, "fail if router/nginx is above; 0: only print")
 	flag.Parse()
-	for _, tool := range []string{"nginx", "wrk"} {
+	for _, tool := range []string{"nginx", "wrk", "taskset"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return fmt.Errorf("%s is not installed: apt-get install nginx wrk", tool)
+			return fmt.Errorf("%s is not installed: apt-get install nginx wrk util-linux", tool)
 		}
 	}
 	dir, err := os.MkdirTemp("", "serin-bench-router-")

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -41,7 +40,7 @@ func measure(ctx context.Context, p *proxy, script string, seconds int) (measure
 	if err != nil {
 		return measurement{}, err
 	}
-	wrk := exec.CommandContext(ctx, "wrk", "-t1", "-c32", fmt.Sprintf("-d%ds", seconds), "--latency", "-s", script, "http://"+p.addr+"/v1/models/iris:predict")
+	wrk := pinned(ctx, loadCPU, "wrk", "-t1", "-c32", fmt.Sprintf("-d%ds", seconds), "--latency", "-s", script, "http://"+p.addr+"/v1/models/iris:predict")
 	out, err := wrk.CombinedOutput()
 	if err != nil {
 		return measurement{}, fmt.Errorf("wrk: %w: %s", err, out)

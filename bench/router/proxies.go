@@ -50,6 +50,18 @@ type processes struct {
 	cmds []*exec.Cmd
 }
 
+// pinned is a command that runs on one CPU only: the measured proxies on the
+// first, load and backend on the second, so that nobody else's work or waking
+// up is in the way of the proxy and none of it counts.
+func pinned(ctx context.Context, cpu, name string, args ...string) *exec.Cmd {
+	return exec.CommandContext(ctx, "taskset", append([]string{"-c", cpu, name}, args...)...)
+}
+
+const (
+	proxyCPU = "0"
+	loadCPU  = "1"
+)
+
 // start starts a backend and the proxies in front of it, nginx first.
 func start(ctx context.Context, dir string, services int) ([]*proxy, func(), error) {
 	p := &processes{ctx: ctx, dir: dir}
@@ -58,10 +70,10 @@ func start(ctx context.Context, dir string, services int) ([]*proxy, func(), err
 		return nil, p.stop, err
 	}
 	backend, splitter, direct, viaQueue, queued, backend2 := addrs[0], addrs[1], addrs[2], addrs[3], addrs[4], addrs[5]
-	if _, err := p.nginx("backend", backendConfig(backend, backend2), backend); err != nil {
+	if _, err := p.nginx("backend", loadCPU, backendConfig(backend, backend2), backend); err != nil {
 		return nil, p.stop, err
 	}
-	nginx, err := p.nginx("split", splitConfig(splitter, backend, backend2), splitter)
+	nginx, err := p.nginx("split", proxyCPU, splitConfig(splitter, backend, backend2), splitter)
 	if err != nil {
 		return nil, p.stop, err
 	}
@@ -130,7 +142,7 @@ server {
 
 // nginx starts one with a single worker and returns the pids of both of its
 // processes.
-func (p *processes) nginx(name, servers, addr string) ([]int, error) {
+func (p *processes) nginx(name, cpu, servers, addr string) ([]int, error) {
 	dir := filepath.Join(p.dir, name)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -156,7 +168,7 @@ http {
 	if err := os.WriteFile(config, []byte(content), 0o600); err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(p.ctx, "nginx", "-c", config, "-e", filepath.Join(dir, "error.log"))
+	cmd := pinned(p.ctx, cpu, "nginx", "-c", config, "-e", filepath.Join(dir, "error.log"))
 	if err := p.run(cmd, addr); err != nil {
 		return nil, fmt.Errorf("start nginx: %w", err)
 	}
@@ -186,7 +198,7 @@ func (p *processes) self(role, addr, next string, services int) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	cmd := exec.CommandContext(p.ctx, exe)
+	cmd := pinned(p.ctx, proxyCPU, exe)
 	cmd.Env = append(os.Environ(), roleVariable+"="+role, addrVariable+"="+addr, nextVariable+"="+next, fmt.Sprintf("%s=%d", countVariable, services))
 	if err := p.run(cmd, addr); err != nil {
 		return 0, fmt.Errorf("start %s: %w", role, err)

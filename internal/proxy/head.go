@@ -20,6 +20,16 @@ func hopByHop(name []byte) bool {
 	return false
 }
 
+// private returns the value of a Connection header if it can name headers: the
+// usual values do not.
+func private(connection []byte) []byte {
+	switch string(connection) {
+	case "keep-alive", "close", "Upgrade", "upgrade":
+		return nil
+	}
+	return connection
+}
+
 // listed reports whether the value of a Connection header names a header.
 func listed(connection, name []byte) bool {
 	for len(connection) > 0 {
@@ -48,7 +58,7 @@ func appendRequest(b []byte, h *fasthttp.RequestHeader, forwarded *forwarded) []
 	b = append(b, ' ')
 	b = append(b, h.RequestURI()...)
 	b = append(b, " HTTP/1.1\r\n"...)
-	connection := h.Peek("Connection")
+	connection := private(h.Peek("Connection"))
 	for name, value := range h.AllInOrder() {
 		if hopByHop(name) || forwarded.replaces(name) || (len(connection) > 0 && listed(connection, name)) {
 			continue
@@ -132,7 +142,7 @@ func appendResponse(b []byte, h *fasthttp.ResponseHeader, framing int, http10, c
 	b = append(b, ' ')
 	b = append(b, reason(h)...)
 	b = append(b, "\r\n"...)
-	connection := h.Peek("Connection")
+	connection := private(h.Peek("Connection"))
 	for name, value := range h.All() {
 		switch {
 		case string(name) == "Content-Length" && h.StatusCode() != fasthttp.StatusNoContent:
