@@ -85,11 +85,10 @@ func (r *router) follow(what string, informer cache.SharedIndexInformer, slim ca
 // rebuild makes a table now and after every change. After a large one it rests
 // for as long as that took, to leave half of the time to requests.
 func (r *router) rebuild(ctx context.Context, services, pods cache.Store, changed <-chan struct{}) {
-	rest := gatherFor
 	for {
 		start := time.Now()
 		r.use(input(services.List(), pods.List()))
-		rest = max(gatherFor, time.Since(start))
+		rest := max(gatherFor, time.Since(start))
 		select {
 		case <-ctx.Done():
 			return
