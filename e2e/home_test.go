@@ -49,10 +49,12 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 	h.output = ts.MkAbs("up.log")
 	out, err := os.OpenFile(h.output, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	ts.Check(err)
-	h.process = exec.Command(filepath.Join(ts.Getenv("SERIN_BIN"), "serin"), append([]string{"up", "--api-port=0", "--router-port=0"}, args...)...) //nolint:noctx // ended by down, crash or Defer
+	h.process = exec.Command(filepath.Join(ts.Getenv("SERIN_BIN"), "serin"), append([]string{"up", "--api-port=0", "--router-port=0"}, args...)...)
 	h.process.Dir = ts.Getenv("WORK")
-	h.process.Env = []string{"PATH=" + ts.Getenv("PATH"), "HOME=" + ts.Getenv("HOME"), "TMPDIR=" + os.TempDir(),
-		"SERIN_DATA_DIR=" + ts.Getenv("SERIN_DATA_DIR"), "STORAGE_EMULATOR_HOST=" + ts.Getenv("STORAGE_EMULATOR_HOST")}
+	h.process.Env = []string{"TMPDIR=" + os.TempDir()}
+	for _, name := range []string{"PATH", "HOME", "SERIN_DATA_DIR", "STORAGE_EMULATOR_HOST"} {
+		h.process.Env = append(h.process.Env, name+"="+ts.Getenv(name))
+	}
 	h.process.Stdout, h.process.Stderr = out, out
 	ts.Check(h.process.Start())
 	ts.Check(out.Close())

@@ -44,11 +44,11 @@ func lock(dir string) (unlock func(), err error) {
 		return nil, fmt.Errorf("cannot write to the data directory: %w; choose another with --data-dir", err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		defer f.Close()
+		owner, _ := io.ReadAll(io.LimitReader(f, 32))
+		_ = f.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("lock %s: %w", f.Name(), err)
 		}
-		owner, _ := io.ReadAll(io.LimitReader(f, 32))
 		return nil, fmt.Errorf("another serin (process %s) is up in %s: stop it, or choose another directory with --data-dir", strings.TrimSpace(string(owner)), dir)
 	}
 	if err := errors.Join(f.Truncate(0), writeAt(f, strconv.Itoa(os.Getpid()))); err != nil {

@@ -120,8 +120,8 @@ func Run(ctx context.Context, c Config) (err error) {
 		return nil
 	case err := <-server.Failed():
 		return err
-	case <-parts.Failed():
-		return nil // Stop reports it
+	case err := <-parts.Failed():
+		return err
 	}
 }
 

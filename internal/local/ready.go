@@ -48,8 +48,8 @@ func waitServing(ctx context.Context, c Config, config *rest.Config, parts *supe
 				break
 			}
 			select {
-			case <-parts.Failed():
-				return nil // Stop reports it
+			case err := <-parts.Failed():
+				return err
 			case <-ctx.Done():
 				return fmt.Errorf("wait for %s: %w (%w)", check.name, ctx.Err(), err)
 			case <-tick.C:

@@ -28,10 +28,10 @@ func loadModel(dir string) (*sklearn.Model, error) {
 	}
 	limits := sklearn.DefaultLimits
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("load %s: it is not a regular file", file)
+		return nil, fmt.Errorf("load %s: it is not a regular file", info.Name())
 	}
 	if info.Size() > int64(limits.Bytes) {
-		return nil, fmt.Errorf("load %s: the file holds more than %d bytes", file, limits.Bytes)
+		return nil, fmt.Errorf("load %s: the file holds more than %d bytes", info.Name(), limits.Bytes)
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -39,7 +39,7 @@ func loadModel(dir string) (*sklearn.Model, error) {
 	}
 	model, err := sklearn.Load(data, limits)
 	if err != nil {
-		return nil, fmt.Errorf("load %s: %w", file, err)
+		return nil, fmt.Errorf("load %s: %w", info.Name(), err)
 	}
 	return model, nil
 }
@@ -57,9 +57,9 @@ func modelFile(dir string) (string, error) {
 	}
 	switch len(models) {
 	case 0:
-		return "", fmt.Errorf("no model file in %s: want one whose name ends in %s", dir, strings.Join(suffixes, ", "))
+		return "", fmt.Errorf("no model file in the model folder: want one whose name ends in %s", strings.Join(suffixes, ", "))
 	case 1:
 		return filepath.Join(dir, models[0]), nil
 	}
-	return "", fmt.Errorf("%d model files in %s, want one: %s", len(models), dir, strings.Join(models, ", "))
+	return "", fmt.Errorf("%d model files in the model folder, want one: %s", len(models), strings.Join(models, ", "))
 }

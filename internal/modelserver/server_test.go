@@ -363,13 +363,13 @@ func TestFoldersWithoutOneGoodModelAreRefused(t *testing.T) {
 	}
 	for name, test := range map[string]struct{ dir, want string }{
 		"no folder":             {"testdata/none", "read the model folder: open DIR: no such file or directory"},
-		"an empty folder":       {folder(t), "no model file in DIR: want one whose name ends in .joblib, .pkl, .pickle"},
-		"other files":           {folder(t, "server_test.go"), "no model file in DIR: want one whose name ends in .joblib, .pkl, .pickle"},
-		"a folder of that name": {sub, "no model file in DIR: want one whose name ends in .joblib, .pkl, .pickle"},
-		"two models":            {folder(t, iris, fixtures+"suffix.pickle"), "2 model files in DIR, want one: model.joblib, suffix.pickle"},
-		"a truncated model":     {folder(t, write("a.joblib", data[:2000])), "load DIR/a.joblib: the file ends too early: it is truncated or damaged"},
-		"an unsupported one":    {folder(t, fixtures+"refused/gradient-boosting.joblib"), "load DIR/gradient-boosting.joblib: sklearn.ensemble.GradientBoostingClassifier is not supported; supported are DecisionTreeClassifier, LogisticRegression, Pipeline, RandomForestClassifier, SVC, StandardScaler"},
-		"a hostile one":         {folder(t, write("b.pkl", []byte("cos\nsystem\n(S'id'\ntR."))), "load DIR/b.pkl: the file asks for os.system, which no supported scikit-learn model needs; nothing was executed"},
+		"an empty folder":       {folder(t), "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle"},
+		"other files":           {folder(t, "server_test.go"), "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle"},
+		"a folder of that name": {sub, "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle"},
+		"two models":            {folder(t, iris, fixtures+"suffix.pickle"), "2 model files in the model folder, want one: model.joblib, suffix.pickle"},
+		"a truncated model":     {folder(t, write("a.joblib", data[:2000])), "load a.joblib: the file ends too early: it is truncated or damaged"},
+		"an unsupported one":    {folder(t, fixtures+"refused/gradient-boosting.joblib"), "load gradient-boosting.joblib: sklearn.ensemble.GradientBoostingClassifier is not supported; supported are DecisionTreeClassifier, LogisticRegression, Pipeline, RandomForestClassifier, SVC, StandardScaler"},
+		"a hostile one":         {folder(t, write("b.pkl", []byte("cos\nsystem\n(S'id'\ntR."))), "load b.pkl: the file asks for os.system, which no supported scikit-learn model needs; nothing was executed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := New(Config{ModelName: "m", ModelDir: test.dir, Log: slog.New(slog.DiscardHandler)})

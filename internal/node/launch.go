@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path"
 	"slices"
 	"time"
 
@@ -135,6 +136,9 @@ func (w *worker) prepare(ctx context.Context, c *corev1.Container) (s setting, a
 	s.dir = work
 	if c.WorkingDir != "" {
 		s.dir = s.mounts.resolve(c.WorkingDir)
+		if s.dir != path.Clean(c.WorkingDir) { // a runtime makes the directory, and so do we within volumes
+			_ = os.MkdirAll(s.dir, 0o777)
+		}
 		if info, err := os.Stat(s.dir); err != nil || !info.IsDir() {
 			return s, nil, &startError{reasonCreate, fmt.Errorf("the working directory %s is neither in a volume nor on this machine", c.WorkingDir)}
 		}
@@ -212,7 +216,7 @@ func (w *worker) begun(name string, r *instance) {
 // watch runs a probe in the background; act gets its judgements in the worker's goroutine.
 func (w *worker) watch(name string, r *instance, kind string, p *corev1.Probe, act func(judgement)) {
 	complain := func(why string) {
-		w.event(corev1.EventTypeWarning, "Unhealthy", fmt.Sprintf("%s probe of container %s failed: %s", kind, name, why))
+		w.event(corev1.EventTypeWarning, "Unhealthy", fmt.Sprintf("%s probe failed: %s (container %s)", kind, why, name))
 	}
 	w.others.Go(func() {
 		w.node.watchProbe(r.ctx, r.target, p, kind != "Liveness", complain, func(j judgement) bool {

@@ -23,7 +23,7 @@ spec:
 	pod := c.pod(t, "web", "ready", isReady)
 	setHealth(t, pod, "503")
 	c.pod(t, "web", "not ready", func(p *corev1.Pod) bool { return !isReady(p) })
-	c.event(t, "Unhealthy", "Readiness probe of container main failed: HTTP probe failed with statuscode: 503")
+	c.event(t, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503 (container main)")
 	setHealth(t, pod, "200")
 	pod = c.pod(t, "web", "ready again", isReady)
 	if n := pod.Status.ContainerStatuses[0].RestartCount; n != 0 {

@@ -34,7 +34,7 @@ func (q *queue) administer(ctx context.Context) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = server.Close() // what is left is not worth waiting for
 	}
-	<-served
+	_ = <-served // ErrServerClosed, as asked
 	return err
 }
 

@@ -143,7 +143,7 @@ func jsonName(f reflect.StructField) string {
 
 // fill sets a value to something that is not zero; of a struct, a part.
 func fill(v reflect.Value) {
-	if q, ok := v.Addr().Interface().(*resource.Quantity); ok {
+	if q, ok := reflect.TypeAssert[*resource.Quantity](v.Addr()); ok {
 		*q = resource.MustParse("7")
 		return
 	}

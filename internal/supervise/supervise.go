@@ -21,7 +21,6 @@ type Parts struct {
 type part struct {
 	cancel context.CancelFunc
 	done   chan struct{}
-	err    error // set before done is closed
 }
 
 // New has no parts yet.
@@ -42,9 +41,8 @@ func (s *Parts) Start(name string, run func(context.Context) error) {
 		if err == nil {
 			err = errors.New("ended unexpectedly")
 		}
-		p.err = fmt.Errorf("%s: %w", name, err)
 		select {
-		case s.failed <- p.err:
+		case s.failed <- fmt.Errorf("%s: %w", name, err):
 		default:
 		}
 	}()
@@ -53,15 +51,18 @@ func (s *Parts) Start(name string, run func(context.Context) error) {
 // Failed reports the first part that ended without being told to.
 func (s *Parts) Failed() <-chan error { return s.failed }
 
-// Stop ends the parts, latest first, waits for each, and returns the errors of
-// those that had ended by themselves.
+// Stop ends the parts, latest first, and waits for each. It returns the failure
+// that nobody has received from Failed.
 func (s *Parts) Stop() error {
-	var errs []error
 	for _, p := range slices.Backward(s.parts) {
 		p.cancel()
 		<-p.done
-		errs = append(errs, p.err)
 	}
 	s.parts = nil
-	return errors.Join(errs...)
+	select {
+	case err := <-s.failed:
+		return err
+	default:
+		return nil
+	}
 }

@@ -5,7 +5,7 @@ package supervise_test
 import (
 	"context"
 	"errors"
-	"strings"
+	"runtime"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -45,9 +45,22 @@ func TestPartThatEndsByItselfIsReported(t *testing.T) {
 			if err := <-s.Failed(); err.Error() != c.want {
 				t.Errorf("failed: %v, want %s", err, c.want)
 			}
-			if err := s.Stop(); err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("Stop: %v, want %s", err, c.want)
+			if err := s.Stop(); err != nil {
+				t.Errorf("Stop reported it again: %v", err)
 			}
 		})
+	}
+}
+
+func TestStopReportsWhatNobodyReceived(t *testing.T) {
+	s := supervise.New()
+	ended := make(chan struct{})
+	s.Start("store", func(context.Context) error { defer close(ended); return errors.New("disk full") })
+	<-ended
+	for len(s.Failed()) == 0 { // between the part's end and its report
+		runtime.Gosched()
+	}
+	if err := s.Stop(); err == nil || err.Error() != "store: disk full" {
+		t.Errorf("Stop: %v", err)
 	}
 }
