@@ -18,7 +18,7 @@ import (
 	"k8s.io/kubernetes/cmd/kube-apiserver/app/options"
 )
 
-// startAPIServer starts kube-apiserver and waits until it is ready.
+// startAPIServer starts kube-apiserver and waits until an administrator can use it.
 func (s *Server) startAPIServer(ctx context.Context, c Config, p *pki, etcd string) error {
 	// Several components in one process apply the same logging settings.
 	logsapi.ReapplyHandling = logsapi.ReapplyHandlingIgnoreUnchanged
@@ -64,14 +64,18 @@ func (s *Server) startAPIServer(ctx context.Context, c Config, p *pki, etcd stri
 		return fmt.Errorf("kube-apiserver's options: %w", utilerrors.NewAggregate(errs))
 	}
 	s.Start("kube-apiserver", func(ctx context.Context) error { return app.Run(ctx, completed) })
-	return s.waitReady(ctx)
+	return s.waitReady(ctx, bootstrap...)
 }
 
 // readyTimeout bounds the start: a slow disk may need a while, no disk a minute.
 const readyTimeout = 2 * time.Minute
 
-// waitReady waits until the API server says that it is ready.
-func (s *Server) waitReady(ctx context.Context) error {
+// bootstrap are the hooks that fill an empty store with what administrators do
+// not need. They take seconds, in which much else can start.
+var bootstrap = []string{"poststarthook/rbac/bootstrap-roles", "poststarthook/scheduling/bootstrap-system-priority-classes"}
+
+// waitReady waits until the API server says that it is ready, but for some hooks.
+func (s *Server) waitReady(ctx context.Context, but ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	client, err := kubernetes.NewForConfig(s.REST)
@@ -81,7 +85,11 @@ func (s *Server) waitReady(ctx context.Context) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		last, err := client.Discovery().RESTClient().Get().AbsPath("/readyz").Timeout(time.Second).DoRaw(ctx)
+		ask := client.Discovery().RESTClient().Get().AbsPath("/readyz").Timeout(time.Second)
+		for _, hook := range but {
+			ask = ask.Param("exclude", hook)
+		}
+		last, err := ask.DoRaw(ctx)
 		if err == nil {
 			return nil
 		}

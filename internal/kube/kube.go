@@ -115,12 +115,15 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if err := s.startAPIServer(ctx, c, p, endpoint); err != nil {
 		return nil, err
 	}
+	c.Progress("scheduler and controllers")
+	if err := s.startScheduler(p); err != nil {
+		return nil, err
+	}
 	if err := s.Apply(ctx, c.Manifests...); err != nil {
 		return nil, err
 	}
-	c.Progress("controllers and scheduler")
 	if err := s.startControllers(p); err != nil {
 		return nil, err
 	}
-	return s, s.startScheduler(p)
+	return s, s.waitReady(ctx)
 }
