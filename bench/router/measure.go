@@ -30,8 +30,8 @@ type measurement struct {
 var (
 	requestsLine = regexp.MustCompile(`(\d+) requests in`)
 	rateLine     = regexp.MustCompile(`Requests/sec:\s+([\d.]+)`)
-	p50Line      = regexp.MustCompile(`50%\s+(\S+)`)
-	p99Line      = regexp.MustCompile(`99%\s+(\S+)`)
+	p50Line      = regexp.MustCompile(`(?m)^\s+50%\s+(\S+)`)
+	p99Line      = regexp.MustCompile(`(?m)^\s+99%\s+(\S+)`)
 )
 
 // measure loads a proxy and returns what that cost it.

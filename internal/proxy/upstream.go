@@ -40,7 +40,14 @@ type upstream struct {
 	br     *bufio.Reader
 	addr   string
 	since  time.Time // put back into the pool
+	until  time.Time // read deadline that is set
 	reused bool
+}
+
+// SetReadDeadline remembers the deadline it sets.
+func (u *upstream) SetReadDeadline(t time.Time) error {
+	u.until = t
+	return u.Conn.SetReadDeadline(t)
 }
 
 func newUpstreams() *upstreams {
