@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# Measures against the budgets in the documents and against the peers, one
+# program after the other. The router's peers are nginx and wrk; bench/router
+# says how to install them.
+set -euo pipefail
+bin=${SERIN_BIN:-bin}
+echo "== starts, memory, apply to Ready"
+go run ./bench/up -bin "$bin"
+echo "== model server: the iris request against a constant"
+go run ./bench/modelserver
+echo "== router: CPU per request against nginx"
+go run ./bench/router
