@@ -45,36 +45,46 @@ func main() {
 }
 
 func run(ctx context.Context, bin string, rounds, services int) error {
-	var fresh, again, memory, ready series
+	var fresh, again, memory series
 	for range rounds {
-		dir, err := os.MkdirTemp("", "serin-bench-")
-		if err != nil {
+		if err := measureStarts(ctx, bin, &fresh, &again, &memory); err != nil {
 			return err
 		}
-		defer os.RemoveAll(dir)
-		for _, times := range []*series{&fresh, &again} {
-			s, err := start(ctx, bin, dir)
-			if err != nil {
-				return err
-			}
-			times.add(s.took.Seconds())
-			if times == &again {
-				time.Sleep(5 * time.Second) // let it settle
-				mb, err := s.resident()
-				if err != nil {
-					return errors.Join(err, s.stop())
-				}
-				memory.add(mb)
-			}
-			if err := s.stop(); err != nil {
-				return err
-			}
-		}
 	}
-	fmt.Printf("serin up, empty directory:   %s s   (budget 6)\n", &fresh)
-	fmt.Printf("serin up, used directory:    %s s   (budget 6)\n", &again)
-	fmt.Printf("resident after 5 s:          %s MB  (budget 450)\n", &memory)
+	fmt.Printf("serin up, empty directory:    %s s   (budget 6)\n", &fresh)
+	fmt.Printf("serin up, used directory:     %s s   (budget 6)\n", &again)
+	fmt.Printf("resident after 5 s:           %s MB  (budget 450)\n", &memory)
+	return measureServices(ctx, bin, services)
+}
 
+// measureStarts starts Serin twice in a new directory.
+func measureStarts(ctx context.Context, bin string, fresh, again, memory *series) error {
+	dir, err := os.MkdirTemp("", "serin-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	first, err := start(ctx, bin, dir)
+	if err != nil {
+		return err
+	}
+	fresh.add(first.took.Seconds())
+	if err := first.stop(); err != nil {
+		return err
+	}
+	second, err := start(ctx, bin, dir)
+	if err != nil {
+		return err
+	}
+	again.add(second.took.Seconds())
+	time.Sleep(5 * time.Second) // let it settle
+	mb, err := second.resident()
+	memory.add(mb)
+	return errors.Join(err, second.stop())
+}
+
+// measureServices applies services one after the other.
+func measureServices(ctx context.Context, bin string, services int) error {
 	dir, err := os.MkdirTemp("", "serin-bench-")
 	if err != nil {
 		return err
@@ -84,6 +94,7 @@ func run(ctx context.Context, bin string, rounds, services int) error {
 	if err != nil {
 		return err
 	}
+	var ready series
 	for i := range services + 1 {
 		took, err := applyUntilReady(ctx, dir, fmt.Sprintf("iris-%d", i))
 		if err != nil {
@@ -95,7 +106,7 @@ func run(ctx context.Context, bin string, rounds, services int) error {
 	}
 	mb, err := s.resident()
 	fmt.Printf("apply to Ready, cached model: %s s  (budget p50 1.5)\n", &ready)
-	fmt.Printf("resident with %d services:   %.0f MB\n", services+1, mb)
+	fmt.Printf("resident with %d services:    %.0f MB\n", services+1, mb)
 	return errors.Join(err, s.stop())
 }
 

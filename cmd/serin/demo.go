@@ -13,7 +13,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -195,8 +194,8 @@ func (d *demo) waitReady(ctx context.Context) error {
 // predict sends the tutorial's request and checks its answer.
 func (d *demo) predict(ctx context.Context) error {
 	const host, path = "sklearn-iris.kserve-test.example.com", "/v1/models/sklearn-iris:predict"
-	input := filepath.Join("docs", "examples", "iris-input.json")
-	fmt.Fprintf(d.out, "$ curl -H \"Host: %s\" -H \"Content-Type: application/json\" \\\n    http://${INGRESS_HOST}:${INGRESS_PORT}%s -d @%s\n", host, path, input)
+	fmt.Fprintf(d.out, "$ cat iris-input.json\n%s", irisInput)
+	fmt.Fprintf(d.out, "$ curl -H \"Host: %s\" -H \"Content-Type: application/json\" \\\n    http://${INGRESS_HOST}:${INGRESS_PORT}%s -d @./iris-input.json\n", host, path)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+d.router+path, bytes.NewBufferString(irisInput))
 	if err != nil {
 		return err

@@ -32,6 +32,9 @@ named by SERIN_DATA_DIR, or in the default one.`,
 				if err != nil {
 					return err
 				}
+				if _, err := os.Stat(local.Kubeconfig(dir)); err != nil {
+					fmt.Fprintf(os.Stderr, "serin: there is no kubeconfig in %s yet: 'serin up' writes it\n", dir)
+				}
 				if err := os.Setenv("KUBECONFIG", local.Kubeconfig(dir)); err != nil {
 					return fmt.Errorf("set KUBECONFIG: %w", err)
 				}

@@ -85,7 +85,7 @@ func loadPKI(dir, node string) (*pki, error) {
 			DNSNames:    []string{"localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"},
 		}},
 		{cert: fileKubelet, key: fileKubeletKey, template: x509.Certificate{
-			Subject:     pkix.Name{CommonName: "kube-apiserver-kubelet-client", Organization: []string{"system:masters"}},
+			Subject:     pkix.Name{CommonName: nodeClient, Organization: []string{"system:masters"}},
 			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		}},
 		{to: &p.user, template: x509.Certificate{
@@ -213,7 +213,10 @@ func keyPEM(key *ecdsa.PrivateKey) ([]byte, error) {
 	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), nil
 }
 
-// nodeTLS serves as the node, to holders of a certificate of this authority.
+// nodeClient is the name by which the API server calls the node.
+const nodeClient = "kube-apiserver-kubelet-client"
+
+// nodeTLS serves as the node, to the API server alone: it asks who may.
 func (p *pki) nodeTLS() *tls.Config {
 	clients := x509.NewCertPool()
 	clients.AddCert(p.ca.cert)
@@ -222,6 +225,12 @@ func (p *pki) nodeTLS() *tls.Config {
 		ClientAuth:   tls.RequireAndVerifyClientCert,
 		ClientCAs:    clients,
 		MinVersion:   tls.VersionTLS12,
+		VerifyConnection: func(c tls.ConnectionState) error {
+			if name := c.PeerCertificates[0].Subject.CommonName; name != nodeClient {
+				return fmt.Errorf("%s may not call the node", name)
+			}
+			return nil
+		},
 	}
 }
 

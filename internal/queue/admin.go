@@ -34,7 +34,9 @@ func (q *queue) administer(ctx context.Context) error {
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = server.Close() // what is left is not worth waiting for
 	}
-	_ = <-served // ErrServerClosed, as asked
+	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
+		return ended
+	}
 	return err
 }
 
