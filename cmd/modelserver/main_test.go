@@ -109,8 +109,8 @@ func TestFailuresEndInOneSentence(t *testing.T) {
 		args []string
 		want string
 	}{
-		"no model":      {[]string{"--model_dir", empty}, "no model file in " + empty + ": want one whose name ends in .joblib, .pkl, .pickle"},
-		"a hostile one": {[]string{"--model_dir=" + hostile}, "load " + hostile + "/model.pkl: the file asks for os.system, which no supported scikit-learn model needs; nothing was executed"},
+		"no model":      {[]string{"--model_dir", empty}, "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle"},
+		"a hostile one": {[]string{"--model_dir=" + hostile}, "load model.pkl: the file asks for os.system, which no supported scikit-learn model needs; nothing was executed"},
 		"no folder":     {nil, "serin-modelserver: --model_dir is required"},
 		"a bad port":    {[]string{"--model_dir", empty, "--http_port", "x"}, `serin-modelserver: --http_port: "x" is no port`},
 		"half a flag":   {[]string{"--model_dir"}, "serin-modelserver: --model_dir needs a value"},
