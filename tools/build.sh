@@ -9,25 +9,24 @@ set -euo pipefail
 ldflags=$1
 shift
 mkdir -p bin
-for name in "$@"; do
-	go build -ldflags "$ldflags" -o "bin/serin-$name" "./cmd/$name"
-done
+packages=(./cmd/serin "${@/#/./cmd/}")
 
-# go build -v names each package that it compiles; nothing when all are cached.
-total=$(go list -deps ./cmd/serin | wc -l)
-start=$SECONDS
-(go build -v -ldflags "$ldflags" -o bin/serin ./cmd/serin 2>&1 || echo "FAILED $?") | {
-	done=0 failed=0 first=1
+# compile names each package that it compiles; nothing when all are cached.
+compile() { go build -v "${packages[@]}" 2>&1 || echo "FAILED $?"; }
+
+# progress counts those names, and passes on what is none: an error.
+progress() {
+	local total done=0 failed=0 start=$SECONDS line
+	total=$(go list -deps "${packages[@]}" | wc -l)
 	while IFS= read -r line; do
 		case $line in
 		FAILED*) failed=${line#FAILED } ;;
 		go:\ downloading*) printf '%s\n' "$line" ;;
-		*[\ :]*) printf '%s\n' "$line" >&2 ;; # a package's name has neither: this is an error
+		*[\ :]*) printf '%s\n' "$line" >&2 ;; # a package's name has neither
 		*)
 			done=$((done + 1))
-			if ((first && done > 20)); then
-				echo "Compiling Kubernetes into bin/serin: about 10 minutes on 2 cores, once."
-				first=0
+			if ((done == 20)); then
+				echo "Compiling Kubernetes: about 10 minutes on 2 cores, once."
 			fi
 			if ((done % 100 == 0)); then
 				printf '  %4ds  %d packages compiled, of at most %d\n' $((SECONDS - start)) "$done" "$total"
@@ -35,6 +34,12 @@ start=$SECONDS
 			;;
 		esac
 	done
-	exit "$failed"
+	return "$failed"
 }
+
+compile | progress
+for name in "$@"; do
+	go build -ldflags "$ldflags" -o "bin/serin-$name" "./cmd/$name"
+done
+go build -ldflags "$ldflags" -o bin/serin ./cmd/serin
 echo "bin/: $(cd bin && echo *)"

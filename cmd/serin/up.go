@@ -66,7 +66,11 @@ func up(ctx context.Context, f upFlags, out io.Writer) (err error) {
 		fmt.Fprint(out, f.hints(c))
 	}
 	context.AfterFunc(ctx, func() { fmt.Fprintln(out, "stopping ...") })
-	return local.Run(ctx, c)
+	err = local.Run(ctx, c)
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // Ctrl-C while it was starting
+	}
+	return err
 }
 
 // config reads the flags and opens what they name, so that what cannot work is

@@ -17,6 +17,7 @@ import (
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/autoscaler"
+	"github.com/serin-dev/serin/internal/eventually"
 	"github.com/serin-dev/serin/internal/kube"
 )
 
@@ -64,7 +65,7 @@ func TestAutoscaler(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := create(t, client, tt.annotations, tt.from)
-			eventually(t, func(ctx context.Context) (any, bool) {
+			eventually.Holds(t, func(ctx context.Context) (any, bool) {
 				got, err := client.AppsV1().Deployments(d.Namespace).Get(ctx, d.Name, metav1.GetOptions{})
 				if err != nil {
 					return err, false
@@ -78,7 +79,7 @@ func TestAutoscaler(t *testing.T) {
 		warm := create(t, client, map[string]string{v1beta1.AnnotationActive: "false", v1beta1.AnnotationMinReplicas: "1", v1beta1.AnnotationIdleSince: ago(0)}, 2)
 		other := create(t, client, nil, 5)
 		last := create(t, client, map[string]string{v1beta1.AnnotationActive: "true", v1beta1.AnnotationMinReplicas: "2"}, 1)
-		eventually(t, func(ctx context.Context) (any, bool) { // by then the others were seen
+		eventually.Holds(t, func(ctx context.Context) (any, bool) { // by then the others were seen
 			got, err := client.AppsV1().Deployments(last.Namespace).Get(ctx, last.Name, metav1.GetOptions{})
 			return err, err == nil && *got.Spec.Replicas == 2
 		})
@@ -124,24 +125,4 @@ func create(t *testing.T, client kubernetes.Interface, annotations map[string]st
 		t.Fatal(err)
 	}
 	return d
-}
-
-// eventually calls check until it says yes, and prints what it last saw.
-func eventually(t *testing.T, check func(context.Context) (any, bool)) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		last, ok := check(ctx)
-		if ok {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("did not happen within 30 s; last seen: %v", last)
-		case <-tick.C:
-		}
-	}
 }

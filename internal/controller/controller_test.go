@@ -19,6 +19,7 @@ import (
 
 	"github.com/serin-dev/serin/api/v1alpha1"
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/eventually"
 )
 
 func TestFirstModelBecomesReady(t *testing.T) {
@@ -245,7 +246,7 @@ func TestDeletedServiceLeavesNothingAndMayComeBack(t *testing.T) {
 	if err := api.Delete(t.Context(), second); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func(ctx context.Context) (any, bool) {
+	eventually.Holds(t, func(ctx context.Context) (any, bool) {
 		left := ownedObjects(ctx, t, ns)
 		return left, len(left) == 0
 	})
@@ -296,7 +297,7 @@ func TestHistoryHasAnEnd(t *testing.T) {
 		want = append(want, "ControllerRevision "+name, "Deployment "+name+"-deployment", "Service "+name)
 	}
 	slices.Sort(want)
-	eventually(t, func(ctx context.Context) (any, bool) {
+	eventually.Holds(t, func(ctx context.Context) (any, bool) {
 		var got []string
 		for _, o := range ownedObjects(ctx, t, ns) {
 			if !strings.HasPrefix(o, "Pod ") {
@@ -326,7 +327,7 @@ func TestWhatOthersChangeIsPutRight(t *testing.T) {
 	if err := api.Delete(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func(ctx context.Context) (any, bool) {
+	eventually.Holds(t, func(ctx context.Context) (any, bool) {
 		if err := api.Get(ctx, key, service); err != nil {
 			return err, false
 		}
@@ -376,7 +377,7 @@ func runtimeNamed(namespace, name, image string) *v1alpha1.ServingRuntime {
 func events(t *testing.T, namespace string, n int) map[string]string {
 	t.Helper()
 	got := map[string]string{}
-	eventually(t, func(ctx context.Context) (any, bool) {
+	eventually.Holds(t, func(ctx context.Context) (any, bool) {
 		var list corev1.EventList
 		if err := api.List(ctx, &list, client.InNamespace(namespace)); err != nil {
 			return err, false

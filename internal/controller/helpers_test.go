@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -14,6 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/eventually"
 )
 
 // newNamespace makes a namespace for one test. It waits for the account that
@@ -24,7 +24,7 @@ func newNamespace(t *testing.T) string {
 	if err := api.Create(t.Context(), ns); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func(ctx context.Context) (any, bool) {
+	eventually.Holds(t, func(ctx context.Context) (any, bool) {
 		err := api.Get(ctx, client.ObjectKey{Namespace: ns.Name, Name: "default"}, &corev1.ServiceAccount{})
 		return err, err == nil
 	})
@@ -78,7 +78,7 @@ func get(ctx context.Context, namespace string) (*v1beta1.InferenceService, erro
 func wait(t *testing.T, namespace string, wanted func(*v1beta1.InferenceService) bool) *v1beta1.InferenceService {
 	t.Helper()
 	var s *v1beta1.InferenceService
-	eventually(t, func(ctx context.Context) (any, bool) {
+	eventually.Holds(t, func(ctx context.Context) (any, bool) {
 		var err error
 		if s, err = get(ctx, namespace); err != nil {
 			return err, false
@@ -119,24 +119,4 @@ func traffic(s *v1beta1.InferenceService) string {
 
 func hasTraffic(want string) func(*v1beta1.InferenceService) bool {
 	return func(s *v1beta1.InferenceService) bool { return traffic(s) == want }
-}
-
-// eventually calls check until it says yes, and prints what it last saw.
-func eventually(t *testing.T, check func(context.Context) (any, bool)) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		last, ok := check(ctx)
-		if ok {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("did not happen within 30 s; last seen:\n%v", last)
-		case <-tick.C:
-		}
-	}
 }

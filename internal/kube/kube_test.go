@@ -10,13 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/serin-dev/serin/internal/eventually"
 	"github.com/serin-dev/serin/internal/kube"
 )
 
@@ -36,7 +36,7 @@ func TestControlPlane(t *testing.T) {
 		if _, err := client.AppsV1().Deployments("default").Create(t.Context(), deployment("web"), metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, func(ctx context.Context) (any, bool) {
+		eventually.Holds(t, func(ctx context.Context) (any, bool) {
 			pods, err := client.CoreV1().Pods("default").List(ctx, metav1.ListOptions{LabelSelector: "app=web"})
 			if err != nil {
 				return err, false
@@ -108,25 +108,5 @@ func deployment(name string) *appsv1.Deployment {
 				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web"}}},
 			},
 		},
-	}
-}
-
-// eventually calls check until it says yes, and prints what it last saw.
-func eventually(t *testing.T, check func(context.Context) (any, bool)) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		last, ok := check(ctx)
-		if ok {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			t.Fatalf("did not happen within 30 s; last seen: %+v", last)
-		case <-tick.C:
-		}
 	}
 }
