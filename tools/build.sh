@@ -11,8 +11,9 @@ shift
 mkdir -p bin
 packages=(./cmd/serin "${@/#/./cmd/}")
 
-# compile names each package that it compiles; nothing when all are cached.
-compile() { go build -v "${packages[@]}" 2>&1 || echo "FAILED $?"; }
+# compile names each package that it compiles; nothing when all are cached. The
+# compiler's own garbage collection is a quarter of its time: memory is cheaper.
+compile() { GOGC=400 go build -v "${packages[@]}" 2>&1 || echo "FAILED $?"; }
 
 # progress counts those names, and passes on what is none: an error.
 progress() {
