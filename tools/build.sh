@@ -26,7 +26,7 @@ progress() {
 		*[\ :]*) printf '%s\n' "$line" >&2 ;; # a package's name has neither
 		*)
 			done=$((done + 1))
-			if ((done == 20)); then
+			if ((done == 100)); then # more than all of ours
 				echo "Compiling Kubernetes: about 10 minutes on 2 cores, once."
 			fi
 			if ((done % 100 == 0)); then

