@@ -19,6 +19,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
@@ -127,10 +128,6 @@ func apply(ctx context.Context, client dynamic.Interface, heads metadata.Interfa
 // waitServed waits until the kinds that definitions among objects define are
 // served in all their versions.
 func waitServed(ctx context.Context, d discovery.DiscoveryInterface, objects []*unstructured.Unstructured) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
 	for _, o := range objects {
 		if o.GetKind() != "CustomResourceDefinition" {
 			continue
@@ -140,12 +137,10 @@ func waitServed(ctx context.Context, d discovery.DiscoveryInterface, objects []*
 		versions, _, _ := unstructured.NestedSlice(o.Object, "spec", "versions")
 		for _, v := range versions {
 			version, _, _ := unstructured.NestedString(v.(map[string]any), "name")
-			for !serves(d, group+"/"+version, plural) {
-				select {
-				case <-ctx.Done():
-					return fmt.Errorf("wait until %s is served: %w", o.GetName(), ctx.Err())
-				case <-tick.C:
-				}
+			if err := wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, readyTimeout, true, func(context.Context) (bool, error) {
+				return serves(d, group+"/"+version, plural), nil
+			}); err != nil {
+				return fmt.Errorf("wait until %s is served: %w", o.GetName(), err)
 			}
 		}
 	}

@@ -51,15 +51,14 @@ func lock(dir string) (unlock func(), err error) {
 		}
 		return nil, fmt.Errorf("another serin (process %s) is up in %s: stop it, or choose another directory with --data-dir", strings.TrimSpace(string(owner)), dir)
 	}
-	if err := errors.Join(f.Truncate(0), writeAt(f, strconv.Itoa(os.Getpid()))); err != nil {
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot write to the data directory: %w; choose another with --data-dir", err), f.Close())
 	}
 	return func() { _ = f.Close() }, nil
-}
-
-func writeAt(f *os.File, s string) error {
-	_, err := f.WriteAt([]byte(s), 0)
-	return err
 }
 
 // mergeKubeconfig puts the context "serin" into a kubeconfig file and makes it
