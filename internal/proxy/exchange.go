@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -49,6 +50,9 @@ func (x *exchange) run() bool {
 	if err != nil {
 		return x.refuse(err)
 	}
+	if path := x.r.Target.Path; path != "" {
+		x.setPath(path)
+	}
 	if err := x.send(); err != nil {
 		x.discard()
 		if errors.Is(err, errClientGone) {
@@ -83,6 +87,12 @@ func (x *exchange) prepare() *Refusal {
 	x.request = append(x.request, body...)
 	_, _ = x.br.Discard(x.length) // buffered, so it cannot fail
 	return nil
+}
+
+// setPath replaces the path and query in the prepared request.
+func (x *exchange) setPath(path string) {
+	from := len(x.in.Method()) + len(" ")
+	x.request = slices.Replace(x.request, from, from+len(x.in.RequestURI()), []byte(path)...)
 }
 
 // send connects, sends the request, and waits for the first byte of the

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -137,6 +138,7 @@ func (h *http2Side) count(_ net.Conn, state http.ConnState) {
 // call is a request on its way through the ReverseProxy.
 type call struct {
 	r      *Request
+	target *url.URL // its path and query go upstream
 	cancel context.CancelCauseFunc
 }
 
@@ -164,13 +166,17 @@ func (h *http2Side) serve(reverse http.Handler, w http.ResponseWriter, req *http
 	}
 	defer h.proxy.Policy.Done(r)
 	r.Target, err = h.proxy.Policy.Admit(r)
+	target := req.URL
+	if path := r.Target.Path; err == nil && path != "" {
+		target, err = url.ParseRequestURI(path)
+	}
 	switch {
 	case req.Context().Err() != nil:
 		r.Status, r.Err = StatusClientGone, errClientGone
 	case err != nil:
 		h.refuse(w, req, r, err)
 	default:
-		ctx = context.WithValue(ctx, callKey{}, &call{r: r, cancel: cancel})
+		ctx = context.WithValue(ctx, callKey{}, &call{r: r, target: target, cancel: cancel})
 		reverse.ServeHTTP(&countingWriter{ResponseWriter: w, r: r}, req.WithContext(ctx))
 	}
 }
@@ -182,11 +188,15 @@ func (h *http2Side) refuse(w http.ResponseWriter, req *http.Request, r *Request,
 	h.proxy.refuse(r, err).writeTo(w, req)
 }
 
-// rewrite keeps the request as it came, X-Forwarded headers included, which
-// ReverseProxy would drop.
+// rewrite keeps the request as it came, X-Forwarded headers and unusual queries
+// included, which ReverseProxy would drop.
 func (h *http2Side) rewrite(p *httputil.ProxyRequest) {
-	r := callOf(p.In.Context()).r
-	p.Out.URL.Scheme, p.Out.URL.Host = "http", r.Target.Addr
+	c := callOf(p.In.Context())
+	r := c.r
+	p.Out.URL = &url.URL{
+		Scheme: "http", Host: r.Target.Addr,
+		Path: c.target.Path, RawPath: c.target.RawPath, RawQuery: c.target.RawQuery, ForceQuery: c.target.ForceQuery,
+	}
 	p.Out.Trailer = p.In.Trailer // not a copy: its values come after the body
 	for name, values := range p.In.Header {
 		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") {

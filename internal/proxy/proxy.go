@@ -31,8 +31,8 @@ type Policy interface {
 	// 502. It may block while r.Context lives.
 	Admit(r *Request) (Target, error)
 	// Elsewhere names another target, or the same again, after nothing could
-	// be sent to the last one, or reports that there is none. It may block
-	// like Admit.
+	// be sent to the last one, or reports that there is none. The Path stays
+	// the first target's. It may block like Admit.
 	Elsewhere(r *Request, failed Target) (Target, bool)
 	// Done is called once for every request after its last byte, admitted or
 	// not.
@@ -42,6 +42,7 @@ type Policy interface {
 // Target is where a request goes.
 type Target struct {
 	Addr     string        // host:port
+	Path     string        // sent in place of the request's path and query, if not empty
 	Revision string        // for RevisionHeader; empty: leave the header alone
 	Timeout  time.Duration // until the response begins; zero: DefaultTimeout
 	Owner    any           // whatever the Policy likes to find again

@@ -169,3 +169,30 @@ func TestKeepAliveRequestsOneAfterTheOther(t *testing.T) {
 		}
 	}
 }
+
+func TestATargetsPathReplacesTheRequests(t *testing.T) {
+	versions(t, func(t *testing.T, c *http.Client) {
+		target := backend(t, func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			fmt.Fprintf(w, "%s %s %v", r.RequestURI, body, err)
+		})
+		policy := &fixed{targets: []proxy.Target{nobody(t), target}}
+		addr, _ := start(t, proxy.Config{Policy: policy})
+		for path, want := range map[string]string{
+			"":                            "/serving/n/iris/v1?a=b;c",
+			"/":                           "/",
+			"/v1":                         "/v1",
+			"/v1/models/iris:predict?a=b": "/v1/models/iris:predict?a=b",
+			"//v1/a%2Fb?a=b;c":            "//v1/a%2Fb?a=b;c",
+		} {
+			policy.targets[0].Path = path
+			for _, body := range []io.Reader{strings.NewReader("hello"), io.MultiReader(strings.NewReader("hello"))} {
+				response := post(t, c, "http://"+addr+"/serving/n/iris/v1?a=b;c", body)
+				got, err := io.ReadAll(response.Body)
+				if want := want + " hello <nil>"; string(got) != want || err != nil {
+					t.Errorf("path %q arrived as %q, %v", path, got, err)
+				}
+			}
+		}
+	})
+}
