@@ -4,70 +4,109 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// curl is as much of curl as the tutorial needs, so that tests need Go alone:
-// -s, -i, -H, -d with @FILE, -o /dev/null and one URL.
+// request is what the arguments of curl ask for, as much of them as stories
+// and pages need: -s, -i, -v, -H, -d with @FILE, and one URL.
+type request struct {
+	url, body     string
+	header        http.Header
+	head, verbose bool
+}
+
+// curl is a small curl, so that tests need Go alone.
 func curl() {
-	if err := get(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "curl:", err)
-		os.Exit(22)
+	r, err := parse(os.Args[1:])
+	if err == nil {
+		err = r.show()
+	}
+	exit("curl", err)
+}
+
+// count sends the request of `curl ARGS` N times, and says how many answers
+// came from each revision. Every answer must be 200.
+func count() {
+	n, err := strconv.Atoi(os.Args[1])
+	if err != nil {
+		exit("count", err)
+	}
+	r, err := parse(os.Args[2:])
+	if err != nil {
+		exit("count", err)
+	}
+	by := map[string]int{}
+	for range n {
+		res, body, err := r.send()
+		if err == nil && res.StatusCode != http.StatusOK {
+			err = fmt.Errorf("%s: %s", res.Status, body)
+		}
+		if err != nil {
+			exit("count", err)
+		}
+		by[res.Header.Get("Serin-Revision")]++
+	}
+	for _, revision := range slices.Sorted(maps.Keys(by)) {
+		fmt.Println(by[revision], revision)
 	}
 }
 
-func get(args []string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "", nil)
+// jq indents what it reads, like the program of that name without a filter.
+func jq() {
+	in, err := io.ReadAll(os.Stdin)
 	if err != nil {
-		return err
+		exit("jq", err)
 	}
-	head := false
+	var value any
+	if err := json.Unmarshal(in, &value); err != nil {
+		exit("jq", err)
+	}
+	out, err := json.MarshalIndent(value, "", "  ")
+	fmt.Println(string(out))
+	exit("jq", err)
+}
+
+// exit ends the program if something went wrong.
+func exit(program string, err error) {
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", program, err)
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (request, error) {
+	r := request{header: http.Header{}}
 	for i := 0; i < len(args); i++ {
 		value := func() string { i++; return args[i] }
 		switch args[i] {
 		case "-s":
 		case "-i":
-			head = true
+			r.head = true
+		case "-v":
+			r.verbose = true
 		case "-H":
 			name, v, _ := strings.Cut(value(), ":")
-			req.Header.Add(name, strings.TrimSpace(v))
+			r.header.Add(name, strings.TrimSpace(v))
 		case "-d":
 			body, err := data(value())
 			if err != nil {
-				return err
+				return r, err
 			}
-			req.Method, req.Body, req.ContentLength = http.MethodPost, io.NopCloser(strings.NewReader(body)), int64(len(body))
-			if req.Header.Get("Content-Type") == "" {
-				req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-			}
+			r.body = body
 		default:
-			if req.URL, err = req.URL.Parse(args[i]); err != nil {
-				return err
-			}
+			r.url = args[i]
 		}
 	}
-	req.Host = req.Header.Get("Host")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if head {
-		fmt.Printf("HTTP/1.1 %s\n", res.Status)
-		if err := res.Header.Write(os.Stdout); err != nil {
-			return err
-		}
-		fmt.Println()
-	}
-	_, err = io.Copy(os.Stdout, res.Body)
-	return err
+	return r, nil
 }
 
 func data(s string) (string, error) {
@@ -77,4 +116,51 @@ func data(s string) (string, error) {
 	}
 	b, err := os.ReadFile(file)
 	return strings.TrimSpace(string(b)), err
+}
+
+// send returns the answer and its body.
+func (r request) send() (*http.Response, string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url, nil)
+	if err != nil {
+		return nil, "", err
+	}
+	req.Header, req.Host = r.header.Clone(), r.header.Get("Host")
+	if r.body != "" {
+		req.Method, req.Body, req.ContentLength = http.MethodPost, io.NopCloser(strings.NewReader(r.body)), int64(len(r.body))
+		if req.Header.Get("Content-Type") == "" {
+			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		}
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, "", err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	return res, string(body), err
+}
+
+// show sends the request and prints the answer as curl does.
+func (r request) show() error {
+	res, body, err := r.send()
+	if err != nil {
+		return err
+	}
+	var head strings.Builder
+	fmt.Fprintf(&head, "HTTP/1.1 %s\n", res.Status)
+	if err := res.Header.Write(&head); err != nil {
+		return err
+	}
+	if r.verbose {
+		for line := range strings.Lines(head.String()) {
+			fmt.Fprint(os.Stderr, "< ", line)
+		}
+	}
+	if r.head {
+		fmt.Println(head.String())
+	}
+	fmt.Print(body)
+	return nil
 }

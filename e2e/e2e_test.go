@@ -12,15 +12,15 @@
 //	expand FILE...      puts the value of $WORK into files, in the place of @WORK@
 //	absent CMD          repeats CMD until it prints nothing on standard output
 //	tutorial PAGE       runs a page of docs, and compares what it shows
-//	kubectl, curl       programs on the PATH: serin kubectl, and as much of curl as we need
+//	kubectl, curl, jq   programs on the PATH: serin kubectl, and as much of the others as we need
+//	count N CURL-ARGS   a program too: sends a request N times, and counts by revision who answered
 package e2e
 
 import (
-	"context"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -30,7 +30,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kubectl": kubectl, "curl": curl})
+	testscript.Main(m, map[string]func(){"kubectl": kubectl, "curl": curl, "jq": jq, "count": count})
 }
 
 func TestScripts(t *testing.T) {
@@ -84,14 +84,11 @@ func programs(t *testing.T) string {
 	return bin
 }
 
-// kubectl is `serin kubectl`.
+// kubectl becomes `serin kubectl`.
 func kubectl() {
-	c := exec.CommandContext(context.Background(), "serin", append([]string{"kubectl"}, os.Args[1:]...)...)
-	c.Stdin, c.Stdout, c.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if err := c.Run(); err != nil {
-		if _, ok := err.(*exec.ExitError); !ok { //nolint:errorlint // Run returns it bare
-			fmt.Fprintln(os.Stderr, err)
-		}
-		os.Exit(max(1, c.ProcessState.ExitCode()))
+	serin, err := exec.LookPath("serin")
+	if err == nil {
+		err = syscall.Exec(serin, append([]string{serin, "kubectl"}, os.Args[1:]...), os.Environ())
 	}
+	exit("kubectl", err)
 }
