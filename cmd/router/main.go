@@ -48,7 +48,7 @@ func command() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&o.listen, "listen", ":8080", "address for requests: HTTP/1.1, WebSocket, HTTP/2 and gRPC without TLS")
-	f.StringVar(&o.admin, "admin", ":8081", "address for /metrics, /healthz and /readyz")
+	f.StringVar(&o.admin, "admin", ":8081", "address for /metrics, /load, /healthz and /readyz")
 	f.StringVar(&o.domain, "domain", "example.com", "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file that says how to reach the API server (default: as a Pod does)")
 	f.BoolVar(&o.accessLog, "access-log", false, "write a JSON line per request to standard output")

@@ -37,6 +37,7 @@ func (r *router) Admit(req *proxy.Request) (proxy.Target, error) {
 	if err != nil {
 		return proxy.Target{}, refusal(err)
 	}
+	choice.Revision.Account.Begin(req.Start)
 	if e := choice.Revision.Endpoint(req.Start); e != nil {
 		return begin(choice.Service, e), nil
 	}
@@ -62,31 +63,36 @@ func unavailable(text string) *proxy.Refusal {
 // begin counts the request at the Pod; Done or Elsewhere ends that.
 func begin(service *routing.Service, e *routing.Endpoint) proxy.Target {
 	e.Begin()
-	return proxy.Target{Addr: e.Addr, Revision: e.Revision, Timeout: service.Timeout, Owner: e}
+	return proxy.Target{Addr: e.Addr, Revision: e.Account.Revision, Timeout: service.Timeout, Owner: e}
 }
 
 // waitForPod holds a request until its revision has a ready Pod.
 func (r *router) waitForPod(req *proxy.Request, v *view, choice routing.Choice) (proxy.Target, error) {
 	if r.held.Add(1) > maxHeld {
 		r.held.Add(-1)
+		choice.Revision.Account.End(time.Now())
 		return r.noPod(choice, "and %d requests wait already", maxHeld)
 	}
 	defer r.held.Add(-1)
+	r.loads.wake()
 	ctx, cancel := context.WithTimeout(req.Context(), r.hold)
 	defer cancel()
 	for {
 		select {
 		case <-v.replaced:
 		case <-ctx.Done():
+			choice.Revision.Account.End(time.Now())
 			return r.noPod(choice, "and none became ready within %v", r.hold)
 		}
 		v = r.view.Load()
 		next, ok := v.table.Again(choice)
 		if !ok { // the traffic moved on meanwhile, and the request with it
+			choice.Revision.Account.End(time.Now())
 			var err error
 			if next, err = v.table.Route(req.Host, req.Header(tagHeader)); err != nil {
 				return proxy.Target{}, refusal(err)
 			}
+			next.Revision.Account.Begin(time.Now())
 		}
 		choice = next
 		if e := choice.Revision.Endpoint(time.Now()); e != nil {
@@ -140,7 +146,7 @@ func (r *router) Elsewhere(req *proxy.Request, failed proxy.Target) (proxy.Targe
 
 // otherPod returns a Pod of the same revision that need not be avoided.
 func otherPod(v *view, old *routing.Endpoint, now time.Time) *routing.Endpoint {
-	revision := v.table.Revision(old.Namespace, old.Revision)
+	revision := v.table.Revision(old.Account.Namespace, old.Account.Revision)
 	if revision == nil {
 		return nil
 	}
@@ -161,13 +167,15 @@ func move(t proxy.Target, from, to *routing.Endpoint) proxy.Target {
 // Done implements proxy.Policy: it counts the request, and logs it if asked.
 func (r *router) Done(req *proxy.Request) {
 	if e, ok := req.Target.Owner.(*routing.Endpoint); ok {
+		now := time.Now()
 		e.End()
-		key := revisionKey{e.Namespace, e.Revision}
+		e.Account.End(now)
+		key := revisionKey{e.Account.Namespace, e.Account.Revision}
 		c := r.view.Load().counters[key]
 		if c == nil { // its last Pod and traffic went while it was on its way
 			c = r.metrics.of(key)
 		}
-		c.count(req.Status, time.Since(req.Start))
+		c.count(req.Status, now.Sub(req.Start))
 	} else {
 		r.metrics.refuse(req.Status)
 	}

@@ -46,7 +46,7 @@ const (
 // Config is what a router needs.
 type Config struct {
 	Listener  net.Listener // takes the requests
-	Admin     net.Listener // serves /metrics, /healthz and /readyz; nil: off
+	Admin     net.Listener // serves /metrics, /load, /healthz and /readyz; nil: off
 	REST      *rest.Config // the API server
 	Domain    string       // of the services' hosts
 	AccessLog io.Writer    // one JSON line per request; nil: off
@@ -65,6 +65,7 @@ type router struct {
 	access  *slog.Logger
 	hold    time.Duration
 	held    atomic.Int64
+	loads   loads
 }
 
 // view is a table and what goes with it.

@@ -11,23 +11,22 @@ import (
 type Revision struct {
 	Namespace string
 	Name      string
+	Account   *Account // carried from table to table
 	endpoints []*Endpoint
-	turn      *atomic.Uint64 // carried from table to table
 }
 
 // Endpoint is a ready Pod. The same Endpoint stays for as long as its Pod is
 // ready, whatever tables come and go.
 type Endpoint struct {
-	Namespace string
-	Revision  string
-	Addr      string
+	Account *Account // of its revision
+	Addr    string
 
 	inFlight atomic.Int64
 	avoid    atomic.Int64 // Unix nanoseconds
 }
 
 // endpoint returns the Endpoint of a Pod, the one that old has if any.
-func endpoint(p Pod, old *Revision) *Endpoint {
+func endpoint(p Pod, account *Account, old *Revision) *Endpoint {
 	if old != nil {
 		for _, e := range old.endpoints {
 			if e.Addr == p.Addr {
@@ -35,7 +34,7 @@ func endpoint(p Pod, old *Revision) *Endpoint {
 			}
 		}
 	}
-	return &Endpoint{Namespace: p.Namespace, Revision: p.Revision, Addr: p.Addr}
+	return &Endpoint{Account: account, Addr: p.Addr}
 }
 
 // Ready returns how many Pods the revision has.
@@ -52,7 +51,7 @@ func (r *Revision) Endpoint(now time.Time) *Endpoint {
 	var best *Endpoint
 	var bestLoad int64
 	bestAvoided := false
-	first := int(r.turn.Add(1) % uint64(max(n, 1)))
+	first := int(r.Account.turn.Add(1) % uint64(max(n, 1)))
 	for i := range n {
 		e := r.endpoints[(first+i)%n]
 		avoided, load := e.Avoided(now), e.inFlight.Load()
@@ -67,7 +66,7 @@ func (r *Revision) Endpoint(now time.Time) *Endpoint {
 	return best
 }
 
-// Begin counts a request as in flight.
+// Begin counts a request as in flight at the Pod.
 func (e *Endpoint) Begin() { e.inFlight.Add(1) }
 
 // End undoes Begin.

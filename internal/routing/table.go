@@ -7,11 +7,12 @@
 // Table. Table.Route takes a request's host and tag and returns the service
 // and the revision whose turn it is; Revision.Endpoint then returns the Pod
 // with the fewest requests in flight. Counters (turns taken, requests in
-// flight) are atomic and are carried from one table to the next, so a swap
-// disturbs neither the split nor the balance.
+// flight, the load of a revision) are carried from one table to the next, so a
+// swap disturbs neither the split nor the balance.
 //
-// The package performs no I/O, takes no lock, reads no clock and knows nothing
-// of Kubernetes: whoever watches the cluster calls Build again.
+// The package performs no I/O, takes no lock but that of an Account, reads no
+// clock and knows nothing of Kubernetes: whoever watches the cluster calls
+// Build again.
 package routing
 
 import (
@@ -109,10 +110,15 @@ func Build(in Input, before *Table) *Table {
 	})
 	for _, p := range in.Pods {
 		r := t.revision(p.Namespace, p.Revision, before)
-		r.endpoints = append(r.endpoints, endpoint(p, before.revisions[name{p.Namespace, p.Revision}]))
+		r.endpoints = append(r.endpoints, endpoint(p, r.Account, before.revisions[name{p.Namespace, p.Revision}]))
 	}
 	for _, s := range services {
 		t.routes[name{s.Namespace, s.Name}] = t.route(s, before)
+	}
+	for _, r := range before.revisions {
+		if r.Account.busy() { // its load is told until the last request ended
+			t.revision(r.Namespace, r.Name, before)
+		}
 	}
 	t.nameHosts(services)
 	return t
@@ -124,9 +130,11 @@ func (t *Table) revision(namespace, revision string, before *Table) *Revision {
 	if r := t.revisions[key]; r != nil {
 		return r
 	}
-	r := &Revision{Namespace: namespace, Name: revision, turn: new(atomic.Uint64)}
+	r := &Revision{Namespace: namespace, Name: revision}
 	if old := before.revisions[key]; old != nil {
-		r.turn = old.turn
+		r.Account = old.Account
+	} else {
+		r.Account = &Account{Namespace: namespace, Revision: revision}
 	}
 	t.revisions[key] = r
 	return r
@@ -218,12 +226,12 @@ func (t *Table) Again(c Choice) (Choice, bool) {
 	return Choice{&r.service, revision}, slices.ContainsFunc(r.service.Traffic, named)
 }
 
-// Revision returns a revision with traffic or Pods, or nil.
+// Revision returns a revision with traffic, Pods or requests, or nil.
 func (t *Table) Revision(namespace, revision string) *Revision {
 	return t.revisions[name{namespace, revision}]
 }
 
-// Revisions calls yield for every revision with traffic or Pods.
+// Revisions calls yield for every revision with traffic, Pods or requests.
 func (t *Table) Revisions(yield func(*Revision) bool) {
 	for _, r := range t.revisions {
 		if !yield(r) {

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package routing
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Load is what one revision was asked for, now and so far. The sums restart
+// from zero with the router, and after the revision had neither traffic nor
+// Pods nor requests.
+type Load struct {
+	Namespace string  `json:"namespace"`
+	Revision  string  `json:"revision"`
+	InFlight  int     `json:"inFlight"` // chosen for it and not ended, held ones included
+	Seconds   float64 `json:"seconds"`  // request-seconds so far: the integral of InFlight over time
+	Requests  int     `json:"requests"` // begun so far
+}
+
+// LoadReport is one line of what a router tells about its revisions' load.
+type LoadReport struct {
+	Revisions []Load `json:"revisions"`
+}
+
+// Account counts the requests chosen for one revision. All tables and the
+// revision's Endpoints share it.
+type Account struct {
+	Namespace string
+	Revision  string
+
+	turn atomic.Uint64 // among the Pods
+
+	mu       sync.Mutex // guards what follows, which must agree
+	origin   time.Time  // what moments are counted from
+	read     int64      // the latest moment that Load was asked about
+	inFlight int64
+	requests int64
+	// spent is the sum of all ends less that of all beginnings. With the
+	// requests in flight taken to end now it is the integral, whatever the
+	// order in which beginnings and ends are told.
+	spent int64
+}
+
+// Begin counts a request that was chosen for the revision.
+func (a *Account) Begin(now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.requests == 0 {
+		a.origin = now
+	}
+	a.requests++
+	a.inFlight++
+	a.spent -= a.moment(now)
+}
+
+// End undoes Begin. What Load has counted already stays counted: sums never
+// shrink.
+func (a *Account) End(now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.inFlight--
+	a.spent += max(a.moment(now), a.read)
+}
+
+// Load returns what was counted until now.
+func (a *Account) Load(now time.Time) Load {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	l := Load{Namespace: a.Namespace, Revision: a.Revision, InFlight: int(a.inFlight), Requests: int(a.requests)}
+	if a.requests > 0 {
+		a.read = max(a.read, a.moment(now))
+		l.Seconds = float64(a.spent+a.inFlight*a.read) / 1e6
+	}
+	return l
+}
+
+// moment is a time in microseconds: nanoseconds of many requests would
+// overflow within a router's life.
+func (a *Account) moment(t time.Time) int64 { return t.Sub(a.origin).Microseconds() }
+
+// busy reports whether any request is in flight.
+func (a *Account) busy() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.inFlight > 0
+}
