@@ -9,11 +9,13 @@ set -euo pipefail
 ldflags=$1
 shift
 mkdir -p bin
+work=$(mktemp -d bin/.build.XXXXXX)
+trap 'rm -rf "$work"' EXIT
 packages=(./cmd/serin "${@/#/./cmd/}")
 
-# compile names each package that it compiles; nothing when all are cached. The
+# build names each package that it compiles; nothing when all are cached. The
 # compiler's own garbage collection is a quarter of its time: memory is cheaper.
-compile() { GOGC=400 go build -v "${packages[@]}" 2>&1 || echo "FAILED $?"; }
+build() { GOGC=400 go build -v -ldflags "$ldflags" -o "$work/" "${packages[@]}" 2>&1 || echo "FAILED $?"; }
 
 # progress counts those names, and passes on what is none: an error.
 progress() {
@@ -38,9 +40,9 @@ progress() {
 	return "$failed"
 }
 
-compile | progress
+build | progress
 for name in "$@"; do
-	go build -ldflags "$ldflags" -o "bin/serin-$name" "./cmd/$name"
+	mv "$work/$name" "bin/serin-$name"
 done
-go build -ldflags "$ldflags" -o bin/serin ./cmd/serin
+mv "$work/serin" bin/serin
 echo "bin/: $(cd bin && echo *)"
