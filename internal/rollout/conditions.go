@@ -96,14 +96,16 @@ func (s *situation) oldCondition(kind string) *v1beta1.Condition {
 // loaded says whether the revision of the current spec counts as ready for
 // people. It needs all its replicas once per generation of the spec, so that
 // waiting after an apply means something; a Pod lost later does not matter as
-// long as others carry the share.
+// long as others carry the share. A sleeping revision is not woken by an apply
+// that changes nothing for it.
 func (s *situation) loaded() bool {
 	if s.strong(s.n) {
 		return true
 	}
 	was := s.oldCondition(v1beta1.ConditionLatestDeploymentReady)
-	return s.nReady && was != nil && was.Status == metav1.ConditionTrue &&
-		s.in.Service.Status.ObservedGeneration == s.in.Service.Generation
+	same := s.in.Service.Status.ObservedGeneration == s.in.Service.Generation ||
+		s.in.Min == 0 && s.n.Name == s.old.LatestCreatedRevision
+	return s.nReady && same && was != nil && was.Status == metav1.ConditionTrue
 }
 
 // createdState is about the revision of the current spec alone.

@@ -87,6 +87,21 @@ func (s *situation) active(a answer) ([]string, map[string]time.Time) {
 	return active, idle
 }
 
+// starting returns the revisions that must show that they can serve.
+func (s *situation) starting(a answer) []string {
+	var names []string
+	if s.stopped() {
+		return nil
+	}
+	if s.n != nil && !(s.nReady && s.loaded()) {
+		names = append(names, s.n.Name)
+	}
+	if a.await != nil {
+		names = append(names, a.await.Name)
+	}
+	return names
+}
+
 func (s *situation) needs(name string, a answer) bool {
 	return s.n != nil && s.n.Name == name ||
 		a.await != nil && a.await.Name == name ||

@@ -3,6 +3,7 @@
 package rollout
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -25,7 +26,7 @@ type testingT interface {
 // and clocks against Decide.
 func TestInvariantsHoldInRandomHistories(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		h := &historyCheck{world: newWorld(), rolledBack: map[string]bool{}, numbers: map[int]string{}}
+		h := newHistoryCheck()
 		h.apply("m1", "", drawCanary(t))
 		h.step(t)
 		t.Repeat(map[string]func(*rapid.T){
@@ -50,8 +51,7 @@ func TestInvariantsHoldInRandomHistories(t *testing.T) {
 			},
 			"bounds": func(t *rapid.T) {
 				h.isvc.Generation++
-				n := rapid.Int32Range(1, 3).Draw(t, "min")
-				h.isvc.Spec.Predictor.MinReplicas = &n
+				h.min = rapid.Int32Range(0, 3).Draw(t, "min")
 				h.step(t)
 			},
 			"stop": func(t *rapid.T) {
@@ -74,6 +74,7 @@ func TestInvariantsHoldInRandomHistories(t *testing.T) {
 				h.now = h.now.Add(rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second, time.Minute}).Draw(t, "time"))
 				h.step(t)
 			},
+			"sleep":         func(t *rapid.T) { h.sleep(); h.step(t) },
 			"all well":      func(t *rapid.T) { h.settle(t) },
 			"rolled out":    func(t *rapid.T) { h.rollOut(t); h.settle(t) },
 			"and long idle": func(t *rapid.T) { h.rollOut(t); h.settle(t); h.now = h.now.Add(time.Minute); h.step(t) },
@@ -103,19 +104,26 @@ func drawHealth(t *rapid.T) Health {
 	return h
 }
 
+// historyCheck is a world and what of its past the invariants are about.
 type historyCheck struct {
 	*world
-	rolledBack map[string]bool
-	numbers    map[int]string // number -> hash, of all revisions ever
+	rolledBack map[string]bool // revisions that must not get traffic
+	last       int             // number given to a revision
+	starting   []string
 }
 
-func (h *historyCheck) step(t *rapid.T) {
+func newHistoryCheck() *historyCheck {
+	return &historyCheck{world: newWorld(), rolledBack: map[string]bool{}}
+}
+
+// step decides and checks every invariant.
+func (h *historyCheck) step(t testingT) {
 	t.Helper()
 	before, old := h.clone(), h.isvc.Status.Components[v1beta1.Predictor]
 	in := h.input()
 	given := in.Service.DeepCopy()
 	p := Decide(in)
-	if diff := cmp.Diff(given, in.Service); diff != "" { // I7
+	if diff := difference(given, in.Service); diff != "" { // I7
 		t.Fatalf("Decide wrote into its input (-before +after):\n%s", diff)
 	}
 	h.do(p)
@@ -126,12 +134,23 @@ func (h *historyCheck) step(t *rapid.T) {
 	h.checkHistory(t, p)
 	checkSettled(t, h.world)
 	checkCrash(t, before, h.world)
+	h.starting = p.Starting
 	h.scale(p)
+}
+
+// sleep is the autoscaler's other part: without requests, and where the least
+// number of replicas is 0, what need not start goes to zero.
+func (h *historyCheck) sleep() {
+	for i := range h.revisions {
+		if r := &h.revisions[i]; h.min == 0 && !slices.Contains(h.starting, r.Name) {
+			r.Health = Health{}
+		}
+	}
 }
 
 // checkTraffic: I1 and I2. Without health there is no new share, and once
 // something served there is always somebody who does.
-func (h *historyCheck) checkTraffic(t *rapid.T, p Plan, old v1beta1.ComponentStatus) {
+func (h *historyCheck) checkTraffic(t testingT, p Plan, old v1beta1.ComponentStatus) {
 	var sum int64
 	for _, w := range p.Weights {
 		sum += w.Percent
@@ -160,7 +179,7 @@ func (h *historyCheck) checkTraffic(t *rapid.T, p Plan, old v1beta1.ComponentSta
 
 // checkRolledBack: I6. What was rolled back stays without traffic until the
 // user asks for it again.
-func (h *historyCheck) checkRolledBack(t *rapid.T, p Plan, old v1beta1.ComponentStatus) {
+func (h *historyCheck) checkRolledBack(t testingT, p Plan, old v1beta1.ComponentStatus) {
 	now := p.Status.Components[v1beta1.Predictor]
 	c := h.isvc.Spec.Predictor.CanaryTrafficPercent
 	if h.target.Invalid == nil && (c == nil || *c > 0) {
@@ -183,12 +202,12 @@ func (h *historyCheck) checkRolledBack(t *rapid.T, p Plan, old v1beta1.Component
 
 // checkHistory: numbers are never used again, the history has an end, and
 // what the status names exists.
-func (h *historyCheck) checkHistory(t *rapid.T, p Plan) {
+func (h *historyCheck) checkHistory(t testingT, p Plan) {
 	if p.Create != nil {
-		if hash, taken := h.numbers[p.Create.Number]; taken {
-			t.Fatalf("number %d was %s before", p.Create.Number, hash)
+		if p.Create.Number <= h.last {
+			t.Fatalf("number %d after %d", p.Create.Number, h.last)
 		}
-		h.numbers[p.Create.Number] = h.target.Hash
+		h.last = p.Create.Number
 	}
 	if len(h.revisions) > history+5 {
 		t.Fatalf("%d revisions are kept: %v", len(h.revisions), p.Keep)
@@ -202,7 +221,7 @@ func (h *historyCheck) checkHistory(t *rapid.T, p Plan) {
 
 // settle makes everything that is active ready: then the spec must be in
 // effect and the service Ready, within a few decisions.
-func (h *historyCheck) settle(t *rapid.T) {
+func (h *historyCheck) settle(t testingT) {
 	var p Plan
 	for range 3 {
 		p = Decide(h.input())
@@ -218,8 +237,9 @@ func (h *historyCheck) settle(t *rapid.T) {
 		h.checkRolledBack(t, p, old)
 		h.do(p)
 		h.isvc.Status = *p.Status.DeepCopy()
+		h.starting = p.Starting
 		if p.Create != nil {
-			h.numbers[p.Create.Number] = h.target.Hash
+			h.last = p.Create.Number
 		}
 	}
 	if h.target.Invalid != nil || h.isvc.Annotations[v1beta1.AnnotationStop] == "true" {
@@ -233,18 +253,40 @@ func (h *historyCheck) settle(t *rapid.T) {
 	if p.Weights[0] != (Weight{n, want}) {
 		t.Fatalf("all is ready and %s does not have its %d%%: %+v", n, want, p.Weights)
 	}
+	checkAllTrue(t, p, "all is ready")
+	if h.min > 0 {
+		return
+	}
+	h.sleep()
+	asleep := h.decide()
+	if diff := difference(p.Weights, asleep.Weights); diff != "" || len(asleep.Starting) > 0 {
+		t.Fatalf("all sleeps, %v start and the shares change (-awake +asleep):\n%s", asleep.Starting, diff)
+	}
+	checkAllTrue(t, asleep, "all sleeps")
+}
+
+func checkAllTrue(t testingT, p Plan, when string) {
+	t.Helper()
 	for _, c := range p.Status.Conditions {
 		if c.Status != metav1.ConditionTrue {
-			t.Fatalf("all is ready and %s is %s: %s", c.Type, c.Status, c.Message)
+			t.Fatalf("%s and %s is %s: %s", when, c.Type, c.Status, c.Message)
 		}
 	}
+}
+
+// difference is cmp.Diff, which is slow, for values that are mostly equal.
+func difference(want, got any) string {
+	if reflect.DeepEqual(want, got) {
+		return ""
+	}
+	return cmp.Diff(want, got)
 }
 
 // checkSettled: I3. Deciding twice changes nothing and tells nobody.
 func checkSettled(t testingT, w *world) {
 	t.Helper()
 	p := Decide(w.input())
-	if diff := cmp.Diff(w.isvc.Status, p.Status); diff != "" {
+	if diff := difference(w.isvc.Status, p.Status); diff != "" {
 		t.Fatalf("deciding again changes the status by rule %q (-first +again):\n%s", p.Rule, diff)
 	}
 	if p.Create != nil || len(p.Events) > 0 {
@@ -266,10 +308,10 @@ func checkCrash(t testingT, before, after *world) {
 	t.Helper()
 	before.do(Decide(before.input()))
 	before.decide()
-	if diff := cmp.Diff(after.isvc.Status, before.isvc.Status); diff != "" {
+	if diff := difference(after.isvc.Status, before.isvc.Status); diff != "" {
 		t.Fatalf("a crash before the status was written changes it (-without +with):\n%s", diff)
 	}
-	if diff := cmp.Diff(after.revisions, before.revisions); diff != "" {
+	if diff := difference(after.revisions, before.revisions); diff != "" {
 		t.Fatalf("a crash before the status was written changes the revisions (-without +with):\n%s", diff)
 	}
 }

@@ -31,6 +31,9 @@ type Input struct {
 	Target Target
 	// Revisions exist, oldest first.
 	Revisions []Revision
+	// Min is the least number of replicas of a revision with traffic. At 0 it
+	// may sleep: it keeps its share without a replica, and the router wakes it.
+	Min int32
 	// Next is how a revision would be called if one were made now.
 	Next NewRevision
 	Now  time.Time
@@ -77,6 +80,9 @@ type Plan struct {
 	// Active are those that must have replicas: they have a traffic entry (be
 	// it 0%), or are being started.
 	Active []string
+	// Starting are the active ones that need a replica whatever the least
+	// number is, because they have yet to show that they can serve.
+	Starting []string
 	// IdleSince says when each kept revision that is not active became so. One
 	// without an entry goes to zero at once.
 	IdleSince map[string]time.Time
@@ -108,6 +114,7 @@ func Decide(in Input) Plan {
 	p.Status = s.status(a)
 	p.Keep = s.keep(p.Status)
 	p.Active, p.IdleSince = s.active(a)
+	p.Starting = s.starting(a)
 	p.Events = s.events(r, a, p.Status)
 	return p
 }

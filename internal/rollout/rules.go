@@ -123,7 +123,7 @@ func rollOut(s *situation) (answer, bool) {
 
 // Rule 8: until then nothing changes. A superseded canary gets nothing.
 func rolloutWaits(s *situation) (answer, bool) {
-	return s.same(all(s.r), "the revision of the current spec is not ready"), s.full
+	return s.same(s.meanwhile(), "the revision of the current spec is not ready"), s.full
 }
 
 // Rule 9: a ready canary gets its share.
@@ -134,14 +134,28 @@ func canary(s *situation) (answer, bool) {
 // Rule 10: the share of a canary that is not ready waits. A superseded or
 // rolled-back revision gets nothing.
 func canaryWaits(s *situation) (answer, bool) {
-	return s.same(all(s.r), "the canary is not ready"), true
+	return s.same(s.meanwhile(), "the canary is not ready"), true
+}
+
+// meanwhile is the split while n is not ready for the share that it should
+// have: it keeps what it has and can carry, so that nobody is sent back and
+// forth. The rest is R's.
+func (s *situation) meanwhile() []Weight {
+	if had, ok := s.oldShare(s.n.Name); ok && s.carries(s.n, had) {
+		return []Weight{{s.n.Name, had}, {s.r.Name, 100 - had}}
+	}
+	return all(s.r)
 }
 
 // backTo moves traffic to p once p is ready: a cold previous model must not
-// cost requests. Until then all stays with R.
+// cost requests. Until then all stays with R; a canary beside it gets its 0%.
 func (s *situation) backTo(p *Revision, why string) answer {
 	if !s.carries(p, 100-s.c) {
-		a := s.same(all(s.r), fmt.Sprintf("%s; %s is not ready yet", why, p.Name))
+		w := all(s.r)
+		if s.n != s.r {
+			w = s.split(s.r)
+		}
+		a := s.same(w, fmt.Sprintf("%s; %s is not ready yet", why, p.Name))
 		a.await = p
 		return a
 	}

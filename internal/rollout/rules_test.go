@@ -53,7 +53,7 @@ func TestRules(t *testing.T) {
 		},
 		"5: the previous model is cold": {
 			c: c(0), n: 3, ready: []int{2, 3}, r: r2, p: r1, traffic: []Weight{{r2, 100}},
-			want: []Weight{{r2, 100}}, wantR: r2, wantP: r1, rule: "pin previous model", active: []string{r1, r2, r3},
+			want: []Weight{{r3, 0}, {r2, 100}}, wantR: r2, wantP: r1, rule: "pin previous model", active: []string{r1, r2, r3},
 		},
 		"5: not when the canary has one percent": {
 			c: c(1), n: 3, ready: []int{1, 2, 3}, r: r2, p: r1, traffic: []Weight{{r2, 100}},

@@ -40,7 +40,7 @@ func read(in Input) *situation {
 		if s.r == nil {
 			share = 100
 		}
-		s.nReady = s.carries(s.n, share)
+		s.nReady = s.carries(s.n, share) || s.n == s.r && s.answers(s.n)
 	}
 	return s
 }
@@ -74,25 +74,24 @@ func (s *situation) stopped() bool {
 
 // strong says that r has all the replicas that a full share needs.
 func (s *situation) strong(r *Revision) bool {
-	return r.Ready >= max(1, s.min())
+	return r.Ready >= max(1, s.in.Min)
 }
 
-func (s *situation) min() int32 {
-	if m := s.in.Service.Spec.Predictor.MinReplicas; m != nil {
-		return *m
-	}
-	return 1
+// answers says whether requests for r are answered: it has a ready replica, or
+// will have one as soon as a request comes.
+func (s *situation) answers(r *Revision) bool {
+	return r.Ready > 0 || s.in.Min == 0 && r.Failure == nil
 }
 
 // carries says whether r has enough ready replicas for a share. To get one it
-// needs all of them. To keep what it has one is enough: neither a lost Pod nor
-// a higher minReplicas may throw a canary back.
+// needs all of them. To keep what it has one is enough, or none where it may
+// sleep: neither a lost Pod nor a higher minReplicas may throw a canary back.
 func (s *situation) carries(r *Revision, share int64) bool {
 	if s.strong(r) {
 		return true
 	}
 	i := slices.IndexFunc(s.old.Traffic, func(t v1beta1.TrafficTarget) bool { return t.RevisionName == r.Name })
-	return i >= 0 && r.Ready > 0 && share <= percent(s.old.Traffic[i])
+	return i >= 0 && s.answers(r) && share <= percent(s.old.Traffic[i])
 }
 
 func percent(t v1beta1.TrafficTarget) int64 {

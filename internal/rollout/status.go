@@ -91,11 +91,18 @@ func (s *situation) latestCreated() string {
 	return s.n.Name
 }
 
-// serves says whether any revision with traffic has a ready replica.
-func (s *situation) serves(a answer) bool {
+// serves says whether some of the requests are answered.
+func (s *situation) serves(a answer) bool { return s.anyWithTraffic(a, s.answers) }
+
+// awake says whether any revision with traffic has a ready replica.
+func (s *situation) awake(a answer) bool {
+	return s.anyWithTraffic(a, func(r *Revision) bool { return r.Ready > 0 })
+}
+
+func (s *situation) anyWithTraffic(a answer, is func(*Revision) bool) bool {
 	return slices.ContainsFunc(a.weights, func(w Weight) bool {
 		r := s.revision(w.Revision)
-		return w.Percent > 0 && r != nil && r.Ready > 0
+		return w.Percent > 0 && r != nil && is(r)
 	})
 }
 
@@ -105,8 +112,11 @@ func (s *situation) modelStatus(a answer) *v1beta1.ModelStatus {
 		return nil
 	}
 	m := &v1beta1.ModelStatus{States: &v1beta1.ModelStates{}}
-	if s.serves(a) {
+	switch {
+	case s.awake(a):
 		m.States.ActiveModelState = v1beta1.Loaded
+	case s.serves(a):
+		m.States.ActiveModelState = v1beta1.Standby
 	}
 	if s.n == nil {
 		m.TransitionStatus = v1beta1.InvalidSpec
@@ -119,6 +129,9 @@ func (s *situation) modelStatus(a answer) *v1beta1.ModelStatus {
 	case s.loaded():
 		m.TransitionStatus = v1beta1.UpToDate
 		m.States.TargetModelState = v1beta1.Loaded
+		if s.n.Ready == 0 {
+			m.States.TargetModelState = v1beta1.Standby
+		}
 	case s.n.Failure != nil:
 		m.TransitionStatus = v1beta1.BlockedByFailedLoad
 		m.States.TargetModelState = v1beta1.FailedToLoad

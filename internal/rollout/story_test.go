@@ -86,9 +86,8 @@ func (w *world) happen(line string) error {
 		return w.applyLine(strings.TrimPrefix(line, "apply"))
 	case "min":
 		n, err := strconv.ParseInt(arg, 10, 32)
-		replicas := int32(n)
 		w.isvc.Generation++
-		w.isvc.Spec.Predictor.MinReplicas = &replicas
+		w.min = int32(n)
 		return err
 	case "label":
 		k, v, _ := strings.Cut(arg, "=")

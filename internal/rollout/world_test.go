@@ -20,6 +20,7 @@ type world struct {
 	target    Target
 	revisions []Revision
 	now       time.Time
+	min       int32 // replicas
 }
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -28,11 +29,12 @@ func newWorld() *world {
 	return &world{
 		isvc: &v1beta1.InferenceService{ObjectMeta: metav1.ObjectMeta{Name: "iris", Namespace: "ns", Annotations: map[string]string{}}},
 		now:  epoch,
+		min:  1,
 	}
 }
 
 func (w *world) clone() *world {
-	return &world{isvc: w.isvc.DeepCopy(), target: w.target, revisions: slices.Clone(w.revisions), now: w.now}
+	return &world{isvc: w.isvc.DeepCopy(), target: w.target, revisions: slices.Clone(w.revisions), now: w.now, min: w.min}
 }
 
 // apply is the user's kubectl apply of a manifest.
@@ -57,6 +59,7 @@ func (w *world) input() Input {
 		Domain:    "example.com",
 		Target:    w.target,
 		Revisions: slices.Clone(w.revisions),
+		Min:       w.min,
 		Next:      NewRevision{Name: fmt.Sprintf("iris-predictor-%05d", n), Number: n},
 		Now:       w.now,
 	}
@@ -116,6 +119,9 @@ func (w *world) summary(p Plan) string {
 	line("R=%s P=%s L=%s C=%s", c.LatestRolledoutRevision, c.PreviousRolledoutRevision, c.LatestReadyRevision, c.LatestCreatedRevision)
 	line("keep: %s", strings.Join(p.Keep, " "))
 	line("active: %s", strings.Join(p.Active, " "))
+	if w.min == 0 {
+		line("starting: %s", strings.Join(p.Starting, " "))
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.IdleSince)) {
 		line("idle: %s since %s", name, p.IdleSince[name].Sub(epoch))
 	}
