@@ -105,6 +105,7 @@ func TestGoodServicesAreAccepted(t *testing.T) {
 		"canary of 0":             predictor("canaryTrafficPercent: 0"),
 		"canary of 100":           predictor("canaryTrafficPercent: 100"),
 		"no bound of replicas":    predictor("minReplicas: 5, maxReplicas: 0"),
+		"scale to zero":           predictor("minReplicas: 0"),
 		"legacy form":             service("iris", "{predictor: {sklearn: {storageUri: "+iris+"}}}"),
 		"empty legacy form":       service("iris", "{predictor: {huggingface: {args: [--model_id=x]}}}"),
 		"custom container":        service("iris", "{predictor: {containers: [{name: mine, image: i}]}}"),
@@ -179,8 +180,8 @@ func TestBadServicesAreRejected(t *testing.T) {
 			"spec.predictor: Invalid value: minReplicas must not be more than maxReplicas",
 		},
 		{
-			"scale to zero", predictor("minReplicas: 0"),
-			"spec.predictor.minReplicas: Invalid value: 0: minReplicas must be 1 or more: scaling to zero does not work in Serin yet",
+			"fewer replicas than none", predictor("minReplicas: -1"),
+			"spec.predictor.minReplicas: Invalid value: -1: minReplicas must not be negative; 0 lets a revision without requests go to zero",
 		},
 		{
 			"a negative max", predictor("maxReplicas: -1"),

@@ -24,6 +24,10 @@ const (
 	AnnotationStop = "serving.kserve.io/stop"
 )
 
+// PrefixAutoscaling starts the annotations by which people tune scaling, on a
+// service or its predictor. They are those of Knative.
+const PrefixAutoscaling = "autoscaling.knative.dev/"
+
 // Annotations on a revision's Deployment, by which the controller tells the
 // autoscaler what the rollout needs. Users do not write them.
 const (
@@ -31,7 +35,8 @@ const (
 	AnnotationActive = "serin.dev/active"
 	// AnnotationIdleSince is when it ceased to be active, in RFC 3339.
 	AnnotationIdleSince = "serin.dev/idle-since"
-	// AnnotationMinReplicas is the least number of replicas while active.
+	// AnnotationMinReplicas is the least number of replicas while active: at
+	// least 1 for a revision that has yet to show that it can serve.
 	AnnotationMinReplicas = "serin.dev/min-replicas"
 	// AnnotationMaxReplicas is the most; "0" means no limit.
 	AnnotationMaxReplicas = "serin.dev/max-replicas"

@@ -69,9 +69,11 @@ type PredictorSpec struct {
 
 // ComponentExtension is how a component scales and rolls out.
 type ComponentExtension struct {
-	// Least number of replicas of a revision that has traffic. Default 1.
+	// Least number of replicas of a revision that has traffic. Default 1. With
+	// 0 a revision without requests goes to zero, and the next request waits
+	// until it is back.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self >= 1",message="minReplicas must be 1 or more: scaling to zero does not work in Serin yet"
+	// +kubebuilder:validation:XValidation:rule="self >= 0",message="minReplicas must not be negative; 0 lets a revision without requests go to zero"
 	MinReplicas *int32 `json:"minReplicas,omitempty"`
 	// Most replicas of a revision; 0 means no limit.
 	// +optional

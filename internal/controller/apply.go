@@ -178,7 +178,7 @@ func covers(current client.Object, desired runtime.ApplyConfiguration) (bool, er
 	delete(want, "kind")
 	wanted, _, _ := unstructured.NestedStringMap(want, "metadata", "annotations")
 	for k := range current.GetAnnotations() {
-		if _, ok := wanted[k]; !ok && strings.HasPrefix(k, "serin.dev/") {
+		if _, ok := wanted[k]; !ok && (strings.HasPrefix(k, "serin.dev/") || strings.HasPrefix(k, v1beta1.PrefixAutoscaling)) {
 			return false, nil
 		}
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/render"
 	"github.com/serin-dev/serin/internal/rollout"
+	"github.com/serin-dev/serin/internal/scale"
 )
 
 // world is everything that a decision reads, as it was.
@@ -34,6 +35,8 @@ type world struct {
 	// template is what the current spec resolves to; nil if it is invalid.
 	template *render.Template
 	invalid  *rollout.Invalid
+	// settings are how the service wants to scale; nil if it makes no sense.
+	settings *scale.Settings
 }
 
 // revision is a ControllerRevision and what was made of it.
@@ -79,7 +82,24 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*wor
 	if err := r.attach(ctx, w, objects); err != nil {
 		return nil, err
 	}
+	if w.invalid = w.readSettings(); w.invalid != nil {
+		return w, nil
+	}
 	return w, r.resolve(ctx, w)
+}
+
+// readSettings reads what annotations say: no schema has checked them.
+func (w *world) readSettings() *rollout.Invalid {
+	concurrency := w.service.Spec.Predictor.ContainerConcurrency
+	if concurrency == nil {
+		concurrency = new(int64)
+	}
+	s, err := scale.Read(annotations(w.service, *concurrency))
+	if err != nil {
+		return &rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: err.Error()}
+	}
+	w.settings = &s
+	return nil
 }
 
 // ownObjects lists the revisions' Deployments and Services.
@@ -214,7 +234,11 @@ func (w *world) decide(domain string, now time.Time) rollout.Plan {
 		Service: w.service,
 		Domain:  domain,
 		Target:  rollout.Target{Invalid: w.invalid},
+		Min:     1,
 		Now:     now,
+	}
+	if w.settings != nil {
+		in.Min = w.settings.Min
 	}
 	if t := w.template; t != nil {
 		in.Target = rollout.Target{Hash: t.Hash, Model: t.Model, Runtime: t.Runtime, ClusterRuntime: t.ClusterRuntime}

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -90,18 +91,26 @@ func run(m *testing.M) (code int, err error) {
 	return code, <-ended
 }
 
-// writeLog remembers what the controller wrote, events apart.
+// writeLog remembers what the controller wrote, events apart. A write is in it
+// before anybody can see its effect.
 type writeLog struct {
 	mu  sync.Mutex
-	all []string
+	all []*string
 }
 
 func (l *writeLog) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.Method == http.MethodGet || strings.Contains(r.URL.Path, "/events") {
+			return next.RoundTrip(r)
+		}
+		entry := new(r.Method + " " + r.URL.Path)
+		l.mu.Lock()
+		l.all = append(l.all, entry)
+		l.mu.Unlock()
 		res, err := next.RoundTrip(r)
-		if err == nil && res.StatusCode < 300 && r.Method != http.MethodGet && !strings.Contains(r.URL.Path, "/events") {
+		if err != nil || res.StatusCode >= 300 {
 			l.mu.Lock()
-			l.all = append(l.all, r.Method+" "+r.URL.Path)
+			l.all = slices.DeleteFunc(l.all, func(e *string) bool { return e == entry })
 			l.mu.Unlock()
 		}
 		return res, err
@@ -114,7 +123,7 @@ func (l *writeLog) in(namespace string) []string {
 	defer l.mu.Unlock()
 	var out []string
 	for _, w := range l.all {
-		if method, path, ok := strings.Cut(w, "/namespaces/"+namespace+"/"); ok {
+		if method, path, ok := strings.Cut(*w, "/namespaces/"+namespace+"/"); ok {
 			method, _, _ = strings.Cut(method, " ")
 			out = append(out, method+" "+path)
 		}

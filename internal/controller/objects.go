@@ -3,13 +3,19 @@
 package controller
 
 import (
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/render"
 	"github.com/serin-dev/serin/internal/rollout"
+	"github.com/serin-dev/serin/internal/scale"
 )
 
 // wanted is an object as it should be, and as the cache shows it, if it does.
@@ -21,33 +27,57 @@ type wanted struct {
 // objects renders what should exist.
 func (w *world) objects(p rollout.Plan) []wanted {
 	var out []wanted
-	bounds := w.service.Spec.Predictor.ComponentExtension
-	least := int32(1)
-	if bounds.MinReplicas != nil {
-		least = *bounds.MinReplicas
-	}
-	add := func(name string, number int, t *render.Template, current ...client.Object) {
+	add := func(name string, number int, t *render.Template, scaling map[string]string, current ...client.Object) {
 		for i, o := range render.Objects(w.service, render.Revision{
 			Name:      name,
 			Number:    number,
 			Template:  t,
 			Active:    slices.Contains(p.Active, name),
 			IdleSince: p.IdleSince[name],
-			Min:       least,
-			Max:       bounds.MaxReplicas,
+			Scaling:   scaling,
 		}) {
 			out = append(out, wanted{o, current[i]})
 		}
 	}
 	for _, r := range w.revisions {
 		if slices.Contains(p.Keep, r.record.Name) {
-			add(r.record.Name, int(r.record.Revision), r.template, r.record, orNil(r.deployment), orNil(r.service))
+			add(r.record.Name, int(r.record.Revision), r.template, w.scaling(r.template, r.deployment, slices.Contains(p.Starting, r.record.Name)), r.record, orNil(r.deployment), orNil(r.service))
 		}
 	}
 	if c := p.Create; c != nil {
-		add(c.Name, c.Number, w.template, nil, nil, nil)
+		add(c.Name, c.Number, w.template, w.scaling(w.template, nil, true), nil, nil, nil)
 	}
 	return out
+}
+
+// scaling is how a revision scales: as the current spec says or, where that
+// makes no sense, as before.
+func (w *world) scaling(t *render.Template, d *appsv1.Deployment, starting bool) map[string]string {
+	if w.settings == nil {
+		before := map[string]string{}
+		if d != nil {
+			before = maps.Clone(d.Annotations)
+		}
+		maps.DeleteFunc(before, func(k, _ string) bool {
+			return !strings.HasPrefix(k, v1beta1.PrefixAutoscaling) && k != v1beta1.AnnotationMinReplicas && k != v1beta1.AnnotationMaxReplicas
+		})
+		return before
+	}
+	least := w.settings.Min
+	if starting {
+		least = w.settings.Start()
+	}
+	a := annotations(w.service, t.Concurrency())
+	a[v1beta1.AnnotationMinReplicas] = strconv.Itoa(int(least))
+	a[v1beta1.AnnotationMaxReplicas] = strconv.Itoa(int(w.settings.Max))
+	return a
+}
+
+// annotations are what people say about scaling a revision that serves so many
+// requests at once.
+func annotations(s *v1beta1.InferenceService, concurrency int64) map[string]string {
+	p := &s.Spec.Predictor
+	return scale.Annotations(s.Annotations, p.Annotations, &p.ComponentExtension, concurrency)
 }
 
 // orNil makes of a nil pointer a nil interface.

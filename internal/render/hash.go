@@ -48,6 +48,18 @@ func Hash(p *v1beta1.PredictorSpec) string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// content is the part of p that Hash covers, in the user's own words.
+func content(p *v1beta1.PredictorSpec) *v1beta1.PredictorSpec {
+	c := p.DeepCopy()
+	c.ComponentExtension = v1beta1.ComponentExtension{
+		ContainerConcurrency: c.ContainerConcurrency,
+		TimeoutSeconds:       c.TimeoutSeconds,
+		Labels:               c.Labels,
+		Annotations:          withoutControl(c.Annotations),
+	}
+	return c
+}
+
 // Model returns the identity of the model alone, readable: its format and
 // place, or for custom containers the image and its STORAGE_URI.
 func Model(p *v1beta1.PredictorSpec) string {
@@ -77,14 +89,17 @@ func canonical(v any) []byte {
 	return b
 }
 
-// dropEmpty removes the empty resources that every container writes out. It
-// must not remove empty objects in general: emptyDir: {} and an empty label
+// dropEmpty removes the empty resources and the empty name that a container
+// writes out. It must not remove empty objects in general: emptyDir: {} and an empty label
 // selector mean something.
 func dropEmpty(v any) {
 	switch v := v.(type) {
 	case map[string]any:
 		if r, ok := v["resources"].(map[string]any); ok && len(r) == 0 {
 			delete(v, "resources")
+		}
+		if v["name"] == "" {
+			delete(v, "name")
 		}
 		for _, e := range v {
 			dropEmpty(e)
@@ -117,7 +132,7 @@ func withoutControl(annotations map[string]string) map[string]string {
 	maps.DeleteFunc(out, func(k, _ string) bool {
 		return k == v1beta1.AnnotationTagRouting || k == v1beta1.AnnotationStop ||
 			k == corev1.LastAppliedConfigAnnotation ||
-			strings.HasPrefix(k, "serin.dev/") || strings.HasPrefix(k, "autoscaling.knative.dev/")
+			strings.HasPrefix(k, "serin.dev/") || strings.HasPrefix(k, v1beta1.PrefixAutoscaling)
 	})
 	return out
 }

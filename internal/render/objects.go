@@ -25,12 +25,12 @@ type Revision struct {
 	Name     string
 	Number   int
 	Template *Template
-	// Active revisions keep Min replicas; others go to zero, after a delay
-	// that counts from IdleSince.
+	// Active revisions have replicas; others go to zero, after a delay that
+	// counts from IdleSince.
 	Active    bool
 	IdleSince time.Time
-	// Min and Max bound the replicas; Max 0 means no bound.
-	Min, Max int32
+	// Scaling are the annotations that say how an active revision scales.
+	Scaling map[string]string
 }
 
 // Objects returns a revision's ControllerRevision, Deployment and Service, to
@@ -98,11 +98,8 @@ func service(isvc *v1beta1.InferenceService, r Revision) *corev1ac.ServiceApplyC
 // scaleAnnotations is what the autoscaler needs to know. They sit on the
 // Deployment and not on its Pods, which a change must not restart.
 func scaleAnnotations(r Revision) map[string]string {
-	a := map[string]string{
-		v1beta1.AnnotationActive:      strconv.FormatBool(r.Active),
-		v1beta1.AnnotationMinReplicas: strconv.Itoa(int(r.Min)),
-		v1beta1.AnnotationMaxReplicas: strconv.Itoa(int(r.Max)),
-	}
+	a := map[string]string{v1beta1.AnnotationActive: strconv.FormatBool(r.Active)}
+	maps.Copy(a, r.Scaling)
 	if !r.Active && !r.IdleSince.IsZero() {
 		a[v1beta1.AnnotationIdleSince] = r.IdleSince.UTC().Format(time.RFC3339)
 	}

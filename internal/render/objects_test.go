@@ -24,18 +24,18 @@ func TestDeploymentTellsTheAutoscaler(t *testing.T) {
 	}{
 		{
 			"active",
-			Revision{Active: true, Min: 2, Max: 5, IdleSince: since},
-			map[string]string{"serin.dev/active": "true", "serin.dev/min-replicas": "2", "serin.dev/max-replicas": "5"},
+			Revision{Active: true, Scaling: map[string]string{"serin.dev/min-replicas": "2"}, IdleSince: since},
+			map[string]string{"serin.dev/active": "true", "serin.dev/min-replicas": "2"},
 		},
 		{
 			"idle",
-			Revision{Min: 1, IdleSince: since},
-			map[string]string{"serin.dev/active": "false", "serin.dev/idle-since": "2026-03-04T04:06:07Z", "serin.dev/min-replicas": "1", "serin.dev/max-replicas": "0"},
+			Revision{IdleSince: since},
+			map[string]string{"serin.dev/active": "false", "serin.dev/idle-since": "2026-03-04T04:06:07Z"},
 		},
 		{
 			"never active",
-			Revision{Min: 1},
-			map[string]string{"serin.dev/active": "false", "serin.dev/min-replicas": "1", "serin.dev/max-replicas": "0"},
+			Revision{},
+			map[string]string{"serin.dev/active": "false"},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

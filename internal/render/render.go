@@ -33,8 +33,20 @@ type Template struct {
 	Runtime string `json:"runtime,omitempty"`
 	// ClusterRuntime is the ClusterServingRuntime that was merged in.
 	ClusterRuntime string `json:"clusterRuntime,omitempty"`
+	// Spec is what the user wrote: all of it that Hash covers, so that writing
+	// it again asks for this revision.
+	Spec *v1beta1.PredictorSpec `json:"spec,omitempty"`
 	// Pod is complete but for the labels that hold the revision's name.
 	Pod corev1.PodTemplateSpec `json:"pod"`
+}
+
+// Concurrency is how many requests a Pod of the revision serves at once; 0
+// means any number.
+func (t *Template) Concurrency() int64 {
+	if t.Spec == nil {
+		return 0
+	}
+	return concurrency(t.Spec)
 }
 
 // Options are the parts of a Pod that the installation chooses, not the user.
@@ -67,7 +79,7 @@ func invalidf(reason v1beta1.FailureReason, format string, args ...any) *Invalid
 // Runtimes of other namespaces than the service's are ignored.
 func Resolve(isvc *v1beta1.InferenceService, runtimes []v1alpha1.ServingRuntime, cluster []v1alpha1.ClusterServingRuntime, o Options) (*Template, error) {
 	p := &isvc.Spec.Predictor
-	t := &Template{Hash: Hash(p), Model: Model(p)}
+	t := &Template{Hash: Hash(p), Model: Model(p), Spec: content(p)}
 	var runtime v1alpha1.ServingRuntimeSpec // custom containers merge into an empty one
 	if m := p.ModelOrLegacy(); m != nil {
 		c, err := choose(isvc, m, runtimes, cluster)
