@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,6 +26,7 @@ import (
 type upFlags struct {
 	dir, kubeconfig, domain, logLevel, accessLog string
 	apiPort, routerPort, metricsPort             int
+	without                                      []string
 }
 
 func upCommand() *cobra.Command {
@@ -50,6 +52,7 @@ next 'serin up' finds every service again. It listens on 127.0.0.1 only.`,
 	fs.StringVar(&f.domain, "domain", "example.com", "end of the host names of services")
 	fs.StringVar(&f.logLevel, "log-level", "warn", "what Serin says on standard error: debug, info, warn or error")
 	fs.StringVar(&f.accessLog, "access-log", "", "file that gets a line for every request; - is standard error")
+	fs.StringSliceVar(&f.without, "without", nil, "parts to leave out, for who develops them: "+strings.Join(local.Parts, ", "))
 	return c
 }
 
@@ -96,15 +99,22 @@ func (f *upFlags) config(ctx context.Context) (c local.Config, open closers, err
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return c, open, fmt.Errorf("--log-level %s: say debug, info, warn or error", f.logLevel)
 	}
+	if err := knownParts(f.without); err != nil {
+		return c, open, err
+	}
+	router := !slices.Contains(f.without, local.Router)
 	c = local.Config{
 		Dir:        f.dir,
 		Kubeconfig: f.kubeconfig,
 		Domain:     f.domain,
 		Env:        modelEnv(os.Environ()),
+		Without:    f.without,
 		Log:        slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	}
-	if c.Programs, err = programs(); err != nil {
-		return c, open, err
+	if !slices.Contains(f.without, local.Node) {
+		if c.Programs, err = programs(); err != nil {
+			return c, open, err
+		}
 	}
 	for _, l := range []struct {
 		to   *net.Listener
@@ -113,8 +123,8 @@ func (f *upFlags) config(ctx context.Context) (c local.Config, open closers, err
 		on   bool
 	}{
 		{&c.API, f.apiPort, "--api-port", true},
-		{&c.Router, f.routerPort, "--router-port", true},
-		{&c.Metrics, f.metricsPort, "--metrics-port", f.metricsPort != 0},
+		{&c.Router, f.routerPort, "--router-port", router},
+		{&c.Metrics, f.metricsPort, "--metrics-port", router && f.metricsPort != 0},
 	} {
 		if !l.on {
 			continue
@@ -124,6 +134,11 @@ func (f *upFlags) config(ctx context.Context) (c local.Config, open closers, err
 		}
 		open = append(open, *l.to)
 	}
+	err = f.openAccessLog(&c, &open)
+	return c, open, err
+}
+
+func (f *upFlags) openAccessLog(c *local.Config, open *closers) error {
 	switch f.accessLog {
 	case "":
 	case "-":
@@ -131,12 +146,22 @@ func (f *upFlags) config(ctx context.Context) (c local.Config, open closers, err
 	default:
 		file, err := os.OpenFile(f.accessLog, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if err != nil {
-			return c, open, fmt.Errorf("open access log: %w", err)
+			return fmt.Errorf("open access log: %w", err)
 		}
-		open = append(open, file)
+		*open = append(*open, file)
 		c.AccessLog = file
 	}
-	return c, open, nil
+	return nil
+}
+
+// knownParts refuses names that mean no part.
+func knownParts(names []string) error {
+	for _, name := range names {
+		if !slices.Contains(local.Parts, name) {
+			return fmt.Errorf("--without %s: there is no such part; say one or more of %s", name, strings.Join(local.Parts, ","))
+		}
+	}
+	return nil
 }
 
 // closers are open files and listeners.
@@ -200,21 +225,4 @@ func modelEnv(environ []string) []string {
 		}
 	}
 	return env
-}
-
-// hints are what to type next.
-func (f *upFlags) hints(c local.Config) string {
-	router := c.Router.Addr().(*net.TCPAddr)
-	return fmt.Sprintf(`
-In another terminal:
-
-  export KUBECONFIG=%s
-  export INGRESS_HOST=%s INGRESS_PORT=%d
-  kubectl apply -f %s
-  kubectl get isvc sklearn-iris --watch
-  curl -H "Host: sklearn-iris.default.%s" -d '{"instances": [[6.8, 2.8, 4.8, 1.4]]}' \
-    http://${INGRESS_HOST}:${INGRESS_PORT}/v1/models/sklearn-iris:predict
-
-Without kubectl: '%s kubectl' is the real one. Ctrl-C stops everything.
-`, f.kubeconfig, router.IP, router.Port, local.Example(f.dir), f.domain, os.Args[0])
 }

@@ -33,6 +33,10 @@ func DefaultDir() (string, error) {
 // Kubeconfig is the kubeconfig file of the Serin that keeps its state in dir.
 func Kubeconfig(dir string) string { return filepath.Join(dir, "kubeconfig") }
 
+// ModelCache is the folder of downloaded models of the Serin that keeps its
+// state in dir.
+func ModelCache(dir string) string { return filepath.Join(dir, "models") }
+
 // lock makes dir this process's alone. The kernel drops the lock of a killed
 // process, so a stale file never stands in the way.
 func lock(dir string) (unlock func(), err error) {

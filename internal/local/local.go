@@ -20,6 +20,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/go-logr/logr"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
@@ -36,6 +38,16 @@ import (
 
 // nodeName is the name of the only node, as `kubectl get nodes` shows it.
 const nodeName = "serin"
+
+// What can be left out. Controller means the autoscaler too.
+const (
+	Controller = "controller"
+	Node       = "node"
+	Router     = "router"
+)
+
+// Parts are all that can be left out.
+var Parts = []string{Controller, Node, Router}
 
 // Config says where a local Serin keeps its state and where it listens.
 type Config struct {
@@ -62,6 +74,8 @@ type Config struct {
 	Progress func(string)
 	// Ready is called once, when everything serves.
 	Ready func()
+	// Without leaves some of Parts out: who develops one runs it by itself.
+	Without []string
 	// NoSync is for tests: quicker, and unsafe to kill.
 	NoSync bool
 }
@@ -108,7 +122,9 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 	parts := supervise.New()
 	defer func() { err = errors.Join(err, parts.Stop()) }()
-	c.Progress("node, controller and router")
+	if p := c.parts(); len(p) > 0 {
+		c.Progress(strings.Join(p, ", "))
+	}
 	start(parts, c, server, nodeListener)
 	if err := waitServing(ctx, c, server.REST, parts); err != nil {
 		return err
@@ -125,11 +141,24 @@ func Run(ctx context.Context, c Config) (err error) {
 	}
 }
 
+// has says whether a part runs in this process.
+func (c Config) has(part string) bool { return !slices.Contains(c.Without, part) }
+
+// parts are those that run in this process.
+func (c Config) parts() []string {
+	return slices.DeleteFunc(slices.Clone(Parts), func(p string) bool { return !c.has(p) })
+}
+
 // start starts what Serin adds to Kubernetes. The router is last, so that it is
 // the first to stop: it finishes its requests while the models still run.
 func start(parts *supervise.Parts, c Config, server *kube.Server, nodeListener net.Listener) {
 	program := func(name string) string { return filepath.Join(c.Programs, "serin-"+name) }
-	parts.Start("node", func(ctx context.Context) error {
+	run := func(part, name string, run func(context.Context) error) {
+		if c.has(part) {
+			parts.Start(name, run)
+		}
+	}
+	run(Node, "node", func(ctx context.Context) error {
 		return node.Run(ctx, node.Config{
 			REST: server.REST,
 			Name: nodeName,
@@ -145,22 +174,22 @@ func start(parts *supervise.Parts, c Config, server *kube.Server, nodeListener n
 			Log:      c.Log,
 		})
 	})
-	parts.Start("controller", func(ctx context.Context) error {
+	run(Controller, "controller", func(ctx context.Context) error {
 		return controller.Run(ctx, controller.Config{
 			REST:   server.REST,
 			Domain: c.Domain,
 			Render: render.Options{
 				FetchImage: "serin/fetch",
 				QueueImage: "serin/queue",
-				ModelCache: filepath.Join(c.Dir, "models"),
+				ModelCache: ModelCache(c.Dir),
 			},
 			Log: c.Log,
 		})
 	})
-	parts.Start("autoscaler", func(ctx context.Context) error {
+	run(Controller, "autoscaler", func(ctx context.Context) error {
 		return autoscaler.Run(ctx, autoscaler.Config{REST: server.REST, Log: c.Log})
 	})
-	parts.Start("router", func(ctx context.Context) error {
+	run(Router, "router", func(ctx context.Context) error {
 		return router.Run(ctx, router.Config{
 			Listener:  c.Router,
 			Admin:     c.Metrics,

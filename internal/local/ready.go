@@ -32,17 +32,17 @@ func waitServing(ctx context.Context, c Config, config *rest.Config, parts *supe
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for _, check := range []struct {
-		name string
-		ok   func(context.Context) error
+		part, name string
+		ok         func(context.Context) error
 	}{
-		{"the node", func(ctx context.Context) error { return nodeReady(ctx, client) }},
-		{"the default service account", func(ctx context.Context) error {
+		{Node, "the node", func(ctx context.Context) error { return nodeReady(ctx, client) }},
+		{"", "the default service account", func(ctx context.Context) error {
 			_, err := client.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
 			return err
 		}},
-		{"the router", func(ctx context.Context) error { return answers(ctx, "http://"+c.Router.Addr().String()) }},
+		{Router, "the router", func(ctx context.Context) error { return answers(ctx, "http://"+c.Router.Addr().String()) }},
 	} {
-		for {
+		for c.has(check.part) {
 			err := check.ok(ctx)
 			if err == nil {
 				break
