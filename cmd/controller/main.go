@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Command controller rolls out InferenceServices: it makes revisions, decides
+// on their traffic and scales them. It parses flags and runs the packages
+// controller and autoscaler; everything is explained there.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/serin-dev/serin/internal/autoscaler"
+	"github.com/serin-dev/serin/internal/controller"
+	"github.com/serin-dev/serin/internal/render"
+	"github.com/serin-dev/serin/internal/supervise"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := command().ExecuteContext(ctx)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "serin-controller:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	kubeconfig, domain, leaderElection, logLevel string
+	render                                       render.Options
+}
+
+func command() *cobra.Command {
+	var o options
+	c := &cobra.Command{
+		Use:           "serin-controller",
+		Short:         "Make revisions of InferenceServices, decide on their traffic, and scale them",
+		Args:          cobra.NoArgs,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE:          func(c *cobra.Command, _ []string) error { return run(c.Context(), o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file that says how to reach the API server (default: as a Pod does)")
+	f.StringVar(&o.domain, "domain", "example.com", "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
+	f.StringVar(&o.render.FetchImage, "fetch-image", "serin/fetch", "image of the init container storage-initializer")
+	f.StringVar(&o.render.QueueImage, "queue-image", "serin/queue", "image of the sidecar queue-proxy")
+	f.StringVar(&o.render.ModelCache, "model-cache", "", "folder on each node that keeps downloaded models (default: every Pod downloads for itself)")
+	f.StringVar(&o.leaderElection, "leader-election", "", "namespace of the leases by which one of several controllers works (default: this is the only one)")
+	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	return c
+}
+
+// run runs both parts until ctx ends, or one of them does: half a controller
+// is worse than one that is started anew.
+func run(ctx context.Context, o options) error {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
+		return fmt.Errorf("--log-level: %w", err)
+	}
+	rest, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
+	if err != nil {
+		return fmt.Errorf("find the API server: %w", err)
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	parts := supervise.New()
+	parts.Start("controller", func(ctx context.Context) error {
+		return controller.Run(ctx, controller.Config{
+			REST: rest, Domain: o.domain, Render: o.render, Log: log, LeaderElection: o.leaderElection,
+		})
+	})
+	parts.Start("autoscaler", func(ctx context.Context) error {
+		return autoscaler.Run(ctx, autoscaler.Config{REST: rest, Log: log, LeaderElection: o.leaderElection})
+	})
+	select {
+	case <-ctx.Done():
+	case err = <-parts.Failed():
+	}
+	return errors.Join(err, parts.Stop())
+}
