@@ -22,6 +22,9 @@ const (
 	AnnotationTagRouting = "serving.kserve.io/enable-tag-routing"
 	// AnnotationStop scales everything to zero when exactly "true".
 	AnnotationStop = "serving.kserve.io/stop"
+	// AnnotationSticky, "header:NAME" or "cookie:NAME", gives requests that
+	// agree in that header or cookie to the same revision.
+	AnnotationSticky = "serin.dev/sticky"
 )
 
 // PrefixAutoscaling starts the annotations by which people tune scaling, on a

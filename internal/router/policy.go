@@ -15,8 +15,6 @@ import (
 )
 
 const (
-	// tagHeader asks for one revision by its tag, on any host of the service.
-	tagHeader = "Knative-Serving-Tag"
 	// avoidFor is how long other Pods are preferred to one that took no
 	// connection.
 	avoidFor = time.Second
@@ -33,13 +31,13 @@ func (r *router) Admit(req *proxy.Request) (proxy.Target, error) {
 	if v == nil {
 		return proxy.Target{}, unavailable("the router does not know its InferenceServices yet")
 	}
-	choice, err := v.table.Route(req.Host, req.Header(tagHeader))
+	choice, err := v.table.Route(routing.Request{Host: req.Host, Path: req.Path, Header: req.Header})
 	if err != nil {
 		return proxy.Target{}, refusal(err)
 	}
 	choice.Revision.Account.Begin(req.Start)
 	if e := choice.Revision.Endpoint(req.Start); e != nil {
-		return begin(choice.Service, e), nil
+		return begin(choice, e), nil
 	}
 	return r.waitForPod(req, v, choice)
 }
@@ -61,9 +59,9 @@ func unavailable(text string) *proxy.Refusal {
 }
 
 // begin counts the request at the Pod; Done or Elsewhere ends that.
-func begin(service *routing.Service, e *routing.Endpoint) proxy.Target {
+func begin(choice routing.Choice, e *routing.Endpoint) proxy.Target {
 	e.Begin()
-	return proxy.Target{Addr: e.Addr, Revision: e.Account.Revision, Timeout: service.Timeout, Owner: e}
+	return proxy.Target{Addr: e.Addr, Revision: choice.Revision.Name, Timeout: choice.Service.Timeout, Path: choice.Path, Owner: e}
 }
 
 // waitForPod holds a request until its revision has a ready Pod.
@@ -89,14 +87,14 @@ func (r *router) waitForPod(req *proxy.Request, v *view, choice routing.Choice) 
 		if !ok { // the traffic moved on meanwhile, and the request with it
 			choice.Revision.Account.End(time.Now())
 			var err error
-			if next, err = v.table.Route(req.Host, req.Header(tagHeader)); err != nil {
+			if next, err = v.table.Route(routing.Request{Host: req.Host, Path: req.Path, Header: req.Header}); err != nil {
 				return proxy.Target{}, refusal(err)
 			}
 			next.Revision.Account.Begin(time.Now())
 		}
 		choice = next
 		if e := choice.Revision.Endpoint(time.Now()); e != nil {
-			return begin(choice.Service, e), nil
+			return begin(choice, e), nil
 		}
 	}
 }

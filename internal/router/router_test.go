@@ -28,6 +28,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/routing"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -47,8 +48,11 @@ type world struct {
 	addr     string
 	admin    string
 	access   *safeBuffer
+	log      *safeBuffer
 	stop     func()
 	nextIP   int
+
+	annotations map[string]string // of the service
 }
 
 // safeBuffer is a buffer for several goroutines.
@@ -80,12 +84,13 @@ func newWorld(t *testing.T) *world {
 		services: dynamicfake.NewSimpleDynamicClient(scheme),
 		pods:     fake.NewClientset(),
 		access:   &safeBuffer{},
+		log:      &safeBuffer{},
 	}
 	requests, admin := listen(t), listen(t)
 	w.addr, w.admin = requests.Addr().String(), admin.Addr().String()
 	w.router = newRouter(Config{
 		Listener: requests, Admin: admin, Domain: "example.com", AccessLog: w.access,
-		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Log: slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), w.log), nil)),
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -173,7 +178,7 @@ func (w *world) service(traffic ...v1beta1.TrafficTarget) {
 	timeout := int64(60)
 	isvc := &v1beta1.InferenceService{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1beta1.GroupVersion.String(), Kind: "InferenceService"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: "kserve-test", Name: "sklearn-iris"},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "kserve-test", Name: "sklearn-iris", Annotations: w.annotations},
 		Status: v1beta1.InferenceServiceStatus{Components: map[string]v1beta1.ComponentStatus{
 			v1beta1.Predictor: {Traffic: traffic},
 		}},
@@ -308,7 +313,7 @@ func TestARequestIsHeldUntilAPodIsReady(t *testing.T) {
 	w.service(target(one, 100, ""))
 	p := w.pod(one, false, ok)
 	eventually(t, "the service is known", func() (string, bool) {
-		_, err := w.router.view.Load().table.Route(irisHost, "")
+		_, err := w.router.view.Load().table.Route(routing.Request{Host: irisHost, Header: func(string) string { return "" }})
 		return fmt.Sprint(err), err == nil
 	})
 	var wg sync.WaitGroup
@@ -335,7 +340,7 @@ func TestHoldingIsBounded(t *testing.T) {
 	w.router.hold = 50 * time.Millisecond
 	w.service(target(one, 100, ""))
 	eventually(t, "the service is known", func() (string, bool) {
-		_, err := w.router.view.Load().table.Route(irisHost, "")
+		_, err := w.router.view.Load().table.Route(routing.Request{Host: irisHost, Header: func(string) string { return "" }})
 		return fmt.Sprint(err), err == nil
 	})
 	status, h, body := w.get("http://"+w.addr+"/", irisHost)
@@ -406,7 +411,7 @@ func TestRefusalsSayWhatWasLookedFor(t *testing.T) {
 		want   string
 	}{
 		{irisHost, 503, "InferenceService kserve-test/sklearn-iris has no ready revision yet"},
-		{"nobody.example.com", 404, `no InferenceService for host \"nobody.example.com\": hosts look like NAME.NAMESPACE.example.com or NAME-predictor.NAMESPACE.example.com`},
+		{"nobody.example.com", 404, `no InferenceService for host \"nobody.example.com\": hosts look like NAME.NAMESPACE.example.com or NAME-predictor.NAMESPACE.example.com, or on any other host the path like /serving/NAMESPACE/NAME/...`},
 	} {
 		status, h, body := w.get("http://"+w.addr+"/", c.host)
 		if diff := cmp.Diff(`{"error":"`+c.want+`"}`, body); diff != "" || status != c.status || h.Get("Content-Type") != "application/json" {
@@ -495,7 +500,7 @@ func TestStoppingLetsHeldRequestsEnd(t *testing.T) {
 	w := newWorld(t)
 	w.service(target(one, 100, ""))
 	eventually(t, "the service is known", func() (string, bool) {
-		_, err := w.router.view.Load().table.Route(irisHost, "")
+		_, err := w.router.view.Load().table.Route(routing.Request{Host: irisHost, Header: func(string) string { return "" }})
 		return fmt.Sprint(err), err == nil
 	})
 	answered := make(chan int, 1)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -43,6 +44,7 @@ func (r *router) watch(ctx context.Context, services dynamic.Interface, pods kub
 	serviceInformer := dynamicFactory.ForResource(v1beta1.Resource).Informer()
 	podInformer := podFactory.Core().V1().Pods().Informer()
 	if err := errors.Join(
+		r.warn(serviceInformer),
 		r.follow("InferenceServices", serviceInformer, slimService, changed),
 		r.follow("Pods", podInformer, slimPod, changed),
 	); err != nil {
@@ -82,6 +84,22 @@ func (r *router) follow(what string, informer cache.SharedIndexInformer, slim ca
 	return nil
 }
 
+// warn logs once of every annotation that cannot be followed.
+func (r *router) warn(informer cache.SharedIndexInformer) error {
+	warn := func(before, now any) {
+		s, ok := now.(*service)
+		if old, _ := before.(*service); !ok || s.warning == "" || (old != nil && old.warning == s.warning) {
+			return
+		}
+		r.Log.Warn("the split alone decides", "inferenceservice", s.Namespace+"/"+s.Name, "annotation", v1beta1.AnnotationSticky, "err", s.warning)
+	}
+	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(now any) { warn(nil, now) },
+		UpdateFunc: warn,
+	})
+	return err
+}
+
 // rebuild makes a table now and after every change. After a large one it rests
 // for as long as that took, to leave half of the time to requests.
 func (r *router) rebuild(ctx context.Context, services, pods cache.Store, changed <-chan struct{}) {
@@ -116,9 +134,10 @@ func input(services, pods []any) routing.Input {
 	for _, o := range pods {
 		if p, ok := o.(*corev1.Pod); ok && ready(p) {
 			in.Pods = append(in.Pods, routing.Pod{
-				Namespace: p.Namespace,
-				Revision:  p.Labels[v1beta1.LabelRevision],
-				Addr:      net.JoinHostPort(p.Status.PodIP, strconv.Itoa(v1beta1.QueuePort)),
+				Namespace:   p.Namespace,
+				Revision:    p.Labels[v1beta1.LabelRevision],
+				Addr:        net.JoinHostPort(p.Status.PodIP, strconv.Itoa(v1beta1.QueuePort)),
+				Concurrency: concurrency(p),
 			})
 		}
 	}
@@ -138,10 +157,27 @@ func ready(p *corev1.Pod) bool {
 	return false
 }
 
+// concurrency is how many requests a Pod's queue lets through at once.
+func concurrency(p *corev1.Pod) int {
+	for _, c := range p.Spec.Containers {
+		if c.Name != v1beta1.ContainerQueue {
+			continue
+		}
+		for _, arg := range c.Args {
+			if n, ok := strings.CutPrefix(arg, "--concurrency="); ok {
+				limit, _ := strconv.Atoi(n) // what the queue cannot read it does not start with
+				return limit
+			}
+		}
+	}
+	return 0
+}
+
 // service is what the cache keeps of an InferenceService.
 type service struct {
 	metav1.ObjectMeta
 	routing routing.Service
+	warning string // what is wrong with its annotations
 }
 
 // slimService keeps the traffic.
@@ -158,6 +194,12 @@ func slimService(o any) (any, error) {
 		ObjectMeta: slimMeta(isvc.ObjectMeta),
 		routing:    routing.Service{Namespace: isvc.Namespace, Name: isvc.Name},
 	}
+	if sticky, ok := isvc.Annotations[v1beta1.AnnotationSticky]; ok {
+		var err error
+		if s.routing.Sticky, err = routing.ParseSticky(sticky); err != nil {
+			s.warning = err.Error()
+		}
+	}
 	if t := isvc.Spec.Predictor.TimeoutSeconds; t != nil {
 		s.routing.Timeout = time.Duration(*t) * time.Second
 	}
@@ -171,7 +213,7 @@ func slimService(o any) (any, error) {
 	return s, nil
 }
 
-// slimPod keeps the revision and where and whether it answers.
+// slimPod keeps the revision, where and whether it answers, and how much.
 func slimPod(o any) (any, error) {
 	p, ok := o.(*corev1.Pod)
 	if !ok {
@@ -179,6 +221,11 @@ func slimPod(o any) (any, error) {
 	}
 	slim := &corev1.Pod{ObjectMeta: slimMeta(p.ObjectMeta)}
 	slim.Labels = map[string]string{v1beta1.LabelRevision: p.Labels[v1beta1.LabelRevision]}
+	for _, c := range p.Spec.Containers {
+		if c.Name == v1beta1.ContainerQueue {
+			slim.Spec.Containers = []corev1.Container{{Name: c.Name, Args: c.Args}}
+		}
+	}
 	slim.Status.PodIP = p.Status.PodIP
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodReady {

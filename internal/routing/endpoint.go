@@ -7,11 +7,20 @@ import (
 	"time"
 )
 
+// waitingPerSlot is how many requests a Pod gets, for each that it may run at
+// once, of those that waited for it: the one that runs, and the next, so that
+// no slot is idle while word of its end is on the way. The others had better
+// stay here, in order. A Pod's queue bounds how many it keeps waiting and
+// refuses the rest; it cannot have places for everything that several routers
+// may hold; and what is at one Pod cannot go to another that starts later.
+const waitingPerSlot = 2
+
 // Revision is a revision in a Table, with its ready Pods.
 type Revision struct {
 	Namespace string
 	Name      string
 	Account   *Account // carried from table to table
+	service   *Service // whose traffic names it, if any
 	endpoints []*Endpoint
 }
 
@@ -21,6 +30,7 @@ type Endpoint struct {
 	Account *Account // of its revision
 	Addr    string
 
+	room     int64 // how many requests that waited it gets at once; zero: any number
 	inFlight atomic.Int64
 	avoid    atomic.Int64 // Unix nanoseconds
 }
@@ -34,7 +44,7 @@ func endpoint(p Pod, account *Account, old *Revision) *Endpoint {
 			}
 		}
 	}
-	return &Endpoint{Account: account, Addr: p.Addr}
+	return &Endpoint{Account: account, Addr: p.Addr, room: waitingPerSlot * int64(p.Concurrency)}
 }
 
 // Ready returns how many Pods the revision has.
@@ -64,6 +74,17 @@ func (r *Revision) Endpoint(now time.Time) *Endpoint {
 		}
 	}
 	return best
+}
+
+// Room returns the Pod that gets the next request of those that wait, or nil
+// if they must wait on: none is ready, or those that are have enough to do, or
+// took no connection.
+func (r *Revision) Room(now time.Time) *Endpoint {
+	e := r.Endpoint(now)
+	if e == nil || e.Avoided(now) || (e.room > 0 && e.InFlight() >= e.room) {
+		return nil
+	}
+	return e
 }
 
 // Begin counts a request as in flight at the Pod.

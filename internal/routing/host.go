@@ -12,13 +12,18 @@ import (
 const maxLabel = 63
 
 // Label returns the first label of a predictor's host, SERVICE-predictor or
-// TAG-SERVICE-predictor. A label too long for DNS is cut and ends in a hash of
-// the whole, so it stays unique and never changes.
+// TAG-SERVICE-predictor, shortened if need be.
 func Label(tag, service string) string {
 	label := service + "-predictor"
 	if tag != "" {
 		label = tag + "-" + label
 	}
+	return shorten(label)
+}
+
+// shorten cuts a label too long for DNS and ends it in a hash of the whole, so
+// that it stays unique and never changes.
+func shorten(label string) string {
 	if len(label) <= maxLabel {
 		return label
 	}
@@ -28,21 +33,26 @@ func Label(tag, service string) string {
 }
 
 // match finds what a Host header stands for. Upper case, a port, a final dot
-// and the known suffixes do not matter. Besides the names that services claim,
-// two old spellings of the component are understood: a trailing hyphen, and
-// `-predictor-default`.
+// and the known suffixes do not matter.
 func (t *Table) match(host string) (entry, bool) {
 	label, namespace, ok := splitHost(host, t.domain)
 	if !ok {
 		return entry{}, false
 	}
+	return t.named(namespace, label)
+}
+
+// named finds what a name stands for in a namespace. Besides the names that
+// services claim, two old spellings of the component are understood, a trailing
+// hyphen and `-predictor-default`, and names that a client did not shorten.
+func (t *Table) named(namespace, label string) (entry, bool) {
 	labels := t.hosts[namespace]
-	if e, ok := labels[label]; ok {
+	if e, ok := labels[shorten(label)]; ok {
 		return e, true
 	}
 	for _, suffix := range [...]string{"-", "-default"} {
 		if plain, ok := strings.CutSuffix(label, suffix); ok && strings.HasSuffix(plain, "-predictor") {
-			e, ok := labels[plain]
+			e, ok := labels[shorten(plain)]
 			return e, ok
 		}
 	}

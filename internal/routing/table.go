@@ -4,9 +4,9 @@
 // request.
 //
 // Build turns services, their traffic and the ready Pods into an immutable
-// Table. Table.Route takes a request's host and tag and returns the service
-// and the revision whose turn it is; Revision.Endpoint then returns the Pod
-// with the fewest requests in flight. Counters (turns taken, requests in
+// Table. Table.Route takes a request's host, path and headers and returns the
+// service and the revision whose turn it is; Revision.Endpoint then returns the
+// Pod with the fewest requests in flight. Counters (turns taken, requests in
 // flight, the load of a revision) are carried from one table to the next, so a
 // swap disturbs neither the split nor the balance.
 //
@@ -17,7 +17,6 @@ package routing
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -29,6 +28,7 @@ type Service struct {
 	Namespace string
 	Name      string
 	Timeout   time.Duration // until a response must begin; zero means the router's own
+	Sticky    Sticky
 	Traffic   []Share
 }
 
@@ -44,6 +44,10 @@ type Pod struct {
 	Namespace string
 	Revision  string
 	Addr      string // host:port of its queue
+
+	// Concurrency is how many requests its queue lets through at once; zero
+	// means any number.
+	Concurrency int
 }
 
 // Input is everything that a Table is made of.
@@ -74,23 +78,10 @@ type entry struct {
 type route struct {
 	service Service
 	split   []*Revision          // one full round of turns
+	lots    []lot                // for what is sticky
 	tags    map[string]*Revision // what each tag asks for
 	turn    *atomic.Uint64       // carried from table to table
 }
-
-// Choice is where a request goes.
-type Choice struct {
-	Service  *Service
-	Revision *Revision
-}
-
-// Refusal is an error that the client can act on.
-type Refusal struct {
-	Status int // 404: nothing has this name; 503: it has nothing to answer with yet
-	Text   string
-}
-
-func (r *Refusal) Error() string { return r.Text }
 
 // Build returns the table for in. Counters continue from before, which may be
 // nil.
@@ -146,14 +137,20 @@ func (t *Table) route(s Service, before *Table) *route {
 		r.turn = old.turn
 	}
 	shares := make([]int, len(s.Traffic))
+	revisions := make([]*Revision, len(s.Traffic))
 	for i, share := range s.Traffic {
 		shares[i] = share.Percent
+		revisions[i] = t.revision(s.Namespace, share.Revision, before)
+		revisions[i].service = &r.service
 		if share.Tag != "" && r.tags[share.Tag] == nil {
-			r.tags[share.Tag] = t.revision(s.Namespace, share.Revision, before)
+			r.tags[share.Tag] = revisions[i]
 		}
 	}
 	for _, i := range turns(shares) {
-		r.split = append(r.split, t.revision(s.Namespace, s.Traffic[i].Revision, before))
+		r.split = append(r.split, revisions[i])
+	}
+	if s.Sticky != (Sticky{}) {
+		r.lots = lots(r.split)
 	}
 	return r
 }
@@ -187,45 +184,6 @@ func (t *Table) nameHosts(services []Service) {
 	}
 }
 
-// Route returns who answers a request to host. A tag, if given, asks for one
-// revision and overrides a tag in the host; without any the split decides and
-// this request takes its turn. Every error is a *Refusal.
-func (t *Table) Route(host, tag string) (Choice, error) {
-	e, ok := t.match(host)
-	if !ok {
-		return Choice{}, t.unknownHost(host)
-	}
-	r := e.route
-	if tag == "" {
-		tag = e.tag
-	}
-	if tag != "" {
-		if revision := r.tags[tag]; revision != nil {
-			return Choice{&r.service, revision}, nil
-		}
-		return Choice{}, r.unknownTag(tag)
-	}
-	if len(r.split) == 0 {
-		return Choice{}, &Refusal{Status: 503, Text: fmt.Sprintf(
-			"InferenceService %s/%s has no ready revision yet", r.service.Namespace, r.service.Name)}
-	}
-	turn := (r.turn.Add(1) - 1) % uint64(len(r.split))
-	return Choice{&r.service, r.split[turn]}, nil
-}
-
-// Again returns this table's view of a choice made from an earlier one, so
-// that a request that waited keeps its revision. It reports false when the
-// service or the revision is gone.
-func (t *Table) Again(c Choice) (Choice, bool) {
-	r := t.routes[name{c.Service.Namespace, c.Service.Name}]
-	revision := t.revisions[name{c.Revision.Namespace, c.Revision.Name}]
-	if r == nil || revision == nil {
-		return Choice{}, false
-	}
-	named := func(s Share) bool { return s.Revision == revision.Name }
-	return Choice{&r.service, revision}, slices.ContainsFunc(r.service.Traffic, named)
-}
-
 // Revision returns a revision with traffic, Pods or requests, or nil.
 func (t *Table) Revision(namespace, revision string) *Revision {
 	return t.revisions[name{namespace, revision}]
@@ -238,23 +196,4 @@ func (t *Table) Revisions(yield func(*Revision) bool) {
 			return
 		}
 	}
-}
-
-func (r *route) unknownTag(tag string) error {
-	has := "none"
-	if len(r.tags) > 0 {
-		names := make([]string, 0, len(r.tags))
-		for t := range r.tags {
-			names = append(names, t)
-		}
-		slices.Sort(names)
-		has = strings.Join(names, ", ")
-	}
-	return &Refusal{Status: 404, Text: fmt.Sprintf(
-		"InferenceService %s/%s has no traffic tag %q (its tags: %s)", r.service.Namespace, r.service.Name, tag, has)}
-}
-
-func (t *Table) unknownHost(host string) error {
-	return &Refusal{Status: 404, Text: fmt.Sprintf(
-		"no InferenceService for host %q: hosts look like NAME.NAMESPACE.%s or NAME-predictor.NAMESPACE.%s", host, t.domain, t.domain)}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -24,9 +25,21 @@ func pods(revision string, addrs ...string) []Pod {
 	return out
 }
 
+// ask is a request with headers given by name and value in turn.
+func ask(host, path string, headers ...string) Request {
+	return Request{Host: host, Path: path, Header: func(name string) string {
+		for i := 0; i+1 < len(headers); i += 2 {
+			if headers[i] == name {
+				return headers[i+1]
+			}
+		}
+		return ""
+	}}
+}
+
 func choose(t *testing.T, table *Table, host, tag string) Choice {
 	t.Helper()
-	c, err := table.Route(host, tag)
+	c, err := table.Route(ask(host, "/", TagHeader, tag))
 	if err != nil {
 		t.Fatalf("route %s: %v", host, err)
 	}
@@ -35,27 +48,51 @@ func choose(t *testing.T, table *Table, host, tag string) Choice {
 
 func TestRoute(t *testing.T) {
 	empty := Service{Namespace: "kserve-test", Name: "new"}
-	table := Build(Input{Domain: "example.com", Services: []Service{iris(), empty}}, nil)
+	long := Service{Namespace: "kserve-test", Name: strings.Repeat("long-", 11) + "name", Traffic: []Share{{Revision: "long-1", Percent: 100, Tag: "latest"}}}
+	table := Build(Input{Domain: "example.com", Services: []Service{iris(), empty, long}}, nil)
+	const (
+		v1, v3 = "sklearn-iris-predictor-00001", "sklearn-iris-predictor-00003"
+		byPath = "/serving/kserve-test/sklearn-iris"
+		help   = ": hosts look like NAME.NAMESPACE.example.com or NAME-predictor.NAMESPACE.example.com, or on any other host the path like /serving/NAMESPACE/NAME/..."
+	)
 	for _, c := range []struct {
-		name, host, tag string
-		want            string
+		name, host, path, tag string
+		want                  string
 	}{
-		{"the split decides", host, "", "sklearn-iris-predictor-00001"},
-		{"a tag in the host", "latest-sklearn-iris-predictor.kserve-test.example.com", "", "sklearn-iris-predictor-00003"},
-		{"a tag in the header", host, "latest", "sklearn-iris-predictor-00003"},
-		{"the header beats the host", "latest-sklearn-iris-predictor.kserve-test.example.com", "prev", "sklearn-iris-predictor-00001"},
-		{"an unknown tag", host, "canary", `404 InferenceService kserve-test/sklearn-iris has no traffic tag "canary" (its tags: latest, prev)`},
-		{"a service without tags", "new.kserve-test.example.com", "prev", `404 InferenceService kserve-test/new has no traffic tag "prev" (its tags: none)`},
-		{"a service without traffic", "new.kserve-test.example.com", "", "503 InferenceService kserve-test/new has no ready revision yet"},
-		{"an unknown host", "nobody.example.com", "", `404 no InferenceService for host "nobody.example.com": hosts look like NAME.NAMESPACE.example.com or NAME-predictor.NAMESPACE.example.com`},
+		{"the split decides", host, "/", "", v1},
+		{"a tag in the host", "latest-sklearn-iris-predictor.kserve-test.example.com", "/", "", v3},
+		{"a tag in the header", host, "/", "latest", v3},
+		{"the header beats the host", "latest-sklearn-iris-predictor.kserve-test.example.com", "/", "prev", v1},
+		{"an unknown tag", host, "/", "canary", `404 InferenceService kserve-test/sklearn-iris has no traffic tag "canary" (its tags: latest, prev)`},
+		{"a service without tags", "new.kserve-test.example.com", "/", "prev", `404 InferenceService kserve-test/new has no traffic tag "prev" (its tags: none)`},
+		{"a service without traffic", "new.kserve-test.example.com", "/", "", "503 InferenceService kserve-test/new has no ready revision yet"},
+		{"an unknown host", "nobody.example.com", "/", "", `404 no InferenceService for host "nobody.example.com"` + help},
+		{"a long name as it is", long.Name + "-predictor.kserve-test.example.com", "/", "", "long-1"},
+		{"a long name with a tag", "latest-" + long.Name + "-predictor-.kserve-test.example.com", "/", "", "long-1"},
+
+		{"a path", "localhost:8080", byPath + "/v1/models/iris:predict", "", v1 + " /v1/models/iris:predict"},
+		{"a path on an address", "127.0.0.1", byPath + "/", "", v1 + " /"},
+		{"a path on the bare domain", "example.com", byPath, "", v1 + " /"},
+		{"a path on a host of no service", "nobody.kserve-test.example.com", byPath, "", v1 + " /"},
+		{"a path without a host", "", byPath, "", v1 + " /"},
+		{"a path with a query and escapes", "[::1]:80", byPath + "/a%2Fb//c?d=%20&e", "", v1 + " /a%2Fb//c?d=%20&e"},
+		{"a query without a path", "localhost", byPath + "?a=/b", "", v1 + " /?a=/b"},
+		{"a path and a tag in the header", "localhost", byPath + "/v2", "latest", v3 + " /v2"},
+		{"a path with a tag in the name", "localhost", "/serving/kserve-test/latest-sklearn-iris-predictor/v2", "", v3 + " /v2"},
+		{"a host's paths are its own", host, "/serving/kserve-test/new/v2", "prev", v1},
+		{"a path that names nobody", "localhost", "/serving/kserve-test/nobody/v2", "", `404 no InferenceService kserve-test/nobody, which the path asks for, nor any for host "localhost"`},
+		{"an escaped name", "localhost", "/serving/kserve-test/sklearn%2Diris/", "", `404 no InferenceService kserve-test/sklearn%2Diris, which the path asks for, nor any for host "localhost"`},
+		{"half a path", "localhost", "/serving/kserve-test", "", `404 no InferenceService for host "localhost"` + help},
+		{"a path with an empty namespace", "localhost", "/serving//sklearn-iris/", "", `404 no InferenceService for host "localhost"` + help},
+		{"a path with more in front", "localhost", "/a" + byPath, "", `404 no InferenceService for host "localhost"` + help},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			choice, err := table.Route(c.host, c.tag)
+			choice, err := table.Route(ask(c.host, c.path, TagHeader, c.tag))
 			got := ""
 			if refusal := (*Refusal)(nil); errors.As(err, &refusal) {
 				got = fmt.Sprintf("%d %s", refusal.Status, refusal.Text)
 			} else {
-				got = choice.Revision.Name
+				got = strings.TrimSpace(choice.Revision.Name + " " + choice.Path)
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
 				t.Error(diff)
@@ -72,7 +109,7 @@ func TestConcurrentRequestsSplitExactly(t *testing.T) {
 	for range 10 {
 		wg.Go(func() {
 			for range 100 {
-				c, err := table.Route(host, "")
+				c, err := table.Route(ask(host, "/"))
 				if err != nil {
 					t.Error(err)
 					return
@@ -173,6 +210,34 @@ func TestEndpoint(t *testing.T) {
 	}
 }
 
+func TestRoomIsForAsManyAsRunAndTheNext(t *testing.T) {
+	now := time.Unix(1000, 0)
+	in := Input{Domain: "example.com", Services: []Service{iris()}, Pods: []Pod{
+		{Namespace: "kserve-test", Revision: "sklearn-iris-predictor-00001", Addr: "a:1", Concurrency: 2},
+		{Namespace: "kserve-test", Revision: "sklearn-iris-predictor-00001", Addr: "b:1", Concurrency: 2},
+		{Namespace: "kserve-test", Revision: "sklearn-iris-predictor-00003", Addr: "c:1"},
+	}}
+	table := Build(in, nil)
+	limited, unlimited := choose(t, table, host, "prev").Revision, choose(t, table, host, "latest").Revision
+	got := map[string]int{}
+	for range 100 {
+		for _, r := range []*Revision{limited, unlimited} {
+			if e := r.Room(now); e != nil {
+				e.Begin()
+				got[e.Addr]++
+			}
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"a:1": 4, "b:1": 4, "c:1": 100}, got); diff != "" {
+		t.Error(diff)
+	}
+	e := unlimited.Room(now)
+	e.Avoid(now.Add(time.Second))
+	if unlimited.Room(now) != nil || unlimited.Room(now.Add(time.Second)) != e {
+		t.Error("a Pod to be avoided has room only when it need not be avoided any more")
+	}
+}
+
 // Between two swaps any run of requests is at most two off its share (one at
 // each end of the run), and exact at 0 and 100.
 func TestTheSplitHoldsBetweenAnySwaps(t *testing.T) {
@@ -188,7 +253,7 @@ func TestTheSplitHoldsBetweenAnySwaps(t *testing.T) {
 			n := rapid.IntRange(0, 250).Draw(t, "requests")
 			canary := 0
 			for range n {
-				choice, err := table.Route(host, "")
+				choice, err := table.Route(ask(host, "/"))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -205,9 +270,10 @@ func TestTheSplitHoldsBetweenAnySwaps(t *testing.T) {
 
 func BenchmarkRoute(b *testing.B) {
 	table := Build(Input{Domain: "example.com", Services: []Service{iris()}, Pods: pods("sklearn-iris-predictor-00001", "a:1")}, nil)
+	request := ask(host, "/")
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := table.Route(host, ""); err != nil {
+		if _, err := table.Route(request); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package routing
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// TagHeader asks for one revision by its tag, on any host and path of the
+// service.
+const TagHeader = "Knative-Serving-Tag"
+
+// Request is what decides where a request goes.
+type Request struct {
+	Host   string
+	Path   string                   // as sent, query included
+	Header func(name string) string // returns a header's first value
+}
+
+// Choice is where a request goes.
+type Choice struct {
+	Service  *Service
+	Revision *Revision
+	Path     string // in place of the request's, which names the service; empty: as sent
+}
+
+// Refusal is an error that the client can act on.
+type Refusal struct {
+	Status int // 404: nothing has this name; 503: it has nothing to answer with yet
+	Text   string
+}
+
+func (r *Refusal) Error() string { return r.Text }
+
+// Route returns who answers a request. A tag in the header asks for one
+// revision and overrides a tag in the host. Without any, what the service is
+// sticky to decides, and without that the split, of which this request takes
+// its turn. Every error is a *Refusal.
+func (t *Table) Route(req Request) (Choice, error) {
+	e, path, err := t.find(req)
+	if err != nil {
+		return Choice{}, err
+	}
+	r := e.route
+	tag := req.Header(TagHeader)
+	if tag == "" {
+		tag = e.tag
+	}
+	if tag != "" {
+		if revision := r.tags[tag]; revision != nil {
+			return Choice{&r.service, revision, path}, nil
+		}
+		return Choice{}, r.unknownTag(tag)
+	}
+	if len(r.split) == 0 {
+		return Choice{}, &Refusal{Status: 503, Text: fmt.Sprintf(
+			"InferenceService %s/%s has no ready revision yet", r.service.Namespace, r.service.Name)}
+	}
+	if key := r.service.Sticky.key(req); key != "" {
+		return Choice{&r.service, draw(r.lots, key), path}, nil
+	}
+	turn := (r.turn.Add(1) - 1) % uint64(len(r.split))
+	return Choice{&r.service, r.split[turn], path}, nil
+}
+
+// find returns what a request's host names or, on a host that names nothing,
+// its path, and then what is left of that.
+func (t *Table) find(req Request) (e entry, path string, err error) {
+	if e, ok := t.match(req.Host); ok {
+		return e, "", nil
+	}
+	namespace, service, rest, ok := splitPath(req.Path)
+	if !ok {
+		return entry{}, "", t.unknownHost(req.Host)
+	}
+	if e, ok = t.named(namespace, service); !ok {
+		return entry{}, "", &Refusal{Status: 404, Text: fmt.Sprintf(
+			"no InferenceService %s/%s, which the path asks for, nor any for host %q", namespace, service, req.Host)}
+	}
+	return e, rest, nil
+}
+
+// Again returns this table's view of a choice made from an earlier one, so
+// that a request that waited keeps its revision. It reports false when the
+// revision has no traffic entry any more.
+func (t *Table) Again(c Choice) (Choice, bool) {
+	revision := t.revisions[name{c.Revision.Namespace, c.Revision.Name}]
+	if revision == nil || revision.service == nil {
+		return Choice{}, false
+	}
+	return Choice{revision.service, revision, c.Path}, true
+}
+
+func (r *route) unknownTag(tag string) error {
+	has := "none"
+	if len(r.tags) > 0 {
+		names := make([]string, 0, len(r.tags))
+		for t := range r.tags {
+			names = append(names, t)
+		}
+		slices.Sort(names)
+		has = strings.Join(names, ", ")
+	}
+	return &Refusal{Status: 404, Text: fmt.Sprintf(
+		"InferenceService %s/%s has no traffic tag %q (its tags: %s)", r.service.Namespace, r.service.Name, tag, has)}
+}
+
+func (t *Table) unknownHost(host string) error {
+	return &Refusal{Status: 404, Text: fmt.Sprintf(
+		"no InferenceService for host %q: hosts look like NAME.NAMESPACE.%s or NAME-predictor.NAMESPACE.%s, or on any other host the path like %sNAMESPACE/NAME/...", host, t.domain, t.domain, pathPrefix)}
+}
