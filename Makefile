@@ -19,7 +19,7 @@ help: ## Show this.
 build: ## Put serin and its siblings into bin/. The first time takes minutes: it compiles Kubernetes.
 	@tools/build.sh '$(LDFLAGS)' $(PROGRAMS)
 
-demo: build ## See a model served, from nothing to a prediction.
+demo: build ## See models rolled out, promoted and rolled back, in about a minute.
 	@bin/serin demo
 
 test: build ## Run all tests.

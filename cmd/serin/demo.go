@@ -3,40 +3,41 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	_ "embed"
+	"embed"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
-	"os/exec"
-	"strings"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/local"
 	"github.com/serin-dev/serin/internal/local/models"
 	"github.com/serin-dev/serin/internal/store"
 )
 
-//go:embed demo/sklearn-iris.yaml
-var firstManifest string
-
-//go:embed demo/iris-input.json
-var irisInput string
+// demoFiles are the manifests of the walk-through, and a request.
+//
+//go:embed demo
+var demoFiles embed.FS
 
 func demoCommand() *cobra.Command {
 	var keep bool
 	c := &cobra.Command{
 		Use:   "demo",
-		Short: "Watch a first model being served, from nothing to a prediction",
+		Short: "Watch models being rolled out, promoted and rolled back",
 		Long: `Run Serin in a temporary directory on free ports, with a store of two small iris
-models, and go through the first InferenceService step by step: every command is
-shown, then run. Nothing is downloaded, and nothing is left behind.`,
+models, and go through a rollout step by step: a first model, a canary with a
+thousand requests counted, its promotion, a rollback, and tags to ask for either
+revision. Every command is shown, then run, and every claim is checked. Nothing
+is downloaded, and nothing is left behind.`,
 		Example: `  serin demo
   serin demo --keep     leave it running, to go on by hand`,
 		Args: cobra.NoArgs,
@@ -49,17 +50,24 @@ shown, then run. Nothing is downloaded, and nothing is left behind.`,
 // demo is one run of the walk-through.
 type demo struct {
 	out        io.Writer
+	pace       time.Duration // what a reader gets between two steps
+	dir        string        // where commands run
 	kubeconfig string
-	router     string // host:port
+	router     *net.TCPAddr
+	services   dynamic.ResourceInterface
 }
 
-// runDemo starts everything, goes through the steps and cleans up.
+// runDemo makes a temporary home for a Serin, and cleans up.
 func runDemo(ctx context.Context, out io.Writer, keep bool) (err error) {
+	start := time.Now()
 	dir, err := os.MkdirTemp("", "serin-demo-")
 	if err != nil {
 		return fmt.Errorf("make a temporary directory: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := os.CopyFS(dir, demoFiles); err != nil {
+		return fmt.Errorf("write the demo's manifests: %w", err)
+	}
 	address, err := store.Start(ctx, models.Bucket())
 	if err != nil {
 		return fmt.Errorf("start the store of models: %w", err)
@@ -68,154 +76,81 @@ func runDemo(ctx context.Context, out io.Writer, keep bool) (err error) {
 	if err := os.Setenv("STORAGE_EMULATOR_HOST", address); err != nil {
 		return err
 	}
-	f := upFlags{dir: dir, domain: "example.com", logLevel: "error"}
+	f := upFlags{dir: filepath.Join(dir, "data"), domain: demoDomain, logLevel: "error"}
 	c, open, err := f.config(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, open.Close()) }()
 
-	fmt.Fprintln(out, "Starting a Kubernetes API, Serin's controller and its router on this machine ...")
-	start := time.Now()
-	c.Progress = func(step string) { fmt.Fprintf(out, "  %5.1fs  %s\n", time.Since(start).Seconds(), step) }
-	ready := make(chan struct{})
-	c.Ready = func() { close(ready) }
-	run, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- local.Run(run, c) }()
-	select {
-	case <-ready:
-	case err := <-ended:
-		stop()
-		return err
+	d := demo{
+		out:        out,
+		pace:       pace(out),
+		dir:        filepath.Join(dir, "demo"),
+		kubeconfig: f.kubeconfig,
+		router:     c.Router.Addr().(*net.TCPAddr),
 	}
-	fmt.Fprintf(out, "  %5.1fs  serin is up\n", time.Since(start).Seconds())
-
-	d := demo{out: out, kubeconfig: f.kubeconfig, router: c.Router.Addr().String()}
-	err = d.steps(ctx, c.Router.Addr().(*net.TCPAddr))
-	if err == nil && keep {
-		fmt.Fprintln(out, "\nIt is yours now; Ctrl-C ends it.")
-		fmt.Fprint(out, f.hints(c))
+	err = d.during(ctx, c, func() error {
+		if err := d.tell(ctx); err != nil || !keep {
+			return err
+		}
+		fmt.Fprintf(out, "\nIt is yours now, with the manifests in %s; Ctrl-C ends it.\n%s", d.dir, f.hints(c))
 		<-ctx.Done()
-	}
-	fmt.Fprintln(out, "\nCleaning up ...")
-	stop()
-	err = errors.Join(err, <-ended)
+		return nil
+	})
 	if err == nil {
 		fmt.Fprintf(out, "Done in %.0f seconds. Next: bin/serin up, and docs/tutorial.md.\n", time.Since(start).Seconds())
 	}
 	return err
 }
 
-// steps is the first-InferenceService tutorial.
-func (d *demo) steps(ctx context.Context, router *net.TCPAddr) error {
-	d.say("A namespace, and a scikit-learn model from a bucket:")
-	if err := d.kubectl(ctx, "", "create", "namespace", "kserve-test"); err != nil {
+// during starts a Serin, does something with it, and stops it.
+func (d *demo) during(ctx context.Context, c local.Config, do func() error) error {
+	fmt.Fprintln(d.out, "Starting a Kubernetes API, Serin's controller and its router on this machine ...")
+	start := time.Now()
+	c.Progress = func(step string) { fmt.Fprintf(d.out, "  %5.1fs  %s\n", time.Since(start).Seconds(), step) }
+	ready := make(chan struct{})
+	c.Ready = func() { close(ready) }
+	run, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() { ended <- local.Run(run, c) }()
+	select {
+	case <-ready:
+	case err := <-ended:
 		return err
 	}
-	if err := d.kubectl(ctx, firstManifest, "apply", "-n", "kserve-test", "-f", "-"); err != nil {
-		return err
+	c.Progress("serin is up")
+	err := d.connect()
+	if err == nil {
+		err = do()
 	}
-	d.say("Waiting until it is ready:")
-	if err := d.waitReady(ctx); err != nil {
-		return err
-	}
-	for _, table := range [][]string{
-		{"get", "isvc", "sklearn-iris", "-n", "kserve-test"},
-		{"get", "pods", "-n", "kserve-test"},
-	} {
-		if err := d.kubectl(ctx, "", table...); err != nil {
-			return err
-		}
-	}
-	d.say("Two flowers, measured in centimetres. Which iris are they?")
-	fmt.Fprintf(d.out, "$ export INGRESS_HOST=%s INGRESS_PORT=%d\n", router.IP, router.Port)
-	return d.predict(ctx)
+	fmt.Fprintln(d.out, "\nCleaning up ...")
+	stop()
+	return errors.Join(err, <-ended)
 }
 
-func (d *demo) say(text string) { fmt.Fprintf(d.out, "\n# %s\n", text) }
-
-// kubectl shows a command and runs it: this very program is kubectl.
-func (d *demo) kubectl(ctx context.Context, stdin string, args ...string) error {
-	fmt.Fprintf(d.out, "$ kubectl %s", strings.Join(args, " "))
-	if stdin != "" {
-		fmt.Fprintf(d.out, " <<EOF\n%sEOF", stdin)
-	}
-	fmt.Fprintln(d.out)
-	out, err := d.run(ctx, stdin, args...)
-	fmt.Fprint(d.out, out)
-	return err
-}
-
-func (d *demo) run(ctx context.Context, stdin string, args ...string) (string, error) {
-	self, err := os.Executable()
+func (d *demo) connect() error {
+	config, err := clientcmd.BuildConfigFromFlags("", d.kubeconfig)
 	if err != nil {
-		return "", fmt.Errorf("find serin itself: %w", err)
+		return fmt.Errorf("read the demo's kubeconfig: %w", err)
 	}
-	c := exec.CommandContext(ctx, self, append([]string{"kubectl"}, args...)...)
-	c.Env = append(os.Environ(), "KUBECONFIG="+d.kubeconfig)
-	c.Stdin = strings.NewReader(stdin)
-	out, err := c.CombinedOutput()
+	client, err := dynamic.NewForConfig(config)
 	if err != nil {
-		return string(out), fmt.Errorf("kubectl %s: %w", strings.Join(args, " "), err)
+		return fmt.Errorf("make a client for InferenceServices: %w", err)
 	}
-	return string(out), nil
-}
-
-// readyTimeout is far more than a small model needs on a slow machine.
-const readyTimeout = 2 * time.Minute
-
-// waitReady shows what the service says of itself until it is ready.
-func (d *demo) waitReady(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
-	start, shown := time.Now(), ""
-	for {
-		out, err := d.run(ctx, "", "get", "isvc", "sklearn-iris", "-n", "kserve-test", "-o",
-			`jsonpath=Ready={.status.conditions[?(@.type=="Ready")].status}, model {.status.modelStatus.states.targetModelState}{" "}{.status.modelStatus.lastFailureInfo.message}`)
-		if err != nil {
-			return fmt.Errorf("%w; it last said: %s", err, shown)
-		}
-		if out != shown {
-			shown = out
-			out = strings.Replace(out, "Ready=, model ", "accepted", 1) // nobody has looked at it yet
-			fmt.Fprintf(d.out, "  %5.1fs  %s\n", time.Since(start).Seconds(), strings.TrimSpace(out))
-		}
-		if strings.HasPrefix(out, "Ready=True") {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("sklearn-iris did not become ready: %w; it last said: %s", ctx.Err(), shown)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
-
-// predict sends the tutorial's request and checks its answer.
-func (d *demo) predict(ctx context.Context) error {
-	const host, path = "sklearn-iris.kserve-test.example.com", "/v1/models/sklearn-iris:predict"
-	fmt.Fprintf(d.out, "$ cat iris-input.json\n%s", irisInput)
-	fmt.Fprintf(d.out, "$ curl -H \"Host: %s\" -H \"Content-Type: application/json\" \\\n    http://${INGRESS_HOST}:${INGRESS_PORT}%s -d @./iris-input.json\n", host, path)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+d.router+path, bytes.NewBufferString(irisInput))
-	if err != nil {
-		return err
-	}
-	req.Host = host
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(d.out, "%s\n", body)
-	if got := strings.TrimSpace(string(body)); res.StatusCode != http.StatusOK || got != `{"predictions":[1,1]}` {
-		return fmt.Errorf("the model answered %s %s, not {\"predictions\":[1,1]}", res.Status, got)
-	}
-	fmt.Fprintf(d.out, "# Both are versicolor. Answered by revision %s.\n", res.Header.Get("Serin-Revision"))
+	d.services = client.Resource(v1beta1.Resource).Namespace(demoNamespace)
 	return nil
+}
+
+// pace is what a reader gets between two steps. A program gets none.
+func pace(out io.Writer) time.Duration {
+	f, ok := out.(*os.File)
+	if !ok {
+		return 0
+	}
+	if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+		return 0
+	}
+	return 4 * time.Second
 }
