@@ -18,13 +18,12 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/autoscaler"
 	"github.com/serin-dev/serin/internal/eventually"
-	"github.com/serin-dev/serin/internal/kube"
+	"github.com/serin-dev/serin/internal/kubetest"
 )
 
-// One test, because a process starts one control plane in its life.
 func TestAutoscaler(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	server, err := kube.Start(t.Context(), kube.Config{Dir: t.TempDir(), NodeName: "none", NoSync: true, Log: log})
+	server, err := kubetest.Start(t.Context(), "--without=controller,node,router")
 	if err != nil {
 		t.Fatal(err)
 	}

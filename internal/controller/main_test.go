@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net/http"
 	"os"
@@ -21,11 +20,10 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/serin-dev/serin/api/crd"
 	"github.com/serin-dev/serin/api/v1alpha1"
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/controller"
-	"github.com/serin-dev/serin/internal/kube"
+	"github.com/serin-dev/serin/internal/kubetest"
 	"github.com/serin-dev/serin/internal/render"
 )
 
@@ -48,18 +46,11 @@ func TestMain(m *testing.M) {
 func run(m *testing.M) (code int, err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	dir, err := os.MkdirTemp("", "serin-controller-")
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(dir)
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	if os.Getenv("SERIN_TEST_LOG") != "" {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
-	server, err := kube.Start(ctx, kube.Config{
-		Dir: dir, NodeName: nodeName, NoSync: true, Log: log, Manifests: []fs.FS{crd.Files, render.Runtimes},
-	})
+	server, err := kubetest.Start(ctx, "--without=controller,node,router")
 	if err != nil {
 		return 0, err
 	}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package kubetest gives tests a real Kubernetes API: it runs `serin up` as a
+// program of its own. So a test links no Kubernetes, which is minutes of work
+// for the linker and the race detector, and may kill what talks to the API.
+//
+// The program is SERIN_BIN/serin, as make builds it, or built on first use.
+package kubetest
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+const (
+	startTimeout = time.Minute // a busy machine may take several times as long as usual
+	stopTimeout  = 20 * time.Second
+)
+
+// Server is a running `serin up`.
+type Server struct {
+	// REST connects as an administrator, unthrottled.
+	REST *rest.Config
+	// Dir is its data directory, Kubeconfig the file in it.
+	Dir, Kubeconfig string
+	// Router is the host and port of the router; empty if it is left out.
+	Router string
+
+	process *os.Process
+	ended   chan error
+}
+
+// Start runs `serin up` with further flags, in a temporary directory and on
+// free ports, and returns when it is up. It dies with this process.
+func Start(ctx context.Context, flags ...string) (s *Server, err error) {
+	program, err := program(ctx)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "serin-test-")
+	if err != nil {
+		return nil, err
+	}
+	s = &Server{Dir: dir, ended: make(chan error, 1)}
+	cmd := exec.Command(program, append([]string{"up", "--data-dir", dir, "--api-port=0", "--router-port=0"}, flags...)...) //nolint:noctx // Stop ends it
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.run(cmd); err != nil {
+		return nil, errors.Join(fmt.Errorf("start %s: %w", program, err), os.RemoveAll(dir))
+	}
+	watchdog := time.AfterFunc(startTimeout, func() { _ = s.process.Kill() })
+	defer watchdog.Stop()
+	said, err := s.awaitHints(out)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("serin up: %w; it said:\n%s", err, said), s.Stop())
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }() // ends with the program
+	if s.REST, err = clientcmd.BuildConfigFromFlags("", s.Kubeconfig); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	s.REST.QPS = -1
+	return s, nil
+}
+
+// run starts the program on a thread that lives as long as it does: the system
+// takes the end of the starting thread for that of the parent.
+func (s *Server) run(cmd *exec.Cmd) error {
+	dieWithParent(cmd)
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		err := cmd.Start()
+		s.process = cmd.Process
+		started <- err
+		if err == nil {
+			_, err := cmd.Process.Wait() // not cmd's: that would close the pipe early
+			s.ended <- err
+		}
+	}()
+	return <-started
+}
+
+var exported = regexp.MustCompile(`(KUBECONFIG|INGRESS_HOST|INGRESS_PORT)=(\S+)`)
+
+// awaitHints reads what the program says until it is up.
+func (s *Server) awaitHints(out io.Reader) (said string, err error) {
+	values := map[string]string{}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		said += lines.Text() + "\n"
+		for _, m := range exported.FindAllStringSubmatch(lines.Text(), -1) {
+			values[m[1]] = m[2]
+		}
+		if strings.Contains(lines.Text(), "Ctrl-C stops") {
+			s.Kubeconfig = values["KUBECONFIG"]
+			if host, ok := values["INGRESS_HOST"]; ok {
+				s.Router = host + ":" + values["INGRESS_PORT"]
+			}
+			return said, nil
+		}
+	}
+	return said, errors.New("it is not up")
+}
+
+// Stop ends the program as Ctrl-C does, and removes its directory.
+func (s *Server) Stop() error {
+	_ = s.process.Signal(os.Interrupt) // it may have ended already
+	watchdog := time.AfterFunc(stopTimeout, func() { _ = s.process.Kill() })
+	defer watchdog.Stop()
+	return errors.Join(<-s.ended, os.RemoveAll(s.Dir))
+}
+
+// program is the path of serin.
+func program(ctx context.Context) (string, error) {
+	if bin := os.Getenv("SERIN_BIN"); bin != "" {
+		return filepath.Join(bin, "serin"), nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(cache, "serin-test", "serin") // linked again only when something changed
+	fmt.Fprintf(os.Stderr, "building %s; SERIN_BIN names a directory where it is already\n", path)
+	build := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/serin-dev/serin/cmd/serin")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as make builds it, whatever builds the test
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build serin: %w\n%s", err, out)
+	}
+	return path, nil
+}
