@@ -3,7 +3,7 @@
 // Package queue is the sidecar in front of a model server. It takes the
 // router's requests on one port and passes them to the server in the same Pod,
 // never more at once than the server may have; the others wait in order, in a
-// bounded number. A second port tells whether the Pod takes requests, counts
+// bounded number. While the server restarts, requests wait for it. A second port tells whether the Pod takes requests, counts
 // them, and lets the model server's preStop hook wait until the last one ended.
 //
 // The requests are moved by package proxy. The queue refuses to know about
@@ -32,6 +32,11 @@ const (
 	lameDuck = time.Second
 	// quiet is how long nothing must be in flight before the end.
 	quiet = 100 * time.Millisecond
+	// restartFor bounds how long a request waits for a model server that takes
+	// no connections. Requests came before the router knew; it holds others.
+	restartFor = 30 * time.Second
+	// redial is how often such a server is tried.
+	redial = 20 * time.Millisecond
 	// closeFor bounds the closing of connections after the last request.
 	closeFor = 2 * time.Second
 )
@@ -135,9 +140,19 @@ func (q *queue) Admit(r *proxy.Request) (proxy.Target, error) {
 	return proxy.Target{Addr: q.Target, Timeout: q.Timeout, Owner: q}, nil
 }
 
-// Elsewhere implements proxy.Policy: there is only one model server here.
-func (q *queue) Elsewhere(*proxy.Request, proxy.Target) (proxy.Target, bool) {
-	return proxy.Target{}, false
+// Elsewhere implements proxy.Policy. There is only one model server here, but
+// one that died is started again, and this request has not been sent: it waits.
+func (q *queue) Elsewhere(r *proxy.Request, failed proxy.Target) (proxy.Target, bool) {
+	again := time.NewTimer(redial)
+	defer again.Stop()
+	ctx, cancel := context.WithDeadline(r.Context(), r.Start.Add(min(restartFor, q.Timeout)))
+	defer cancel()
+	select {
+	case <-again.C:
+		return failed, true
+	case <-ctx.Done():
+		return proxy.Target{}, false
+	}
 }
 
 // Done implements proxy.Policy.

@@ -36,6 +36,12 @@ func start(t *testing.T, concurrency int, timeout time.Duration, model http.Hand
 	t.Helper()
 	server := httptest.NewServer(model)
 	t.Cleanup(server.Close)
+	return startBefore(t, server.Listener.Addr().String(), concurrency, timeout)
+}
+
+// startBefore starts a queue before a model server that may not run yet.
+func startBefore(t *testing.T, target string, concurrency int, timeout time.Duration) *running {
+	t.Helper()
 	requests, admin := listen(t), listen(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	transport := &http.Transport{MaxIdleConnsPerHost: 100}
@@ -46,7 +52,7 @@ func start(t *testing.T, concurrency int, timeout time.Duration, model http.Hand
 	go func() {
 		defer close(q.ended)
 		if err := queue.Run(ctx, queue.Config{
-			Listener: requests, Admin: admin, Target: server.Listener.Addr().String(),
+			Listener: requests, Admin: admin, Target: target,
 			Concurrency: concurrency, Timeout: timeout, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		}); err != nil {
 			t.Errorf("run: %v", err)
@@ -219,6 +225,44 @@ func TestAClientThatLeavesMakesRoom(t *testing.T) {
 	close(release)
 	wg.Wait()
 	if status, body := q.get(t.Context(), q.url); status != 200 {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+func TestRequestsWaitWhileTheModelServerRestarts(t *testing.T) {
+	ln := listen(t)
+	target := ln.Addr().String()
+	if err := ln.Close(); err != nil { // now nobody takes connections there
+		t.Fatal(err)
+	}
+	q := startBefore(t, target, 0, time.Minute)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if status, body := q.get(t.Context(), q.url); status != 200 || body != "back" {
+			t.Errorf("%d %s", status, body)
+		}
+	})
+	q.await("serin_queue_in_flight", "1")
+	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "back") }))
+	server.Listener = ln
+	server.Start()
+	t.Cleanup(server.Close)
+	wg.Wait()
+}
+
+func TestAModelServerThatStaysAwayIsABadGateway(t *testing.T) {
+	ln := listen(t)
+	target := ln.Addr().String()
+	if err := ln.Close(); err != nil {
+		t.Fatal(err)
+	}
+	q := startBefore(t, target, 0, 100*time.Millisecond)
+	status, body := q.get(t.Context(), q.url)
+	if want := "cannot connect to the service"; status != http.StatusBadGateway || !strings.Contains(body, want) {
 		t.Errorf("%d %s", status, body)
 	}
 }
