@@ -47,6 +47,8 @@ func (s *Server) startAPIServer(ctx context.Context, c Config, p *pki, etcd stri
 		"allow-privileged":                 "true",
 		"profiling":                        "false",
 		"enable-priority-and-fairness":     "false", // one user, and every component is us
+		// Without a bound the end waits a minute for whoever watches.
+		"shutdown-watch-termination-grace-period": "1s",
 		// A new Node must take Pods at once: there is no lifecycle controller to untaint it.
 		"disable-admission-plugins": "TaintNodesByCondition",
 	}); err != nil {

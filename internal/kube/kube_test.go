@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -88,9 +89,23 @@ func TestControlPlane(t *testing.T) {
 		}
 	})
 
-	if err := s.Stop(); err != nil {
-		t.Fatal(err)
-	}
+	t.Run("it stops while somebody watches", func(t *testing.T) {
+		w, err := client.CoreV1().Pods("").Watch(context.Background(), metav1.ListOptions{}) // as kubectl get --watch in another terminal
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Stop()
+		stopped := make(chan error, 1)
+		go func() { stopped <- s.Stop() }()
+		select {
+		case err := <-stopped:
+			if err != nil {
+				t.Fatal(err)
+			}
+		case <-time.After(20 * time.Second): // it takes 60 when it waits for the watch
+			t.Fatal("it waits for the watch to end")
+		}
+	})
 	sockets, err := filepath.Glob(filepath.Join(os.TempDir(), "serin-*", "etcd.sock"))
 	if err != nil || len(sockets) > 0 {
 		t.Errorf("left behind: %v (%v)", sockets, err)
