@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// shares are percents by revision.
+type shares map[string]int64
+
+// shown is what the status shows from some time on.
+type shown struct {
+	at      time.Time
+	traffic shares
+}
+
+// follower watches the service and remembers who had how much when: what the
+// router had to do, and the steps wait for.
+type follower struct {
+	mu      sync.Mutex
+	latest  v1beta1.InferenceService
+	changed chan struct{} // closed when latest is another
+	history []shown
+}
+
+func follow(ctx context.Context, services dynamic.ResourceInterface) *follower {
+	f := &follower{changed: make(chan struct{})}
+	go func() {
+		for ctx.Err() == nil {
+			f.watch(ctx, services)
+		}
+	}()
+	return f
+}
+
+// watch takes what one watch brings. The first event is the present state.
+func (f *follower) watch(ctx context.Context, services dynamic.ResourceInterface) {
+	w, err := services.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + service})
+	if err != nil {
+		time.Sleep(10 * time.Millisecond) // whoever waits in vain will say so
+		return
+	}
+	defer w.Stop()
+	for event := range w.ResultChan() {
+		u, ok := event.Object.(*unstructured.Unstructured)
+		if !ok {
+			return // the watch is too old
+		}
+		var isvc v1beta1.InferenceService
+		if runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &isvc) != nil {
+			return
+		}
+		f.take(isvc)
+	}
+}
+
+func (f *follower) take(isvc v1beta1.InferenceService) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.latest = isvc
+	if now := traffic(&isvc); len(f.history) == 0 || !maps.Equal(f.history[len(f.history)-1].traffic, now) {
+		f.history = append(f.history, shown{time.Now(), now})
+	}
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// wait returns the service once check is satisfied with it.
+func (f *follower) wait(ctx context.Context, what string, check func(*v1beta1.InferenceService) bool) (*v1beta1.InferenceService, error) {
+	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
+	defer cancel()
+	for {
+		f.mu.Lock()
+		latest, changed := f.latest, f.changed
+		f.mu.Unlock()
+		if check(&latest) {
+			return &latest, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			status, _ := json.MarshalIndent(latest.Status, "", " ")
+			return nil, fmt.Errorf("%s: did not happen within %s; generation %d, last status:\n%s", what, stepTimeout, latest.Generation, status)
+		}
+	}
+}
+
+// latest is the revision of the service's spec.
+func latest(isvc *v1beta1.InferenceService) string {
+	return isvc.Status.Components[v1beta1.Predictor].LatestCreatedRevision
+}
+
+// traffic is who gets how much, as the status shows it.
+func traffic(isvc *v1beta1.InferenceService) shares {
+	all := shares{}
+	for _, t := range isvc.Status.Components[v1beta1.Predictor].Traffic {
+		if t.Percent != nil {
+			all[t.RevisionName] += *t.Percent
+		}
+	}
+	return all
+}
