@@ -11,7 +11,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 PROGRAMS := modelserver queue fetch controller
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race e2e check lint format generate bench clean
+.PHONY: help build demo test race e2e check lint format generate proof bench clean
 
 help: ## Show this.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,11 @@ check: ## All that CI runs: formatting, linters, generated files, tests.
 	$(MAKE) lint
 	tools/generated.sh
 	$(MAKE) test
+
+# It fails on failed requests and wrong splits, never on times: machines differ.
+PROOF := -cycles 6 -rate 300 -mode plain,delete-pods
+proof: build ## Roll out and back under load and count failed requests: a minute of docs/proof.md.
+	$(GO) run ./bench/rollout -bin bin $(PROOF)
 
 bench: build ## Measure against the budgets and the peers. Takes a while; installs nothing.
 	SERIN_BIN=$(CURDIR)/bin tools/bench.sh
