@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package autoscaler alone writes the replicas of revisions. It reads what the
-// rollout needs off the annotations of their Deployments, asks package scale,
-// and applies `spec.replicas`. It works when a Deployment changes or a delay
-// ends, never periodically, and writes nothing else.
+// rollout needs off the annotations of their Deployments, hears from the
+// routers what load they have, asks package scale, and applies `spec.replicas`.
+// It writes nothing else, and all it remembers are the last minutes' load.
+//
+// A revision is looked at when its Deployment changes, when a router has news
+// of it, or when a delay ends. One without requests costs nothing. A request
+// that waits for the first Pod is such news, and a router sends it at once.
 package autoscaler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +27,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/types"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
@@ -30,9 +36,13 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/scale"
@@ -45,6 +55,9 @@ type Config struct {
 	// LeaderElection is the namespace of the lease by which one of several
 	// autoscalers works. Empty means that this is the only one.
 	LeaderElection string
+	// Routers is the host:port of the routers' admin listeners. The host may
+	// stand for many. Empty means that nobody measures load.
+	Routers string
 }
 
 // fieldOwner owns spec.replicas.
@@ -57,13 +70,22 @@ const workers = 8
 func Run(ctx context.Context, c Config) error {
 	logger := logr.FromSlogHandler(c.Log.Handler())
 	log.SetLogger(logger)
-	m, err := manager(c, logger)
+	m, err := newManager(c, logger)
 	if err != nil {
 		return fmt.Errorf("make autoscaler: %w", err)
+	}
+	r := &reconciler{client: m.GetClient(), loads: newLoads(c.Routers != "")}
+	news := make(chan event.GenericEvent)
+	if c.Routers != "" {
+		f := &follower{routers: c.Routers, loads: r.loads, wake: waker(news), log: c.Log}
+		if err := m.Add(manager.RunnableFunc(f.run)); err != nil {
+			return fmt.Errorf("follow routers: %w", err)
+		}
 	}
 	err = ctrl.NewControllerManagedBy(m).
 		Named("autoscaler").
 		For(&appsv1.Deployment{}).
+		WatchesRawSource(source.Channel(news, &handler.EnqueueRequestForObject{})).
 		WithOptions(ctrlcontroller.Options{
 			MaxConcurrentReconciles: workers,
 			LogConstructor: func(req *reconcile.Request) logr.Logger {
@@ -74,14 +96,14 @@ func Run(ctx context.Context, c Config) error {
 			},
 			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, 30*time.Second),
 		}).
-		Complete(&reconciler{m.GetClient()})
+		Complete(r)
 	if err != nil {
 		return fmt.Errorf("watch Deployments: %w", err)
 	}
 	return m.Start(ctx)
 }
 
-func manager(c Config, logger logr.Logger) (ctrl.Manager, error) {
+func newManager(c Config, logger logr.Logger) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(appsv1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
 		return nil, err
@@ -109,36 +131,54 @@ func manager(c Config, logger logr.Logger) (ctrl.Manager, error) {
 	})
 }
 
+// waker returns what passes the news of a Deployment's load to the controller.
+func waker(news chan<- event.GenericEvent) func(context.Context, types.NamespacedName) {
+	return func(ctx context.Context, deployment types.NamespacedName) {
+		d := &appsv1.Deployment{}
+		d.Namespace, d.Name = deployment.Namespace, deployment.Name
+		select {
+		case news <- event.GenericEvent{Object: d}:
+		case <-ctx.Done():
+		}
+	}
+}
+
 // onlyScale drops from cached Deployments what no decision reads.
 func onlyScale(o any) (any, error) {
 	if d, ok := o.(*appsv1.Deployment); ok {
 		d.Spec.Template = corev1.PodTemplateSpec{}
 		d.ManagedFields = nil
-		d.Status = appsv1.DeploymentStatus{}
+		d.Status = appsv1.DeploymentStatus{ReadyReplicas: d.Status.ReadyReplicas}
 	}
 	return o, nil
 }
 
 type reconciler struct {
 	client client.Client // reads are cached
+	loads  *loads
 }
 
 // Reconcile scales one revision.
 func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	var d appsv1.Deployment
-	if err := r.client.Get(ctx, req.NamespacedName, &d); err != nil {
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+	err := r.client.Get(ctx, req.NamespacedName, &d)
+	if apierrors.IsNotFound(err) {
+		r.loads.forget(req.NamespacedName)
+		return reconcile.Result{}, nil
+	}
+	if err != nil {
+		return reconcile.Result{}, err
 	}
 	in, ok := input(&d, time.Now())
 	if !ok || d.DeletionTimestamp != nil {
 		return reconcile.Result{}, nil
 	}
-	plan := scale.Decide(in)
+	plan := r.loads.decide(req.NamespacedName, in)
 	if plan.Replicas != in.Replicas {
 		if err := r.apply(ctx, &d, plan.Replicas); err != nil {
 			return reconcile.Result{}, ignoreGone(err)
 		}
-		log.FromContext(ctx).Info("scaled", "active", in.Active, "from", in.Replicas, "to", plan.Replicas)
+		log.FromContext(ctx).Info("scaled", "from", in.Replicas, "to", plan.Replicas, "why", plan.Why)
 	}
 	return reconcile.Result{RequeueAfter: plan.Again}, nil
 }
@@ -146,24 +186,24 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 // input reads what the controller noted on the Deployment. Without notes, or
 // with broken ones, it is not ours to scale.
 func input(d *appsv1.Deployment, now time.Time) (scale.Input, bool) {
-	active, err := strconv.ParseBool(d.Annotations[v1beta1.AnnotationActive])
-	if err != nil {
-		return scale.Input{}, false
-	}
-	least, err := strconv.ParseInt(d.Annotations[v1beta1.AnnotationMinReplicas], 10, 32)
-	if err != nil {
-		return scale.Input{}, false
-	}
-	in := scale.Input{Replicas: 1, Active: active, Min: int32(least), Now: now}
+	in := scale.Input{Replicas: 1, Ready: d.Status.ReadyReplicas, Now: now}
 	if d.Spec.Replicas != nil {
 		in.Replicas = *d.Spec.Replicas
 	}
+	var errs [5]error
+	in.Active, errs[0] = strconv.ParseBool(d.Annotations[v1beta1.AnnotationActive])
+	in.Min, errs[1] = count(d.Annotations[v1beta1.AnnotationMinReplicas])
+	in.Max, errs[2] = count(cmp.Or(d.Annotations[v1beta1.AnnotationMaxReplicas], "0"))
+	in.Settings, errs[3] = scale.Read(d.Annotations)
 	if since, noted := d.Annotations[v1beta1.AnnotationIdleSince]; noted {
-		if in.IdleSince, err = time.Parse(time.RFC3339, since); err != nil {
-			return scale.Input{}, false
-		}
+		in.IdleSince, errs[4] = time.Parse(time.RFC3339, since)
 	}
-	return in, true
+	return in, errors.Join(errs[:]...) == nil
+}
+
+func count(s string) (int32, error) {
+	n, err := strconv.ParseInt(s, 10, 32)
+	return int32(n), err
 }
 
 // apply claims spec.replicas of the very Deployment that was read: one of an
