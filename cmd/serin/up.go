@@ -48,7 +48,7 @@ next 'serin up' finds every service again. It listens on 127.0.0.1 only.`,
 	fs.StringVar(&f.kubeconfig, "kubeconfig", "", "file that gets the context \"serin\"; others in it are kept (default DATA-DIR/kubeconfig)")
 	fs.IntVar(&f.apiPort, "api-port", 6443, "port of the Kubernetes API; 0 takes a free one")
 	fs.IntVar(&f.routerPort, "router-port", 8080, "port that the models answer on; 0 takes a free one")
-	fs.IntVar(&f.metricsPort, "metrics-port", 0, "port of the router's Prometheus metrics; 0 serves none")
+	fs.IntVar(&f.metricsPort, "metrics-port", 0, "port of the router's Prometheus metrics; 0 takes a free one")
 	fs.StringVar(&f.domain, "domain", "example.com", "end of the host names of services")
 	fs.StringVar(&f.logLevel, "log-level", "warn", "what Serin says on standard error: debug, info, warn or error")
 	fs.StringVar(&f.accessLog, "access-log", "", "file that gets a line for every request; - is standard error")
@@ -124,7 +124,7 @@ func (f *upFlags) config(ctx context.Context) (c local.Config, open closers, err
 	}{
 		{&c.API, f.apiPort, "--api-port", true},
 		{&c.Router, f.routerPort, "--router-port", router},
-		{&c.Metrics, f.metricsPort, "--metrics-port", router && f.metricsPort != 0},
+		{&c.Metrics, f.metricsPort, "--metrics-port", router},
 	} {
 		if !l.on {
 			continue

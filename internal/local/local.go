@@ -60,7 +60,7 @@ type Config struct {
 	Programs string
 	// API takes the connections of kubectl, Router those of the models' users.
 	API, Router net.Listener
-	// Metrics serves the router's metrics. Nil serves none.
+	// Metrics serves the router's metrics, and its load to the autoscaler.
 	Metrics net.Listener
 	// Domain ends the host names of services.
 	Domain string
@@ -187,7 +187,11 @@ func start(parts *supervise.Parts, c Config, server *kube.Server, nodeListener n
 		})
 	})
 	run(Controller, "autoscaler", func(ctx context.Context) error {
-		return autoscaler.Run(ctx, autoscaler.Config{REST: server.REST, Log: c.Log})
+		config := autoscaler.Config{REST: server.REST, Log: c.Log}
+		if c.has(Router) {
+			config.Routers = c.Metrics.Addr().String()
+		}
+		return autoscaler.Run(ctx, config)
 	})
 	run(Router, "router", func(ctx context.Context) error {
 		return router.Run(ctx, router.Config{
