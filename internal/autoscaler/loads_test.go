@@ -51,35 +51,43 @@ func TestLoads(t *testing.T) {
 		want  scale.Plan
 	}{
 		"a router's first line tells only where the sums start": {
-			[]line{{at: 0, router: "a", report: told(0, 1000, 50)}}, 0,
+			[]line{{at: 0, router: "a", report: told(0, 1000, 50)}},
+			0,
 			scale.Plan{Replicas: 1, Why: "the last replica stays for a while"},
 		},
 		"the average is over the window": {
-			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 10, router: "a", report: told(0, 195, 10)}}, 10,
+			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 10, router: "a", report: told(0, 195, 10)}},
+			10,
 			scale.Plan{Replicas: 2, Why: "panic"},
 		},
 		"a revision that comes later started from nothing": {
-			[]line{{at: 0, router: "a", report: routing.LoadReport{}}, {at: 10, router: "a", report: told(0, 195, 10)}}, 10,
+			[]line{{at: 0, router: "a", report: routing.LoadReport{}}, {at: 10, router: "a", report: told(0, 195, 10)}},
+			10,
 			scale.Plan{Replicas: 2, Why: "panic"},
 		},
 		"several routers add up": {
-			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(0, 500, 0)}, {at: 10, router: "a", report: told(0, 195, 10)}, {at: 10, router: "b", report: told(0, 645, 10)}}, 10,
+			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(0, 500, 0)}, {at: 10, router: "a", report: told(0, 195, 10)}, {at: 10, router: "b", report: told(0, 645, 10)}},
+			10,
 			scale.Plan{Replicas: 4, Why: "panic"},
 		},
 		"sums that became less started anew": {
-			[]line{{at: 0, router: "a", report: told(0, 1000, 50)}, {at: 10, router: "a", report: told(0, 195, 10)}}, 10,
+			[]line{{at: 0, router: "a", report: told(0, 1000, 50)}, {at: 10, router: "a", report: told(0, 195, 10)}},
+			10,
 			scale.Plan{Replicas: 2, Why: "panic"},
 		},
 		"silence lets the last replica go": {
-			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 1, router: "a", report: told(0, 1, 1)}, {at: 12, router: "a", report: routing.LoadReport{}}}, 12,
+			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 1, router: "a", report: told(0, 1, 1)}, {at: 12, router: "a", report: routing.LoadReport{}}},
+			12,
 			scale.Plan{Replicas: 0, Why: "load"},
 		},
 		"not while any router has a request": {
-			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(1, 0, 0)}, {at: 20, router: "a", report: routing.LoadReport{}}, {at: 20, router: "b", report: told(1, 0, 1)}}, 20,
+			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(1, 0, 0)}, {at: 20, router: "a", report: routing.LoadReport{}}, {at: 20, router: "b", report: told(1, 0, 1)}},
+			20,
 			scale.Plan{Replicas: 1, Why: "requests are in flight"},
 		},
 		"nor while a router is not heard": {
-			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(1, 0, 0)}, {at: 10, router: "b", lost: true}, {at: 100, router: "a", report: routing.LoadReport{}}}, 100,
+			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(1, 0, 0)}, {at: 10, router: "b", lost: true}, {at: 100, router: "a", report: routing.LoadReport{}}},
+			100,
 			scale.Plan{Replicas: 1, Why: "the load was not watched for a whole window yet"},
 		},
 	} {
