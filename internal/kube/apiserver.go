@@ -4,7 +4,6 @@ package kube
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"strconv"
@@ -80,27 +79,24 @@ var bootstrap = []string{"poststarthook/rbac/bootstrap-roles", "poststarthook/sc
 func (s *Server) waitReady(ctx context.Context, but ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
+	return s.Until(ctx, "kube-apiserver", s.ready(but...))
+}
+
+// ready asks the API server whether it is ready, but for some hooks.
+func (s *Server) ready(but ...string) func(context.Context) error {
 	client, err := kubernetes.NewForConfig(s.REST)
-	if err != nil {
-		return err
-	}
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
+	return func(ctx context.Context) error {
+		if err != nil {
+			return err
+		}
 		ask := client.Discovery().RESTClient().Get().AbsPath("/readyz").Timeout(time.Second)
 		for _, hook := range but {
 			ask = ask.Param("exclude", hook)
 		}
-		last, err := ask.DoRaw(ctx)
-		if err == nil {
-			return nil
+		said, err := ask.DoRaw(ctx)
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, said)
 		}
-		select {
-		case err := <-s.Failed():
-			return err
-		case <-ctx.Done():
-			return fmt.Errorf("wait for kube-apiserver: %w", errors.Join(ctx.Err(), fmt.Errorf("it last said: %s (%w)", last, err)))
-		case <-tick.C:
-		}
+		return nil
 	}
 }

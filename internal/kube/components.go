@@ -13,6 +13,8 @@ import (
 	"k8s.io/kubernetes/cmd/kube-controller-manager/names"
 	scheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	scheduleroptions "k8s.io/kubernetes/cmd/kube-scheduler/app/options"
+
+	"github.com/serin-dev/serin/internal/supervise"
 )
 
 // wanted are the controllers between a Deployment and its Pods, and those that
@@ -52,7 +54,14 @@ func (s *Server) startControllers(p *pki) error {
 	if err != nil {
 		return fmt.Errorf("configure kube-controller-manager: %w", err)
 	}
-	s.Start("kube-controller-manager", func(ctx context.Context) error { return controllers.Run(ctx, c.Complete()) })
+	s.Start("kube-controller-manager", func(ctx context.Context) error {
+		// It waits for the API server itself, but gives up after 10 seconds,
+		// which bootstrapping takes longer than on a slow machine.
+		if err := supervise.Until(ctx, "kube-apiserver", s.ready()); err != nil {
+			return err
+		}
+		return controllers.Run(ctx, c.Complete())
+	})
 	return nil
 }
 

@@ -29,8 +29,6 @@ func waitServing(ctx context.Context, c Config, config *rest.Config, parts *supe
 	if err != nil {
 		return err
 	}
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
 	for _, check := range []struct {
 		part, name string
 		ok         func(context.Context) error
@@ -42,18 +40,11 @@ func waitServing(ctx context.Context, c Config, config *rest.Config, parts *supe
 		}},
 		{Router, "the router", func(ctx context.Context) error { return answers(ctx, "http://"+c.Router.Addr().String()) }},
 	} {
-		for c.has(check.part) {
-			err := check.ok(ctx)
-			if err == nil {
-				break
-			}
-			select {
-			case err := <-parts.Failed():
-				return err
-			case <-ctx.Done():
-				return fmt.Errorf("wait for %s: %w (%w)", check.name, ctx.Err(), err)
-			case <-tick.C:
-			}
+		if !c.has(check.part) {
+			continue
+		}
+		if err := parts.Until(ctx, check.name, check.ok); err != nil {
+			return err
 		}
 	}
 	return nil

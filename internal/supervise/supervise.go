@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Parts are running parts. Its methods belong to one goroutine.
@@ -50,6 +51,34 @@ func (s *Parts) Start(name string, run func(context.Context) error) {
 
 // Failed reports the first part that ended without being told to.
 func (s *Parts) Failed() <-chan error { return s.failed }
+
+// between is how long Until waits from one look to the next.
+const between = 20 * time.Millisecond
+
+// Until returns nil when ok does, which it asks again and again, and an error
+// when ctx ends or a part fails first. What names what is awaited.
+func (s *Parts) Until(ctx context.Context, what string, ok func(context.Context) error) error {
+	tick := time.NewTicker(between)
+	defer tick.Stop()
+	for {
+		last := ok(ctx)
+		if last == nil {
+			return nil
+		}
+		select {
+		case err := <-s.failed:
+			return err
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s: %w; it last said: %w", what, ctx.Err(), last)
+		case <-tick.C:
+		}
+	}
+}
+
+// Until is the method of that name for a part, which watches no others.
+func Until(ctx context.Context, what string, ok func(context.Context) error) error {
+	return new(Parts).Until(ctx, what, ok)
+}
 
 // Stop ends the parts, latest first, and waits for each. It returns the failure
 // that nobody has received from Failed.

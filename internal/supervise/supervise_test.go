@@ -7,6 +7,8 @@ import (
 	"errors"
 	"runtime"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -63,4 +65,34 @@ func TestStopReportsWhatNobodyReceived(t *testing.T) {
 	if err := s.Stop(); err == nil || err.Error() != "store: disk full" {
 		t.Errorf("Stop: %v", err)
 	}
+}
+
+func TestUntil(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := supervise.New()
+		asked := 0
+		third := func(context.Context) error {
+			if asked++; asked < 3 {
+				return errors.New("not yet")
+			}
+			return nil
+		}
+		if err := s.Until(t.Context(), "the third time", third); err != nil || asked != 3 {
+			t.Errorf("asked %d times: %v", asked, err)
+		}
+		never := func(context.Context) error { return errors.New("no") }
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		err := supervise.Until(ctx, "a miracle", never)
+		if want := "wait for a miracle: context deadline exceeded; it last said: no"; err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+		s.Start("clock", func(context.Context) error { return errors.New("broken") })
+		if err := s.Until(t.Context(), "a miracle", never); err == nil || err.Error() != "clock: broken" {
+			t.Errorf("a part failed, Until says %v", err)
+		}
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
 }
