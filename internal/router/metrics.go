@@ -134,7 +134,7 @@ func (c *inFlight) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v int64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
 	}
-	gauge(c.held, c.router.held.Load())
+	gauge(c.held, int64(c.router.line.waiting()))
 	v := c.router.view.Load()
 	if v == nil {
 		return

@@ -11,7 +11,7 @@
 // the router's policy where to.
 //
 // A request for a revision without a ready Pod is held, for a bounded time and
-// in a bounded number, until there is one. The router refuses to decide: it
+// in a bounded number, until there is one; see hold.go. The router refuses to decide: it
 // does what the status shows, writes nothing, and when the API server is gone
 // it goes on with what it last knew.
 package router
@@ -34,14 +34,8 @@ import (
 	"github.com/serin-dev/serin/internal/routing"
 )
 
-const (
-	// drainFor bounds how long requests may take once Run must end.
-	drainFor = 8 * time.Second
-	// holdFor bounds how long a request waits for a ready Pod.
-	holdFor = 30 * time.Second
-	// maxHeld bounds how many requests wait for ready Pods.
-	maxHeld = 1000
-)
+// drainFor bounds how long requests may take once Run must end.
+const drainFor = 8 * time.Second
 
 // Config is what a router needs.
 type Config struct {
@@ -64,7 +58,7 @@ type router struct {
 	metrics *metrics
 	access  *slog.Logger
 	hold    time.Duration
-	held    atomic.Int64
+	line    line
 	loads   loads
 }
 
@@ -72,7 +66,6 @@ type router struct {
 type view struct {
 	table    *routing.Table
 	counters map[revisionKey]*counters
-	replaced chan struct{} // closed when another view took its place
 }
 
 // Run routes requests until ctx ends and those in flight ended or took too
@@ -136,16 +129,10 @@ func (r *router) run(ctx context.Context, watch func(context.Context) error) err
 // use makes a table of in and swaps it in.
 func (r *router) use(in routing.Input) {
 	in.Domain = r.Domain
-	old := r.view.Load()
-	next := &view{replaced: make(chan struct{})}
-	if old == nil {
-		next.table = routing.Build(in, nil)
-	} else {
-		next.table = routing.Build(in, old.table)
+	var before *routing.Table
+	if old := r.view.Load(); old != nil {
+		before = old.table
 	}
-	next.counters = r.metrics.follow(next.table)
-	r.view.Store(next)
-	if old != nil {
-		close(old.replaced)
-	}
+	table := routing.Build(in, before)
+	r.replace(&view{table: table, counters: r.metrics.follow(table)})
 }

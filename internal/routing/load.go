@@ -31,6 +31,7 @@ type Account struct {
 	Revision  string
 
 	turn atomic.Uint64 // among the Pods
+	held atomic.Int64
 
 	mu       sync.Mutex // guards what follows, which must agree
 	origin   time.Time  // what moments are counted from
@@ -75,6 +76,12 @@ func (a *Account) Load(now time.Time) Load {
 	}
 	return l
 }
+
+// Hold adds to the number of requests that wait for a Pod.
+func (a *Account) Hold(more int) { a.held.Add(int64(more)) }
+
+// Held returns how many requests wait for a Pod. Others get in line behind them.
+func (a *Account) Held() int { return int(a.held.Load()) }
 
 // moment is a time in microseconds: nanoseconds of many requests would
 // overflow within a router's life.

@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package router
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/serin-dev/serin/internal/proxy"
+	"github.com/serin-dev/serin/internal/routing"
+)
+
+// model is a router without connections: requests join its line, and the test
+// says which Pods are ready and when a request ends.
+type model struct {
+	t       interface{ Fatalf(string, ...any) }
+	router  *router
+	in      routing.Input
+	waiting []*held            // as they came
+	running map[string][]*held // by address
+	came    int
+	pods    int
+}
+
+// Two services: a has revisions a-1 and a-2, b has b-1.
+func newModel(t interface{ Fatalf(string, ...any) }) *model {
+	m := &model{t: t, router: newRouter(Config{Domain: "example.com", Log: slog.New(slog.DiscardHandler)}), running: map[string][]*held{}}
+	m.in.Services = []routing.Service{
+		{Namespace: "n", Name: "a", Traffic: []routing.Share{{Revision: "a-1", Percent: 100}}},
+		{Namespace: "n", Name: "b", Traffic: []routing.Share{{Revision: "b-1", Percent: 100}}},
+	}
+	m.swap()
+	return m
+}
+
+func (m *model) swap() {
+	m.router.use(routing.Input{Services: slices.Clone(m.in.Services), Pods: slices.Clone(m.in.Pods)})
+	m.collect()
+}
+
+// start adds a ready Pod. Revisions have different limits.
+func (m *model) start(revision string) {
+	m.pods++
+	m.in.Pods = append(m.in.Pods, routing.Pod{
+		Namespace: "n", Revision: revision, Addr: fmt.Sprint("pod-", m.pods),
+		Concurrency: map[string]int{"a-1": 0, "a-2": 1, "b-1": 2}[revision],
+	})
+	m.swap()
+}
+
+// come lets a request for a service join the line.
+func (m *model) come(service string) *held {
+	request := routing.Request{Host: service + ".n", Header: func(string) string { return "" }}
+	choice, err := m.router.view.Load().table.Route(request)
+	if err != nil {
+		m.t.Fatalf("route %s: %v", service, err)
+	}
+	m.came++
+	start := time.Unix(0, int64(m.came))
+	choice.Revision.Account.Begin(start)
+	h := newHeld(request, start, choice)
+	m.waiting = append(m.waiting, h)
+	m.router.join(h)
+	m.collect()
+	return h
+}
+
+// collect notes who was released, and checks that it was right.
+func (m *model) collect() {
+	passed := map[*routing.Account]bool{} // somebody who came earlier still waits
+	var still []*held
+	for _, h := range m.waiting {
+		account := h.choice.Revision.Account
+		select {
+		case <-h.released:
+		default:
+			passed[account] = true
+			still = append(still, h)
+			continue
+		}
+		if h.err != nil {
+			account.End(time.Now())
+			continue
+		}
+		if passed[account] {
+			m.t.Fatalf("a request for %s came later than one that still waits", account.Revision)
+		}
+		if h.endpoint.Account != account || !m.ready(h.endpoint) {
+			m.t.Fatalf("a request for %s went to %s of %s", account.Revision, h.endpoint.Addr, h.endpoint.Account.Revision)
+		}
+		m.running[h.endpoint.Addr] = append(m.running[h.endpoint.Addr], h)
+	}
+	m.waiting = still
+}
+
+func (m *model) ready(e *routing.Endpoint) bool {
+	return slices.ContainsFunc(m.in.Pods, func(p routing.Pod) bool { return p.Addr == e.Addr })
+}
+
+// end ends the first request at a Pod.
+func (m *model) end(addr string) {
+	h := m.running[addr][0]
+	m.running[addr] = m.running[addr][1:]
+	now := time.Now()
+	h.endpoint.End()
+	h.endpoint.Account.End(now)
+	m.router.ended(h.endpoint.Account, now)
+	m.collect()
+}
+
+// Whatever happens, requests are released in the order in which they came, to
+// ready Pods of a revision with traffic only, never more than a Pod has room
+// for; none waits while there is room, and in the end none is lost.
+func TestTheLineKeepsItsOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newModel(t)
+		for range rapid.IntRange(1, 100).Draw(t, "steps") {
+			switch rapid.SampledFrom([]string{"come", "come", "come", "pod", "gone", "end", "end", "leave", "shift"}).Draw(t, "step") {
+			case "come":
+				m.come(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "service"))
+			case "pod":
+				m.start(rapid.SampledFrom([]string{"a-1", "a-2", "b-1"}).Draw(t, "revision"))
+			case "gone":
+				if n := len(m.in.Pods); n > 0 {
+					i := rapid.IntRange(0, n-1).Draw(t, "which")
+					m.in.Pods = slices.Delete(m.in.Pods, i, i+1)
+					m.swap()
+				}
+			case "end":
+				m.endAny(rapid.IntRange(0, 9).Draw(t, "which"))
+			case "leave":
+				if n := len(m.waiting); n > 0 {
+					m.router.giveUp(m.waiting[rapid.IntRange(0, n-1).Draw(t, "who")], time.Second)
+					m.collect()
+				}
+			case "shift":
+				m.in.Services[0].Traffic = []routing.Share{{Revision: rapid.SampledFrom([]string{"a-1", "a-2"}).Draw(t, "to"), Percent: 100}}
+				m.swap()
+			}
+			m.check()
+		}
+		m.finish()
+	})
+}
+
+// endAny ends a request, if there is one.
+func (m *model) endAny(which int) {
+	var busy []string
+	for addr, running := range m.running {
+		if len(running) > 0 {
+			busy = append(busy, addr)
+		}
+	}
+	if len(busy) > 0 {
+		slices.Sort(busy)
+		m.end(busy[which%len(busy)])
+	}
+}
+
+// check looks at the whole.
+func (m *model) check() {
+	now := time.Now()
+	held := map[string]int{}
+	for _, h := range m.waiting {
+		held[h.choice.Revision.Name]++
+		if e := h.choice.Revision.Room(now); e != nil {
+			m.t.Fatalf("a request for %s waits although %s has room", h.choice.Revision.Name, e.Addr)
+		}
+	}
+	if n := m.router.line.waiting(); n != len(m.waiting) {
+		m.t.Fatalf("the line counts %d, %d wait", n, len(m.waiting))
+	}
+	inFlight := 0
+	for r := range m.router.view.Load().table.Revisions {
+		if r.Account.Held() != held[r.Name] {
+			m.t.Fatalf("%s counts %d, %d wait", r.Name, r.Account.Held(), held[r.Name])
+		}
+		inFlight += r.Account.Load(now).InFlight
+	}
+	running := 0
+	for addr, requests := range m.running {
+		for _, p := range m.in.Pods {
+			if p.Addr == addr && p.Concurrency > 0 && len(requests) > 2*p.Concurrency {
+				m.t.Fatalf("%s with concurrency %d got %d", addr, p.Concurrency, len(requests))
+			}
+		}
+		running += len(requests)
+	}
+	if inFlight != running+len(m.waiting) {
+		m.t.Fatalf("%d are counted in flight, %d run and %d wait", inFlight, running, len(m.waiting))
+	}
+}
+
+// finish gives every revision a Pod and lets all requests end.
+func (m *model) finish() {
+	for _, r := range []string{"a-1", "a-2", "b-1"} {
+		m.start(r)
+	}
+	for range m.came + 1 {
+		m.endAny(0)
+	}
+	if len(m.waiting) > 0 || m.router.line.waiting() > 0 {
+		m.t.Fatalf("%d still wait", len(m.waiting))
+	}
+}
+
+func TestAColdRevisionLeavesPlacesToOthers(t *testing.T) {
+	m := newModel(t)
+	refused := func(h *held) string {
+		select {
+		case <-h.released:
+			if r := (*proxy.Refusal)(nil); errors.As(h.err, &r) {
+				return fmt.Sprint(r.Status, " ", r.Text, " ", r.RetryAfter)
+			}
+		default:
+		}
+		return ""
+	}
+	for i := range maxHeld / 2 {
+		if text := refused(m.come("a")); text != "" {
+			t.Fatalf("request %d: %s", i, text)
+		}
+	}
+	want := "503 revision n/a-1 has no ready Pod, and too many requests wait already: 500 for it, 500 in all 1s"
+	if diff := cmp.Diff(want, refused(m.come("a"))); diff != "" {
+		t.Error(diff)
+	}
+	for i := range maxHeld / 4 {
+		if text := refused(m.come("b")); text != "" {
+			t.Fatalf("request %d of another service: %s", i, text)
+		}
+	}
+	if text := refused(m.come("b")); text == "" {
+		t.Error("another service takes the last places")
+	}
+	m.router.giveUp(m.waiting[0], time.Second) // frees its place, and half a place is free again
+	m.collect()
+	m.router.giveUp(m.waiting[0], time.Second)
+	m.collect()
+	if text := refused(m.come("b")); text != "" {
+		t.Errorf("after others left: %s", text)
+	}
+	m.check()
+}
+
+// 500 requests wait for a Pod that runs one at a time and refuses all that come
+// when a hundred wait there.
+func TestManyHeldRequestsDoNotFloodAPod(t *testing.T) {
+	w := newWorld(t)
+	w.service(target(one, 100, ""))
+	w.knows(one)
+	var wg sync.WaitGroup
+	for range maxHeld / 2 {
+		wg.Go(func() {
+			if status, revision := w.ask(); status != 200 || revision != one {
+				t.Errorf("%d from %q", status, revision)
+			}
+		})
+	}
+	eventually(t, "all are held", func() (string, bool) {
+		n := w.router.line.waiting()
+		return fmt.Sprint(n), n == maxHeld/2
+	})
+	slot := make(chan struct{}, 1)
+	var here, most atomic.Int64
+	w.concurrency = 1
+	w.pod(one, true, func(rw http.ResponseWriter, _ *http.Request) {
+		n := here.Add(1)
+		defer here.Add(-1)
+		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+		}
+		if n > 101 {
+			http.Error(rw, "too many", http.StatusServiceUnavailable)
+			return
+		}
+		slot <- struct{}{}
+		<-slot
+	})
+	wg.Wait()
+	t.Logf("at most %d were at the Pod at once", most.Load())
+}
+
+// Pods come and go while requests are sent, and the traffic moves to and fro:
+// no request is lost.
+func TestNoRequestIsLostWhilePodsComeAndGo(t *testing.T) {
+	w := newWorld(t)
+	w.service(target(one, 50, ""), target(two, 50, ""))
+	w.knows(one)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var clients sync.WaitGroup
+	var answered atomic.Int64
+	for range 16 {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				if status, _, body := w.get("http://"+w.addr+"/", irisHost); status != 200 {
+					t.Errorf("%d %s", status, body)
+					return
+				}
+				answered.Add(1)
+			}
+		})
+	}
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // a test that can be repeated
+	var pods []string
+	for round := range 40 {
+		w.concurrency = random.IntN(3)
+		pods = append(pods, w.pod([]string{one, two}[round%2], true, ok).Name)
+		for len(pods) > 4 || (len(pods) > 0 && random.IntN(2) == 0) {
+			w.remove(pods[0])
+			pods = pods[1:]
+		}
+		share := int64(random.IntN(101))
+		w.service(target(one, share, ""), target(two, 100-share, ""))
+		before := answered.Load()
+		eventually(t, "requests are answered, or wait", func() (string, bool) {
+			n := answered.Load() - before
+			return fmt.Sprint(n), n > 20 || w.router.line.waiting() > 0
+		})
+	}
+	w.pod(one, true, ok)
+	w.pod(two, true, ok)
+	cancel()
+	clients.Wait()
+	t.Logf("%d requests", answered.Load())
+}
