@@ -56,8 +56,9 @@ type conn struct {
 }
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{server: s, nc: nc, br: bufio.NewReaderSize(nc, bufferSize)}
-	c.bw = bufio.NewWriterSize(&stallWriter{Conn: nc}, bufferSize/2)
+	raw := rawIO(nc)
+	c := &conn{server: s, nc: nc, br: bufio.NewReaderSize(raw, bufferSize)}
+	c.bw = bufio.NewWriterSize(&stallWriter{Conn: nc, raw: raw}, bufferSize/2)
 	if host, _, err := net.SplitHostPort(nc.RemoteAddr().String()); err == nil {
 		c.remote = host
 	}
@@ -232,6 +233,7 @@ func (c *conn) linger() {
 // stallWriter fails when the client reads nothing for stallTimeout.
 type stallWriter struct {
 	net.Conn
+	raw   io.Writer // to the same
 	until time.Time
 }
 
@@ -242,7 +244,7 @@ func (w *stallWriter) Write(b []byte) (int, error) {
 			return 0, err
 		}
 	}
-	return w.Conn.Write(b)
+	return w.raw.Write(b)
 }
 
 // watch is a context that ends when the client closes its side of the

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"sync"
 	"syscall"
@@ -37,6 +38,7 @@ type upstreams struct {
 // upstream is one connection to a target.
 type upstream struct {
 	net.Conn
+	raw    io.Writer // to the same
 	br     *bufio.Reader
 	addr   string
 	since  time.Time // put back into the pool
@@ -49,6 +51,8 @@ func (u *upstream) SetReadDeadline(t time.Time) error {
 	u.until = t
 	return u.Conn.SetReadDeadline(t)
 }
+
+func (u *upstream) Write(b []byte) (int, error) { return u.raw.Write(b) }
 
 func newUpstreams() *upstreams {
 	return &upstreams{dialer: net.Dialer{Timeout: dialTimeout}, idle: map[string][]*upstream{}}
@@ -87,7 +91,8 @@ func (p *upstreams) dial(ctx context.Context, addr string) (*upstream, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &upstream{Conn: conn, br: bufio.NewReaderSize(conn, bufferSize), addr: addr}, nil
+	raw := rawIO(conn)
+	return &upstream{Conn: conn, raw: raw, br: bufio.NewReaderSize(raw, bufferSize), addr: addr}, nil
 }
 
 // put takes back a connection between two responses.
@@ -154,8 +159,7 @@ func (u *upstream) open() bool {
 	}
 	var peekErr error
 	err = raw.Read(func(fd uintptr) bool {
-		var b [1]byte
-		_, _, peekErr = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		peekErr = peek(fd)
 		return true
 	})
 	return err == nil && errors.Is(peekErr, syscall.EAGAIN)
