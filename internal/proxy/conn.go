@@ -11,12 +11,9 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/valyala/fasthttp"
 )
 
 const (
@@ -38,10 +35,11 @@ type conn struct {
 	bw     *bufio.Writer
 	remote string
 
-	in      fasthttp.RequestHeader
-	out     fasthttp.ResponseHeader
+	raw     []byte     // the request's head as it came
+	in      head       // the same, parsed
 	request []byte     // as it goes upstream
-	head    []byte     // of the response
+	out     head       // the response's
+	head    []byte     // of the response, as it goes to the client
 	fw      *forwarded // nil: not asked for
 	req     Request
 	x       exchange
@@ -65,8 +63,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 	if s.Forwarded {
 		c.fw = &forwarded{remote: c.remote}
 	}
-	c.out.SetNoDefaultContentType(true)
-	c.req.header = func(name string) string { return string(c.in.Peek(name)) }
+	c.req.header = func(name string) string { return string(c.in.get(name)) }
 	c.req.context = c.context
 	return c
 }
@@ -142,16 +139,16 @@ func (c *conn) one() bool {
 		return false
 	}
 	c.req = Request{
-		Method:   same(c.req.Method, c.in.Method()),
-		Host:     same(c.req.Host, c.in.Host()),
-		Path:     same(c.req.Path, c.in.RequestURI()),
-		Protocol: same(c.req.Protocol, c.in.Protocol()),
+		Method:   same(c.req.Method, c.in.method),
+		Host:     same(c.req.Host, c.in.host),
+		Path:     same(c.req.Path, c.in.target),
+		Protocol: c.in.version(),
 		Remote:   c.remote,
 		Start:    time.Now(),
 		header:   c.req.header,
 		context:  c.req.context,
 	}
-	c.x = exchange{conn: c, r: &c.req, length: c.in.ContentLength(), http10: !c.in.IsHTTP11()}
+	c.x = exchange{conn: c, r: &c.req}
 	keep := c.x.run()
 	c.server.Policy.Done(&c.req)
 	if c.x.unread {
@@ -172,48 +169,57 @@ func same(old string, b []byte) string {
 // readHead reads a request's head. A refusal without status means that there
 // was none.
 func (c *conn) readHead() *Refusal {
-	if buffered, _ := c.br.Peek(c.br.Buffered()); !bytes.Contains(buffered, []byte("\r\n\r\n")) {
-		c.setReadDeadline(time.Now().Add(headTimeout))
-	}
-	err := c.in.Read(c.br)
-	if tooLarge := (*fasthttp.ErrSmallBuffer)(nil); errors.As(err, &tooLarge) {
-		return refusef(http.StatusRequestHeaderFieldsTooLarge, "the request's headers are larger than %d bytes", bufferSize)
-	}
+	var until time.Time
+	err := readHead(c.br, func(b []byte) (int, error) {
+		c.raw = append(c.raw[:0], b...) // what is read next may move b
+		return c.in.parseRequest(c.raw)
+	}, func() error {
+		if until.IsZero() { // once: the bound is for the whole head
+			until = time.Now().Add(headTimeout)
+			c.setReadDeadline(until)
+		}
+		return nil
+	})
 	switch {
 	case err == nil:
+		return c.checkTarget()
+	case errors.Is(err, errTooLarge):
+		return refusef(http.StatusRequestHeaderFieldsTooLarge, "the request's headers are larger than %d bytes", bufferSize)
+	case errors.Is(err, errVersion):
+		return refusef(http.StatusHTTPVersionNotSupported, "only HTTP/1.1 and HTTP/2 are supported here")
+	case errors.Is(err, errMalformed):
+		return refusef(http.StatusBadRequest, "the request is not valid HTTP/1.1")
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return refusef(http.StatusRequestTimeout, "the request's headers did not arrive within %v", headTimeout)
-	case errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrUnexpectedEOF):
-		return &Refusal{}
-	default:
-		return refusef(http.StatusBadRequest, "the request is not valid HTTP/1.1")
 	}
-	if p := string(c.in.Protocol()); p != "HTTP/1.1" && p != "HTTP/1.0" {
-		return refusef(http.StatusHTTPVersionNotSupported, "%s is not supported here, HTTP/1.1 and HTTP/2 are", p)
-	}
-	return c.checkTarget()
+	return &Refusal{} // the client left
 }
 
 // checkTarget refuses to be a forward proxy, and makes the rare absolute form
 // of a request's target an ordinary one.
 func (c *conn) checkTarget() *Refusal {
-	uri := string(c.in.RequestURI())
-	if uri == "*" || strings.HasPrefix(uri, "/") {
+	method, target := string(c.in.method), c.in.target
+	switch {
+	case method == http.MethodConnect:
+		return refusef(http.StatusNotImplemented, "CONNECT is not supported")
+	case target[0] == '/', method == http.MethodOptions && string(target) == "*":
 		return nil
 	}
-	rest, ok := strings.CutPrefix(uri, "http://")
-	host, path, _ := strings.Cut(rest, "/")
-	if !ok || !strings.EqualFold(host, string(c.in.Host())) {
+	rest, ok := bytes.CutPrefix(target, []byte("http://"))
+	host, _, _ := bytes.Cut(rest, []byte{'/'})
+	if !ok || !bytes.EqualFold(host, c.in.host) {
 		return refusef(http.StatusBadRequest, "the request's target must be a path")
 	}
-	c.in.SetRequestURI("/" + path)
+	if c.in.target = rest[len(host):]; len(c.in.target) == 0 {
+		c.in.target = []byte{'/'}
+	}
 	return nil
 }
 
 // answer writes a response of our own.
 func (c *conn) answer(refused *Refusal, revision string, closes bool) {
 	var n int
-	c.head, n = appendRefusal(c.head[:0], refused, c.in.IsHead(), !c.in.IsHTTP11(), closes, revision)
+	c.head, n = appendRefusal(c.head[:0], refused, c.in.isHead(), c.in.http10, closes, revision)
 	c.req.Sent = int64(n)
 	if _, err := c.bw.Write(c.head); err == nil {
 		_ = c.bw.Flush() // a client that left needs no answer

@@ -4,7 +4,6 @@ package proxy
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -24,9 +23,7 @@ const patience = time.Second
 // exchange is one HTTP/1 request and its response.
 type exchange struct {
 	*conn
-	r      *Request
-	length int // of the request's body, or chunked
-	http10 bool
+	r *Request
 
 	streams bool      // the body is sent while the response is read
 	upload  *upload   // that does it
@@ -54,45 +51,47 @@ func (x *exchange) run() bool {
 		x.setPath(path)
 	}
 	if err := x.send(); err != nil {
-		x.discard()
-		if errors.Is(err, errClientGone) {
-			x.r.Status, x.r.Err = StatusClientGone, err
-			return false
-		}
-		return x.refuse(err)
+		return x.fail(err)
 	}
 	return x.respond()
+}
+
+// fail gives up waiting for a response.
+func (x *exchange) fail(err error) bool {
+	x.discard()
+	if errors.Is(err, errClientGone) {
+		x.r.Status, x.r.Err = StatusClientGone, err
+		return false
+	}
+	return x.refuse(err)
 }
 
 // prepare writes the upstream request into buf, its body included if that is
 // small enough to be read first.
 func (x *exchange) prepare() *Refusal {
-	if x.in.IsConnect() {
-		return refusef(http.StatusNotImplemented, "CONNECT is not supported")
-	}
 	x.request = appendRequest(x.request[:0], &x.in, x.fw)
-	expects := bytes.EqualFold(x.in.Peek("Expect"), []byte("100-continue"))
-	x.streams = x.length == chunked || x.length > bufferSize || (x.length > 0 && expects)
-	if x.streams || x.length <= 0 {
+	length := x.in.length
+	x.streams = length == chunked || length > bufferSize || (length > 0 && x.in.expects)
+	if x.streams || length == 0 {
 		return nil
 	}
-	if x.br.Buffered() < x.length {
+	if x.br.Buffered() < length {
 		x.setReadDeadline(time.Now().Add(headTimeout))
 	}
-	body, err := x.br.Peek(x.length)
+	body, err := x.br.Peek(length)
 	if err != nil {
-		x.in.SetConnectionClose()
+		x.in.closes = true
 		return refusef(http.StatusBadRequest, "the request's body ended early")
 	}
 	x.request = append(x.request, body...)
-	_, _ = x.br.Discard(x.length) // buffered, so it cannot fail
+	_, _ = x.br.Discard(length) // buffered, so it cannot fail
 	return nil
 }
 
 // setPath replaces the path and query in the prepared request.
 func (x *exchange) setPath(path string) {
-	from := len(x.in.Method()) + len(" ")
-	x.request = slices.Replace(x.request, from, from+len(x.in.RequestURI()), []byte(path)...)
+	from := len(x.in.method) + len(" ")
+	x.request = slices.Replace(x.request, from, from+len(x.in.target), []byte(path)...)
 }
 
 // send connects, sends the request, and waits for the first byte of the
@@ -123,7 +122,7 @@ func (x *exchange) sendOnce() (int, error) {
 	} else if n, err := x.up.Write(x.request); err != nil {
 		return n, err
 	}
-	return sent, x.awaitResponse()
+	return sent, x.awaitResponse(x.r.Start)
 }
 
 // connect takes a connection to the target, or to another one if that fails.
@@ -150,17 +149,9 @@ func (x *exchange) connect(fresh bool) error {
 	}
 }
 
-// awaitResponse waits for the response's first byte, and sees to it that the
-// rest of the head comes in time too.
-func (x *exchange) awaitResponse() error {
-	limit := x.r.Start.Add(x.r.Target.timeout())
-	if err := x.await(x.r.Start, limit); err != nil {
-		return err
-	}
-	if b, _ := x.up.br.Peek(x.up.br.Buffered()); !bytes.Contains(b, []byte("\r\n\r\n")) {
-		return x.up.SetReadDeadline(limit)
-	}
-	return nil
+// awaitResponse waits for the response's first byte.
+func (x *exchange) awaitResponse(now time.Time) error {
+	return x.await(now, x.r.Start.Add(x.r.Target.timeout()))
 }
 
 // awaitBody waits for more of the response's body, however long it takes.
@@ -234,14 +225,13 @@ func isClosed(err error) bool {
 func (x *exchange) respond() bool {
 	framing, err := x.relayHead()
 	if err != nil {
-		x.discard()
-		return x.refuse(broken(x.r.Target, err))
+		return x.fail(x.explain(err))
 	}
-	if x.out.StatusCode() == http.StatusSwitchingProtocols {
+	if x.out.status == http.StatusSwitchingProtocols {
 		x.tunnel()
 		return false
 	}
-	m := mover{dst: x.bw, src: x.up.br, plain: x.http10}
+	m := mover{dst: x.bw, src: x.up.br, plain: x.in.http10}
 	if framing < 0 || framing > x.up.br.Buffered() {
 		m.wait = x.awaitBody
 	}
@@ -256,7 +246,7 @@ func (x *exchange) respond() bool {
 		x.discard()
 		return false
 	}
-	if uploaded && framing != untilClose && !x.out.ConnectionClose() {
+	if uploaded && framing != untilClose && !x.out.closes {
 		x.server.upstreams.put(x.up, time.Now())
 	} else {
 		x.discard()
@@ -269,26 +259,31 @@ func (x *exchange) respond() bool {
 // writes it for the client. It returns the framing of the body.
 func (x *exchange) relayHead() (int, error) {
 	for {
-		if err := x.out.Read(x.up.br); err != nil {
+		err := readHead(x.up.br, x.out.parseResponse, func() error {
+			return x.up.SetReadDeadline(x.r.Start.Add(x.r.Target.timeout()))
+		})
+		if err != nil {
 			return 0, err
 		}
-		status := x.out.StatusCode()
-		upgraded := status == http.StatusSwitchingProtocols
-		if upgraded && !x.in.ConnectionUpgrade() {
+		upgraded := x.out.status == http.StatusSwitchingProtocols
+		if upgraded && !x.in.upgrading() {
 			return 0, errors.New("it switched protocols unasked")
 		}
-		interim := status < 200 && !upgraded
-		framing := responseFraming(&x.out, x.in.IsHead())
-		x.closes = !upgraded && !interim && (x.in.ConnectionClose() || (x.http10 && framing < 0) || x.server.draining.Load())
-		if !interim || (status != http.StatusContinue && !x.http10) {
-			x.head = appendResponse(x.head[:0], &x.out, framing, x.http10, x.closes, x.r.Target.Revision)
+		interim := x.out.status < 200 && !upgraded
+		framing := responseFraming(&x.out, x.in.isHead())
+		x.closes = !upgraded && !interim && (x.in.closes || (x.in.http10 && framing < 0) || x.server.draining.Load())
+		if !interim || (x.out.status != http.StatusContinue && !x.in.http10) {
+			x.head = appendResponse(x.head[:0], &x.out, framing, x.in.http10, x.closes, x.r.Target.Revision)
 			_, _ = x.bw.Write(x.head) // an error stays and shows when the body is moved
 		}
 		if !interim {
-			x.r.Status = status
+			x.r.Status = x.out.status
 			return framing, nil
 		}
 		_ = x.bw.Flush() // the same
+		if err := x.awaitResponse(time.Now()); err != nil {
+			return 0, err
+		}
 	}
 }
 
@@ -297,7 +292,7 @@ func (x *exchange) relayHead() (int, error) {
 func (x *exchange) refuse(err error) bool {
 	refused := x.server.refuse(x.r, err)
 	x.unread = x.streams
-	closes := x.unread || x.in.ConnectionClose() || x.server.draining.Load()
+	closes := x.unread || x.in.closes || x.server.draining.Load()
 	x.answer(refused, x.r.Target.Revision, closes)
 	return !closes
 }
@@ -321,11 +316,11 @@ func (x *exchange) startUpload() {
 	u := &upload{done: make(chan struct{})}
 	x.upload = u
 	x.setReadDeadline(time.Time{})
-	if bytes.EqualFold(x.in.Peek("Expect"), []byte("100-continue")) {
+	if x.in.expects {
 		_, _ = x.bw.WriteString("HTTP/1.1 100 Continue\r\n\r\n") // an error shows in the response
 		_ = x.bw.Flush()
 	}
-	up, length, request := x.up, x.length, x.request
+	up, length, request := x.up, x.in.length, x.request
 	m := mover{dst: bufio.NewWriterSize(up, bufferSize), src: x.br}
 	go func() {
 		err := m.write(request)

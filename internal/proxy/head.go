@@ -3,211 +3,385 @@
 package proxy
 
 import (
+	"bufio"
 	"bytes"
-	"strconv"
-
-	"github.com/valyala/fasthttp"
+	"errors"
+	"fmt"
+	"io"
+	"math"
 )
 
-// hopByHop reports whether a header, in canonical form, is for one connection
-// only. Connection can name more; see listed.
-func hopByHop(name []byte) bool {
-	switch string(name) {
-	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
-		"Te", "Transfer-Encoding", "Upgrade", "Content-Length", "Expect", "Http2-Settings":
-		return true
-	}
-	return false
+// head is the start line and the fields of an HTTP/1 message, checked and
+// sorted by what a proxy must know. It points into the bytes it was parsed
+// from.
+//
+// Whatever two parsers could understand differently is refused: it might hide
+// a second request in the first. So there is one Host, one length, one way to
+// end the body, no continued lines, no space around names, no control
+// characters. What passes is passed on as it was written, line by line.
+type head struct {
+	method, target []byte // of a request
+	status         int    // of a response
+	reason         []byte
+	http10         bool
+
+	fields []field
+	seen   uint16 // kinds that occurred, as bits
+
+	host     []byte
+	length   int    // of the body: a number, chunked, or untilClose if not told
+	protocol []byte // the value of Upgrade
+	expects  bool   // the client waits for 100 Continue
+	closes   bool   // this is the connection's last message
+	keeps    bool   // Connection: keep-alive
+	upgrades bool   // Connection: upgrade
+	names    bool   // Connection names other fields
 }
 
-// private returns the value of a Connection header if it can name headers: the
-// usual values do not.
-func private(connection []byte) []byte {
-	switch string(connection) {
-	case "keep-alive", "close", "Upgrade", "upgrade":
-		return nil
-	}
-	return connection
+// field is a header line, without its end.
+type field struct {
+	kind              kind
+	line, name, value []byte
 }
 
-// listed reports whether the value of a Connection header names a header.
-func listed(connection, name []byte) bool {
-	for len(connection) > 0 {
-		token, rest, _ := bytes.Cut(connection, []byte{','})
-		if bytes.EqualFold(bytes.TrimSpace(token), name) {
-			return true
-		}
-		connection = rest
-	}
-	return false
-}
+// kind is what a field means to a proxy.
+type kind uint8
 
-// appendField appends a header line.
-func appendField(b []byte, name string, value []byte) []byte {
-	b = append(b, name...)
-	b = append(b, ": "...)
-	b = append(b, value...)
-	return append(b, "\r\n"...)
-}
-
-// appendRequest appends the head that goes upstream: what the client sent in
-// its order, less what was for this connection only, with the framing that the
-// body will have.
-func appendRequest(b []byte, h *fasthttp.RequestHeader, forwarded *forwarded) []byte {
-	b = append(b, h.Method()...)
-	b = append(b, ' ')
-	b = append(b, h.RequestURI()...)
-	b = append(b, " HTTP/1.1\r\n"...)
-	connection := private(h.Peek("Connection"))
-	for name, value := range h.AllInOrder() {
-		if hopByHop(name) || forwarded.replaces(name) || (len(connection) > 0 && listed(connection, name)) {
-			continue
-		}
-		b = append(b, name...)
-		b = append(b, ": "...)
-		b = append(b, value...)
-		b = append(b, "\r\n"...)
-	}
-	b = forwarded.append(b, h)
-	switch n := h.ContentLength(); {
-	case n == chunked:
-		b = append(b, "Transfer-Encoding: chunked\r\n"...)
-	case n > 0 || (n == 0 && !h.IsGet() && !h.IsHead()):
-		b = append(b, "Content-Length: "...)
-		b = strconv.AppendInt(b, int64(n), 10)
-		b = append(b, "\r\n"...)
-	}
-	if h.ConnectionUpgrade() {
-		b = appendField(b, "Connection", []byte("Upgrade"))
-		b = appendField(b, "Upgrade", h.Peek("Upgrade"))
-	}
-	return append(b, "\r\n"...)
-}
-
-// forwarded tells the target who asked: the X-Forwarded headers. The nil
-// pointer adds nothing and keeps what is there.
-type forwarded struct {
-	remote string
-}
-
-// replaces reports whether append writes the header anew.
-func (f *forwarded) replaces(name []byte) bool {
-	return f != nil && string(name) == "X-Forwarded-For"
-}
-
-// append adds this hop to X-Forwarded-For. Host and protocol are what the first
-// proxy saw: one in front of us, which may have ended TLS, knows better.
-func (f *forwarded) append(b []byte, h *fasthttp.RequestHeader) []byte {
-	if f == nil {
-		return b
-	}
-	b = append(b, "X-Forwarded-For: "...)
-	for _, before := range h.PeekAll("X-Forwarded-For") {
-		b = append(b, before...)
-		b = append(b, ", "...)
-	}
-	b = append(b, f.remote...)
-	b = append(b, "\r\n"...)
-	if len(h.Peek("X-Forwarded-Proto")) == 0 {
-		b = append(b, "X-Forwarded-Proto: http\r\n"...)
-	}
-	if len(h.Peek("X-Forwarded-Host")) == 0 {
-		b = appendField(b, "X-Forwarded-Host", h.Host())
-	}
-	return b
-}
-
-// framing is how a message body ends.
 const (
-	chunked    = -1 // fasthttp's value for chunked bodies
-	untilClose = -2 // and for those that end with the connection
+	kindOther      kind = iota
+	kindHop             // for one connection only, and of no use to us
+	kindConnection      // the same, and names more such fields
+	kindLength
+	kindEncoding
+	kindUpgrade
+	kindExpect
+	kindHost
+	kindForwardedFor
+	kindForwardedProto
+	kindForwardedHost
+	kindRevision
 )
 
-// responseFraming returns the length of a response's body, chunked or
-// untilClose.
-func responseFraming(h *fasthttp.ResponseHeader, head bool) int {
-	status := h.StatusCode()
-	if head || status < 200 || status == 204 || status == 304 {
-		return 0
+// kindOf returns the kind of a field, named in lower case.
+func kindOf(name []byte) kind {
+	switch string(name) {
+	case "connection":
+		return kindConnection
+	case "content-length":
+		return kindLength
+	case "transfer-encoding":
+		return kindEncoding
+	case "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "http2-settings":
+		return kindHop
+	case "upgrade":
+		return kindUpgrade
+	case "expect":
+		return kindExpect
+	case "host":
+		return kindHost
+	case "x-forwarded-for":
+		return kindForwardedFor
+	case "x-forwarded-proto":
+		return kindForwardedProto
+	case "x-forwarded-host":
+		return kindForwardedHost
+	case "serin-revision":
+		return kindRevision
 	}
-	return h.ContentLength()
+	return kindOther
 }
 
-// appendResponse appends the head that goes to the client. framing is that of
-// the body; http10 clients get bodies that end with the connection in place of
-// chunks, and closes says that this is the last response on the connection.
-func appendResponse(b []byte, h *fasthttp.ResponseHeader, framing int, http10, closes bool, revision string) []byte {
-	b = append(b, "HTTP/1.1 "...)
-	b = strconv.AppendInt(b, int64(h.StatusCode()), 10)
-	b = append(b, ' ')
-	b = append(b, reason(h)...)
-	b = append(b, "\r\n"...)
-	connection := private(h.Peek("Connection"))
-	for name, value := range h.All() {
-		switch {
-		case string(name) == "Content-Length" && h.StatusCode() != fasthttp.StatusNoContent:
-			// Kept: HEAD and 304 speak of a body that they do not have.
-		case hopByHop(name), revision != "" && string(name) == RevisionHeader, len(connection) > 0 && listed(connection, name):
+// longestKind is the length of the longest name that kindOf knows.
+const longestKind = len("proxy-authorization")
+
+// How a body ends, if not after a number of bytes.
+const (
+	chunked    = -1
+	untilClose = -2
+)
+
+var (
+	errIncomplete = errors.New("the head is not complete")
+	errMalformed  = errors.New("the head is malformed")
+	errVersion    = errors.New("the version is not supported")
+	errTooLarge   = fmt.Errorf("the head is larger than %d bytes", bufferSize)
+)
+
+// readHead parses the head that br holds. If that is not all yet it calls more
+// and waits.
+func readHead(br *bufio.Reader, parse func([]byte) (int, error), more func() error) error {
+	for {
+		b, _ := br.Peek(br.Buffered()) // buffered, so it cannot fail
+		n, err := parse(b)
+		if !errors.Is(err, errIncomplete) {
+			_, _ = br.Discard(n) // the same
+			return err
+		}
+		if len(b) == br.Size() {
+			return errTooLarge
+		}
+		if err := more(); err != nil {
+			return err
+		}
+		if _, err := br.Peek(len(b) + 1); err != nil {
+			if errors.Is(err, io.EOF) {
+				return io.ErrUnexpectedEOF
+			}
+			return err
+		}
+	}
+}
+
+// parseRequest parses a request's head at the beginning of b and returns its
+// length.
+func (h *head) parseRequest(b []byte) (int, error) {
+	start := 0
+	for bytes.HasPrefix(b[start:], []byte("\r\n")) { // some clients end bodies so
+		start += 2
+	}
+	line, next, err := nextLine(b, start)
+	if err != nil {
+		return 0, err
+	}
+	*h = head{fields: h.fields[:0], length: untilClose}
+	var version []byte
+	var ok1, ok2 bool
+	h.method, version, ok1 = bytes.Cut(line, []byte{' '})
+	h.target, version, ok2 = bytes.Cut(version, []byte{' '})
+	if !ok1 || !ok2 || !isToken(h.method) || len(h.target) == 0 || !isText(h.target) || bytes.IndexByte(h.target, '\t') >= 0 {
+		return 0, errMalformed
+	}
+	if err := h.setVersion(version); err != nil {
+		return 0, err
+	}
+	n, err := h.parseFields(b, next)
+	switch {
+	case err != nil:
+		return 0, err
+	case h.has(kindLength) && h.has(kindEncoding), !h.http10 && !h.has(kindHost):
+		return 0, errMalformed
+	case h.length == untilClose:
+		h.length = 0
+	}
+	return n, nil
+}
+
+// parseResponse parses a response's head at the beginning of b and returns its
+// length.
+func (h *head) parseResponse(b []byte) (int, error) {
+	line, next, err := nextLine(b, 0)
+	if err != nil {
+		return 0, err
+	}
+	*h = head{fields: h.fields[:0], length: untilClose}
+	version, status, _ := bytes.Cut(line, []byte{' '})
+	status, h.reason, _ = bytes.Cut(status, []byte{' '})
+	n, ok := number(status)
+	if !ok || len(status) != 3 || n < 100 || !isText(h.reason) {
+		return 0, errMalformed
+	}
+	h.status = n
+	if err := h.setVersion(version); err != nil {
+		return 0, err
+	}
+	at, err := h.parseFields(b, next)
+	if h.has(kindLength) && h.has(kindEncoding) { // chunks it is, but who knows what follows
+		h.closes = true
+	}
+	return at, err
+}
+
+func (h *head) setVersion(version []byte) error {
+	switch {
+	case string(version) == "HTTP/1.1":
+	case string(version) == "HTTP/1.0":
+		h.http10 = true
+	case len(version) == len("HTTP/1.1") && string(version[:5]) == "HTTP/" && version[6] == '.':
+		return errVersion
+	default:
+		return errMalformed
+	}
+	return nil
+}
+
+// parseFields parses lines from b[at:] to the empty one, and returns where that
+// ends.
+func (h *head) parseFields(b []byte, at int) (int, error) {
+	for {
+		line, next, err := nextLine(b, at)
+		if err != nil {
+			return 0, err
+		}
+		if len(line) == 0 {
+			if h.http10 && !h.keeps {
+				h.closes = true
+			}
+			return next, nil
+		}
+		f, ok := parseField(line)
+		if !ok || !h.note(f) {
+			return 0, errMalformed
+		}
+		h.fields = append(h.fields, f)
+		at = next
+	}
+}
+
+// nextLine returns the line that begins at b[at:], and where the next begins.
+func nextLine(b []byte, at int) (line []byte, next int, err error) {
+	n := bytes.IndexByte(b[at:], '\n')
+	if n < 0 {
+		return nil, 0, errIncomplete
+	}
+	return bytes.TrimSuffix(b[at:at+n], []byte{'\r'}), at + n + 1, nil
+}
+
+// parseField takes a header line apart.
+func parseField(line []byte) (field, bool) {
+	var lower [longestKind]byte
+	for i, c := range line {
+		if c == ':' {
+			f := field{line: line, name: line[:i], value: bytes.Trim(line[i+1:], " \t")}
+			if i <= longestKind {
+				f.kind = kindOf(lower[:i])
+			}
+			return f, i > 0 && isText(f.value)
+		}
+		if !tokenChar[c] {
+			return field{}, false
+		}
+		if i < longestKind {
+			lower[i] = c | 0x20 // no other token character becomes a letter, digit or hyphen so
+		}
+	}
+	return field{}, false
+}
+
+// note remembers what a field says about the message, unless it makes no sense.
+func (h *head) note(f field) bool {
+	again := h.has(f.kind)
+	h.seen |= 1 << f.kind
+	switch f.kind {
+	case kindHost:
+		h.host = f.value
+		return !again
+	case kindLength:
+		n, ok := number(f.value)
+		if h.length != chunked {
+			h.length = n
+		}
+		return ok && !again
+	case kindEncoding:
+		h.length = chunked
+		return !again && !h.http10 && bytes.EqualFold(f.value, []byte("chunked"))
+	case kindConnection:
+		h.noteConnection(f.value)
+	case kindUpgrade:
+		h.protocol = f.value
+	case kindExpect:
+		h.expects = bytes.EqualFold(f.value, []byte("100-continue"))
+	case kindOther, kindHop, kindForwardedFor, kindForwardedProto, kindForwardedHost, kindRevision:
+	}
+	return true
+}
+
+func (h *head) noteConnection(value []byte) {
+	for token := range bytes.SplitSeq(value, []byte{','}) {
+		switch token = bytes.Trim(token, " \t"); {
+		case len(token) == 0:
+		case bytes.EqualFold(token, []byte("close")):
+			h.closes = true
+		case bytes.EqualFold(token, []byte("keep-alive")):
+			h.keeps = true
+		case bytes.EqualFold(token, []byte("upgrade")):
+			h.upgrades = true
+		default:
+			h.names = true
+		}
+	}
+}
+
+// has reports whether a field of the kind occurred.
+func (h *head) has(k kind) bool { return h.seen&(1<<k) != 0 }
+
+// upgrading reports whether the message asks for another protocol, or agrees.
+func (h *head) upgrading() bool { return h.upgrades && len(h.protocol) > 0 && !h.http10 }
+
+// isHead reports whether the request wants no body.
+func (h *head) isHead() bool { return string(h.method) == "HEAD" }
+
+// private reports whether Connection says that the field is for one connection
+// only.
+func (h *head) private(f *field) bool {
+	if !h.names {
+		return false
+	}
+	for _, c := range h.fields {
+		if c.kind != kindConnection {
 			continue
 		}
-		b = append(b, name...)
-		b = append(b, ": "...)
-		b = append(b, value...)
-		b = append(b, "\r\n"...)
+		for token := range bytes.SplitSeq(c.value, []byte{','}) {
+			if bytes.EqualFold(bytes.Trim(token, " \t"), f.name) {
+				return true
+			}
+		}
 	}
-	if revision != "" {
-		b = append(b, RevisionHeader+": "...)
-		b = append(b, revision...)
-		b = append(b, "\r\n"...)
-	}
-	switch {
-	case h.StatusCode() == fasthttp.StatusSwitchingProtocols:
-		b = appendField(b, "Connection", []byte("Upgrade"))
-		b = appendField(b, "Upgrade", h.Peek("Upgrade"))
-	case closes:
-		b = append(b, "Connection: close\r\n"...)
-	case http10:
-		b = append(b, "Connection: keep-alive\r\n"...)
-	}
-	if framing < 0 && !http10 {
-		b = append(b, "Transfer-Encoding: chunked\r\n"...)
-	}
-	return append(b, "\r\n"...)
+	return false
 }
 
-// reason returns the reason phrase that the target chose.
-func reason(h *fasthttp.ResponseHeader) []byte {
-	if m := h.StatusMessage(); len(m) > 0 {
-		return m
+// version returns the request's protocol.
+func (h *head) version() string {
+	if h.http10 {
+		return "HTTP/1.0"
 	}
-	return []byte(fasthttp.StatusMessage(h.StatusCode()))
+	return "HTTP/1.1"
 }
 
-// appendRefusal appends a whole response that is our own.
-func appendRefusal(b []byte, r *Refusal, head, http10, closes bool, revision string) ([]byte, int) {
-	body := r.body()
-	b = append(b, "HTTP/1.1 "...)
-	b = strconv.AppendInt(b, int64(r.Status), 10)
-	b = append(b, ' ')
-	b = append(b, fasthttp.StatusMessage(r.Status)...)
-	b = append(b, "\r\nContent-Type: application/json\r\nContent-Length: "...)
-	b = strconv.AppendInt(b, int64(len(body)), 10)
-	b = append(b, "\r\n"...)
-	if revision != "" {
-		b = appendField(b, RevisionHeader, []byte(revision))
+// get returns the first value of a field.
+func (h *head) get(name string) []byte {
+	for _, f := range h.fields {
+		if len(f.name) == len(name) && bytes.EqualFold(f.name, []byte(name)) {
+			return f.value
+		}
 	}
-	if after := r.retryAfter(); after != "" {
-		b = appendField(b, "Retry-After", []byte(after))
+	return nil
+}
+
+// number parses what consists of digits only.
+func number(b []byte) (int, bool) {
+	n := 0
+	for _, c := range b {
+		if c < '0' || c > '9' || n > (math.MaxInt-9)/10 {
+			return 0, false
+		}
+		n = n*10 + int(c-'0')
 	}
-	switch {
-	case closes:
-		b = append(b, "Connection: close\r\n"...)
-	case http10:
-		b = append(b, "Connection: keep-alive\r\n"...)
+	return n, len(b) > 0
+}
+
+// tokenChar says which characters names and methods are made of.
+var tokenChar = func() (is [256]bool) {
+	for _, c := range "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" {
+		is[c] = true
 	}
-	b = append(b, "\r\n"...)
-	if head {
-		return b, 0
+	return is
+}()
+
+func isToken(b []byte) bool {
+	for _, c := range b {
+		if !tokenChar[c] {
+			return false
+		}
 	}
-	return append(b, body...), len(body)
+	return len(b) > 0
+}
+
+// isText reports whether b is free of control characters other than tabs.
+func isText(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' && c != '\t' || c == 0x7f {
+			return false
+		}
+	}
+	return true
 }

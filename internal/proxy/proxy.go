@@ -5,8 +5,8 @@
 //
 // One listener takes HTTP/1.1 and, known by its first bytes, HTTP/2 without
 // TLS. An HTTP/1.1 request is read, sent on and answered by the goroutine of
-// its connection: heads are parsed by fasthttp, written anew without their
-// hop-by-hop fields, and bodies are moved as they come, never gathered. Small
+// its connection: heads are checked and written anew without their hop-by-hop
+// fields, and bodies are moved as they come, never gathered. Small
 // request bodies are read first, so that the request can be sent again when no
 // one has seen it. HTTP/2, and so gRPC, goes through net/http's ReverseProxy
 // and stays HTTP/2 on the other side.

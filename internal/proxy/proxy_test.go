@@ -161,6 +161,10 @@ func TestKeepAliveRequestsOneAfterTheOther(t *testing.T) {
 		{"POST /p HTTP/1.1\r\nHost: y\r\nContent-Length: 5\r\n\r\nhello", "POST y /p hello"},
 		{"POST /p HTTP/1.1\r\nHost: y\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2;ext=1\r\nlo\r\n0\r\n\r\n", "POST y /p hello"},
 		{"POST /p HTTP/1.1\r\nHost: y\r\nContent-Length: 0\r\n\r\n", "POST y /p "},
+		{"GET /p HTTP/1.1\r\nHost: y\r\nContent-Length: 5\r\n\r\nhello", "GET y /p hello"},
+		{"POST /p HTTP/1.1\r\nHost: y\r\nConnection: host, content-length\r\nContent-Length: 5\r\n\r\nhello", "POST y /p hello"},
+		{"\r\nGET /p HTTP/1.1\nHost: y\n\n", "GET y /p "},
+		{"GET /p HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET  /p "},
 		{"POST http://y/p/q HTTP/1.1\r\nHost: y\r\nContent-Length: 0\r\n\r\n", "POST y /p/q "},
 	} {
 		response, body := ask(t, conn, br, c.send)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/gorilla/websocket"
@@ -245,6 +246,27 @@ func TestUnusualResponses(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+func TestAHintLongBeforeTheResponse(t *testing.T) {
+	policy := &fixed{targets: []proxy.Target{backend(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusEarlyHints)
+		select {
+		case <-time.After(1500 * time.Millisecond): // longer than the proxy is patient without a look at the client
+			fmt.Fprint(w, "hello")
+		case <-r.Context().Done():
+		}
+	})}}
+	addr, _ := start(t, proxy.Config{Policy: policy})
+	conn, br := raw(t, addr)
+	response, _ := ask(t, conn, br, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+	if response.StatusCode != http.StatusEarlyHints {
+		t.Errorf("the hint is %s", response.Status)
+	}
+	response, body := ask(t, conn, br, "")
+	if response.StatusCode != http.StatusOK || body != "hello" {
+		t.Errorf("%s %q", response.Status, body)
 	}
 }
 
