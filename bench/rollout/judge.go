@@ -85,14 +85,10 @@ func (r *result) judgeSteps(steps []step, answers []answer) {
 func (r *result) judgeSplits(history []shown, margin time.Duration, answers []answer) {
 	c := newCounts(answers)
 	for i, h := range history {
-		from, to := h.at.Add(margin), time.Now()
+		steady := answers[since(answers, h.at.Add(margin)):]
 		if i+1 < len(history) {
-			to = history[i+1].at.Add(-margin)
+			steady = until(steady, history[i+1].at, margin)
 		}
-		if !from.Before(to) {
-			continue
-		}
-		steady := answers[since(answers, from):since(answers, to)]
 		for _, a := range steady {
 			if a.revision != "" && h.traffic[a.revision] == 0 {
 				r.Astray++
@@ -113,6 +109,18 @@ func ofKind(steps []step, kind string) func(func(step) bool) {
 			}
 		}
 	}
+}
+
+// until returns the answers to requests sent a margin before a change, up to the
+// first that was still under way then: one that is held when its revision loses
+// its share takes another turn.
+func until(answers []answer, change time.Time, margin time.Duration) []answer {
+	for i, a := range answers {
+		if a.sent.After(change.Add(-margin)) || a.done.After(change) {
+			return answers[:i]
+		}
+	}
+	return answers
 }
 
 // firstGained is how long after apply returned the first request was sent that

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -87,6 +88,19 @@ func TestStepTimes(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, r); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestARequestThatOutlastsAChangeIsNotJudged(t *testing.T) {
+	answers := requests(strings.Repeat("ab", 200), 1)
+	history := []shown{{ms(-100), shares{"a": 50, "b": 50}}, {ms(300), shares{"a": 100}}}
+	for i := 150; i < 300; i += 2 { // held for b, and answered by a in the end
+		answers[i+1].revision, answers[i+1].done = "a", ms(310)
+	}
+	var r result
+	r.judgeSplits(history[:2], 10*time.Millisecond, answers[:300])
+	if r.SplitError != 0 || r.Windows == 0 {
+		t.Errorf("%+v", r)
 	}
 }
 
