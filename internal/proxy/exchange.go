@@ -132,7 +132,7 @@ func (x *exchange) connect(fresh bool) error {
 		if fresh {
 			x.up, err = x.server.upstreams.dial(x.server.base, x.r.Target.Addr)
 		} else {
-			x.up, err = x.server.upstreams.get(x.server.base, x.r.Target.Addr, x.r.Start)
+			x.up, err = x.server.upstreams.get(x.server.base, x.r.Target.Addr)
 		}
 		if err == nil {
 			x.live.Store(x.up)

@@ -222,6 +222,34 @@ func TestAConnectionThatBreaksWhileIdle(t *testing.T) {
 	}
 }
 
+func TestARequestThatWaitedMeetsAConnectionThatBrokeMeanwhile(t *testing.T) {
+	waiting, release := make(chan struct{}), make(chan struct{})
+	policy := &fixed{
+		targets: []proxy.Target{(&closing{}).serve(t)},
+		admit: func(r *proxy.Request) {
+			if r.Path == "/held" {
+				close(waiting)
+				<-release
+			}
+		},
+	}
+	addr, _ := start(t, proxy.Config{Policy: policy})
+	held, answer := raw(t, addr)
+	if _, err := io.WriteString(held, "POST /held HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-waiting
+	conn, br := raw(t, addr)
+	if response, body := ask(t, conn, br, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"); response.StatusCode != 200 {
+		t.Errorf("%s %s", response.Status, body)
+	}
+	time.Sleep(20 * time.Millisecond) // the close must arrive; there is nothing to wait for
+	close(release)
+	if response, body := ask(t, held, answer, ""); response.StatusCode != 200 {
+		t.Errorf("%s %s", response.Status, body)
+	}
+}
+
 func TestMalformedBodiesStopAtTheProxy(t *testing.T) {
 	for _, body := range []string{
 		"x\r\n", "-1\r\n\r\n", "1\nx\n0\n\n", "1\r\nxx\r\n0\r\n\r\n", "ffffffffffffffff\r\n", "0x1\r\nx\r\n0\r\n\r\n", "1 1\r\nx\r\n0\r\n\r\n",

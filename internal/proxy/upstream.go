@@ -59,13 +59,14 @@ func newUpstreams() *upstreams {
 }
 
 // get returns a connection from the pool that is still open, or a new one.
-func (p *upstreams) get(ctx context.Context, addr string, now time.Time) (*upstream, error) {
+func (p *upstreams) get(ctx context.Context, addr string) (*upstream, error) {
 	for {
 		u := p.pop(addr)
 		if u == nil {
 			return p.dial(ctx, addr)
 		}
-		if age := now.Sub(u.since); age < freshFor || (age < upstreamIdle && u.open()) {
+		// Not the age at the request's start: it may have waited since.
+		if age := time.Since(u.since); age < freshFor || (age < upstreamIdle && u.open()) {
 			u.reused = true
 			return u, nil
 		}
