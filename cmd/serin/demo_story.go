@@ -117,5 +117,5 @@ func (d *demo) tags(ctx context.Context) error {
 func (d *demo) events(ctx context.Context) error {
 	d.say("What happened, and why.")
 	return d.kubectl(ctx, "get", "events", "--field-selector=involvedObject.kind=InferenceService",
-		"--sort-by=.lastTimestamp", "-o", "custom-columns=REASON:.reason,MESSAGE:.message")
+		"-o", "custom-columns=REASON:.reason,MESSAGE:.message")
 }
