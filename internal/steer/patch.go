@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package steer
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/render"
+)
+
+// set is what a merge patch sets in the predictor's spec; nil removes.
+type set map[string]any
+
+// change is a Change that merges a patch, or a set, into the predictor.
+func (r *Rollout) change(predictor any, format string, args ...any) (Change, error) {
+	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"predictor": predictor}})
+	return Change{Patch: patch, Says: fmt.Sprintf(format, args...)}, err
+}
+
+// kept are the fields that are no part of a revision, so that they stay as
+// they are when an earlier spec is written back. Without canaryTrafficPercent,
+// which is not among them, no rule holds that spec back.
+var kept = []string{"minReplicas", "maxReplicas", "scaleTarget", "scaleMetric"}
+
+// restore is a Change that makes the spec that of a revision.
+func (r *Rollout) restore(to *Revision, format string, args ...any) (Change, error) {
+	if to.Spec == nil {
+		return Change{}, fmt.Errorf("revision %s was recorded without its spec: apply its manifest again", to.Name)
+	}
+	wanted := maps.Clone(to.Spec)
+	for _, field := range kept {
+		if v, ok := r.predictor[field]; ok {
+			wanted[field] = v
+		}
+	}
+	if a := annotations(to.Spec, r.predictor); len(a) > 0 {
+		wanted["annotations"] = a
+	} else {
+		delete(wanted, "annotations")
+	}
+	before, err := json.Marshal(r.predictor)
+	if err != nil {
+		return Change{}, err
+	}
+	after, err := json.Marshal(wanted)
+	if err != nil {
+		return Change{}, err
+	}
+	patch, err := jsonpatch.CreateMergePatch(before, after)
+	if err != nil {
+		return Change{}, fmt.Errorf("compare the spec with that of %s: %w", to.Name, err)
+	}
+	return r.change(json.RawMessage(patch), format, args...)
+}
+
+// annotations are those of a revision and, of the present ones, those that are
+// no part of any.
+func annotations(revision, present map[string]any) map[string]any {
+	out := map[string]any{}
+	for _, from := range []struct {
+		spec    map[string]any
+		covered bool
+	}{{revision, true}, {present, false}} {
+		a, _ := from.spec["annotations"].(map[string]any)
+		for k, v := range a {
+			if covered(k) == from.covered {
+				out[k] = v
+			}
+		}
+	}
+	return out
+}
+
+// covered says that an annotation is part of a revision: the hash knows.
+func covered(annotation string) bool {
+	var with v1beta1.PredictorSpec
+	with.Annotations = map[string]string{annotation: ""}
+	return render.Hash(&with) != render.Hash(&v1beta1.PredictorSpec{})
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package steer is a rollout in the eyes of the person at its wheel: where it
+// stands, what happens next and why, and which change of the spec brings about
+// what that person asks for.
+//
+// Objects of the API go into Read; a Rollout comes out. Outlook says in a
+// sentence what happens next. Promote, SetTraffic, Pause, Abort, Undo and
+// UndoTo answer with a Change, which is an edit of the spec that anyone could
+// have made by hand, or with the reason why there is none. Traffic itself is
+// moved by the rules of package rollout alone; the tests of this package put
+// every Change before them.
+//
+// The package does no I/O and reads no clock.
+package steer
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/render"
+	"github.com/serin-dev/serin/internal/rollout"
+	"github.com/serin-dev/serin/internal/scale"
+)
+
+// Objects are what the API holds of one service.
+type Objects struct {
+	// Service is kept as it was sent, so that a patch names only what differs.
+	Service     *unstructured.Unstructured
+	Records     []appsv1.ControllerRevision
+	Deployments []appsv1.Deployment
+	Pods        []corev1.Pod
+}
+
+// Rollout is the rollout of a service's predictor.
+type Rollout struct {
+	Service *v1beta1.InferenceService
+	// Revisions exist, oldest first.
+	Revisions []Revision
+	// Current is the revision of the spec, RolledOut the last that had all the
+	// traffic, Previous the one before it. Nil if there is none.
+	Current, RolledOut, Previous *Revision
+
+	predictor map[string]any // the spec's, as it was sent
+	min       int32          // least replicas of a revision that has traffic
+}
+
+// Revision is one revision and how it fares.
+type Revision struct {
+	Name    string
+	Number  int64
+	Created time.Time
+	// Model is the identity of the model, Runtime the runtime that serves it.
+	Model, Runtime string
+	// Spec is the predictor's spec that it was made from, without what is not
+	// part of a revision. Nil if its record does not hold it.
+	Spec map[string]any
+	// Share is its percentage of the traffic; nil if it has no entry.
+	Share *int64
+	State State
+	rollout.Health
+	// Wanted is how many Pods it should have now.
+	Wanted int32
+
+	hash string
+}
+
+// State is what a revision is to the rollout.
+type State string
+
+// States of revisions. A revision of the past has none.
+const (
+	// Current is the spec's revision, and has been rolled out.
+	Current State = "current"
+	// Starting is the spec's revision, which takes all traffic once it is ready.
+	Starting State = "starting"
+	// Canary is the spec's revision while canaryTrafficPercent holds it back.
+	Canary State = "canary"
+	// RolledBack is the spec's revision, which had to give all traffic back.
+	RolledBack State = "rolled back"
+	// RolledOut is the last revision that had all the traffic.
+	RolledOut State = "rolled out"
+	// Previous is the one before: where undo goes.
+	Previous State = "previous"
+)
+
+// record is what a ControllerRevision stores.
+type record struct {
+	Hash           string         `json:"hash"`
+	Model          string         `json:"model"`
+	Runtime        string         `json:"runtime"`
+	ClusterRuntime string         `json:"clusterRuntime"`
+	Spec           map[string]any `json:"spec"`
+}
+
+// Read makes a Rollout of what the API holds.
+func Read(o Objects) (*Rollout, error) {
+	r := &Rollout{Service: &v1beta1.InferenceService{}}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Service.Object, r.Service); err != nil {
+		return nil, fmt.Errorf("read InferenceService %s: %w", o.Service.GetName(), err)
+	}
+	r.predictor, _, _ = unstructured.NestedMap(o.Service.Object, "spec", "predictor")
+	r.min = least(r.Service)
+	for i := range o.Records {
+		if !metav1.IsControlledBy(&o.Records[i], o.Service) {
+			continue // of a deleted service of the same name
+		}
+		rev, err := r.revision(&o.Records[i], o)
+		if err != nil {
+			return nil, err
+		}
+		r.Revisions = append(r.Revisions, rev)
+	}
+	slices.SortFunc(r.Revisions, func(a, b Revision) int { return cmp.Compare(a.Number, b.Number) })
+	hash := render.Hash(&r.Service.Spec.Predictor)
+	for i := range r.Revisions {
+		if rev := &r.Revisions[i]; rev.hash == hash && !r.invalid() {
+			r.Current = rev
+		}
+	}
+	status := r.status()
+	r.RolledOut = r.Named(status.LatestRolledoutRevision)
+	r.Previous = r.Named(status.PreviousRolledoutRevision)
+	for i := range r.Revisions {
+		r.Revisions[i].State = r.state(&r.Revisions[i])
+	}
+	return r, nil
+}
+
+// least is the least number of replicas of a revision with traffic.
+func least(s *v1beta1.InferenceService) int32 {
+	p := &s.Spec.Predictor
+	settings, err := scale.Read(scale.Annotations(s.Annotations, p.Annotations, &p.ComponentExtension, 0))
+	if err != nil {
+		return 1 // the controller says that the spec is invalid
+	}
+	return settings.Min
+}
+
+// invalid says that no revision could be made of the spec.
+func (r *Rollout) invalid() bool {
+	m := r.Service.Status.ModelStatus
+	return r.Observed() && m != nil && m.TransitionStatus == v1beta1.InvalidSpec
+}
+
+// revision reads one revision off its record and its Pods.
+func (r *Rollout) revision(cr *appsv1.ControllerRevision, o Objects) (Revision, error) {
+	var rec record
+	if err := json.Unmarshal(cr.Data.Raw, &rec); err != nil {
+		return Revision{}, fmt.Errorf("read revision %s: %w", cr.Name, err)
+	}
+	rev := Revision{
+		Name:    cr.Name,
+		Number:  cr.Revision,
+		Created: cr.CreationTimestamp.Time,
+		Model:   rec.Model,
+		Runtime: cmp.Or(rec.Runtime, rec.ClusterRuntime),
+		Spec:    rec.Spec,
+		Share:   r.share(cr.Name),
+		hash:    rec.Hash,
+	}
+	rev.Wanted, rev.Health = fare(cr.Name, o)
+	return rev, nil
+}
+
+// fare is how many Pods a revision should have, and how they are.
+func fare(revision string, o Objects) (wanted int32, h rollout.Health) {
+	of := func(labels map[string]string) bool { return labels[v1beta1.LabelRevision] == revision }
+	var deployment *appsv1.Deployment
+	if i := slices.IndexFunc(o.Deployments, func(d appsv1.Deployment) bool { return of(d.Labels) }); i >= 0 {
+		deployment = &o.Deployments[i]
+		if deployment.Spec.Replicas != nil {
+			wanted = *deployment.Spec.Replicas
+		}
+	}
+	var pods []corev1.Pod
+	for _, p := range o.Pods {
+		if of(p.Labels) {
+			pods = append(pods, p)
+		}
+	}
+	return wanted, rollout.HealthOf(pods, deployment)
+}
+
+func (r *Rollout) status() v1beta1.ComponentStatus {
+	return r.Service.Status.Components[v1beta1.Predictor]
+}
+
+// Named returns the revision of that name or, as people write them, number. It
+// returns nil if there is none.
+func (r *Rollout) Named(name string) *Revision {
+	number, err := strconv.ParseInt(name, 10, 64)
+	for i := range r.Revisions {
+		if rev := &r.Revisions[i]; rev.Name == name || err == nil && rev.Number == number {
+			return rev
+		}
+	}
+	return nil
+}
+
+// share is what the status gives a revision.
+func (r *Rollout) share(revision string) *int64 {
+	for _, t := range r.status().Traffic {
+		if t.RevisionName == revision && t.Percent != nil {
+			return t.Percent
+		}
+	}
+	return nil
+}
+
+// percent is a revision's share, 0 if it has none.
+func (rev *Revision) percent() int64 {
+	if rev == nil || rev.Share == nil {
+		return 0
+	}
+	return *rev.Share
+}
+
+// held says that canaryTrafficPercent holds a revision back, and at how much.
+func (r *Rollout) held() (int64, bool) {
+	c := r.Service.Spec.Predictor.CanaryTrafficPercent
+	if c == nil || *c >= 100 {
+		return 100, false
+	}
+	return *c, true
+}
+
+func (r *Rollout) state(rev *Revision) State {
+	c, held := r.held()
+	switch rev {
+	case r.Current:
+		switch {
+		case rev == r.RolledOut:
+			return Current
+		case !held || r.RolledOut == nil:
+			return Starting
+		case c == 0 && r.RolledOut == r.Previous:
+			return RolledBack
+		}
+		return Canary
+	case r.RolledOut:
+		return RolledOut
+	case r.Previous:
+		return Previous
+	}
+	return ""
+}
+
+func (r *Rollout) stopped() bool { return r.Service.Annotations[v1beta1.AnnotationStop] == "true" }
+
+// Observed says whether the status speaks of the spec as it is.
+func (r *Rollout) Observed() bool {
+	return r.Service.Status.ObservedGeneration >= r.Service.Generation
+}
+
+func (r *Rollout) condition(kind string) v1beta1.Condition {
+	for _, c := range r.Service.Status.Conditions {
+		if c.Type == kind {
+			return c
+		}
+	}
+	return v1beta1.Condition{Type: kind, Status: metav1.ConditionUnknown}
+}
+
+// names lists the revisions for people.
+func (r *Rollout) names() string {
+	var out []string
+	for _, rev := range r.Revisions {
+		out = append(out, fmt.Sprintf("%d (%s)", rev.Number, rev.Name))
+	}
+	return strings.Join(out, ", ")
+}
