@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"github.com/serin-dev/serin/internal/steer"
+)
+
+// Names of the router's metrics.
+const (
+	metricRequests = "serin_router_requests_total"
+	metricDuration = "serin_router_request_duration_seconds"
+)
+
+// scrapeTimeout bounds one reading of the metrics.
+const scrapeTimeout = 2 * time.Second
+
+// sample is what the router had counted of each revision at one time.
+type sample struct {
+	at        time.Time
+	revisions map[string]counts
+}
+
+// counts are a revision's counters.
+type counts struct {
+	requests, errors float64 // errors are answers with a 5xx
+	buckets          []bucket
+}
+
+// bucket says how many requests took at most so many seconds.
+type bucket struct{ seconds, requests float64 }
+
+// rate is what a revision did between two samples.
+type rate struct {
+	PerSecond float64
+	Errors    float64 // share of the requests, 0 to 1
+	P95       time.Duration
+	Share     float64 // of the service's requests, 0 to 1
+}
+
+// errNoMetrics says why there are no live numbers.
+var errNoMetrics = errors.New("the kubeconfig does not say where the router's metrics are ('serin up' writes it)")
+
+// scrape reads the router's metrics of the revisions of this namespace.
+func (c *cluster) scrape(ctx context.Context) (sample, error) {
+	if c.endpoints.Metrics == "" {
+		return sample{}, errNoMetrics
+	}
+	ctx, cancel := context.WithTimeout(ctx, scrapeTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.endpoints.Metrics, "/")+"/metrics", nil)
+	if err != nil {
+		return sample{}, fmt.Errorf("read the router's metrics: %w", err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return sample{}, fmt.Errorf("read the router's metrics: %w", err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	if res.StatusCode != http.StatusOK {
+		return sample{}, fmt.Errorf("read the router's metrics at %s: %s", c.endpoints.Metrics, res.Status)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(res.Body)
+	if err != nil {
+		return sample{}, fmt.Errorf("read the router's metrics at %s: %w", c.endpoints.Metrics, err)
+	}
+	return sample{at: time.Now(), revisions: count(families, c.namespace)}, nil
+}
+
+// count reads a namespace's counters off the metrics.
+func count(families map[string]*dto.MetricFamily, namespace string) map[string]counts {
+	out := map[string]counts{}
+	each := func(name string, f func(*dto.Metric, string, *counts)) {
+		for _, m := range families[name].GetMetric() {
+			labels := map[string]string{}
+			for _, l := range m.GetLabel() {
+				labels[l.GetName()] = l.GetValue()
+			}
+			if labels["namespace"] == namespace {
+				c := out[labels["revision"]]
+				f(m, labels["code"], &c)
+				out[labels["revision"]] = c
+			}
+		}
+	}
+	each(metricRequests, func(m *dto.Metric, code string, c *counts) {
+		c.requests += m.GetCounter().GetValue()
+		if code == "5xx" {
+			c.errors += m.GetCounter().GetValue()
+		}
+	})
+	each(metricDuration, func(m *dto.Metric, _ string, c *counts) {
+		for _, b := range m.GetHistogram().GetBucket() {
+			c.buckets = append(c.buckets, bucket{b.GetUpperBound(), float64(b.GetCumulativeCount())})
+		}
+	})
+	return out
+}
+
+// rates compares two samples. What an old one lacks, or has more of because
+// the router started anew, counts from zero.
+func rates(old, now sample, revisions []steer.Revision) map[string]rate {
+	seconds := now.at.Sub(old.at).Seconds()
+	if seconds <= 0 {
+		return nil
+	}
+	out, total := map[string]rate{}, 0.0
+	for _, rev := range revisions {
+		after, ok := now.revisions[rev.Name]
+		if !ok {
+			continue
+		}
+		d := after.since(old.revisions[rev.Name])
+		r := rate{PerSecond: d.requests / seconds, P95: d.quantile(.95)}
+		if d.requests > 0 {
+			r.Errors = d.errors / d.requests
+		}
+		out[rev.Name] = r
+		total += r.PerSecond
+	}
+	for name, r := range out {
+		if total > 0 {
+			r.Share = r.PerSecond / total
+			out[name] = r
+		}
+	}
+	return out
+}
+
+// since is what was counted since old.
+func (c counts) since(old counts) counts {
+	if old.requests > c.requests || len(old.buckets) != len(c.buckets) {
+		return c
+	}
+	d := counts{requests: c.requests - old.requests, errors: c.errors - old.errors}
+	for i, b := range c.buckets {
+		d.buckets = append(d.buckets, bucket{b.seconds, b.requests - old.buckets[i].requests})
+	}
+	return d
+}
+
+// quantile is how long the share q of the requests took at most, taking the
+// requests of a bucket as evenly spread in it.
+func (c counts) quantile(q float64) time.Duration {
+	if len(c.buckets) == 0 {
+		return 0
+	}
+	want := q * c.buckets[len(c.buckets)-1].requests
+	if want == 0 {
+		return 0
+	}
+	var before bucket
+	for _, b := range c.buckets {
+		if b.requests < want {
+			before = b
+			continue
+		}
+		if math.IsInf(b.seconds, 1) {
+			break // beyond the last bound is all that is known
+		}
+		within := (want - before.requests) / (b.requests - before.requests)
+		return time.Duration((before.seconds + within*(b.seconds-before.seconds)) * float64(time.Second))
+	}
+	return time.Duration(before.seconds * float64(time.Second))
+}
+
+// evidence is what the requests of a service's current revision have shown.
+func (s *service) evidence(ctx context.Context, r *steer.Rollout) steer.Evidence {
+	now, err := s.scrape(ctx)
+	if err != nil || r.Current == nil {
+		return steer.Evidence{}
+	}
+	c := now.revisions[r.Current.Name]
+	return steer.Evidence{Known: true, Requests: int64(c.requests), Errors: int64(c.errors)}
+}

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/duration"
+	"sigs.k8s.io/yaml"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/steer"
+)
+
+// report is a rollout in JSON. Its fields are an interface: they stay.
+type report struct {
+	Namespace          string `json:"namespace"`
+	Name               string `json:"name"`
+	URL                string `json:"url,omitempty"`
+	Generation         int64  `json:"generation"`
+	ObservedGeneration int64  `json:"observedGeneration"`
+	// Outcome is settled, progressing or failed.
+	Outcome steer.Outcome `json:"outcome"`
+	// Next says in a sentence what happens next, and why.
+	Next                 string               `json:"next"`
+	CanaryTrafficPercent *int64               `json:"canaryTrafficPercent,omitempty"`
+	Failure              *v1beta1.FailureInfo `json:"failure,omitempty"`
+	Revisions            []revisionReport     `json:"revisions"` // newest first
+}
+
+type revisionReport struct {
+	Name   string `json:"name"`
+	Number int64  `json:"number"`
+	// State is current, starting, canary, rolled back, rolled out, previous or absent.
+	State          steer.State    `json:"state,omitempty"`
+	TrafficPercent *int64         `json:"trafficPercent,omitempty"`
+	PodsReady      int32          `json:"podsReady"`
+	PodsWanted     int32          `json:"podsWanted"`
+	Model          string         `json:"model,omitempty"`
+	Runtime        string         `json:"runtime,omitempty"`
+	Created        time.Time      `json:"created"`
+	Spec           map[string]any `json:"spec,omitempty"` // of history only
+}
+
+func reportOf(r *steer.Rollout, spec bool) report {
+	o := r.Outlook()
+	out := report{
+		Namespace:            r.Service.Namespace,
+		Name:                 r.Service.Name,
+		URL:                  r.Service.Status.URL,
+		Generation:           r.Service.Generation,
+		ObservedGeneration:   r.Service.Status.ObservedGeneration,
+		Outcome:              o.Outcome,
+		Next:                 o.Next,
+		CanaryTrafficPercent: r.Service.Spec.Predictor.CanaryTrafficPercent,
+		Revisions:            []revisionReport{},
+	}
+	if m := r.Service.Status.ModelStatus; m != nil {
+		out.Failure = m.LastFailureInfo
+	}
+	for _, rev := range slices.Backward(r.Revisions) {
+		one := revisionReport{
+			Name: rev.Name, Number: rev.Number, State: rev.State, TrafficPercent: rev.Share,
+			PodsReady: rev.Ready, PodsWanted: rev.Wanted, Model: rev.Model, Runtime: rev.Runtime, Created: rev.Created.UTC(),
+		}
+		if spec {
+			one.Spec = rev.Spec
+		}
+		out.Revisions = append(out.Revisions, one)
+	}
+	return out
+}
+
+// Formats of output.
+const (
+	formatJSON = "json"
+	formatYAML = "yaml"
+	formatWide = "wide"
+)
+
+// addFormat adds -o with the formats that a command knows.
+func addFormat(c *cobra.Command, format *string, known ...string) {
+	c.Flags().StringVarP(format, "output", "o", "", "format: "+strings.Join(known, ", "))
+	must(c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(known, cobra.ShellCompDirectiveNoFileComp)))
+	inner := c.RunE
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if *format != "" && !slices.Contains(known, *format) {
+			return fmt.Errorf("-o %s: say %s", *format, strings.Join(known, ", "))
+		}
+		return inner(c, args)
+	}
+}
+
+// must panics on what only a bug of ours can cause.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+// write prints a value as JSON or YAML.
+func write(out io.Writer, format string, v any) error {
+	if format == formatYAML {
+		b, err := yaml.Marshal(v)
+		if err == nil {
+			_, err = out.Write(b)
+		}
+		return err
+	}
+	e := json.NewEncoder(out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}
+
+// table prints the revisions, newest first.
+func table(out io.Writer, revisions []steer.Revision, now time.Time, wide bool) {
+	w := tabwriter.NewWriter(out, 0, 8, 3, ' ', 0)
+	head := "REVISION\tSTATE\tTRAFFIC\tPODS\tAGE\tMODEL"
+	if wide {
+		head += "\tRUNTIME"
+	}
+	fmt.Fprintln(w, head)
+	for _, rev := range slices.Backward(revisions) {
+		row := fmt.Sprintf("%s\t%s\t%s\t%d/%d\t%s\t%s",
+			rev.Name, dash(string(rev.State)), percent(rev.Share), rev.Ready, rev.Wanted, age(rev.Created, now), dash(rev.Model))
+		if wide {
+			row += "\t" + dash(rev.Runtime)
+		}
+		fmt.Fprintln(w, row)
+	}
+	_ = w.Flush()
+}
+
+func percent(p *int64) string {
+	if p == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%d%%", *p)
+}
+
+func dash(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
+}
+
+func age(t, now time.Time) string { return duration.HumanDuration(now.Sub(t)) }
+
+// eventLines are events as people read them, oldest first.
+func eventLines(events []corev1.Event, now time.Time) []string {
+	var out []string
+	for _, e := range events {
+		mark := " "
+		if e.Type == corev1.EventTypeWarning {
+			mark = "!"
+		}
+		out = append(out, fmt.Sprintf("%s %6s  %s: %s", mark, age(when(e), now), e.Reason, e.Message))
+	}
+	return out
+}

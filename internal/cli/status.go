@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/serin-dev/serin/internal/steer"
+)
+
+// recentEvents is how many events a summary shows.
+const recentEvents = 5
+
+func statusCommand(t *target) *cobra.Command {
+	var (
+		format  string
+		watch   bool
+		timeout time.Duration
+	)
+	c := &cobra.Command{
+		Use:   "status ISVC",
+		Short: "Wait until a rollout is settled, and say where it stands",
+		Long: `Wait until all that the spec asks for is in effect, and print a summary. A canary
+that has its share counts as settled, because nothing more happens by itself.
+
+Exit codes:
+  0  settled
+  1  failed: somebody must do something (or this command was used wrongly)
+  2  still in progress: --timeout is over, or --watch=false was said
+
+With -o json or -o yaml it prints one document at the end:
+  namespace, name, url
+  generation, observedGeneration   of the service
+  outcome                          settled, progressing or failed
+  next                             what happens next and why, in a sentence
+  canaryTrafficPercent             as in the spec; absent if it is
+  failure                          reason, message, modelRevisionName, ... of the last failure
+  revisions                        newest first, with name, number, state, trafficPercent,
+                                   podsReady, podsWanted, model, runtime, created
+A revision's state is current, starting, canary, rolled back, rolled out, previous,
+or absent for one of the past. Fields may be added, none will change its meaning.`,
+		Example: `status iris
+status iris -n models --timeout 5m     for CI
+status isvc/iris --watch=false -o json`,
+		Args: oneService,
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := t.service(args[0])
+			if err != nil {
+				return err
+			}
+			return s.status(c.Context(), c.OutOrStdout(), format, watch, timeout)
+		},
+	}
+	c.Flags().BoolVarP(&watch, "watch", "w", true, "wait until the rollout is settled or has failed")
+	c.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait; 0 means for ever")
+	addFormat(c, &format, formatJSON, formatYAML, formatWide)
+	return c
+}
+
+// status waits, saying what for, and prints where the rollout has come to.
+func (s *service) status(ctx context.Context, out io.Writer, format string, watch bool, timeout time.Duration) error {
+	forPeople := format == "" || format == formatWide
+	wait, cancel := ctx, context.CancelFunc(func() {})
+	if timeout > 0 {
+		wait, cancel = context.WithTimeout(ctx, timeout)
+	}
+	defer cancel()
+	var last *steer.Rollout
+	said := ""
+	err := s.follow(wait, func(ctx context.Context) (bool, error) {
+		r, err := s.read(ctx)
+		if err != nil {
+			return false, err
+		}
+		last = r
+		o := r.Outlook()
+		if o.Outcome != steer.Progressing || !watch {
+			return false, nil
+		}
+		if forPeople && o.Next != said {
+			fmt.Fprintln(out, o.Next)
+			said = o.Next
+		}
+		return true, nil
+	})
+	if ctx.Err() != nil || err != nil && (last == nil || !errors.Is(wait.Err(), context.DeadlineExceeded)) {
+		return err
+	}
+	if !forPeople {
+		if err := write(out, format, reportOf(last, false)); err != nil {
+			return err
+		}
+	} else {
+		if said != "" {
+			fmt.Fprintln(out)
+		}
+		events, err := s.events(ctx, recentEvents)
+		if err != nil {
+			return err
+		}
+		summary(out, last, events, time.Now(), format == formatWide)
+	}
+	switch last.Outlook().Outcome {
+	case steer.Failed:
+		return exit{exitFailed, nil}
+	case steer.Progressing:
+		if err != nil {
+			return exit{exitInProgress, fmt.Errorf("%s is not settled after %s", s.name, timeout)}
+		}
+		return exit{exitInProgress, nil}
+	}
+	return nil
+}
+
+// summary prints where a rollout stands. Revisions of the past that have no
+// Pods are left to history.
+func summary(out io.Writer, r *steer.Rollout, events []corev1.Event, now time.Time, wide bool) {
+	fmt.Fprintf(out, "%s in %s", r.Service.Name, r.Service.Namespace)
+	if url := r.Service.Status.URL; url != "" {
+		fmt.Fprintf(out, ", %s", url)
+	}
+	fmt.Fprint(out, "\n\n")
+	table(out, present(r), now, wide)
+	o := r.Outlook()
+	fmt.Fprintf(out, "\n%s: %s\n", title(string(o.Outcome)), o.Next)
+	if len(events) > 0 {
+		fmt.Fprintln(out, "\nEvents:")
+		for _, line := range eventLines(events, now) {
+			fmt.Fprintln(out, line)
+		}
+	}
+}
+
+// present are the revisions that matter now.
+func present(r *steer.Rollout) []steer.Revision {
+	var out []steer.Revision
+	for _, rev := range r.Revisions {
+		if rev.State != "" || rev.Share != nil || rev.Wanted > 0 || rev.Ready > 0 {
+			out = append(out, rev)
+		}
+	}
+	return out
+}
+
+// title starts with a capital letter.
+func title(s string) string { return string(s[0]-'a'+'A') + s[1:] }
