@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/serin-dev/serin/internal/cli"
 	"github.com/serin-dev/serin/internal/kube"
 )
 
@@ -66,11 +67,15 @@ func lock(dir string) (unlock func(), err error) {
 }
 
 // mergeKubeconfig puts the context "serin" into a kubeconfig file and makes it
-// the current one. What the file says of other clusters stays.
-func mergeKubeconfig(file string, ours []byte) error {
+// the current one. What the file says of other clusters stays. Beside the API's
+// address it notes where the router is, for `serin rollout watch`.
+func mergeKubeconfig(file string, ours []byte, router cli.Endpoints) error {
 	add, err := clientcmd.Load(ours)
 	if err != nil {
 		return fmt.Errorf("read our kubeconfig: %w", err)
+	}
+	if err := router.AddTo(add.Clusters[kube.Context]); err != nil {
+		return fmt.Errorf("note the router in the kubeconfig: %w", err)
 	}
 	into, err := clientcmd.LoadFromFile(file)
 	if errors.Is(err, os.ErrNotExist) {

@@ -28,6 +28,7 @@ import (
 
 	"github.com/serin-dev/serin/api/crd"
 	"github.com/serin-dev/serin/internal/autoscaler"
+	"github.com/serin-dev/serin/internal/cli"
 	"github.com/serin-dev/serin/internal/controller"
 	"github.com/serin-dev/serin/internal/kube"
 	"github.com/serin-dev/serin/internal/node"
@@ -112,7 +113,7 @@ func Run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Stop()) }()
-	if err := mergeKubeconfig(c.Kubeconfig, server.Kubeconfig); err != nil {
+	if err := mergeKubeconfig(c.Kubeconfig, server.Kubeconfig, endpoints(c)); err != nil {
 		return err
 	}
 
@@ -147,6 +148,17 @@ func (c Config) has(part string) bool { return !slices.Contains(c.Without, part)
 // parts are those that run in this process.
 func (c Config) parts() []string {
 	return slices.DeleteFunc(slices.Clone(Parts), func(p string) bool { return !c.has(p) })
+}
+
+// endpoints are the addresses that commands find in the kubeconfig.
+func endpoints(c Config) cli.Endpoints {
+	if !c.has(Router) {
+		return cli.Endpoints{}
+	}
+	return cli.Endpoints{
+		Router:  "http://" + c.Router.Addr().String(),
+		Metrics: "http://" + c.Metrics.Addr().String(),
+	}
 }
 
 // start starts what Serin adds to Kubernetes. The router is last, so that it is
