@@ -76,7 +76,7 @@ func programs(t *testing.T) string {
 		return bin
 	}
 	bin := t.TempDir()
-	for from, to := range map[string]string{"serin": "serin", "modelserver": "serin-modelserver", "queue": "serin-queue", "fetch": "serin-fetch"} {
+	for from, to := range map[string]string{"serin": "serin", "modelserver": "serin-modelserver", "queue": "serin-queue", "fetch": "serin-fetch", "kubectl-serin": "kubectl-serin"} {
 		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, to), "../cmd/"+from).CombinedOutput(); err != nil {
 			t.Fatalf("build %s: %v\n%s", to, err, out)
 		}

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# Builds bin/serin and bin/serin-NAME for each NAME, and shows that it lives:
-# a first build compiles all of Kubernetes and would be silent for minutes.
+# Builds bin/serin, bin/kubectl-serin and bin/serin-NAME for each NAME, and shows
+# that it lives: a first build compiles all of Kubernetes and would be silent
+# for minutes.
 #
 #   tools/build.sh LDFLAGS NAME...
 set -euo pipefail
@@ -11,7 +12,7 @@ shift
 mkdir -p bin
 work=$(mktemp -d bin/.build.XXXXXX)
 trap 'rm -rf "$work"' EXIT
-packages=(./cmd/serin "${@/#/./cmd/}")
+packages=(./cmd/serin ./cmd/kubectl-serin "${@/#/./cmd/}")
 
 # build names each package that it compiles; nothing when all are cached. The
 # compiler's own garbage collection is a quarter of its time: memory is cheaper.
@@ -44,5 +45,5 @@ build | progress
 for name in "$@"; do
 	mv "$work/$name" "bin/serin-$name"
 done
-mv "$work/serin" bin/serin
+mv "$work/serin" "$work/kubectl-serin" bin/
 echo "bin/: $(cd bin && echo *)"

@@ -28,14 +28,14 @@ named by SERIN_DATA_DIR, or in the default one.`,
 		DisableFlagParsing: true,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if os.Getenv("KUBECONFIG") == "" {
-				dir, err := dataDir()
+				file, err := kubeconfig()
 				if err != nil {
 					return err
 				}
-				if _, err := os.Stat(local.Kubeconfig(dir)); err != nil {
-					fmt.Fprintf(os.Stderr, "serin: there is no kubeconfig in %s yet: 'serin up' writes it\n", dir)
+				if _, err := os.Stat(file); err != nil {
+					fmt.Fprintf(os.Stderr, "serin: there is no %s yet: 'serin up' writes it\n", file)
 				}
-				if err := os.Setenv("KUBECONFIG", local.Kubeconfig(dir)); err != nil {
+				if err := os.Setenv("KUBECONFIG", file); err != nil {
 					return fmt.Errorf("set KUBECONFIG: %w", err)
 				}
 			}
@@ -59,6 +59,13 @@ func kubectl(args []string) {
 	if err := c.Execute(); err != nil {
 		cmdutil.CheckErr(err) // prints and exits as kubectl does
 	}
+}
+
+// kubeconfig is the file of the Serin that commands talk to, unless they are
+// told otherwise.
+func kubeconfig() (string, error) {
+	dir, err := dataDir()
+	return local.Kubeconfig(dir), err
 }
 
 // dataDir is the directory of the Serin that commands talk to.

@@ -6,22 +6,20 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/serin-dev/serin/internal/cli"
 )
 
 func main() {
 	// A second signal while stopping kills the process the ordinary way.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	if err := command().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "serin:", err)
-		os.Exit(1)
-	}
+	os.Exit(cli.Main(ctx, command()))
 }
 
 func command() *cobra.Command {
@@ -32,11 +30,13 @@ func command() *cobra.Command {
 changes safely. On this machine it needs no containers, no root and no network.`,
 		Example: `  serin demo               see it work, in a minute
   serin up                 run it here, and use it with kubectl
-  serin kubectl get isvc   the real kubectl, with the right kubeconfig`,
+  serin kubectl get isvc   the real kubectl, with the right kubeconfig
+  serin rollout --help     see, promote, abort and undo rollouts`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	c.AddCommand(upCommand(), demoCommand(), kubectlCommand(), versionCommand())
+	c.AddCommand(upCommand(), demoCommand(), kubectlCommand(),
+		cli.Rollout(cli.Options{Program: "serin", Kubeconfig: kubeconfig}), versionCommand())
 	return c
 }
