@@ -14,6 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -141,6 +142,58 @@ func TestCanaryPromotionAndRollbackRestartNothing(t *testing.T) {
 	p := s.Status.Components[v1beta1.Predictor]
 	if p.LatestRolledoutRevision != "iris-predictor-00001" || p.PreviousRolledoutRevision != "iris-predictor-00001" {
 		t.Errorf("after the rollback R=%s P=%s", p.LatestRolledoutRevision, p.PreviousRolledoutRevision)
+	}
+}
+
+func TestAnnotationsThatMakeNoSenseChangeNothing(t *testing.T) {
+	t.Parallel()
+	ns := newNamespace(t)
+	annotate := func(key, value string) {
+		t.Helper()
+		patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%s}}}`, key, value)
+		s := &v1beta1.InferenceService{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "iris"}}
+		if err := api.Patch(t.Context(), s, client.RawPatch(types.MergePatchType, patch)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deployment := func() map[string]string {
+		t.Helper()
+		var d appsv1.Deployment
+		if err := api.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: "iris-predictor-00001-deployment"}, &d); err != nil {
+			t.Fatal(err)
+		}
+		delete(d.Annotations, "deployment.kubernetes.io/revision") // the deployment controller's
+		return d.Annotations
+	}
+	apply(t, ns, model("one", "")+"minReplicas: 0\nmaxReplicas: 4\nscaleTarget: 7")
+	wait(t, ns, isReady)
+	want := map[string]string{
+		"serin.dev/active": "true", "serin.dev/min-replicas": "0", "serin.dev/max-replicas": "4",
+		"autoscaling.knative.dev/min-scale": "0", "autoscaling.knative.dev/max-scale": "4", "autoscaling.knative.dev/target": "7",
+	}
+	eventually.Holds(t, func(context.Context) (any, bool) {
+		diff := cmp.Diff(want, deployment())
+		return diff, diff == ""
+	})
+	for key, complaint := range map[string]string{
+		"autoscaling.knative.dev/window": `annotation autoscaling.knative.dev/window "soon": write whole seconds from 6s to 1h0m0s, such as 90s or 2m`,
+		v1beta1.AnnotationSticky:         `annotation serin.dev/sticky: "soon" names nothing to stick to`,
+	} {
+		annotate(key, `"soon"`)
+		s := wait(t, ns, func(s *v1beta1.InferenceService) bool {
+			return s.Status.ModelStatus.TransitionStatus == v1beta1.InvalidSpec
+		})
+		if got := s.Status.ModelStatus.LastFailureInfo.Message; !strings.Contains(got, complaint) {
+			t.Errorf("%s: %s, want %s", key, got, complaint)
+		}
+		if got := traffic(s); got != "100% 00001" {
+			t.Errorf("%s: traffic is %s", key, got)
+		}
+		if diff := cmp.Diff(want, deployment()); diff != "" {
+			t.Errorf("%s: the Deployment's annotations (-before +after):\n%s", key, diff)
+		}
+		annotate(key, "null")
+		wait(t, ns, isReady)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/render"
 	"github.com/serin-dev/serin/internal/rollout"
+	"github.com/serin-dev/serin/internal/routing"
 	"github.com/serin-dev/serin/internal/scale"
 )
 
@@ -95,6 +96,11 @@ func (w *world) readSettings() *rollout.Invalid {
 		concurrency = new(int64)
 	}
 	s, err := scale.Read(annotations(w.service, *concurrency))
+	if sticky, ok := w.service.Annotations[v1beta1.AnnotationSticky]; ok && err == nil {
+		if _, err = routing.ParseSticky(sticky); err != nil {
+			err = fmt.Errorf("annotation %s: %w", v1beta1.AnnotationSticky, err)
+		}
+	}
 	if err != nil {
 		return &rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: err.Error()}
 	}
