@@ -41,7 +41,7 @@ const (
 
 // world is a router with an API server of fakes.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	services *dynamicfake.FakeDynamicClient
 	pods     *fake.Clientset
 	router   *router
@@ -74,7 +74,7 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB, services ...runtime.Object) *world {
 	t.Helper()
 	scheme := runtime.NewScheme()
 	if err := v1beta1.AddToScheme(scheme); err != nil {
@@ -82,7 +82,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{
 		t:        t,
-		services: dynamicfake.NewSimpleDynamicClient(scheme),
+		services: dynamicfake.NewSimpleDynamicClient(scheme, services...),
 		pods:     fake.NewClientset(),
 		access:   &safeBuffer{},
 		log:      &safeBuffer{},
@@ -118,7 +118,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func listen(t *testing.T) net.Listener {
+func listen(t testing.TB) net.Listener {
 	t.Helper()
 	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -128,7 +128,7 @@ func listen(t *testing.T) net.Listener {
 }
 
 // eventually waits until ok and prints what it saw last if that takes too long.
-func eventually(t *testing.T, what string, look func() (saw string, ok bool)) {
+func eventually(t testing.TB, what string, look func() (saw string, ok bool)) {
 	t.Helper()
 	deadline := time.Now().Add(10 * time.Second)
 	for {
