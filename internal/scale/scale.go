@@ -16,9 +16,11 @@
 //	   +-------------------------------------------+
 //	          a whole window without a surge
 //
-// In panic the shorter window counts too, and nothing is taken away. The last
-// replica goes after a window without a request, if the revision may have none.
-// A request that finds none gets one at once.
+// In panic the shorter window counts too, and nothing is taken away. Otherwise
+// it only forbids: what the last seconds need is not taken away either, which
+// Knative would do while load rises slowly. The last replica goes after a
+// window without a request, if the revision may have none. A request that finds
+// none gets one at once.
 //
 // Times are not counted in calls: deciding twice changes nothing, and deciding
 // late only delays.
@@ -147,7 +149,8 @@ func (in Input) wanted(s *State) (int32, string) {
 	if float64(surge) >= in.Settings.PanicThreshold*float64(ready) {
 		s.surge = in.Now
 	}
-	want, why := stable, "load"
+	// A rising load is ahead of its average: what the last seconds need stays.
+	want, why := max(stable, min(surge, in.Replicas)), "load"
 	if !s.surge.IsZero() && in.Now.Sub(s.surge) <= in.Settings.Window {
 		want, why = max(stable, surge, in.Replicas), "panic"
 	}
