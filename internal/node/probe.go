@@ -10,7 +10,7 @@ import (
 )
 
 // eagerPause is the shortest pause between two probes.
-const eagerPause = 50 * time.Millisecond
+const eagerPause = 10 * time.Millisecond
 
 // judgement is what a row of probe results says.
 type judgement int

@@ -26,19 +26,19 @@ func TestProbingIsEagerUntilTheFirstSuccessAndCountsOnlyRegularFailures(t *testi
 			[]string{"healthy 0s"},
 			1,
 		},
-		"ready after 300 ms": {
+		"ready after 100 ms": {
 			corev1.Probe{PeriodSeconds: 10},
 			true,
-			func(after time.Duration) bool { return after >= 300*time.Millisecond },
-			[]string{"healthy 300ms"},
-			7,
+			func(after time.Duration) bool { return after >= 100*time.Millisecond },
+			[]string{"healthy 100ms"},
+			11,
 		},
 		"never ready: three periods and not three probes": {
 			corev1.Probe{PeriodSeconds: 2},
 			true,
 			func(time.Duration) bool { return false },
 			[]string{"unhealthy 4s"},
-			34,
+			51,
 		},
 		"without eagerness": {
 			corev1.Probe{PeriodSeconds: 1, FailureThreshold: 2},
