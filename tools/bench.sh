@@ -8,6 +8,8 @@ set -euo pipefail
 bin=${SERIN_BIN:-bin}
 echo "== starts, memory, apply to Ready"
 go run ./bench/up -bin "$bin"
+echo "== cold starts: the first request to a service at zero replicas"
+go run ./bench/coldstart -bin "$bin"
 echo "== model server: the iris request against a constant"
 go run ./bench/modelserver
 echo "== router: CPU per request against nginx"
