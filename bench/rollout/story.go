@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 )
@@ -286,7 +289,8 @@ func (s *story) step(ctx context.Context, kind string, m manifest, want func(lat
 	return nil
 }
 
-// nap stops the load until every Pod is gone, and lets it come back.
+// nap stops the load until no Pod is ready that could take it, and lets it come
+// back.
 func (s *story) nap(ctx context.Context) error {
 	s.load.paused.Store(true)
 	defer func() {
@@ -297,12 +301,18 @@ func (s *story) nap(ctx context.Context) error {
 	defer cancel()
 	for {
 		pods, err := s.system.pods(ctx)
-		if err != nil || len(pods) == 0 {
+		if err != nil {
 			return err
+		}
+		awake := slices.IndexFunc(pods, func(p corev1.Pod) bool {
+			return s.traffic[p.Labels[v1beta1.LabelRevision]] > 0 && p.DeletionTimestamp == nil
+		})
+		if awake < 0 {
+			return nil
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d Pods are left %s after the last request, %s among them", len(pods), stepTimeout, pods[0].Name)
+			return fmt.Errorf("%s is still there %s after the last request", pods[awake].Name, stepTimeout)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
