@@ -14,3 +14,5 @@ echo "== model server: the iris request against a constant"
 go run ./bench/modelserver
 echo "== router: CPU per request against nginx"
 go run ./bench/router
+echo "== rollouts under load"
+go run ./bench/rollout -bin "$bin" -cycles 20
