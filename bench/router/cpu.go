@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+const (
+	path = "/v1/models/iris:predict"
+	body = `{"instances": [[6.8, 2.8, 4.8, 1.4], [6.0, 3.4, 4.5, 1.6]]}` // as in the walk-through
+)
+
+// padded is the body in 130 bytes.
+var padded = body + strings.Repeat(" ", 130-len(body))
+
+// wrkScript asks the services one after the other.
+func wrkScript(services int) string {
+	return fmt.Sprintf(`local services, turn, requests = %d, 0, {}
+init = function()
+	for i = 0, services - 1 do
+		local headers = {["Host"] = "iris-" .. i .. ".bench.example.com", ["Content-Type"] = "application/json"}
+		requests[i] = wrk.format("POST", "%s", headers, '%s')
+	end -- for
+end
+request = function()
+	turn = (turn + 1) %% services
+	return requests[turn]
+end
+`, services, path, padded)
+}
+
+var (
+	requestsLine = regexp.MustCompile(`(\d+) requests in`)
+	rateLine     = regexp.MustCompile(`Requests/sec:\s+([\d.]+)`)
+)
+
+// measureCPU loads a proxy with all that it can take.
+func (t *turn) measureCPU(p *processes, target *proxy, seconds, services int) error {
+	script := filepath.Join(p.dir, "post.lua")
+	if err := os.WriteFile(script, []byte(wrkScript(services)), 0o600); err != nil {
+		return err
+	}
+	before, err := target.cpuSeconds()
+	if err != nil {
+		return err
+	}
+	wrk := pinned(p.ctx, loadCPU, "wrk", "-t1", "-c32", fmt.Sprintf("-d%ds", seconds), "-s", script, "http://"+target.addr)
+	out, err := wrk.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("wrk: %w: %s", err, out)
+	}
+	after, err := target.cpuSeconds()
+	if err != nil {
+		return err
+	}
+	if bytes.Contains(out, []byte("Non-2xx")) || bytes.Contains(out, []byte("Socket errors")) {
+		return fmt.Errorf("requests failed: %s", out)
+	}
+	requests, err := number(requestsLine, out)
+	if err != nil {
+		return err
+	}
+	t.cpu = (after - before) * 1e6 / requests
+	t.rate, err = number(rateLine, out)
+	return err
+}
+
+func number(line *regexp.Regexp, out []byte) (float64, error) {
+	m := line.FindSubmatch(out)
+	if m == nil {
+		return 0, fmt.Errorf("wrk says nothing like %s: %s", line, out)
+	}
+	return strconv.ParseFloat(string(m[1]), 64)
+}
+
+// cpuSeconds returns the CPU time that the proxy's processes used so far.
+func (p *proxy) cpuSeconds() (float64, error) {
+	total := 0.0
+	for _, pid := range p.pids {
+		seconds, err := cpuSeconds(pid)
+		if err != nil {
+			return 0, err
+		}
+		total += seconds
+	}
+	return total, nil
+}
+
+// cpuSeconds adds up user and system time of a process.
+func cpuSeconds(pid int) (float64, error) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	// After the command's name in parentheses come state, ppid ...; user and
+	// system time are fields 14 and 15 counted from the very first.
+	_, rest, ok := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(rest)
+	if !ok || len(fields) < 13 {
+		return 0, errors.New("/proc/PID/stat looks unlike itself")
+	}
+	const ticksPerSecond = 100 // USER_HZ, the same on every Linux
+	ticks := 0.0
+	for _, f := range fields[11:13] {
+		n, err := strconv.ParseFloat(f, 64)
+		if err != nil {
+			return 0, err
+		}
+		ticks += n
+	}
+	return ticks / ticksPerSecond, nil
+}
