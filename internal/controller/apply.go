@@ -11,14 +11,12 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
-	"k8s.io/client-go/tools/record"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -28,18 +26,14 @@ import (
 // fieldOwner owns what the controller applies.
 const fieldOwner = client.FieldOwner("serin-controller")
 
-// eventApplyFailed is the reason of the only event that no decision makes.
-const eventApplyFailed = "ApplyFailed"
-
 // writer does every write of this package. Each may be the last before a
 // crash: the next reconcile carries on from what it finds.
 type writer struct {
 	client client.Client
 	api    client.Reader // not cached
-	events record.EventRecorder
 }
 
-// apply writes what differs: objects, then prunes, then the status. It says
+// apply writes what differs: objects, then prunes, then events and the status. It says
 // whether the status changed.
 func (w writer) apply(ctx context.Context, now *world, p rollout.Plan, objects []wanted) (changed bool, err error) {
 	for _, o := range objects {
@@ -147,19 +141,15 @@ func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, p 
 	u.SetName(s.Name)
 	u.SetUID(s.UID)
 	u.SetResourceVersion(s.ResourceVersion)
+	// Events come first: once the status is written nobody knows any more what
+	// it was before.
+	for _, e := range p.Events {
+		w.tell(ctx, s, e.Type(), e.Reason, e.Message)
+	}
 	if err := w.client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership); err != nil {
 		return false, fmt.Errorf("apply status: %w", err)
 	}
-	for _, e := range p.Events {
-		w.events.Event(s, e.Type(), e.Reason, e.Message)
-	}
 	return true, nil
-}
-
-// complain tells people of an error that needs them, such as a quota or an
-// object of somebody else in the way.
-func (w writer) complain(now *world, err error) {
-	w.events.Event(now.service, corev1.EventTypeWarning, eventApplyFailed, err.Error())
 }
 
 // covers says whether current already is as desired says. The API server adds

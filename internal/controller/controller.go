@@ -4,7 +4,7 @@
 //
 // A reconcile is four calls: gather reads everything, rollout.Decide says what
 // should be, render makes exact objects of it, apply writes what differs:
-// objects first, then it prunes, then `.status` last. The router does what the
+// objects first, then it prunes, then events, and `.status` last. The router does what the
 // status says.
 //
 // Reads come from informer caches, which may lag behind our own writes. So
@@ -83,9 +83,6 @@ func Run(ctx context.Context, c Config) error {
 		writer: writer{
 			client: m.GetClient(),
 			api:    m.GetAPIReader(),
-			// The newer events API merges events of one reason and keeps only
-			// the first one's message.
-			events: m.GetEventRecorderFor("serin-controller"), //nolint:staticcheck // see above
 		},
 	}
 	if err := r.watch(m); err != nil {
@@ -181,7 +178,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		logDecision(ctx, plan)
 	}
 	if err = ignoreStale(err); err != nil {
-		r.writer.complain(w, err)
+		r.writer.complain(ctx, w.service, err)
 	}
 	return reconcile.Result{}, err
 }

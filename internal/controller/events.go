@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// eventApplyFailed is the reason of the only event that no decision makes.
+const eventApplyFailed = "ApplyFailed"
+
+// complain tells people of an error that needs them, such as a quota or an
+// object of somebody else in the way.
+func (w writer) complain(ctx context.Context, s *v1beta1.InferenceService, err error) {
+	w.tell(ctx, s, corev1.EventTypeWarning, eventApplyFailed, err.Error())
+}
+
+// tell writes an event. Its name follows from what it says about which version
+// of the service, so one that is told again, after a crash or by a decision on
+// an outdated cache, is still one. A recorder of client-go would tell in the
+// background, and nothing after a crash. No rollout waits for an event that
+// cannot be written.
+func (w writer) tell(ctx context.Context, s *v1beta1.InferenceService, kind, reason, message string) {
+	sum := sha256.Sum256([]byte(string(s.UID) + s.ResourceVersion + reason + message))
+	now := metav1.Now()
+	err := w.client.Create(ctx, &corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: fmt.Sprintf("%s.%x", s.Name, sum[:8])},
+		InvolvedObject: corev1.ObjectReference{
+			APIVersion:      v1beta1.Kind.GroupVersion().String(),
+			Kind:            v1beta1.Kind.Kind,
+			Namespace:       s.Namespace,
+			Name:            s.Name,
+			UID:             s.UID,
+			ResourceVersion: s.ResourceVersion,
+		},
+		Type:                kind,
+		Reason:              reason,
+		Message:             message,
+		FirstTimestamp:      now,
+		LastTimestamp:       now,
+		Count:               1,
+		Source:              corev1.EventSource{Component: string(fieldOwner)},
+		ReportingController: string(fieldOwner),
+	})
+	if err = ignoreStale(err); err != nil && !apierrors.IsAlreadyExists(err) {
+		log.FromContext(ctx).Error(err, "cannot write event", "reason", reason, "message", message)
+	}
+}
