@@ -34,8 +34,8 @@ func main() {
 }
 
 type options struct {
-	kubeconfig, domain, leaderElection, logLevel string
-	render                                       render.Options
+	kubeconfig, domain, routers, leaderElection, logLevel string
+	render                                                render.Options
 }
 
 func command() *cobra.Command {
@@ -51,6 +51,7 @@ func command() *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file that says how to reach the API server (default: as a Pod does)")
 	f.StringVar(&o.domain, "domain", "example.com", "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
+	f.StringVar(&o.routers, "routers", "", "host:port of the routers' admin listeners, which measure load; the host may stand for many (default: revisions keep their least replicas)")
 	f.StringVar(&o.render.FetchImage, "fetch-image", "serin/fetch", "image of the init container storage-initializer")
 	f.StringVar(&o.render.QueueImage, "queue-image", "serin/queue", "image of the sidecar queue-proxy")
 	f.StringVar(&o.render.ModelCache, "model-cache", "", "folder on each node that keeps downloaded models (default: every Pod downloads for itself)")
@@ -78,7 +79,9 @@ func run(ctx context.Context, o options) error {
 		})
 	})
 	parts.Start("autoscaler", func(ctx context.Context) error {
-		return autoscaler.Run(ctx, autoscaler.Config{REST: rest, Log: log, LeaderElection: o.leaderElection})
+		return autoscaler.Run(ctx, autoscaler.Config{
+			REST: rest, Routers: o.routers, Log: log, LeaderElection: o.leaderElection,
+		})
 	})
 	select {
 	case <-ctx.Done():

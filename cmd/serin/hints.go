@@ -39,8 +39,12 @@ func (f *upFlags) developerHints(c local.Config) string {
 		lines = append(lines, ingress(c))
 	}
 	if slices.Contains(f.without, local.Controller) {
-		lines = append(lines, fmt.Sprintf("%s --kubeconfig %s --domain %s --model-cache %s",
-			filepath.Join(filepath.Dir(os.Args[0]), "serin-controller"), f.kubeconfig, f.domain, local.ModelCache(f.dir)))
+		command := fmt.Sprintf("%s --kubeconfig %s --domain %s --model-cache %s",
+			filepath.Join(filepath.Dir(os.Args[0]), "serin-controller"), f.kubeconfig, f.domain, local.ModelCache(f.dir))
+		if c.Metrics != nil {
+			command += " --routers " + c.Metrics.Addr().String()
+		}
+		lines = append(lines, command)
 	}
 	return fmt.Sprintf(`
 Left out: %s. In another terminal:
