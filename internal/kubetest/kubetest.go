@@ -3,8 +3,6 @@
 // Package kubetest gives tests a real Kubernetes API: it runs `serin up` as a
 // program of its own. So a test links no Kubernetes, which is minutes of work
 // for the linker and the race detector, and may kill what talks to the API.
-//
-// The program is SERIN_BIN/serin, as make builds it, or built on first use.
 package kubetest
 
 import (
@@ -46,7 +44,7 @@ type Server struct {
 // Start runs `serin up` with further flags, in a temporary directory and on
 // free ports, and returns when it is up. It dies with this process.
 func Start(ctx context.Context, flags ...string) (s *Server, err error) {
-	program, err := program(ctx)
+	programs, err := Programs(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -55,14 +53,14 @@ func Start(ctx context.Context, flags ...string) (s *Server, err error) {
 		return nil, err
 	}
 	s = &Server{Dir: dir, ended: make(chan error, 1)}
-	cmd := exec.Command(program, append([]string{"up", "--data-dir", dir, "--api-port=0", "--router-port=0"}, flags...)...) //nolint:noctx // Stop ends it
+	cmd := exec.Command(filepath.Join(programs, "serin"), append([]string{"up", "--data-dir", dir, "--api-port=0", "--router-port=0"}, flags...)...) //nolint:noctx // Stop ends it
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
 	}
 	if err := s.run(cmd); err != nil {
-		return nil, errors.Join(fmt.Errorf("start %s: %w", program, err), os.RemoveAll(dir))
+		return nil, errors.Join(fmt.Errorf("start serin: %w", err), os.RemoveAll(dir))
 	}
 	watchdog := time.AfterFunc(startTimeout, func() { _ = s.process.Kill() })
 	defer watchdog.Stop()
@@ -125,21 +123,3 @@ func (s *Server) Stop() error {
 	return errors.Join(<-s.ended, os.RemoveAll(s.Dir))
 }
 
-// program is the path of serin.
-func program(ctx context.Context) (string, error) {
-	if bin := os.Getenv("SERIN_BIN"); bin != "" {
-		return filepath.Join(bin, "serin"), nil
-	}
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(cache, "serin-test", "serin") // linked again only when something changed
-	fmt.Fprintf(os.Stderr, "building %s; SERIN_BIN names a directory where it is already\n", path)
-	build := exec.CommandContext(ctx, "go", "build", "-o", path, "github.com/serin-dev/serin/cmd/serin")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as make builds it, whatever builds the test
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build serin: %w\n%s", err, out)
-	}
-	return path, nil
-}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kubetest
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Programs is the directory of serin and its siblings: SERIN_BIN, as make sets
+// it, or one in the user's cache, where they are built.
+func Programs(ctx context.Context) (string, error) {
+	if bin := os.Getenv("SERIN_BIN"); bin != "" {
+		return bin, nil
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(cache, "serin-test")
+	fmt.Fprintf(os.Stderr, "building serin into %s; set SERIN_BIN to where it is already\n", bin)
+	for from, to := range map[string]string{"serin": "serin", "modelserver": "serin-modelserver", "queue": "serin-queue", "fetch": "serin-fetch"} {
+		// What did not change is not linked again.
+		build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(bin, to), "github.com/serin-dev/serin/cmd/"+from)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // as make builds it, whatever builds the test
+		if out, err := build.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("build %s: %w\n%s", to, err, out)
+		}
+	}
+	return bin, nil
+}
