@@ -35,11 +35,11 @@ type conn struct {
 	bw     *bufio.Writer
 	remote string
 
-	raw     []byte     // the request's head as it came
+	got     []byte     // the request's head as it came
 	in      head       // the same, parsed
 	request []byte     // as it goes upstream
 	out     head       // the response's
-	head    []byte     // of the response, as it goes to the client
+	head    []byte     // the same, as it goes to the client
 	fw      *forwarded // nil: not asked for
 	req     Request
 	x       exchange
@@ -171,8 +171,8 @@ func same(old string, b []byte) string {
 func (c *conn) readHead() *Refusal {
 	var until time.Time
 	err := readHead(c.br, func(b []byte) (int, error) {
-		c.raw = append(c.raw[:0], b...) // what is read next may move b
-		return c.in.parseRequest(c.raw)
+		c.got = append(c.got[:0], b...) // what is read next may move b
+		return c.in.parseRequest(c.got)
 	}, func() error {
 		if until.IsZero() { // once: the bound is for the whole head
 			until = time.Now().Add(headTimeout)
@@ -184,7 +184,7 @@ func (c *conn) readHead() *Refusal {
 	case err == nil:
 		return c.checkTarget()
 	case errors.Is(err, errTooLarge):
-		return refusef(http.StatusRequestHeaderFieldsTooLarge, "the request's headers are larger than %d bytes", bufferSize)
+		return refusef(http.StatusRequestHeaderFieldsTooLarge, "the request has more than %d bytes or %d lines of headers", bufferSize, maxFields)
 	case errors.Is(err, errVersion):
 		return refusef(http.StatusHTTPVersionNotSupported, "only HTTP/1.1 and HTTP/2 are supported here")
 	case errors.Is(err, errMalformed):

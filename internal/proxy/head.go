@@ -91,6 +91,9 @@ func kindOf(name []byte) kind {
 	return kindOther
 }
 
+// maxFields bounds what a head of the shortest fields costs in memory.
+const maxFields = 256
+
 // longestKind is the length of the longest name that kindOf knows.
 const longestKind = len("proxy-authorization")
 
@@ -104,7 +107,7 @@ var (
 	errIncomplete = errors.New("the head is not complete")
 	errMalformed  = errors.New("the head is malformed")
 	errVersion    = errors.New("the version is not supported")
-	errTooLarge   = fmt.Errorf("the head is larger than %d bytes", bufferSize)
+	errTooLarge   = fmt.Errorf("the head has more than %d bytes or %d fields", bufferSize, maxFields)
 )
 
 // readHead parses the head that br holds. If that is not all yet it calls more
@@ -135,6 +138,7 @@ func readHead(br *bufio.Reader, parse func([]byte) (int, error), more func() err
 // parseRequest parses a request's head at the beginning of b and returns its
 // length.
 func (h *head) parseRequest(b []byte) (int, error) {
+	*h = head{fields: h.fields[:0], length: untilClose}
 	start := 0
 	for bytes.HasPrefix(b[start:], []byte("\r\n")) { // some clients end bodies so
 		start += 2
@@ -143,7 +147,6 @@ func (h *head) parseRequest(b []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	*h = head{fields: h.fields[:0], length: untilClose}
 	var version []byte
 	var ok1, ok2 bool
 	h.method, version, ok1 = bytes.Cut(line, []byte{' '})
@@ -169,11 +172,11 @@ func (h *head) parseRequest(b []byte) (int, error) {
 // parseResponse parses a response's head at the beginning of b and returns its
 // length.
 func (h *head) parseResponse(b []byte) (int, error) {
+	*h = head{fields: h.fields[:0], length: untilClose}
 	line, next, err := nextLine(b, 0)
 	if err != nil {
 		return 0, err
 	}
-	*h = head{fields: h.fields[:0], length: untilClose}
 	version, status, _ := bytes.Cut(line, []byte{' '})
 	status, h.reason, _ = bytes.Cut(status, []byte{' '})
 	n, ok := number(status)
@@ -221,6 +224,9 @@ func (h *head) parseFields(b []byte, at int) (int, error) {
 		f, ok := parseField(line)
 		if !ok || !h.note(f) {
 			return 0, errMalformed
+		}
+		if len(h.fields) == maxFields {
+			return 0, errTooLarge
 		}
 		h.fields = append(h.fields, f)
 		at = next
