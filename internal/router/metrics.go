@@ -76,7 +76,16 @@ func (m *metrics) ofLocked(key revisionKey) *counters {
 }
 
 // follow returns the counters of the table's revisions and forgets all others.
-func (m *metrics) follow(table *routing.Table) map[revisionKey]*counters {
+// If they are those of before, it returns these.
+func (m *metrics) follow(table *routing.Table, before map[revisionKey]*counters) map[revisionKey]*counters {
+	n, same := 0, true
+	for r := range table.Revisions {
+		n++
+		same = same && before[revisionKey{r.Namespace, r.Name}] != nil
+	}
+	if same && n == len(before) {
+		return before
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	current := map[revisionKey]*counters{}

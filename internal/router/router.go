@@ -129,10 +129,10 @@ func (r *router) run(ctx context.Context, watch func(context.Context) error) err
 // use makes a table of in and swaps it in.
 func (r *router) use(in routing.Input) {
 	in.Domain = r.Domain
-	var before *routing.Table
-	if old := r.view.Load(); old != nil {
-		before = old.table
+	old := r.view.Load()
+	if old == nil {
+		old = &view{}
 	}
-	table := routing.Build(in, before)
-	r.replace(&view{table: table, counters: r.metrics.follow(table)})
+	table := routing.Build(in, old.table)
+	r.replace(&view{table: table, counters: r.metrics.follow(table, old.counters)})
 }

@@ -3,6 +3,7 @@
 package routing
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -45,6 +46,13 @@ func endpoint(p Pod, account *Account, old *Revision) *Endpoint {
 		}
 	}
 	return &Endpoint{Account: account, Addr: p.Addr, room: waitingPerSlot * int64(p.Concurrency)}
+}
+
+// has reports whether the revision's Pods are these.
+func (r *Revision) has(pods []Pod) bool {
+	return len(pods) == len(r.endpoints) && !slices.ContainsFunc(pods, func(p Pod) bool {
+		return !slices.ContainsFunc(r.endpoints, func(e *Endpoint) bool { return e.Addr == p.Addr })
+	})
 }
 
 // Ready returns how many Pods the revision has.

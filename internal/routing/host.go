@@ -32,6 +32,41 @@ func shorten(label string) string {
 	return strings.TrimRight(label[:maxLabel-1-len(hash)], "-") + "-" + hash
 }
 
+// hosts returns what the host names stand for, by namespace and first label.
+// Where two services claim one name, the more direct claim wins: a service's
+// own name, then its component's name, then a tag; among equals the first in
+// alphabetical order.
+func hosts(services []Service) map[string]map[string]entry {
+	names := map[string]int{}
+	for _, s := range services {
+		names[s.Namespace] += 2 + len(s.Traffic)
+	}
+	out := make(map[string]map[string]entry, len(names))
+	for namespace, n := range names {
+		out[namespace] = make(map[string]entry, n) // growing it is a third of the work
+	}
+	claim := func(i int, label, tag string) {
+		labels := out[services[i].Namespace]
+		if _, taken := labels[label]; !taken {
+			labels[label] = entry{route: i, tag: tag}
+		}
+	}
+	for i, s := range services {
+		claim(i, s.Name, "")
+	}
+	for i, s := range services {
+		claim(i, Label("", s.Name), "")
+	}
+	for i, s := range services {
+		for _, share := range s.Traffic {
+			if share.Tag != "" {
+				claim(i, Label(share.Tag, s.Name), share.Tag)
+			}
+		}
+	}
+	return out
+}
+
 // match finds what a Host header stands for. Upper case, a port, a final dot
 // and the known suffixes do not matter.
 func (t *Table) match(host string) (entry, bool) {

@@ -45,8 +45,8 @@ func TestHostsThatNameAService(t *testing.T) {
 			t.Errorf("%s names nothing", host)
 			continue
 		}
-		if e.route.service.Name != "sklearn-iris" || e.tag != tag {
-			t.Errorf("%s names %s with tag %q, want tag %q", host, e.route.service.Name, e.tag, tag)
+		if table.routes[e.route].service.Name != "sklearn-iris" || e.tag != tag {
+			t.Errorf("%s names %s with tag %q, want tag %q", host, table.routes[e.route].service.Name, e.tag, tag)
 		}
 	}
 }
@@ -64,7 +64,7 @@ func TestHostsThatNameNothing(t *testing.T) {
 		".kserve-test.example.com", "a.sklearn-iris.kserve-test.example.com",
 	} {
 		if e, ok := table.match(host); ok {
-			t.Errorf("%q names %s with tag %q", host, e.route.service.Name, e.tag)
+			t.Errorf("%q names %s with tag %q", host, table.routes[e.route].service.Name, e.tag)
 		}
 	}
 }
@@ -79,7 +79,7 @@ func TestTheMoreDirectClaimToANameWins(t *testing.T) {
 	got := map[string]string{}
 	for _, host := range []string{"a.n", "a-predictor.n", "a-predictor-predictor.n", "prev-a-predictor.n"} {
 		if e, ok := table.match(host); ok {
-			got[host] = e.route.service.Name + "#" + e.tag
+			got[host] = table.routes[e.route].service.Name + "#" + e.tag
 		}
 	}
 	want := map[string]string{
@@ -131,7 +131,7 @@ func FuzzHost(f *testing.F) {
 			return
 		}
 		if !strings.Contains(strings.ToLower(host), "sklearn-iris") || !strings.Contains(strings.ToLower(host), ".kserve-test") {
-			t.Errorf("%q names %s", host, e.route.service.Name)
+			t.Errorf("%q names %s", host, table.routes[e.route].service.Name)
 		}
 	})
 }

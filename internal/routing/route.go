@@ -43,7 +43,7 @@ func (t *Table) Route(req Request) (Choice, error) {
 	if err != nil {
 		return Choice{}, err
 	}
-	r := e.route
+	r := t.routes[e.route]
 	tag := req.Header(TagHeader)
 	if tag == "" {
 		tag = e.tag

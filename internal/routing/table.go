@@ -61,7 +61,7 @@ type Input struct {
 type Table struct {
 	domain    string
 	hosts     map[string]map[string]entry // namespace, then first label of the host
-	routes    map[name]*route
+	routes    []*route                    // in the order of their services
 	revisions map[name]*Revision
 }
 
@@ -70,84 +70,121 @@ type name struct{ namespace, name string }
 
 // entry is what one host name stands for: a service, or one tag of it.
 type entry struct {
-	route *route
+	route int // its place in Table.routes
 	tag   string
 }
 
 // route is a service in a Table.
 type route struct {
-	service Service
-	split   []*Revision          // one full round of turns
-	lots    []lot                // for what is sticky
-	tags    map[string]*Revision // what each tag asks for
-	turn    *atomic.Uint64       // carried from table to table
+	service   Service
+	revisions []*Revision          // of the service's traffic
+	split     []*Revision          // one full round of turns
+	lots      []lot                // for what is sticky
+	tags      map[string]*Revision // what each tag asks for
+	turn      *atomic.Uint64       // carried from table to table
 }
 
 // Build returns the table for in. Counters continue from before, which may be
-// nil.
+// nil, and what did not change is taken from there: with thousands of services
+// a change of one must not take as long as a change of all.
 func Build(in Input, before *Table) *Table {
-	t := &Table{
-		domain: strings.ToLower(in.Domain),
-		hosts:  map[string]map[string]entry{},
-		routes: make(map[name]*route, len(in.Services)),
-	}
 	if before == nil {
 		before = &Table{}
 	}
-	t.revisions = make(map[name]*Revision, len(before.revisions))
 	services := slices.Clone(in.Services)
-	slices.SortFunc(services, func(a, b Service) int {
-		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
-	})
+	slices.SortFunc(services, byName)
+	b := &builder{
+		Table:  &Table{domain: strings.ToLower(in.Domain), revisions: make(map[name]*Revision, len(before.revisions))},
+		before: before,
+		pods:   make(map[name][]Pod, len(in.Pods)),
+	}
+	b.routes = make([]*route, 0, len(services))
 	for _, p := range in.Pods {
-		r := t.revision(p.Namespace, p.Revision, before)
-		r.endpoints = append(r.endpoints, endpoint(p, r.Account, before.revisions[name{p.Namespace, p.Revision}]))
+		key := name{p.Namespace, p.Revision}
+		b.pods[key] = append(b.pods[key], p)
 	}
+	renamed := len(services) != len(before.routes)
+	rest := before.routes
 	for _, s := range services {
-		t.routes[name{s.Namespace, s.Name}] = t.route(s, before)
+		for len(rest) > 0 && byName(rest[0].service, s) < 0 {
+			rest = rest[1:]
+		}
+		var old *route
+		if len(rest) > 0 && byName(rest[0].service, s) == 0 {
+			old = rest[0]
+		}
+		renamed = renamed || old == nil || !slices.EqualFunc(old.service.Traffic, s.Traffic, sameTag)
+		b.routes = append(b.routes, b.route(s, old))
 	}
-	for _, r := range before.revisions {
+	for key := range b.pods {
+		b.revision(key)
+	}
+	for key, r := range before.revisions {
 		if r.Account.busy() { // its load is told until the last request ended
-			t.revision(r.Namespace, r.Name, before)
+			b.revision(key)
 		}
 	}
-	t.nameHosts(services)
-	return t
+	if b.hosts = before.hosts; renamed {
+		b.hosts = hosts(services)
+	}
+	return b.Table
 }
 
-// revision finds or makes a revision of the table under construction.
-func (t *Table) revision(namespace, revision string, before *Table) *Revision {
-	key := name{namespace, revision}
-	if r := t.revisions[key]; r != nil {
+func byName(a, b Service) int {
+	return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
+}
+
+func sameTag(a, b Share) bool { return a.Tag == b.Tag }
+
+// builder is a table under construction.
+type builder struct {
+	*Table
+	before *Table
+	pods   map[name][]Pod
+}
+
+// revision finds or makes a revision.
+func (b *builder) revision(key name) *Revision {
+	if r := b.revisions[key]; r != nil {
 		return r
 	}
-	r := &Revision{Namespace: namespace, Name: revision}
-	if old := before.revisions[key]; old != nil {
+	r := &Revision{Namespace: key.namespace, Name: key.name}
+	old := b.before.revisions[key]
+	if old != nil {
 		r.Account = old.Account
 	} else {
-		r.Account = &Account{Namespace: namespace, Revision: revision}
+		r.Account = &Account{Namespace: key.namespace, Revision: key.name}
 	}
-	t.revisions[key] = r
+	for _, p := range b.pods[key] {
+		r.endpoints = append(r.endpoints, endpoint(p, r.Account, old))
+	}
+	b.revisions[key] = r
 	return r
 }
 
-func (t *Table) route(s Service, before *Table) *route {
+// route makes the route of a service, or takes over the old one.
+func (b *builder) route(s Service, old *route) *route {
+	if old != nil && b.keep(s, old) {
+		return old
+	}
 	r := &route{service: s, tags: map[string]*Revision{}, turn: new(atomic.Uint64)}
-	if old := before.routes[name{s.Namespace, s.Name}]; old != nil {
+	if old != nil {
 		r.turn = old.turn
 	}
 	shares := make([]int, len(s.Traffic))
-	revisions := make([]*Revision, len(s.Traffic))
 	for i, share := range s.Traffic {
 		shares[i] = share.Percent
-		revisions[i] = t.revision(s.Namespace, share.Revision, before)
-		revisions[i].service = &r.service
+		revision := b.revision(name{s.Namespace, share.Revision})
+		if revision.service == nil {
+			revision.service = &r.service
+		}
+		r.revisions = append(r.revisions, revision)
 		if share.Tag != "" && r.tags[share.Tag] == nil {
-			r.tags[share.Tag] = revisions[i]
+			r.tags[share.Tag] = revision
 		}
 	}
 	for _, i := range turns(shares) {
-		r.split = append(r.split, revisions[i])
+		r.split = append(r.split, r.revisions[i])
 	}
 	if s.Sticky != (Sticky{}) {
 		r.lots = lots(r.split)
@@ -155,36 +192,20 @@ func (t *Table) route(s Service, before *Table) *route {
 	return r
 }
 
-// nameHosts fills in the host names. Where two services claim one name, the
-// more direct claim wins: a service's own name, then its component's name,
-// then a tag; among equals the first in alphabetical order.
-func (t *Table) nameHosts(services []Service) {
-	names := map[string]int{}
-	for _, s := range services {
-		names[s.Namespace] += 2 + len(s.Traffic)
+// keep takes over a service's revisions if nothing about them changed.
+func (b *builder) keep(s Service, old *route) bool {
+	if s.Timeout != old.service.Timeout || s.Sticky != old.service.Sticky || !slices.Equal(s.Traffic, old.service.Traffic) {
+		return false
 	}
-	for namespace, n := range names {
-		t.hosts[namespace] = make(map[string]entry, n) // growing it is a third of the work
-	}
-	claim := func(s Service, label, tag string) {
-		labels := t.hosts[s.Namespace]
-		if _, taken := labels[label]; !taken {
-			labels[label] = entry{route: t.routes[name{s.Namespace, s.Name}], tag: tag}
+	for _, r := range old.revisions {
+		if r.service != &old.service || !r.has(b.pods[name{r.Namespace, r.Name}]) {
+			return false
 		}
 	}
-	for _, s := range services {
-		claim(s, s.Name, "")
+	for _, r := range old.revisions {
+		b.revisions[name{r.Namespace, r.Name}] = r
 	}
-	for _, s := range services {
-		claim(s, Label("", s.Name), "")
-	}
-	for _, s := range services {
-		for _, share := range s.Traffic {
-			if share.Tag != "" {
-				claim(s, Label(share.Tag, s.Name), share.Tag)
-			}
-		}
-	}
+	return true
 }
 
 // Revision returns a revision with traffic, Pods or requests, or nil.

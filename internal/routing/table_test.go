@@ -268,6 +268,79 @@ func TestTheSplitHoldsBetweenAnySwaps(t *testing.T) {
 	})
 }
 
+// show describes a table in full, but for its counters.
+func show(table *Table) map[string]string {
+	out := map[string]string{"domain": table.domain}
+	for namespace, labels := range table.hosts {
+		for label, e := range labels {
+			s := table.routes[e.route].service
+			out["host "+label+"."+namespace] = s.Namespace + "/" + s.Name + "#" + e.tag
+		}
+	}
+	for _, r := range table.routes {
+		text := fmt.Sprintf("%+v", r.service)
+		for _, revision := range r.split {
+			text += " " + revision.Name
+		}
+		for tag, revision := range r.tags {
+			if table.revisions[name{revision.Namespace, revision.Name}] != revision {
+				text += " stale " + tag
+			}
+		}
+		out["service "+r.service.Name] = text
+	}
+	for r := range table.Revisions {
+		var addrs []string
+		for _, e := range r.endpoints {
+			addrs = append(addrs, e.Addr)
+		}
+		slices.Sort(addrs)
+		again, ok := table.Again(Choice{Revision: r})
+		out["revision "+r.Name] = fmt.Sprint(addrs, ok)
+		if ok {
+			out["revision "+r.Name] += " of " + again.Service.Name
+		}
+	}
+	return out
+}
+
+// A table built from the one before is the table built from nothing, and the
+// one before stays as it was.
+func TestTablesBuiltFromEachOther(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var table *Table
+		for range rapid.IntRange(1, 10).Draw(t, "changes") {
+			in := Input{Domain: "example.com"}
+			for _, service := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", "b-predictor"}), 0, 4, rapid.ID).Draw(t, "services") {
+				percent := rapid.SampledFrom([]int{0, 10, 100}).Draw(t, "percent")
+				tag := rapid.SampledFrom([]string{"", "latest"}).Draw(t, "tag")
+				in.Services = append(in.Services, Service{Namespace: "n", Name: service, Traffic: []Share{
+					{Revision: service + "-2", Percent: percent, Tag: tag}, {Revision: service + "-1", Percent: 100 - percent, Tag: "prev"},
+				}[rapid.IntRange(0, 1).Draw(t, "from"):]})
+			}
+			for _, revision := range []string{"a-1", "a-2", "b-1", "c-1", "c-2"} {
+				for i := range rapid.IntRange(0, 2).Draw(t, "pods") {
+					in.Pods = append(in.Pods, Pod{Namespace: "n", Revision: revision, Addr: fmt.Sprint(revision, ":", i)})
+				}
+			}
+			var before map[string]string
+			if table != nil {
+				before = show(table)
+			}
+			next := Build(in, table)
+			if diff := cmp.Diff(show(Build(in, nil)), show(next)); diff != "" {
+				t.Fatal(diff)
+			}
+			if table != nil {
+				if diff := cmp.Diff(before, show(table)); diff != "" {
+					t.Fatalf("the table before changed: %s", diff)
+				}
+			}
+			table = next
+		}
+	})
+}
+
 func BenchmarkRoute(b *testing.B) {
 	table := Build(Input{Domain: "example.com", Services: []Service{iris()}, Pods: pods("sklearn-iris-predictor-00001", "a:1")}, nil)
 	request := ask(host, "/")
@@ -284,11 +357,18 @@ func BenchmarkBuild5000Services(b *testing.B) {
 	for i := range 5000 {
 		s := iris()
 		s.Name = fmt.Sprintf("iris-%d", i)
+		for j := range s.Traffic {
+			s.Traffic[j].Revision = fmt.Sprintf("%s-predictor-%05d", s.Name, j+1)
+			in.Pods = append(in.Pods, Pod{Namespace: s.Namespace, Revision: s.Traffic[j].Revision, Addr: fmt.Sprint(i, ":", j)})
+		}
 		in.Services = append(in.Services, s)
 	}
 	table := Build(in, nil)
 	b.ReportAllocs()
-	for b.Loop() {
-		Build(in, table)
+	for i := 0; b.Loop(); i++ {
+		s := &in.Services[i%len(in.Services)]
+		s.Traffic = slices.Clone(s.Traffic)
+		s.Traffic[0].Percent, s.Traffic[1].Percent = s.Traffic[1].Percent, s.Traffic[0].Percent
+		table = Build(in, table)
 	}
 }
