@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -76,6 +77,13 @@ func (f *follower) take(isvc v1beta1.InferenceService) {
 	}
 	close(f.changed)
 	f.changed = make(chan struct{})
+}
+
+// past is the history so far.
+func (f *follower) past() []shown {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.history)
 }
 
 // wait returns the service once check is satisfied with it.

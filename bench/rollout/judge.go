@@ -13,7 +13,7 @@ const window = 100
 
 // judge says what a mode proved.
 func judge(mode string, s *story, t *trouble) *result {
-	answers, history := s.load.answers, s.system.history
+	answers := s.load.answers
 	slices.SortFunc(answers, func(a, b answer) int { return a.sent.Compare(b.sent) })
 	r := &result{Mode: mode, Cycles: s.cycles, Requests: len(answers), Deleted: t.deleted, Killed: len(t.kills), Restarts: t.restarts}
 	var latency, wake []time.Duration
@@ -35,7 +35,7 @@ func judge(mode string, s *story, t *trouble) *result {
 	}
 	r.Latency, r.Wake = summarize(latency), summarize(wake)
 	r.judgeSteps(s.steps, answers)
-	r.judgeSplits(history, s.dwell/3, answers)
+	r.judgeSplits(s.system.past(), s.dwell/3, answers)
 	return r
 }
 

@@ -57,7 +57,7 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.cycles, "cycles", 100, "cycles in each mode")
 	flag.IntVar(&o.rate, "rate", 1000, "requests per second")
 	flag.Uint64Var(&o.seed, "seed", 1, "what the order of cycles and the victims are drawn from")
-	flag.DurationVar(&o.dwell, "dwell", 1500*time.Millisecond, "how long each split is kept; the second half is judged")
+	flag.DurationVar(&o.dwell, "dwell", 1500*time.Millisecond, "how long each split is kept; its middle third is judged")
 	flag.BoolVar(&o.keep, "keep", false, "keep the data directories, with an access log")
 	mode := flag.String("mode", "plain", "comma-separated: "+strings.Join(modes, ", ")+"; or all")
 	file := flag.String("json", "", "file that gets the results")
