@@ -4,8 +4,11 @@ package autoscaler_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -19,6 +22,7 @@ import (
 	"github.com/serin-dev/serin/internal/autoscaler"
 	"github.com/serin-dev/serin/internal/eventually"
 	"github.com/serin-dev/serin/internal/kubetest"
+	"github.com/serin-dev/serin/internal/routing"
 )
 
 func TestAutoscaler(t *testing.T) {
@@ -33,7 +37,8 @@ func TestAutoscaler(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- autoscaler.Run(ctx, autoscaler.Config{REST: server.REST, Log: log}) }()
+	config := autoscaler.Config{REST: server.REST, Log: log, Routers: holdRequest(t, "held")}
+	go func() { ended <- autoscaler.Run(ctx, config) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -74,6 +79,26 @@ func TestAutoscaler(t *testing.T) {
 		})
 	}
 
+	t.Run("a request that is held wakes its revision, and no other", func(t *testing.T) {
+		asleep := map[string]string{v1beta1.AnnotationActive: "true", v1beta1.AnnotationMinReplicas: "0", v1beta1.AnnotationMaxReplicas: "0"}
+		other := create(t, client, asleep, 0)
+		createNamed(t, client, "held-deployment", asleep, 0)
+		eventually.Holds(t, func(ctx context.Context) (any, bool) {
+			got, err := client.AppsV1().Deployments("default").Get(ctx, "held-deployment", metav1.GetOptions{})
+			if err != nil {
+				return err, false
+			}
+			return *got.Spec.Replicas, *got.Spec.Replicas == 1
+		})
+		got, err := client.AppsV1().Deployments(other.Namespace).Get(t.Context(), other.Name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *got.Spec.Replicas != 0 {
+			t.Errorf("the other has %d replicas", *got.Spec.Replicas)
+		}
+	})
+
 	t.Run("an idle revision stays warm, and what is not noted is not touched", func(t *testing.T) {
 		warm := create(t, client, map[string]string{v1beta1.AnnotationActive: "false", v1beta1.AnnotationMinReplicas: "1", v1beta1.AnnotationIdleSince: ago(0)}, 2)
 		other := create(t, client, nil, 5)
@@ -96,6 +121,26 @@ func TestAutoscaler(t *testing.T) {
 	})
 }
 
+// holdRequest is a router that holds a request for a revision. It returns the
+// address of its admin listener.
+func holdRequest(t *testing.T, revision string) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		report := routing.LoadReport{Revisions: []routing.Load{{Namespace: "default", Revision: revision, InFlight: 1, Requests: 1}}}
+		again := time.NewTicker(time.Second)
+		defer again.Stop()
+		for json.NewEncoder(w).Encode(report) == nil && http.NewResponseController(w).Flush() == nil {
+			select {
+			case <-again.C:
+			case <-r.Context().Done():
+				return
+			}
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String()
+}
+
 // owns says whether the autoscaler is the one who claims spec.replicas.
 func owns(d *appsv1.Deployment) bool {
 	for _, f := range d.ManagedFields {
@@ -108,9 +153,14 @@ func owns(d *appsv1.Deployment) bool {
 
 func create(t *testing.T, client kubernetes.Interface, annotations map[string]string, replicas int32) *appsv1.Deployment {
 	t.Helper()
+	return createNamed(t, client, "", annotations, replicas)
+}
+
+func createNamed(t *testing.T, client kubernetes.Interface, name string, annotations map[string]string, replicas int32) *appsv1.Deployment {
+	t.Helper()
 	labels := map[string]string{v1beta1.LabelService: "iris"}
 	d, err := client.AppsV1().Deployments("default").Create(t.Context(), &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{GenerateName: "iris-", Labels: labels, Annotations: annotations},
+		ObjectMeta: metav1.ObjectMeta{Name: name, GenerateName: "iris-", Labels: labels, Annotations: annotations},
 		Spec: appsv1.DeploymentSpec{
 			Replicas: &replicas,
 			Selector: &metav1.LabelSelector{MatchLabels: labels},
