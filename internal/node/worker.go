@@ -22,6 +22,8 @@ const (
 	callTimeout = 10 * time.Second
 	// haltGrace bounds the grace period of containers when the node goes down.
 	haltGrace = 4 * time.Second
+	// settleFor bounds how long the status waits for a container to become ready.
+	settleFor = 50 * time.Millisecond
 )
 
 // worker looks after one Pod. All fields below ended belong to the goroutine in run; others reach
@@ -198,7 +200,10 @@ func (w *worker) step(ctx context.Context) (again time.Duration, over bool) {
 	}
 	now := time.Now()
 	at := earliest(now.Add(never), p.again, w.killOverdue(now), w.renewVolumes(ctx, now))
-	gone := w.show(ctx, now)
+	gone, settled := false, w.settled(now)
+	if settled.IsZero() {
+		gone = w.show(ctx, now)
+	}
 	if p.stopped {
 		if w.view.halting {
 			return 0, true
@@ -211,7 +216,22 @@ func (w *worker) step(ctx context.Context) (again time.Duration, over bool) {
 			}
 		}
 	}
-	return max(time.Until(earliest(at, w.retry)), 0), false
+	return max(time.Until(earliest(at, settled, w.retry)), 0), false
+}
+
+// settled is until when the status waits for the first word of a container that has just started,
+// so that a quick one is shown as ready in one write, and not as running in another before.
+func (w *worker) settled(now time.Time) (until time.Time) {
+	if w.view.halting || w.view.pod.DeletionTimestamp != nil {
+		return time.Time{}
+	}
+	for name, r := range w.runs {
+		at := r.startedAt.Add(settleFor)
+		if r.spec.ReadinessProbe != nil && !r.stopping && !w.view.containers[name].ready && now.Before(at) {
+			until = earliest(until, at)
+		}
+	}
+	return until
 }
 
 // grace is how long a container has to end.
