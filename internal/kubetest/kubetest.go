@@ -122,4 +122,3 @@ func (s *Server) Stop() error {
 	defer watchdog.Stop()
 	return errors.Join(<-s.ended, os.RemoveAll(s.Dir))
 }
-

@@ -22,9 +22,13 @@ func Programs(ctx context.Context) (string, error) {
 	}
 	bin := filepath.Join(cache, "serin-test")
 	fmt.Fprintf(os.Stderr, "building serin into %s; set SERIN_BIN to where it is already\n", bin)
-	for from, to := range map[string]string{"serin": "serin", "modelserver": "serin-modelserver", "queue": "serin-queue", "fetch": "serin-fetch"} {
+	for _, command := range []string{"serin", "modelserver", "queue", "fetch", "controller"} {
+		to := "serin-" + command
+		if command == "serin" {
+			to = command
+		}
 		// What did not change is not linked again.
-		build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(bin, to), "github.com/serin-dev/serin/cmd/"+from)
+		build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(bin, to), "github.com/serin-dev/serin/cmd/"+command)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0") // as make builds it, whatever builds the test
 		if out, err := build.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("build %s: %w\n%s", to, err, out)
