@@ -25,6 +25,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/serin-dev/serin/internal/kubetest"
 	"github.com/serin-dev/serin/internal/local/models"
 	"github.com/serin-dev/serin/internal/store"
 )
@@ -34,7 +35,10 @@ func TestMain(m *testing.M) {
 }
 
 func TestScripts(t *testing.T) {
-	bin := programs(t)
+	bin, err := kubetest.Programs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	docs, err := filepath.Abs("../docs")
 	if err != nil {
 		t.Fatal(err)
@@ -66,22 +70,6 @@ func TestScripts(t *testing.T) {
 			"tutorial":   tutorial,
 		},
 	})
-}
-
-// programs is the directory of the programs under test: SERIN_BIN, as `make`
-// sets it, or a fresh build.
-func programs(t *testing.T) string {
-	t.Helper()
-	if bin := os.Getenv("SERIN_BIN"); bin != "" {
-		return bin
-	}
-	bin := t.TempDir()
-	for from, to := range map[string]string{"serin": "serin", "modelserver": "serin-modelserver", "queue": "serin-queue", "fetch": "serin-fetch", "kubectl-serin": "kubectl-serin"} {
-		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, to), "../cmd/"+from).CombinedOutput(); err != nil {
-			t.Fatalf("build %s: %v\n%s", to, err, out)
-		}
-	}
-	return bin
 }
 
 // kubectl becomes `serin kubectl`.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // Programs is the directory of serin and its siblings: SERIN_BIN, as make sets
@@ -22,10 +23,10 @@ func Programs(ctx context.Context) (string, error) {
 	}
 	bin := filepath.Join(cache, "serin-test")
 	fmt.Fprintf(os.Stderr, "building serin into %s; set SERIN_BIN to where it is already\n", bin)
-	for _, command := range []string{"serin", "modelserver", "queue", "fetch", "controller"} {
-		to := "serin-" + command
-		if command == "serin" {
-			to = command
+	for _, command := range []string{"serin", "modelserver", "queue", "fetch", "controller", "kubectl-serin"} {
+		to := command
+		if !strings.Contains(command, "serin") {
+			to = "serin-" + command
 		}
 		// What did not change is not linked again.
 		build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(bin, to), "github.com/serin-dev/serin/cmd/"+command)
