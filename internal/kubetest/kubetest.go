@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	startTimeout = time.Minute // a busy machine may take several times as long as usual
+	startTimeout = 3 * time.Minute // a very busy machine takes ten times as long as usual
 	stopTimeout  = 20 * time.Second
 )
 
