@@ -65,8 +65,7 @@ func Main(ctx context.Context, root *cobra.Command) int {
 	if err.Error() != "" {
 		fmt.Fprintf(root.ErrOrStderr(), "%s: %v\n", root.DisplayName(), err)
 	}
-	var e exit
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[exit](err); ok {
 		return e.code
 	}
 	return exitFailed
@@ -85,12 +84,14 @@ have written by hand: --dry-run prints how. What it means for the traffic is up
 to the controller, as for any other change. ISVC is the name of a service; the
 forms isvc/NAME and inferenceservice/NAME work too.`,
 		Example: `status iris
+watch iris
 promote iris
 undo iris`,
 	}
 	t.addFlags(c.PersistentFlags())
 	c.AddCommand(
 		statusCommand(t),
+		watchCommand(t),
 		historyCommand(t),
 	)
 	c.AddCommand(changeCommands(t)...)

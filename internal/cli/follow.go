@@ -7,10 +7,9 @@ import (
 	"sync"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 )
@@ -58,12 +57,14 @@ func (s *service) watch(ctx context.Context, resource schema.GroupVersionResourc
 	for ctx.Err() == nil {
 		w, err := s.client.Resource(resource).Namespace(s.namespace).Watch(ctx, of)
 		if err == nil {
+			stop := context.AfterFunc(ctx, w.Stop)
 			for range w.ResultChan() {
 				select {
 				case changed <- struct{}{}:
 				default: // it is about to look anyway
 				}
 			}
+			stop()
 			w.Stop()
 		}
 		select {

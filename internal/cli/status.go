@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -67,15 +66,46 @@ status isvc/iris --watch=false -o json`,
 // status waits, saying what for, and prints where the rollout has come to.
 func (s *service) status(ctx context.Context, out io.Writer, format string, watch bool, timeout time.Duration) error {
 	forPeople := format == "" || format == formatWide
+	said := ""
+	say := func(next string) {
+		if forPeople && next != said {
+			fmt.Fprintln(out, next)
+			said = next
+		}
+	}
+	r, err := s.await(ctx, watch, timeout, say)
+	if err != nil {
+		return err
+	}
+	if said != "" {
+		fmt.Fprintln(out)
+	}
+	if err := s.printStatus(ctx, out, r, format); err != nil {
+		return err
+	}
+	switch r.Outlook().Outcome {
+	case steer.Settled:
+		return nil
+	case steer.Failed:
+		return exit{exitFailed, nil}
+	case steer.Progressing:
+	}
+	if watch {
+		return exit{exitInProgress, fmt.Errorf("%s is not settled after %s", s.name, timeout)}
+	}
+	return exit{exitInProgress, nil}
+}
+
+// await reads the rollout until it is settled or has failed, or time is up. It
+// says what it waits for. A timeout of 0 is none.
+func (s *service) await(ctx context.Context, watch bool, timeout time.Duration, say func(next string)) (last *steer.Rollout, err error) {
 	wait, cancel := ctx, context.CancelFunc(func() {})
 	if timeout > 0 {
 		wait, cancel = context.WithTimeout(ctx, timeout)
 	}
 	defer cancel()
-	var last *steer.Rollout
-	said := ""
-	err := s.follow(wait, func(ctx context.Context) (bool, error) {
-		r, err := s.read(ctx)
+	err = s.follow(wait, func(context.Context) (bool, error) {
+		r, err := s.read(ctx) // which has a timeout of its own
 		if err != nil {
 			return false, err
 		}
@@ -84,38 +114,24 @@ func (s *service) status(ctx context.Context, out io.Writer, format string, watc
 		if o.Outcome != steer.Progressing || !watch {
 			return false, nil
 		}
-		if forPeople && o.Next != said {
-			fmt.Fprintln(out, o.Next)
-			said = o.Next
-		}
+		say(o.Next)
 		return true, nil
 	})
-	if ctx.Err() != nil || err != nil && (last == nil || !errors.Is(wait.Err(), context.DeadlineExceeded)) {
+	if ctx.Err() == nil && wait.Err() != nil && last != nil {
+		return last, nil // time is up
+	}
+	return last, err
+}
+
+func (s *service) printStatus(ctx context.Context, out io.Writer, r *steer.Rollout, format string) error {
+	if format != "" && format != formatWide {
+		return write(out, format, reportOf(r, false))
+	}
+	events, err := s.events(ctx, recentEvents)
+	if err != nil {
 		return err
 	}
-	if !forPeople {
-		if err := write(out, format, reportOf(last, false)); err != nil {
-			return err
-		}
-	} else {
-		if said != "" {
-			fmt.Fprintln(out)
-		}
-		events, err := s.events(ctx, recentEvents)
-		if err != nil {
-			return err
-		}
-		summary(out, last, events, time.Now(), format == formatWide)
-	}
-	switch last.Outlook().Outcome {
-	case steer.Failed:
-		return exit{exitFailed, nil}
-	case steer.Progressing:
-		if err != nil {
-			return exit{exitInProgress, fmt.Errorf("%s is not settled after %s", s.name, timeout)}
-		}
-		return exit{exitInProgress, nil}
-	}
+	summary(out, r, events, time.Now(), format == formatWide)
 	return nil
 }
 

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"charm.land/lipgloss/v2"
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/rollout"
+	"github.com/serin-dev/serin/internal/steer"
+)
+
+var update = flag.Bool("update", false, "rewrite the files in testdata and docs")
+
+// canaryRollout is a canary of 10%.
+func canaryRollout() *steer.Rollout {
+	ten, ninety := int64(10), int64(90)
+	r := &steer.Rollout{
+		Service: &v1beta1.InferenceService{ObjectMeta: metav1.ObjectMeta{Name: "sklearn-iris", Namespace: "kserve-test"}},
+		Revisions: []steer.Revision{
+			{Name: "sklearn-iris-predictor-00001", Number: 1, State: steer.RolledOut, Share: &ninety, Wanted: 2, Health: rollout.Health{Ready: 2}, Model: "sklearn gs://b/m1"},
+			{Name: "sklearn-iris-predictor-00002", Number: 2, State: steer.Canary, Share: &ten, Wanted: 1, Health: rollout.Health{Ready: 1}, Model: "sklearn gs://b/m2"},
+		},
+	}
+	r.Service.Spec.Predictor.CanaryTrafficPercent = &ten
+	r.Service.Status = v1beta1.InferenceServiceStatus{
+		URL:        "http://sklearn-iris.kserve-test.example.com",
+		Conditions: []v1beta1.Condition{{Type: v1beta1.ConditionReady, Status: metav1.ConditionTrue}},
+	}
+	r.RolledOut, r.Current = &r.Revisions[0], &r.Revisions[1]
+	return r
+}
+
+// minute is a minute of growing load, with some errors of the canary.
+func minute(s screen, r *steer.Rollout) screen {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	var old, canary counts
+	for i := range 61 {
+		perSecond := float64(100 + 5*i + 40*(i%7))
+		old.requests += .9 * perSecond
+		canary.requests += .1 * perSecond
+		canary.errors += .001 * perSecond
+		for _, c := range []*counts{&old, &canary} {
+			c.buckets = []bucket{{.005, .5 * c.requests}, {.01, .9 * c.requests}, {.025, c.requests}}
+		}
+		s = s.after(observation{
+			at: start.Add(time.Duration(i) * time.Second), rollout: r, events: []string{
+				"    12s  RevisionCreated: Created revision sklearn-iris-predictor-00002",
+				"!    9s  ModelLoadFailed: Revision sklearn-iris-predictor-00002: not a scikit-learn model",
+				"     2s  CanaryStarted: Canary started: 10% sklearn-iris-predictor-00002, 90% sklearn-iris-predictor-00001",
+			},
+			sample: sample{start.Add(time.Duration(i) * time.Second), map[string]counts{
+				"sklearn-iris-predictor-00001": old, "sklearn-iris-predictor-00002": canary,
+			}},
+		})
+	}
+	return s
+}
+
+func TestScreen(t *testing.T) {
+	first := canaryRollout()
+	first.Revisions = first.Revisions[:1]
+	first.Revisions[0].State, first.Revisions[0].Share = steer.Starting, nil
+	first.Revisions[0].Ready = 0
+	first.Current, first.RolledOut = &first.Revisions[0], nil
+	first.Service.Status.Conditions = nil
+	noMetrics := func(r *steer.Rollout) screen {
+		return screen{}.after(observation{rollout: r, sampleErr: errNoMetrics})
+	}
+	for name, s := range map[string]screen{
+		"canary-80x24":  minute(screen{width: 80, height: 24}, canaryRollout()),
+		"canary-120x40": minute(screen{width: 120, height: 40}, canaryRollout()),
+		"canary-50x14":  minute(screen{width: 50, height: 14}, canaryRollout()),
+		"colors":        minute(screen{width: 80, height: 24, color: true}, canaryRollout()),
+		"no-metrics":    noMetrics(canaryRollout()),
+		"first":         noMetrics(first),
+		"api-is-away":   minute(screen{width: 80, height: 24}, canaryRollout()).after(observation{err: errors.New("nobody answers at https://127.0.0.1:6443: is Serin up?")}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := s.String()
+			width, height := 80, 24
+			if s.width > 0 {
+				width, height = s.width, s.height
+			}
+			if h := lipgloss.Height(got); h != height {
+				t.Errorf("%d lines on a screen of %d", h, height)
+			}
+			if w := lipgloss.Width(got); w > width {
+				t.Errorf("%d columns on a screen of %d", w, width)
+			}
+			golden(t, filepath.Join("testdata", name+".screen"), trimmed(got))
+		})
+	}
+}
+
+// Whatever its size, a screen is no larger.
+func TestScreenFits(t *testing.T) {
+	for width := 1; width < 100; width += 3 {
+		for height := 1; height < 40; height += 3 {
+			got := minute(screen{width: width, height: height}, canaryRollout()).String()
+			if w, h := lipgloss.Width(got), lipgloss.Height(got); w > width || h > height {
+				t.Errorf("%dx%d on a screen of %dx%d:\n%s", w, h, width, height, got)
+			}
+		}
+	}
+}
+
+// trimmed is text without blanks at the ends of its lines, for files.
+func trimmed(s string) string {
+	var out strings.Builder
+	for line := range strings.Lines(s) {
+		out.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	return out.String()
+}
+
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", file, diff)
+	}
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/spf13/cobra"
+
+	"github.com/serin-dev/serin/internal/steer"
+)
+
+func watchCommand(t *target) *cobra.Command {
+	return &cobra.Command{
+		Use:   "watch ISVC",
+		Short: "Watch a rollout live",
+		Long: `Show a rollout as it goes: revisions and their Pods, the share of the traffic that
+each should have and does have, requests per second, errors and latency, what happens
+next and why, and the latest events. q leaves; nothing is changed.
+
+The numbers are those of the router over the last 10 seconds. 'serin up' notes in the
+kubeconfig where to read them; without that everything else is shown. When the output
+is not a terminal, a line is printed per change.`,
+		Example: "watch iris",
+		Args:    oneService,
+		RunE: func(c *cobra.Command, args []string) error {
+			s, err := t.service(args[0])
+			if err != nil {
+				return err
+			}
+			if _, err := s.read(c.Context()); err != nil {
+				return err
+			}
+			if isTerminal(c.InOrStdin()) && isTerminal(c.OutOrStdout()) && os.Getenv("TERM") != "dumb" {
+				return s.live(c.Context(), c.InOrStdin(), c.OutOrStdout())
+			}
+			return s.lines(c.Context(), c.OutOrStdout())
+		},
+	}
+}
+
+// observation is all that one look finds.
+type observation struct {
+	at        time.Time
+	rollout   *steer.Rollout
+	events    []string
+	err       error // why the rest is as before
+	sample    sample
+	sampleErr error // why there is no sample
+}
+
+func (s *service) observe(ctx context.Context) observation {
+	o := observation{at: time.Now()}
+	if o.rollout, o.err = s.read(ctx); o.err != nil {
+		return o
+	}
+	events, err := s.events(ctx, screenEvents)
+	o.err = err
+	o.events = eventLines(events, o.at)
+	o.sample, o.sampleErr = s.scrape(ctx)
+	return o
+}
+
+// live draws on a terminal until somebody leaves.
+func (s *service) live(ctx context.Context, in io.Reader, out io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var looking sync.WaitGroup
+	defer looking.Wait()
+	defer cancel()
+	p := tea.NewProgram(view{screen{color: os.Getenv("NO_COLOR") == ""}},
+		tea.WithContext(ctx), tea.WithInput(in), tea.WithOutput(out), tea.WithoutSignalHandler())
+	looking.Go(func() {
+		_ = s.follow(ctx, func(ctx context.Context) (bool, error) {
+			p.Send(s.observe(ctx))
+			return true, nil
+		}) // ends with ctx only
+	})
+	_, err := p.Run()
+	if errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil {
+		return nil // a signal
+	}
+	return err
+}
+
+// view is the screen in the terms of its library.
+type view struct{ screen }
+
+// Init implements tea.Model. Observations come by themselves.
+func (v view) Init() tea.Cmd { return nil }
+
+// Update implements tea.Model.
+func (v view) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
+	switch msg := msg.(type) {
+	case tea.WindowSizeMsg:
+		v.width, v.height = msg.Width, msg.Height
+	case tea.KeyPressMsg:
+		switch msg.String() {
+		case "q", "esc", "ctrl+c":
+			return v, tea.Quit
+		}
+	case observation:
+		v.screen = v.after(msg)
+	}
+	return v, nil
+}
+
+// View implements tea.Model.
+func (v view) View() tea.View {
+	out := tea.NewView(v.String())
+	out.AltScreen = true
+	return out
+}
+
+// lines prints a line per change, until ctx ends.
+func (s *service) lines(ctx context.Context, out io.Writer) error {
+	last := ""
+	err := s.follow(ctx, func(ctx context.Context) (bool, error) {
+		r, err := s.read(ctx)
+		if err != nil {
+			return false, err
+		}
+		if now := line(r); now != last {
+			fmt.Fprintf(out, "%s %s\n", time.Now().Format(time.TimeOnly), now)
+			last = now
+		}
+		return true, nil
+	})
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// line is a rollout in one line.
+func line(r *steer.Rollout) string {
+	var shares []string
+	for _, rev := range slices.Backward(r.Revisions) {
+		if rev.Share != nil {
+			shares = append(shares, fmt.Sprintf("%d%% %s (%d/%d Pods)", *rev.Share, rev.Name, rev.Ready, rev.Wanted))
+		}
+	}
+	if shares == nil {
+		shares = []string{"no traffic"}
+	}
+	o := r.Outlook()
+	return fmt.Sprintf("%s. %s: %s", strings.Join(shares, ", "), title(string(o.Outcome)), o.Next)
+}
