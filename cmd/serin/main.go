@@ -11,11 +11,14 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/serin-dev/serin/internal/cli"
 )
 
 func main() {
+	// Packages of Kubernetes register flags for every program that links them.
+	pflag.CommandLine = pflag.NewFlagSet("serin", pflag.ContinueOnError)
 	// A second signal while stopping kills the process the ordinary way.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -32,6 +35,7 @@ changes safely. On this machine it needs no containers, no root and no network.`
   serin up                 run it here, and use it with kubectl
   serin kubectl get isvc   the real kubectl, with the right kubeconfig
   serin rollout --help     see, promote, abort and undo rollouts`,
+		Version:           version,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
