@@ -11,6 +11,7 @@
 //	eventually RE CMD   repeats CMD until its output matches, for a minute at most
 //	expand FILE...      puts the value of $WORK into files, in the place of @WORK@
 //	absent CMD          repeats CMD until it prints nothing on standard output
+//	terminal RE KEYS CMD  runs CMD in a terminal of 80x24, and types KEYS once it shows RE
 //	tutorial PAGE       runs a page of docs, and compares what it shows
 //	kubectl, curl, jq   programs on the PATH: serin kubectl, and as much of the others as we need
 //	count N CURL-ARGS   a program too: sends a request N times, and counts by revision who answered
@@ -67,6 +68,7 @@ func TestScripts(t *testing.T) {
 			"eventually": eventually,
 			"absent":     absent,
 			"expand":     expand,
+			"terminal":   terminal,
 			"tutorial":   tutorial,
 		},
 	})

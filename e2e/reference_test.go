@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/serin-dev/serin/internal/kubetest"
+)
+
+var update = flag.Bool("update", false, "rewrite docs/reference/cli.md")
+
+const referenceHead = `# Command line
+
+What ` + "`serin`" + ` says of itself: this page is made from the help of each command, by
+` + "`go test ./e2e -run TestCommandReference -update`" + `. The commands below ` + "`serin rollout`" + ` are also those
+of the program ` + "`kubectl-serin`" + `: with it on the PATH, ` + "`kubectl serin rollout`" + ` works in any cluster that
+has Serin, with kubectl's own kubeconfig.
+`
+
+// TestCommandReference compares docs/reference/cli.md with the programs' help.
+func TestCommandReference(t *testing.T) {
+	bin, err := kubetest.Programs(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	serin := filepath.Join(bin, "serin")
+	run := func(args ...string) string {
+		c := exec.CommandContext(t.Context(), serin, args...)
+		c.Env = []string{"HOME=/home/you"} // no default may depend on where this runs
+		out, err := c.Output()
+		if err != nil {
+			t.Fatalf("serin %s: %v", strings.Join(args, " "), err)
+		}
+		return string(out)
+	}
+	var page strings.Builder
+	page.WriteString(referenceHead)
+	var walk func(path []string)
+	walk = func(path []string) {
+		name := strings.Join(append([]string{"serin"}, path...), " ")
+		help := run(append([]string{"help"}, path...)...)
+		fmt.Fprintf(&page, "\n## %s\n\n```text\n%s```\n", name, help)
+		if !strings.Contains(help, "Available Commands:") {
+			return
+		}
+		for line := range strings.Lines(run(append(append([]string{"__complete"}, path...), "")...)) {
+			if sub, _, is := strings.Cut(line, "\t"); is && sub != "help" {
+				walk(append(path[:len(path):len(path)], sub))
+			}
+		}
+	}
+	walk(nil)
+	const file = "../docs/reference/cli.md"
+	if *update {
+		if err := os.WriteFile(file, []byte(page.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shown, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(shown), page.String()); diff != "" {
+		t.Errorf("%s is out of date; -update writes it (-page +help):\n%s", file, diff)
+	}
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// escape is what programs send to terminals besides text.
+var escape = regexp.MustCompile(`\x1b(\[[0-9;:?<=>]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|P[^\x1b]*\x1b\\|[()][A-Z0-9]|[=>78])`)
+
+// transcript is what a terminal was sent so far.
+type transcript struct {
+	mu   sync.Mutex
+	sent bytes.Buffer
+}
+
+func (t *transcript) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sent.Write(p)
+}
+
+func (t *transcript) text() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return escape.ReplaceAllString(t.sent.String(), " ")
+}
+
+// terminal runs a program in a terminal of 80 by 24, waits until what it shows
+// matches a regular expression, types, and waits for its end.
+func terminal(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 3 {
+		ts.Fatalf("usage: terminal REGEXP KEYS COMMAND [ARGS]")
+	}
+	re, err := regexp.Compile(args[0])
+	ts.Check(err)
+	c := exec.Command(filepath.Join(ts.Getenv("SERIN_BIN"), args[2]), args[3:]...)
+	c.Dir = ts.Getenv("WORK")
+	for _, name := range []string{"PATH", "HOME", "KUBECONFIG", "NO_COLOR"} {
+		c.Env = append(c.Env, name+"="+ts.Getenv(name))
+	}
+	c.Env = append(c.Env, "TERM=xterm-256color")
+	tty, err := pty.StartWithSize(c, &pty.Winsize{Cols: 80, Rows: 24})
+	ts.Check(err)
+	var seen transcript
+	ended := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(&seen, tty)
+		if errors.Is(err, syscall.EIO) { // how Linux tells that the program is gone
+			err = nil
+		}
+		ended <- errors.Join(err, c.Wait())
+	}()
+	kill := func(format string, args ...any) {
+		_ = c.Process.Kill()
+		<-ended
+		_ = tty.Close()
+		ts.Fatalf(format, args...)
+	}
+	for deadline := time.Now().Add(eventual); !re.MatchString(seen.text()); time.Sleep(interval) {
+		if time.Now().After(deadline) {
+			kill("the terminal did not show %q within %s:\n%s", args[0], eventual, seen.text())
+		}
+	}
+	_, err = io.WriteString(tty, strings.ReplaceAll(args[1], `\r`, "\r"))
+	ts.Check(err)
+	select {
+	case err = <-ended:
+		_ = tty.Close()
+	case <-time.After(downTimeout):
+		kill("the program still runs %s after %q was typed:\n%s", downTimeout, args[1], seen.text())
+	}
+	ts.Logf("%s", seen.text())
+	if neg != (err != nil) {
+		ts.Fatalf("the program ended with %v:\n%s", err, seen.text())
+	}
+}
