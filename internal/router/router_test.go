@@ -74,26 +74,26 @@ func (s *safeBuffer) String() string {
 	return s.b.String()
 }
 
-func newWorld(t testing.TB, services ...runtime.Object) *world {
-	t.Helper()
+func newWorld(tb testing.TB, services ...runtime.Object) *world {
+	tb.Helper()
 	scheme := runtime.NewScheme()
 	if err := v1beta1.AddToScheme(scheme); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	w := &world{
-		t:        t,
+		t:        tb,
 		services: dynamicfake.NewSimpleDynamicClient(scheme, services...),
 		pods:     fake.NewClientset(),
 		access:   &safeBuffer{},
 		log:      &safeBuffer{},
 	}
-	requests, admin := listen(t), listen(t)
+	requests, admin := listen(tb), listen(tb)
 	w.addr, w.admin = requests.Addr().String(), admin.Addr().String()
 	w.router = newRouter(Config{
 		Listener: requests, Admin: admin, Domain: "example.com", AccessLog: w.access,
-		Log: slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), w.log), nil)),
+		Log: slog.New(slog.NewTextHandler(io.MultiWriter(tb.Output(), w.log), nil)),
 	})
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(tb.Context())
 	ended := make(chan error, 1)
 	go func() {
 		ended <- w.router.run(ctx, func(ctx context.Context) error { return w.router.watch(ctx, w.services, w.pods) })
@@ -103,41 +103,41 @@ func newWorld(t testing.TB, services ...runtime.Object) *world {
 		select {
 		case err := <-ended:
 			if err != nil {
-				t.Errorf("run: %v", err)
+				tb.Errorf("run: %v", err)
 			}
 		case <-time.After(20 * time.Second):
-			t.Error("the router did not stop")
+			tb.Error("the router did not stop")
 		}
 		http.DefaultClient.CloseIdleConnections()
 	})
-	t.Cleanup(w.stop)
-	eventually(t, "the router is ready", func() (string, bool) {
+	tb.Cleanup(w.stop)
+	eventually(tb, "the router is ready", func() (string, bool) {
 		status, _, body := w.get("http://"+w.admin+"/readyz", "")
 		return fmt.Sprint(status, " ", body), status == 200
 	})
 	return w
 }
 
-func listen(t testing.TB) net.Listener {
-	t.Helper()
-	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+func listen(tb testing.TB) net.Listener {
+	tb.Helper()
+	ln, err := (&net.ListenConfig{}).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return ln
 }
 
 // eventually waits until ok and prints what it saw last if that takes too long.
-func eventually(t testing.TB, what string, look func() (saw string, ok bool)) {
-	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+func eventually(tb testing.TB, what string, look func() (saw string, ok bool)) {
+	tb.Helper()
+	deadline := time.Now().Add(30 * time.Second)
 	for {
 		saw, ok := look()
 		if ok {
 			return
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("waited until %s, last saw: %s", what, saw)
+			tb.Fatalf("waited until %s, last saw: %s", what, saw)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
