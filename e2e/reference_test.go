@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -54,7 +55,7 @@ func TestCommandReference(t *testing.T) {
 		}
 		for line := range strings.Lines(run(append(append([]string{"__complete"}, path...), "")...)) {
 			if sub, _, is := strings.Cut(line, "\t"); is && sub != "help" {
-				walk(append(path[:len(path):len(path)], sub))
+				walk(append(slices.Clip(path), sub))
 			}
 		}
 	}
