@@ -177,6 +177,7 @@ func TestAnnotationsThatMakeNoSenseChangeNothing(t *testing.T) {
 	})
 	for key, complaint := range map[string]string{
 		"autoscaling.knative.dev/window": `annotation autoscaling.knative.dev/window "soon": write whole seconds from 6s to 1h0m0s, such as 90s or 2m`,
+		"serving.kserve.io/metrics":      `annotation serving.kserve.io/metrics "soon" belongs to the HorizontalPodAutoscaler`,
 		v1beta1.AnnotationSticky:         `annotation serin.dev/sticky: "soon" names nothing to stick to`,
 	} {
 		annotate(key, `"soon"`)

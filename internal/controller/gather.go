@@ -96,15 +96,34 @@ func (w *world) readSettings() *rollout.Invalid {
 		concurrency = new(int64)
 	}
 	s, err := scale.Read(annotations(w.service, *concurrency))
-	if sticky, ok := w.service.Annotations[v1beta1.AnnotationSticky]; ok && err == nil {
-		if _, err = routing.ParseSticky(sticky); err != nil {
-			err = fmt.Errorf("annotation %s: %w", v1beta1.AnnotationSticky, err)
+	for _, err := range []error{err, foreignScaling(w.service.Annotations), stickiness(w.service.Annotations)} {
+		if err != nil {
+			return &rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: err.Error()}
 		}
 	}
-	if err != nil {
-		return &rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: err.Error()}
-	}
 	w.settings = &s
+	return nil
+}
+
+// foreignScaling refuses annotations by which KServe makes others scale.
+func foreignScaling(annotations map[string]string) error {
+	for _, name := range []string{"autoscalerClass", "metrics", "targetUtilizationPercentage"} {
+		key := v1beta1.GroupVersion.Group + "/" + name
+		if v, ok := annotations[key]; ok {
+			return fmt.Errorf("annotation %s %q belongs to the HorizontalPodAutoscaler, which Serin does not use: remove it, and set scaleMetric and scaleTarget", key, v)
+		}
+	}
+	return nil
+}
+
+func stickiness(annotations map[string]string) error {
+	value, ok := annotations[v1beta1.AnnotationSticky]
+	if !ok {
+		return nil
+	}
+	if _, err := routing.ParseSticky(value); err != nil {
+		return fmt.Errorf("annotation %s: %w", v1beta1.AnnotationSticky, err)
+	}
 	return nil
 }
 
