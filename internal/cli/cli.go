@@ -36,8 +36,9 @@ type Options struct {
 
 // Exit codes.
 const (
-	exitFailed     = 1
-	exitInProgress = 2
+	exitFailed      = 1
+	exitInProgress  = 2
+	exitInterrupted = 130 // as shells have it
 )
 
 // exit ends a program with a code. What there is to say has been said, unless
@@ -61,6 +62,9 @@ func Main(ctx context.Context, root *cobra.Command) int {
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return exitInterrupted
 	}
 	if err.Error() != "" {
 		fmt.Fprintf(root.ErrOrStderr(), "%s: %v\n", root.DisplayName(), err)
