@@ -20,9 +20,6 @@ const (
 	// own servers close a connection: then the side that sends closes first,
 	// and no request meets a closing connection.
 	upstreamIdle = 30 * time.Second
-	// freshFor is how long a pooled connection is trusted without a look
-	// whether the other side closed it.
-	freshFor = 5 * time.Millisecond
 	// maxIdlePerAddr bounds the connections kept for reuse.
 	maxIdlePerAddr = 512
 )
@@ -65,8 +62,9 @@ func (p *upstreams) get(ctx context.Context, addr string) (*upstream, error) {
 		if u == nil {
 			return p.dial(ctx, addr)
 		}
-		// Not the age at the request's start: it may have waited since.
-		if age := time.Since(u.since); age < freshFor || (age < upstreamIdle && u.open()) {
+		// Always with a look: a model server that was killed must not cost
+		// requests that come after. It is less than a microsecond.
+		if time.Since(u.since) < upstreamIdle && u.open() {
 			u.reused = true
 			return u, nil
 		}
