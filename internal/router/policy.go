@@ -17,6 +17,9 @@ const (
 	// avoidFor is how long other Pods are preferred to one that took no
 	// connection.
 	avoidFor = time.Second
+	// newsWithin is how much later than everybody else the router may learn
+	// that a service has traffic.
+	newsWithin = time.Second
 	// retryAfter is what a client is told that comes too early.
 	retryAfter = time.Second
 )
@@ -28,7 +31,7 @@ func (r *router) Admit(req *proxy.Request) (proxy.Target, error) {
 	if v == nil {
 		return proxy.Target{}, unavailable("the router does not know its InferenceServices yet")
 	}
-	choice, err := v.table.Route(routing.Request{Host: req.Host, Path: req.Path, Header: req.Header})
+	choice, err := r.route(req, v)
 	if err != nil {
 		return proxy.Target{}, refusal(err)
 	}
@@ -46,6 +49,35 @@ func (r *router) Admit(req *proxy.Request) (proxy.Target, error) {
 		return proxy.Target{Revision: h.choice.Revision.Name}, h.err
 	}
 	return destination(h.choice, h.endpoint), nil
+}
+
+// route asks the table who answers. A service without traffic may have become
+// ready just now, and its user have seen it sooner than the router: such a
+// request waits a moment for news.
+func (r *router) route(req *proxy.Request, v *view) (routing.Choice, error) {
+	asked := routing.Request{Host: req.Host, Path: req.Path, Header: req.Header}
+	choice, err := v.table.Route(asked)
+	refused := (*routing.Refusal)(nil)
+	if !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable {
+		return choice, err
+	}
+	defer r.early.Add(-1)
+	if r.early.Add(1) > maxHeld {
+		return choice, err
+	}
+	ctx, cancel := context.WithDeadline(req.Context(), req.Start.Add(newsWithin))
+	defer cancel()
+	for {
+		select {
+		case <-v.replaced:
+		case <-ctx.Done():
+			return choice, err
+		}
+		v = r.view.Load()
+		if choice, err = v.table.Route(asked); !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable {
+			return choice, err
+		}
+	}
 }
 
 // destination is a Pod where a request has begun; Done or Elsewhere ends it

@@ -58,6 +58,7 @@ type router struct {
 	metrics *metrics
 	access  *slog.Logger
 	hold    time.Duration
+	early   atomic.Int64 // requests that wait for their service's first traffic
 	line    line
 	loads   loads
 }
@@ -66,6 +67,7 @@ type router struct {
 type view struct {
 	table    *routing.Table
 	counters map[revisionKey]*counters
+	replaced chan struct{} // closed when another view took its place
 }
 
 // Run routes requests until ctx ends and those in flight ended or took too
@@ -134,5 +136,8 @@ func (r *router) use(in routing.Input) {
 		old = &view{}
 	}
 	table := routing.Build(in, old.table)
-	r.replace(&view{table: table, counters: r.metrics.follow(table, old.counters)})
+	r.replace(&view{table: table, counters: r.metrics.follow(table, old.counters), replaced: make(chan struct{})})
+	if old.replaced != nil {
+		close(old.replaced)
+	}
 }

@@ -429,6 +429,29 @@ func TestRefusalsSayWhatWasLookedFor(t *testing.T) {
 	}
 }
 
+func TestARequestMayComeBeforeTheNewsOfItsService(t *testing.T) {
+	w := newWorld(t)
+	w.service()
+	eventually(t, "the service is known", func() (string, bool) {
+		_, err := w.router.view.Load().table.Route(routing.Request{Host: irisHost, Header: func(string) string { return "" }})
+		return fmt.Sprint(err), err != nil && strings.Contains(err.Error(), "no ready revision")
+	})
+	answered := make(chan string, 1)
+	go func() {
+		status, revision := w.ask()
+		answered <- fmt.Sprint(status, " ", revision)
+	}()
+	eventually(t, "the request waits", func() (string, bool) {
+		n := w.router.early.Load()
+		return fmt.Sprint(n), n == 1
+	})
+	w.pod(one, true, ok)
+	w.service(target(one, 100, ""))
+	if got := <-answered; got != "200 "+one {
+		t.Errorf("the answer was %s", got)
+	}
+}
+
 func TestMetricsPerRevision(t *testing.T) {
 	w := newWorld(t)
 	w.pod(one, true, func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "bad", http.StatusInternalServerError) })
