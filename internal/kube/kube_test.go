@@ -23,6 +23,13 @@ import (
 
 // One test, because a process starts one control plane in its life.
 func TestControlPlane(t *testing.T) {
+	// Its own, because other tests have sockets too. Sockets need a short path.
+	tmp, err := os.MkdirTemp("", "") //nolint:usetesting // its path is long
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(tmp)
+	t.Setenv("TMPDIR", tmp)
 	dir := filepath.Join(t.TempDir(), "a directory whose path is far too long to hold the unix socket of etcd, which is moved elsewhere then")
 	s, err := kube.Start(t.Context(), kube.Config{Dir: dir, NodeName: "serin", NoSync: true})
 	if err != nil {
@@ -106,7 +113,7 @@ func TestControlPlane(t *testing.T) {
 			t.Fatal("it waits for the watch to end")
 		}
 	})
-	sockets, err := filepath.Glob(filepath.Join(os.TempDir(), "serin-*", "etcd.sock"))
+	sockets, err := filepath.Glob(filepath.Join(tmp, "serin-*"))
 	if err != nil || len(sockets) > 0 {
 		t.Errorf("left behind: %v (%v)", sockets, err)
 	}
