@@ -131,6 +131,6 @@ type inHistory struct {
 }
 
 func (t inHistory) Fatalf(format string, args ...any) {
-	t.T.Helper()
+	t.Helper()
 	t.T.Fatalf("after %q:\n"+format, append([]any{t.how}, args...)...)
 }

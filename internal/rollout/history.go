@@ -93,7 +93,7 @@ func (s *situation) starting(a answer) []string {
 	if s.stopped() {
 		return nil
 	}
-	if s.n != nil && !(s.nReady && s.loaded()) {
+	if s.n != nil && (!s.nReady || !s.loaded()) {
 		names = append(names, s.n.Name)
 	}
 	if a.await != nil {
