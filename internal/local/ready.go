@@ -4,6 +4,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -21,7 +22,7 @@ const serveTimeout = time.Minute
 
 // waitServing waits until a person's first commands would work: the node takes
 // Pods, the default service account exists (Pods are refused without it), and
-// the router answers.
+// the router knows its services.
 func waitServing(ctx context.Context, c Config, config *rest.Config, parts *supervise.Parts) error {
 	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
 	defer cancel()
@@ -38,7 +39,7 @@ func waitServing(ctx context.Context, c Config, config *rest.Config, parts *supe
 			_, err := client.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
 			return err
 		}},
-		{Router, "the router", func(ctx context.Context) error { return answers(ctx, "http://"+c.Router.Addr().String()) }},
+		{Router, "the router", func(ctx context.Context) error { return answers(ctx, "http://"+c.Metrics.Addr().String()+"/readyz") }},
 	} {
 		if !c.has(check.part) {
 			continue
@@ -63,7 +64,7 @@ func nodeReady(ctx context.Context, client kubernetes.Interface) error {
 	return fmt.Errorf("node %s is not Ready: %v", nodeName, n.Status.Conditions)
 }
 
-// answers is satisfied by any answer.
+// answers wants a 200.
 func answers(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
@@ -73,5 +74,8 @@ func answers(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	return res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answers %s", url, res.Status)
+	}
+	return errors.Join(err, res.Body.Close())
 }
