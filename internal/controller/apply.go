@@ -143,8 +143,8 @@ func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, p 
 	u.SetResourceVersion(s.ResourceVersion)
 	// Events come first: once the status is written nobody knows any more what
 	// it was before.
-	for _, e := range p.Events {
-		w.tell(ctx, s, e.Type(), e.Reason, e.Message)
+	for i, e := range p.Events {
+		w.tell(ctx, s, i, e.Type(), e.Reason, e.Message)
 	}
 	if err := w.client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership); err != nil {
 		return false, fmt.Errorf("apply status: %w", err)

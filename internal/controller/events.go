@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -21,19 +22,21 @@ const eventApplyFailed = "ApplyFailed"
 // complain tells people of an error that needs them, such as a quota or an
 // object of somebody else in the way.
 func (w writer) complain(ctx context.Context, s *v1beta1.InferenceService, err error) {
-	w.tell(ctx, s, corev1.EventTypeWarning, eventApplyFailed, err.Error())
+	w.tell(ctx, s, 0, corev1.EventTypeWarning, eventApplyFailed, err.Error())
 }
 
-// tell writes an event. Its name follows from what it says about which version
-// of the service, so one that is told again, after a crash or by a decision on
-// an outdated cache, is still one. A recorder of client-go would tell in the
+// tell writes an event, the n-th of its decision. Its name follows from what it
+// says about which version of the service, so one that is told again, after a
+// crash or by a decision on an outdated cache, is still one. Names begin with
+// that version, because kubectl lists events in the order of names. A recorder of client-go would tell in the
 // background, and nothing after a crash. No rollout waits for an event that
 // cannot be written.
-func (w writer) tell(ctx context.Context, s *v1beta1.InferenceService, kind, reason, message string) {
+func (w writer) tell(ctx context.Context, s *v1beta1.InferenceService, n int, kind, reason, message string) {
 	sum := sha256.Sum256([]byte(string(s.UID) + s.ResourceVersion + reason + message))
+	version, _ := strconv.ParseUint(s.ResourceVersion, 10, 64) // the sum tells apart, too
 	now := metav1.Now()
 	err := w.client.Create(ctx, &corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: fmt.Sprintf("%s.%x", s.Name, sum[:8])},
+		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: fmt.Sprintf("%s.%016x.%d.%x", s.Name, version, n, sum[:4])},
 		InvolvedObject: corev1.ObjectReference{
 			APIVersion:      v1beta1.Kind.GroupVersion().String(),
 			Kind:            v1beta1.Kind.Kind,
