@@ -81,7 +81,7 @@ func TestNothingIsWrittenWhenNothingChanges(t *testing.T) {
 	ns := newNamespace(t)
 	apply(t, ns, model("one", ""))
 	s := wait(t, ns, isReady)
-	before := len(writes.in(ns))
+	before := writes.now()
 
 	s.Labels = map[string]string{"team": "iris"}
 	if err := api.Update(t.Context(), s); err != nil {
@@ -100,7 +100,7 @@ func TestNothingIsWrittenWhenNothingChanges(t *testing.T) {
 	wait(t, ns, isReady)
 
 	want := []string{"PATCH inferenceservices/iris/status"}
-	if diff := cmp.Diff(want, writes.in(ns)[before:]); diff != "" {
+	if diff := cmp.Diff(want, writes.since(before, ns)); diff != "" {
 		t.Errorf("writes (-want +got):\n%s", diff)
 	}
 }
@@ -123,10 +123,10 @@ func TestCanaryPromotionAndRollbackRestartNothing(t *testing.T) {
 	wait(t, ns, hasTraffic("10% 00002, 90% 00001"))
 	pods := podNames(t, ns)
 
-	steps := len(writes.in(ns))
+	steps := writes.now()
 	apply(t, ns, model("two", "50"))
 	wait(t, ns, hasTraffic("50% 00002, 50% 00001"))
-	if diff := cmp.Diff([]string{"PATCH inferenceservices/iris/status"}, writes.in(ns)[steps:]); diff != "" {
+	if diff := cmp.Diff([]string{"PATCH inferenceservices/iris/status"}, writes.since(steps, ns)); diff != "" {
 		t.Errorf("writes for a change of weights (-want +got):\n%s", diff)
 	}
 	apply(t, ns, model("two", ""))

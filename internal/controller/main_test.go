@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -86,7 +85,12 @@ func run(m *testing.M) (code int, err error) {
 // before anybody can see its effect.
 type writeLog struct {
 	mu  sync.Mutex
-	all []*string
+	all []*write
+}
+
+type write struct {
+	text   string
+	failed bool
 }
 
 func (l *writeLog) wrap(next http.RoundTripper) http.RoundTripper {
@@ -94,27 +98,34 @@ func (l *writeLog) wrap(next http.RoundTripper) http.RoundTripper {
 		if r.Method == http.MethodGet || strings.Contains(r.URL.Path, "/events") {
 			return next.RoundTrip(r)
 		}
-		entry := new(r.Method + " " + r.URL.Path)
+		entry := &write{text: r.Method + " " + r.URL.Path}
 		l.mu.Lock()
 		l.all = append(l.all, entry)
 		l.mu.Unlock()
 		res, err := next.RoundTrip(r)
 		if err != nil || res.StatusCode >= 300 {
 			l.mu.Lock()
-			l.all = slices.DeleteFunc(l.all, func(e *string) bool { return e == entry })
+			entry.failed = true
 			l.mu.Unlock()
 		}
 		return res, err
 	})
 }
 
-// in returns the writes in a namespace so far.
-func (l *writeLog) in(namespace string) []string {
+// now is a place in the log.
+func (l *writeLog) now() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.all)
+}
+
+// since returns the writes in a namespace after a place in the log.
+func (l *writeLog) since(place int, namespace string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []string
-	for _, w := range l.all {
-		if method, path, ok := strings.Cut(*w, "/namespaces/"+namespace+"/"); ok {
+	for _, w := range l.all[place:] {
+		if method, path, ok := strings.Cut(w.text, "/namespaces/"+namespace+"/"); ok && !w.failed {
 			method, _, _ = strings.Cut(method, " ")
 			out = append(out, method+" "+path)
 		}

@@ -90,8 +90,13 @@ func help(step string) error {
 		cmd := exec.Command(os.Args[0], "serve:"+arg)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		return cmd.Start()
-	case "stubborn":
+	case "stubborn": // stubborn:PATH makes PATH once SIGTERM does nothing
 		signal.Ignore(syscall.SIGTERM)
+		if arg != "" {
+			if err := os.WriteFile(arg, nil, 0o600); err != nil {
+				return err
+			}
+		}
 		time.Sleep(time.Hour)
 	case "wait":
 		return waitForTerm(arg)

@@ -109,7 +109,9 @@ spec:
     lifecycle: {preStop: {exec: {command: [/bin/sh, -c, "while [ ! -e /ctl/go ]; do /bin/sleep 0.05; done"]}}}
     volumeMounts: [{name: ctl, mountPath: /ctl}]
   - name: stubborn
-    args: ["stubborn:"]
+    args: ["stubborn:/ctl/deaf"]
+    readinessProbe: {exec: {command: [/usr/bin/test, -e, /ctl/deaf]}}
+    volumeMounts: [{name: ctl, mountPath: /ctl}]
   initContainers:
   - name: side
     restartPolicy: Always
