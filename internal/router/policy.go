@@ -55,10 +55,9 @@ func (r *router) Admit(req *proxy.Request) (proxy.Target, error) {
 // ready just now, and its user have seen it sooner than the router: such a
 // request waits a moment for news.
 func (r *router) route(req *proxy.Request, v *view) (routing.Choice, error) {
-	asked := routing.Request{Host: req.Host, Path: req.Path, Header: req.Header}
+	asked := question(req)
 	choice, err := v.table.Route(asked)
-	refused := (*routing.Refusal)(nil)
-	if !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable {
+	if !noTraffic(err) {
 		return choice, err
 	}
 	defer r.early.Add(-1)
@@ -74,10 +73,21 @@ func (r *router) route(req *proxy.Request, v *view) (routing.Choice, error) {
 			return choice, err
 		}
 		v = r.view.Load()
-		if choice, err = v.table.Route(asked); !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable {
+		if choice, err = v.table.Route(asked); !noTraffic(err) {
 			return choice, err
 		}
 	}
+}
+
+// noTraffic says that the table knows the service, and nobody who serves it.
+func noTraffic(err error) bool {
+	refused := (*routing.Refusal)(nil)
+	return errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable
+}
+
+// question is what the table may know of a request.
+func question(req *proxy.Request) routing.Request {
+	return routing.Request{Host: req.Host, Path: req.Path, Header: req.Header}
 }
 
 // destination is a Pod where a request has begun; Done or Elsewhere ends it
@@ -93,7 +103,7 @@ func (r *router) wait(req *proxy.Request, choice routing.Choice, timeout time.Du
 	if timeout > 0 {
 		limit = min(limit, timeout)
 	}
-	h := newHeld(routing.Request{Host: req.Host, Path: req.Path, Header: req.Header}, req.Start, choice)
+	h := newHeld(question(req), req.Start, choice)
 	r.join(h)
 	ctx, cancel := context.WithDeadline(req.Context(), req.Start.Add(limit))
 	defer cancel()
