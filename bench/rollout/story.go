@@ -93,7 +93,7 @@ func (s *story) tell(ctx context.Context, n int) error {
 		}
 		if time.Since(shown) > 10*time.Second || s.load.failed.Load() > 0 && s.cycles%10 == 0 {
 			shown = time.Now()
-			fmt.Printf("%6.0fs  cycle %d of %d: %s; %d requests failed\n", time.Since(start).Seconds(), s.cycles+1, n, c.name, s.load.failed.Load())
+			fmt.Printf("%6.0fs  cycle %d of %d: %s; %d requests without answer\n", time.Since(start).Seconds(), s.cycles+1, n, c.name, s.load.failed.Load())
 		}
 	}
 	s.cycles = n

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -33,26 +34,64 @@ type writer struct {
 	api    client.Reader // not cached
 }
 
-// apply writes what differs: objects, then prunes, then events and the status. It says
-// whether the status changed.
+// apply writes what differs: records, the other objects and events, then
+// prunes, and the status last. It says whether the status changed.
 func (w writer) apply(ctx context.Context, now *world, p rollout.Plan, objects []wanted) (changed bool, err error) {
-	for _, o := range objects {
-		if err := w.applyObject(ctx, o); err != nil {
+	same := equality.Semantic.DeepEqual(now.service.Status, p.Status)
+	doomed := now.doomed(p.Keep)
+	if tells := !same && len(p.Events) > 0; tells || len(doomed) > 0 {
+		if err := w.unchanged(ctx, now.service); err != nil {
 			return false, err
 		}
 	}
-	if err := w.prune(ctx, now, p.Keep); err != nil {
+	for _, o := range objects { // a conflict here ends an outdated decision
+		if record, ok := o.object.(*appsv1ac.ControllerRevisionApplyConfiguration); ok && o.current == nil {
+			if err := w.createRecord(ctx, record); err != nil {
+				return false, err
+			}
+		}
+	}
+	// At once, because clients wait for the status. What a service still lacks
+	// after a crash here is written after it; events have their names.
+	var writes errgroup.Group
+	for _, o := range objects {
+		writes.Go(func() error { return w.applyObject(ctx, o) })
+	}
+	if !same {
+		writes.Go(func() error {
+			for i, e := range p.Events {
+				w.tell(ctx, now.service, i, e.Type(), e.Reason, e.Message)
+			}
+			return nil
+		})
+	}
+	if err := writes.Wait(); err != nil {
 		return false, err
 	}
-	return w.applyStatus(ctx, now.service, p)
+	if err := w.prune(ctx, doomed); err != nil || same {
+		return false, err
+	}
+	err = w.applyStatus(ctx, now.service, p.Status)
+	return err == nil, err
+}
+
+// unchanged fails with a conflict if the service is no longer the one that was
+// decided on, because the cache is late. What cannot be taken back asks first:
+// a deletion, and an event.
+func (w writer) unchanged(ctx context.Context, s *v1beta1.InferenceService) error {
+	var live v1beta1.InferenceService
+	if err := w.api.Get(ctx, client.ObjectKeyFromObject(s), &live); err != nil {
+		return fmt.Errorf("read service again: %w", err)
+	}
+	if live.ResourceVersion != s.ResourceVersion {
+		return apierrors.NewConflict(v1beta1.Resource.GroupResource(), live.Name, errors.New("it changed while it was decided on"))
+	}
+	return nil
 }
 
 func (w writer) applyObject(ctx context.Context, o wanted) error {
-	if record, ok := o.object.(*appsv1ac.ControllerRevisionApplyConfiguration); ok {
-		if o.current != nil {
-			return nil // made once, never changed
-		}
-		return w.createRecord(ctx, record)
+	if _, ok := o.object.(*appsv1ac.ControllerRevisionApplyConfiguration); ok {
+		return nil // made once, never changed
 	}
 	opts := []client.ApplyOption{fieldOwner}
 	if o.current != nil {
@@ -92,11 +131,10 @@ func (w writer) createRecord(ctx context.Context, ac *appsv1ac.ControllerRevisio
 	return apierrors.NewConflict(appsv1.Resource("controllerrevisions"), record.Name, err)
 }
 
-// prune deletes the revisions that are no longer kept. It is rare, so it makes
-// sure first that the decision did not rest on an outdated service.
-func (w writer) prune(ctx context.Context, now *world, keep []string) error {
-	doomed := now.strays
-	for _, r := range now.revisions {
+// doomed are the objects of revisions that are no longer kept.
+func (w *world) doomed(keep []string) []client.Object {
+	doomed := w.strays
+	for _, r := range w.revisions {
 		if slices.Contains(keep, r.record.Name) {
 			continue
 		}
@@ -106,16 +144,10 @@ func (w writer) prune(ctx context.Context, now *world, keep []string) error {
 			}
 		}
 	}
-	if len(doomed) == 0 {
-		return nil
-	}
-	var live v1beta1.InferenceService
-	if err := w.api.Get(ctx, client.ObjectKeyFromObject(now.service), &live); err != nil {
-		return fmt.Errorf("read service before pruning: %w", err)
-	}
-	if live.ResourceVersion != now.service.ResourceVersion {
-		return apierrors.NewConflict(v1beta1.Resource.GroupResource(), live.Name, errors.New("it changed while it was decided on"))
-	}
+	return doomed
+}
+
+func (w writer) prune(ctx context.Context, doomed []client.Object) error {
 	for _, o := range doomed {
 		uid := o.GetUID()
 		if err := w.client.Delete(ctx, o, client.Preconditions{UID: &uid}, client.PropagationPolicy("Background")); client.IgnoreNotFound(err) != nil {
@@ -127,13 +159,10 @@ func (w writer) prune(ctx context.Context, now *world, keep []string) error {
 
 // applyStatus writes the status over the very object that was read, or fails
 // with a conflict: a decision on an outdated service must not undo a newer one.
-func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, p rollout.Plan) (bool, error) {
-	if equality.Semantic.DeepEqual(s.Status, p.Status) {
-		return false, nil
-	}
-	status, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&p.Status)
+func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, now v1beta1.InferenceServiceStatus) error {
+	status, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&now)
 	if err != nil {
-		return false, fmt.Errorf("convert status: %w", err)
+		return fmt.Errorf("convert status: %w", err)
 	}
 	u := &unstructured.Unstructured{Object: map[string]any{"status": status}}
 	u.SetGroupVersionKind(v1beta1.Kind)
@@ -141,15 +170,10 @@ func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, p 
 	u.SetName(s.Name)
 	u.SetUID(s.UID)
 	u.SetResourceVersion(s.ResourceVersion)
-	// Events come first: once the status is written nobody knows any more what
-	// it was before.
-	for i, e := range p.Events {
-		w.tell(ctx, s, i, e.Type(), e.Reason, e.Message)
-	}
 	if err := w.client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership); err != nil {
-		return false, fmt.Errorf("apply status: %w", err)
+		return fmt.Errorf("apply status: %w", err)
 	}
-	return true, nil
+	return nil
 }
 
 // covers says whether current already is as desired says. The API server adds

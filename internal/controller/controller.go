@@ -4,8 +4,8 @@
 //
 // A reconcile is four calls: gather reads everything, rollout.Decide says what
 // should be, render makes exact objects of it, apply writes what differs:
-// objects first, then it prunes, then events, and `.status` last. The router does what the
-// status says.
+// objects and events first, then it prunes, and `.status` comes last. The router
+// does what the status says.
 //
 // Reads come from informer caches, which may lag behind our own writes. So
 // nothing is decided twice in a harmful way: the name of a revision follows

@@ -20,7 +20,9 @@ import (
 
 	"github.com/serin-dev/serin/api/v1alpha1"
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/controller"
 	"github.com/serin-dev/serin/internal/eventually"
+	"github.com/serin-dev/serin/internal/rollout"
 )
 
 func TestFirstModelBecomesReady(t *testing.T) {
@@ -404,7 +406,7 @@ func TestStrangersObjectsAreLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	apply(t, ns, model("one", ""))
-	message := events(t, ns, 1)["ApplyFailed"]
+	message := events(t, ns, 2)["ApplyFailed"] // the other: a revision was created
 	if want := "apply Service iris-predictor-00001: "; !strings.HasPrefix(message, want) {
 		t.Errorf("event %q does not start with %q", message, want)
 	}
@@ -414,6 +416,22 @@ func TestStrangersObjectsAreLeftAlone(t *testing.T) {
 	}
 	if diff := cmp.Diff(theirs.Spec.Selector, got.Spec.Selector); diff != "" {
 		t.Errorf("selector (-want +got):\n%s", diff)
+	}
+}
+
+func TestADecisionOnAnOutdatedServiceIsNotTold(t *testing.T) {
+	t.Parallel()
+	ns := newNamespace(t)
+	apply(t, ns, model("one", ""))
+	old := wait(t, ns, isReady)
+	apply(t, ns, model("one", "10"))
+	plan := rollout.Plan{Events: []rollout.Event{{Reason: "Outdated", Message: "It was so a moment ago"}}}
+	changed, err := controller.Apply(t.Context(), api, old, plan)
+	if changed || !apierrors.IsConflict(err) {
+		t.Errorf("Apply = %v, %v; want a conflict", changed, err)
+	}
+	if got, told := events(t, ns, 2)["Outdated"]; told {
+		t.Errorf("there is an event: %s", got)
 	}
 }
 

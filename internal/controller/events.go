@@ -26,8 +26,8 @@ func (w writer) complain(ctx context.Context, s *v1beta1.InferenceService, err e
 }
 
 // tell writes an event, the n-th of its decision. Its name follows from what it
-// says about which version of the service, so one that is told again, after a
-// crash or by a decision on an outdated cache, is still one. Names begin with
+// says about which version of the service, so one that is told again after a
+// crash is still one. Names begin with
 // that version, because kubectl lists events in the order of names. A recorder
 // of client-go would tell in the background, and nothing after a crash. No
 // rollout waits for an event that cannot be written.
