@@ -34,8 +34,8 @@ func main() {
 }
 
 type options struct {
-	kubeconfig, domain, routers, leaderElection, logLevel string
-	render                                                render.Options
+	kubeconfig, domain, routers, routerHost, health, leaderElection, logLevel string
+	render                                                                    render.Options
 }
 
 func command() *cobra.Command {
@@ -52,6 +52,8 @@ func command() *cobra.Command {
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file that says how to reach the API server (default: as a Pod does)")
 	f.StringVar(&o.domain, "domain", "example.com", "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
 	f.StringVar(&o.routers, "routers", "", "host:port of the routers' admin listeners, which measure load; the host may stand for many (default: revisions keep their least replicas)")
+	f.StringVar(&o.routerHost, "router-host", "", "host name of the routers' Service, to which services' names within the cluster lead (default: they have no such names)")
+	f.StringVar(&o.health, "health", "", "address for /healthz and /readyz (default: not served)")
 	f.StringVar(&o.render.FetchImage, "fetch-image", "serin/fetch", "image of the init container storage-initializer")
 	f.StringVar(&o.render.QueueImage, "queue-image", "serin/queue", "image of the sidecar queue-proxy")
 	f.StringVar(&o.render.ModelCache, "model-cache", "", "folder on each node that keeps downloaded models (default: every Pod downloads for itself)")
@@ -75,7 +77,7 @@ func run(ctx context.Context, o options) error {
 	parts := supervise.New()
 	parts.Start("controller", func(ctx context.Context) error {
 		return controller.Run(ctx, controller.Config{
-			REST: rest, Domain: o.domain, Render: o.render, Log: log, LeaderElection: o.leaderElection,
+			REST: rest, Domain: o.domain, Router: o.routerHost, Render: o.render, Log: log, Health: o.health, LeaderElection: o.leaderElection,
 		})
 	})
 	parts.Start("autoscaler", func(ctx context.Context) error {

@@ -12,12 +12,15 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -46,7 +49,7 @@ func (w writer) apply(ctx context.Context, now *world, p rollout.Plan, objects [
 	}
 	for _, o := range objects { // a conflict here ends an outdated decision
 		if record, ok := o.object.(*appsv1ac.ControllerRevisionApplyConfiguration); ok && o.current == nil {
-			if err := w.createRecord(ctx, record); err != nil {
+			if err := w.create(ctx, record, &appsv1.ControllerRevision{}, appsv1.Resource("controllerrevisions")); err != nil {
 				return false, err
 			}
 		}
@@ -90,8 +93,14 @@ func (w writer) unchanged(ctx context.Context, s *v1beta1.InferenceService) erro
 }
 
 func (w writer) applyObject(ctx context.Context, o wanted) error {
-	if _, ok := o.object.(*appsv1ac.ControllerRevisionApplyConfiguration); ok {
+	switch ac := o.object.(type) {
+	case *appsv1ac.ControllerRevisionApplyConfiguration:
 		return nil // made once, never changed
+	case *corev1ac.ServiceApplyConfiguration:
+		if o.current == nil && ac.Spec.ExternalName != nil {
+			// Under a name that users chose: an apply could merge into theirs.
+			return w.create(ctx, ac, &corev1.Service{}, corev1.Resource("services"))
+		}
 	}
 	opts := []client.ApplyOption{fieldOwner}
 	if o.current != nil {
@@ -106,29 +115,30 @@ func (w writer) applyObject(ctx context.Context, o wanted) error {
 	return wrap("apply", o.object, w.client.Apply(ctx, o.object, opts...))
 }
 
-// createRecord makes a ControllerRevision. If there is one of that name, it is
-// ours and the cache does not show it yet, so that the decision is outdated, or
-// it is of a deleted service of the same name.
-func (w writer) createRecord(ctx context.Context, ac *appsv1ac.ControllerRevisionApplyConfiguration) error {
-	var record, existing appsv1.ControllerRevision
+// create makes an object of a kind that empty has. If there is one of that
+// name, it is ours and the cache does not show it yet, so that the decision is
+// outdated, or it is of somebody else, such as a deleted service of this name.
+func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty client.Object, kind schema.GroupResource) error {
+	object := empty.DeepCopyObject().(client.Object)
 	b, err := json.Marshal(ac)
 	if err == nil {
-		err = json.Unmarshal(b, &record)
+		err = json.Unmarshal(b, object)
 	}
 	if err != nil {
 		return fmt.Errorf("convert %s: %w", describe(ac), err)
 	}
-	err = w.client.Create(ctx, &record, fieldOwner)
+	mine := metav1.GetControllerOf(object)
+	err = w.client.Create(ctx, object, fieldOwner)
 	if !apierrors.IsAlreadyExists(err) {
 		return wrap("create", ac, err)
 	}
-	if err := w.api.Get(ctx, client.ObjectKeyFromObject(&record), &existing); err != nil {
+	if err := w.api.Get(ctx, client.ObjectKeyFromObject(object), empty); err != nil {
 		return wrap("read", ac, err)
 	}
-	if owner := metav1.GetControllerOf(&existing); owner == nil || owner.UID != record.OwnerReferences[0].UID {
+	if owner := metav1.GetControllerOf(empty); owner == nil || owner.UID != mine.UID {
 		return fmt.Errorf("create %s: somebody else has one of that name", describe(ac))
 	}
-	return apierrors.NewConflict(appsv1.Resource("controllerrevisions"), record.Name, err)
+	return apierrors.NewConflict(kind, object.GetName(), err)
 }
 
 // doomed are the objects of revisions that are no longer kept.

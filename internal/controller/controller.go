@@ -18,10 +18,12 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"time"
 
@@ -40,6 +42,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -55,8 +58,13 @@ type Config struct {
 	REST *rest.Config
 	// Domain ends the host names of services, such as example.com.
 	Domain string
+	// Router is the host name of the routers' Service, to which the services'
+	// names within the cluster lead. Empty where there is no cluster DNS.
+	Router string
 	Render render.Options
 	Log    *slog.Logger
+	// Health is where /healthz and /readyz are served. Empty: nowhere.
+	Health string
 	// LeaderElection is the namespace of the lease by which one of several
 	// controllers works. Empty means that this is the only one.
 	LeaderElection string
@@ -85,7 +93,7 @@ func Run(ctx context.Context, c Config) error {
 			api:    m.GetAPIReader(),
 		},
 	}
-	if err := r.watch(m); err != nil {
+	if err := errors.Join(r.watch(m), m.AddHealthzCheck("ping", healthz.Ping), m.AddReadyzCheck("caches", synced(m))); err != nil {
 		return fmt.Errorf("watch: %w", err)
 	}
 	return m.Start(ctx)
@@ -110,6 +118,7 @@ func manager(c Config, logger logr.Logger) (ctrl.Manager, error) {
 		Scheme:                        scheme,
 		Logger:                        logger,
 		Metrics:                       metricsserver.Options{BindAddress: "0"},
+		HealthProbeBindAddress:        cmp.Or(c.Health, "0"),
 		LeaderElection:                c.LeaderElection != "",
 		LeaderElectionNamespace:       c.LeaderElection,
 		LeaderElectionID:              "serin-controller",
@@ -126,6 +135,19 @@ func manager(c Config, logger logr.Logger) (ctrl.Manager, error) {
 		// Names are checked per process, where a test may run several.
 		Controller: config.Controller{SkipNameValidation: &skip},
 	})
+}
+
+// synced says whether the caches hold what the API has, also in a controller
+// that waits to become the leader.
+func synced(m ctrl.Manager) healthz.Checker {
+	return func(r *http.Request) error {
+		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
+		defer cancel()
+		if !m.GetCache().WaitForCacheSync(ctx) {
+			return errors.New("the caches are not filled yet")
+		}
+		return nil
+	}
 }
 
 // onlyStatus drops from cached Pods what no decision reads.
@@ -173,7 +195,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, err
 	}
 	plan := w.decide(r.Domain, time.Now())
-	changed, err := r.writer.apply(ctx, w, plan, w.objects(plan))
+	changed, err := r.writer.apply(ctx, w, plan, w.objects(plan, r.Router))
 	if changed {
 		logDecision(ctx, plan)
 	}

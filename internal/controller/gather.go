@@ -31,6 +31,8 @@ import (
 type world struct {
 	service   *v1beta1.InferenceService
 	revisions []revision // oldest first
+	// addresses are the Services behind the service's own names, by name.
+	addresses map[string]*corev1.Service
 	// strays are objects of ours whose ControllerRevision is gone.
 	strays []client.Object
 	// template is what the current spec resolves to; nil if it is invalid.
@@ -77,6 +79,7 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*wor
 	if err != nil {
 		return nil, err
 	}
+	objects = w.takeAddresses(objects)
 	if w.revisions, err = r.history(ctx, w.service, objects); err != nil {
 		return nil, err
 	}
@@ -127,7 +130,7 @@ func stickiness(annotations map[string]string) error {
 	return nil
 }
 
-// ownObjects lists the revisions' Deployments and Services.
+// ownObjects lists the service's Deployments and Services.
 func (r *reconciler) ownObjects(ctx context.Context, s *v1beta1.InferenceService) ([]client.Object, error) {
 	var (
 		deployments appsv1.DeploymentList
@@ -143,9 +146,21 @@ func (r *reconciler) ownObjects(ctx context.Context, s *v1beta1.InferenceService
 	for i := range services.Items {
 		out = append(out, &services.Items[i])
 	}
-	return slices.DeleteFunc(out, func(o client.Object) bool {
-		return !metav1.IsControlledBy(o, s) || o.GetLabels()[v1beta1.LabelRevision] == ""
-	}), nil
+	return slices.DeleteFunc(out, func(o client.Object) bool { return !metav1.IsControlledBy(o, s) }), nil
+}
+
+// takeAddresses keeps the Services of no revision, and returns the other objects.
+func (w *world) takeAddresses(objects []client.Object) []client.Object {
+	w.addresses = map[string]*corev1.Service{}
+	return slices.DeleteFunc(objects, func(o client.Object) bool {
+		if o.GetLabels()[v1beta1.LabelRevision] != "" {
+			return false
+		}
+		if s, ok := o.(*corev1.Service); ok {
+			w.addresses[s.Name] = s
+		}
+		return true
+	})
 }
 
 // history reads the revisions, oldest first. A cache that does not show one

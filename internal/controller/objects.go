@@ -24,8 +24,9 @@ type wanted struct {
 	current client.Object // nil if there is none
 }
 
-// objects renders what should exist.
-func (w *world) objects(p rollout.Plan) []wanted {
+// objects renders what should exist. Names within the cluster lead to the
+// router, if it has one itself.
+func (w *world) objects(p rollout.Plan, router string) []wanted {
 	var out []wanted
 	add := func(name string, number int, t *render.Template, scaling map[string]string, current ...client.Object) {
 		for i, o := range render.Objects(w.service, render.Revision{
@@ -46,6 +47,11 @@ func (w *world) objects(p rollout.Plan) []wanted {
 	}
 	if c := p.Create; c != nil {
 		add(c.Name, c.Number, w.template, w.scaling(w.template, nil, true), nil, nil, nil)
+	}
+	if router != "" {
+		for _, ac := range render.Addresses(w.service, router) {
+			out = append(out, wanted{ac, orNil(w.addresses[*ac.Name])})
+		}
 	}
 	return out
 }

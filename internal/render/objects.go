@@ -95,6 +95,23 @@ func service(isvc *v1beta1.InferenceService, r Revision) *corev1ac.ServiceApplyC
 				WithTargetPort(intstr.FromInt32(v1beta1.QueuePort))))
 }
 
+// Addresses returns the Services behind a service's names within the cluster,
+// {isvc} and {isvc}-predictor: aliases of the router, a host name. It knows
+// what is meant by the name that a client calls, so that callers within the
+// cluster get the same split as those outside.
+func Addresses(isvc *v1beta1.InferenceService, router string) []*corev1ac.ServiceApplyConfiguration {
+	var out []*corev1ac.ServiceApplyConfiguration
+	for _, name := range []string{isvc.Name, isvc.Name + "-" + v1beta1.Predictor} {
+		out = append(out, corev1ac.Service(name, isvc.Namespace).
+			WithLabels(map[string]string{v1beta1.LabelService: isvc.Name, v1beta1.LabelComponent: v1beta1.Predictor}).
+			WithOwnerReferences(owner(isvc)).
+			WithSpec(corev1ac.ServiceSpec().
+				WithType(corev1.ServiceTypeExternalName).
+				WithExternalName(router)))
+	}
+	return out
+}
+
 // scaleAnnotations is what the autoscaler needs to know. They sit on the
 // Deployment and not on its Pods, which a change must not restart.
 func scaleAnnotations(r Revision) map[string]string {
