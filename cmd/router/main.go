@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/tools/clientcmd"
@@ -33,6 +34,7 @@ func main() {
 type options struct {
 	listen, admin, domain, kubeconfig string
 	accessLog                         bool
+	drain                             time.Duration
 	logLevel                          string
 }
 
@@ -52,6 +54,7 @@ func command() *cobra.Command {
 	f.StringVar(&o.domain, "domain", "example.com", "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file that says how to reach the API server (default: as a Pod does)")
 	f.BoolVar(&o.accessLog, "access-log", false, "write a JSON line per request to standard output")
+	f.DurationVar(&o.drain, "drain", router.DefaultDrain, "how long requests may take after SIGTERM; then they are cut off")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	return c
 }
@@ -78,12 +81,15 @@ func run(ctx context.Context, o options) error {
 	if o.accessLog {
 		access = os.Stdout
 	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	log.Info("listening", "requests", requests.Addr(), "admin", admin.Addr())
 	return router.Run(ctx, router.Config{
 		Listener:  requests,
 		Admin:     admin,
 		REST:      rest,
 		Domain:    o.domain,
 		AccessLog: access,
-		Log:       slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+		Drain:     o.drain,
+		Log:       log,
 	})
 }

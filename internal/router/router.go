@@ -17,6 +17,7 @@
 package router
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,8 +35,8 @@ import (
 	"github.com/serin-dev/serin/internal/routing"
 )
 
-// drainFor bounds how long requests may take once Run must end.
-const drainFor = 8 * time.Second
+// DefaultDrain is for people who wait for the end after Ctrl-C.
+const DefaultDrain = 8 * time.Second
 
 // Config is what a router needs.
 type Config struct {
@@ -45,6 +46,8 @@ type Config struct {
 	Domain    string       // of the services' hosts
 	AccessLog io.Writer    // one JSON line per request; nil: off
 	Log       *slog.Logger
+	// Drain bounds how long requests may take once Run must end; zero: DefaultDrain.
+	Drain time.Duration
 
 	// Static, if set, is used in place of what the API server has: for
 	// benchmarks of the data plane alone.
@@ -101,7 +104,7 @@ func newRouter(cfg Config) *router {
 // run serves while watch keeps the table up to date, and on until the last
 // request ended: a held one may still need a new table.
 func (r *router) run(ctx context.Context, watch func(context.Context) error) error {
-	server := proxy.New(proxy.Config{Policy: r, Forwarded: true, Drain: drainFor, Log: r.Log})
+	server := proxy.New(proxy.Config{Policy: r, Forwarded: true, Drain: cmp.Or(r.Drain, DefaultDrain), Log: r.Log})
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
