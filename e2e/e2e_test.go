@@ -11,6 +11,8 @@
 //	eventually RE CMD   repeats CMD until its output matches, for a minute at most
 //	expand FILE...      puts the value of $WORK into files, in the place of @WORK@
 //	absent CMD          repeats CMD until it prints nothing on standard output
+//	account NAMESPACE NAME FILE  writes a kubeconfig of a ServiceAccount
+//	part NAME [FLAGS]   starts serin-NAME, as a cluster would; it ends with the script
 //	terminal RE KEYS CMD  runs CMD in a terminal of 80x24, and types KEYS once it shows RE
 //	tutorial PAGE       runs a page of docs, and compares what it shows
 //	kubectl, curl, jq   programs on the PATH: serin kubectl, and as much of the others as we need
@@ -68,6 +70,8 @@ func TestScripts(t *testing.T) {
 			"eventually": eventually,
 			"absent":     absent,
 			"expand":     expand,
+			"account":    account,
+			"part":       part,
 			"terminal":   terminal,
 			"tutorial":   tutorial,
 		},

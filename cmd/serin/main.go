@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/serin-dev/serin/internal/cli"
+	"github.com/serin-dev/serin/internal/install"
 )
 
 func main() {
@@ -34,7 +35,8 @@ changes safely. On this machine it needs no containers, no root and no network.`
 		Example: `  serin demo               see it work, in a minute
   serin up                 run it here, and use it with kubectl
   serin kubectl get isvc   the real kubectl, with the right kubeconfig
-  serin rollout --help     see, promote, abort and undo rollouts`,
+  serin rollout --help     see, promote, abort and undo rollouts
+  serin install --help     put it into a cluster`,
 		Version:           version,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
@@ -42,5 +44,6 @@ changes safely. On this machine it needs no containers, no root and no network.`
 	}
 	c.AddCommand(upCommand(), demoCommand(), kubectlCommand(),
 		cli.Rollout(cli.Options{Program: "serin", Kubeconfig: kubeconfig}), versionCommand())
+	c.AddCommand(install.Commands("serin", version)...)
 	return c
 }

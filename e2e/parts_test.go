@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+)
+
+// account writes a kubeconfig for the same API that has the rights of a
+// ServiceAccount, and no others.
+func account(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: account NAMESPACE NAME FILE")
+	}
+	serin := filepath.Join(ts.Getenv("SERIN_BIN"), "serin")
+	c := exec.Command(serin, "kubectl", "create", "token", "-n", args[0], args[1])
+	c.Env = []string{"KUBECONFIG=" + ts.Getenv("KUBECONFIG")}
+	token, err := c.Output()
+	ts.Check(err)
+	config, err := clientcmd.LoadFromFile(ts.Getenv("KUBECONFIG"))
+	ts.Check(err)
+	for user := range config.AuthInfos {
+		config.AuthInfos[user] = &clientcmdapi.AuthInfo{Token: string(bytes.TrimSpace(token))}
+	}
+	ts.Check(clientcmd.WriteToFile(*config, ts.MkAbs(args[2])))
+}
+
+// part starts one of the small programs. That of a router tells the script
+// where it listens.
+func part(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: part NAME [FLAGS]")
+	}
+	log := ts.MkAbs(args[0] + ".log")
+	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	ts.Check(err)
+	c := exec.Command(filepath.Join(ts.Getenv("SERIN_BIN"), "serin-"+args[0]), args[1:]...)
+	c.Dir = ts.Getenv("WORK")
+	c.Stdout, c.Stderr = out, out
+	ts.Check(c.Start())
+	ts.Check(out.Close())
+	ts.Defer(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait()
+	})
+	if args[0] != "router" {
+		return
+	}
+	listening := regexp.MustCompile(`requests=(\S+):(\d+) `)
+	for deadline := time.Now().Add(eventual); ; time.Sleep(interval) {
+		said, err := os.ReadFile(log)
+		ts.Check(err)
+		if m := listening.FindSubmatch(said); m != nil {
+			ts.Setenv("INGRESS_HOST", string(m[1]))
+			ts.Setenv("INGRESS_PORT", string(m[2]))
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("the router does not say where it listens:\n%s", said)
+		}
+	}
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package install
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// Groups of the API.
+const (
+	core         = ""
+	apps         = "apps"
+	coordination = "coordination.k8s.io"
+)
+
+var (
+	serving = v1beta1.GroupVersion.Group
+	read    = []string{"get", "list", "watch"}
+)
+
+// controllerRules are all that the controller may do in every namespace.
+func controllerRules() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		rule(serving, read, "inferenceservices", "servingruntimes", "clusterservingruntimes"),
+		// The status alone: a spec is never written.
+		rule(serving, []string{"patch"}, "inferenceservices/status"),
+		// To own objects in a way that keeps a service until they are gone.
+		rule(serving, []string{"update"}, "inferenceservices/finalizers"),
+		rule(apps, append(read, "create", "delete"), "controllerrevisions"),
+		rule(apps, append(read, "create", "patch", "delete"), "deployments"),
+		rule(core, append(read, "create", "patch", "delete"), "services"),
+		rule(core, read, "pods"),
+		rule(core, []string{"create"}, "events"),
+	}
+}
+
+// routerRules are all that the router may do: it only reads.
+func routerRules() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		rule(serving, read, "inferenceservices"),
+		rule(core, read, "pods"),
+	}
+}
+
+// leaderRules are what controllers need in their own namespace to agree on who
+// works.
+func leaderRules() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		rule(coordination, []string{"get", "create", "update"}, "leases"),
+		rule(core, []string{"create", "patch"}, "events"),
+	}
+}
+
+func rule(group string, verbs []string, resources ...string) rbacv1.PolicyRule {
+	return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: resources, Verbs: append([]string(nil), verbs...)}
+}
+
+// access is the accounts and what they may do.
+func (o Options) access() []runtime.Object {
+	const group = "rbac.authorization.k8s.io"
+	out := []runtime.Object{o.account(controllerName), o.account(routerName)}
+	for _, of := range []struct {
+		name  string
+		rules []rbacv1.PolicyRule
+	}{{controllerName, controllerRules()}, {routerName, routerRules()}} {
+		meta := metav1.ObjectMeta{Name: of.name, Labels: map[string]string{labelName: of.name}}
+		out = append(out,
+			&rbacv1.ClusterRole{TypeMeta: rbac("ClusterRole"), ObjectMeta: meta, Rules: of.rules},
+			&rbacv1.ClusterRoleBinding{
+				TypeMeta: rbac("ClusterRoleBinding"), ObjectMeta: meta, Subjects: o.subjects(of.name),
+				RoleRef: rbacv1.RoleRef{APIGroup: group, Kind: "ClusterRole", Name: of.name},
+			})
+	}
+	return append(out,
+		&rbacv1.Role{TypeMeta: rbac("Role"), ObjectMeta: o.meta(controllerName), Rules: leaderRules()},
+		&rbacv1.RoleBinding{
+			TypeMeta: rbac("RoleBinding"), ObjectMeta: o.meta(controllerName), Subjects: o.subjects(controllerName),
+			RoleRef: rbacv1.RoleRef{APIGroup: group, Kind: "Role", Name: controllerName},
+		})
+}
+
+func (o Options) account(name string) runtime.Object {
+	return &corev1.ServiceAccount{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ServiceAccount"}, ObjectMeta: o.meta(name)}
+}
+
+func (o Options) subjects(name string) []rbacv1.Subject {
+	return []rbacv1.Subject{{Kind: "ServiceAccount", Namespace: o.Namespace, Name: name}}
+}
+
+func rbac(kind string) metav1.TypeMeta {
+	return metav1.TypeMeta{APIVersion: "rbac.authorization.k8s.io/v1", Kind: kind}
+}

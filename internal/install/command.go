@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package install
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// target is the cluster that the flags name: unlike the other commands' never
+// the one of `serin up`, unless it is asked for.
+type target struct{ kubeconfig, context string }
+
+func (t *target) addFlags(fs *pflag.FlagSet) {
+	fs.StringVar(&t.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster (default: as kubectl)")
+	fs.StringVar(&t.context, "context", "", "context of the kubeconfig to use")
+}
+
+// open connects, and says to what.
+func (t *target) open(progress io.Writer) (*cluster, error) {
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	rules.ExplicitPath = t.kubeconfig
+	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: t.context}).ClientConfig()
+	if clientcmd.IsEmptyConfig(err) {
+		return nil, errors.New("there is no kubeconfig: name one with --kubeconfig or KUBECONFIG")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read kubeconfig: %w", err)
+	}
+	fmt.Fprintf(progress, "Cluster %s\n", config.Host)
+	return connect(config, progress)
+}
+
+// serviceTypes are the types of the router's Service that make sense.
+var serviceTypes = []corev1.ServiceType{corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeLoadBalancer}
+
+func (o *Options) addFlags(fs *pflag.FlagSet) {
+	fs.StringVarP(&o.Namespace, "namespace", "n", o.Namespace, "namespace for controller and router; it is made if it is not there")
+	fs.StringVar(&o.ImagePrefix, "image-prefix", o.ImagePrefix, "where the images were pushed: they are PREFIX/controller:VERSION and so on")
+	fs.StringVar(&o.Version, "image-version", o.Version, "version of the images (default: that of this program)")
+	fs.StringVar(&o.PullSecret, "pull-secret", o.PullSecret, "Secret of the namespace with which controller and router are pulled")
+	fs.StringVar(&o.Domain, "domain", o.Domain, "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
+	fs.StringVar((*string)(&o.ServiceType), "service-type", string(o.ServiceType), "type of the router's Service: ClusterIP, NodePort or LoadBalancer")
+	fs.Int32Var(&o.Controllers, "controllers", o.Controllers, "replicas of the controller; one of them works")
+	fs.Int32Var(&o.Routers, "routers", o.Routers, "replicas of the router")
+	fs.StringVar(&o.ModelCache, "model-cache", o.ModelCache, "folder on each node that keeps downloaded models; user 65532 must be able to write there (default: every Pod downloads for itself)")
+}
+
+func (o *Options) validate() error {
+	switch {
+	case !slices.Contains(serviceTypes, o.ServiceType):
+		return fmt.Errorf("--service-type %s: say ClusterIP, NodePort or LoadBalancer", o.ServiceType)
+	case o.Controllers < 1:
+		return errors.New("--controllers must be at least 1: without one nothing is rolled out")
+	case o.Routers < 1:
+		return errors.New("--routers must be at least 1: without one no model can be reached")
+	case o.ImagePrefix == "" || o.Version == "":
+		return errors.New("--image-prefix and --image-version must not be empty")
+	case strings.HasSuffix(o.ImagePrefix, "/"):
+		return fmt.Errorf("--image-prefix %s: leave out the slash at its end", o.ImagePrefix)
+	}
+	return nil
+}
+
+// Commands are `install` and `uninstall` of a program, whose images have a
+// version.
+func Commands(program, version string) []*cobra.Command {
+	return []*cobra.Command{installCommand(program, version), uninstallCommand(program)}
+}
+
+func installCommand(program, version string) *cobra.Command {
+	o := Defaults("")
+	var (
+		t              target
+		export, dryRun bool
+		wait           time.Duration
+	)
+	c := &cobra.Command{
+		Use:   "install",
+		Short: "Put Serin into a cluster, or upgrade it there",
+		Long: `Put controller and router into a cluster, with their definitions, accounts and
+rights. Repeat it to upgrade or to change a setting: settings that are not said
+again get their defaults. It needs the rights of a cluster's administrator, no
+webhook, no certificates, and nothing else to be installed.`,
+		Example: indent(program, `install --image-prefix registry.example.com/serin
+install --service-type NodePort --domain models.example.com
+install --export > serin.yaml`),
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.Version = cmp.Or(o.Version, version)
+			if err := o.validate(); err != nil {
+				return err
+			}
+			objects, err := Objects(o)
+			if err != nil {
+				return err
+			}
+			out := c.OutOrStdout()
+			if export {
+				return Export(out, objects)
+			}
+			cl, err := t.open(out)
+			if err != nil {
+				return err
+			}
+			if err := cl.install(c.Context(), objects, dryRun); err != nil || dryRun {
+				return err
+			}
+			if wait > 0 {
+				if err := cl.check(c.Context(), o.Namespace, wait); err != nil {
+					return err
+				}
+			}
+			fmt.Fprintf(out, "Serin is installed. Next: apply an InferenceService, then\n  kubectl -n %s get service %s\nshows where its requests go.\n", o.Namespace, routerName)
+			return nil
+		},
+	}
+	o.addFlags(c.Flags())
+	t.addFlags(c.Flags())
+	c.Flags().BoolVar(&export, "export", false, "print the manifests, for GitOps, and reach no cluster")
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "let the cluster check everything, and keep nothing")
+	c.Flags().DurationVar(&wait, "wait", 3*time.Minute, "how long to wait until both run; 0: not at all")
+	c.MarkFlagsMutuallyExclusive("export", "dry-run")
+	return c
+}
+
+func uninstallCommand(program string) *cobra.Command {
+	o := Defaults("")
+	var (
+		t        target
+		all, yes bool
+		timeout  time.Duration
+	)
+	c := &cobra.Command{
+		Use:   "uninstall",
+		Short: "Take Serin out of a cluster",
+		Long: `Delete controller and router, with their accounts and rights. InferenceServices,
+their Pods and the definitions stay, unless --delete-services takes them too.`,
+		Example: indent(program, `uninstall
+uninstall --delete-services --yes`),
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			objects, err := Objects(o)
+			if err != nil {
+				return err
+			}
+			cl, err := t.open(c.OutOrStdout())
+			if err != nil {
+				return err
+			}
+			ctx, cancel := context.WithTimeout(c.Context(), timeout)
+			defer cancel()
+			if err := cl.takeOut(ctx, objects, all, func(doubt string) error { return confirm(c, doubt, yes) }); err != nil {
+				return err
+			}
+			fmt.Fprintln(c.OutOrStdout(), "Serin is uninstalled.")
+			return nil
+		},
+	}
+	t.addFlags(c.Flags())
+	c.Flags().StringVarP(&o.Namespace, "namespace", "n", o.Namespace, "namespace of controller and router")
+	c.Flags().BoolVar(&all, "delete-services", false, "delete all InferenceServices and the definitions too")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	c.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "how long all of it may take, the question included")
+	return c
+}
+
+// takeOut uninstalls once a person agreed.
+func (c *cluster) takeOut(ctx context.Context, objects []*unstructured.Unstructured, services bool, agree func(doubt string) error) error {
+	if !services {
+		if err := agree("InferenceServices, their Pods and the definitions stay, but nobody routes to them until Serin is installed again"); err != nil {
+			return err
+		}
+		return c.uninstall(ctx, slices.DeleteFunc(objects, keptWithServices), foreign)
+	}
+	if err := agree("All InferenceServices of the cluster, their Pods, all serving runtimes and the definitions will be deleted"); err != nil {
+		return err
+	}
+	if err := c.deleteServices(ctx); err != nil {
+		return err
+	}
+	return c.uninstall(ctx, objects, foreign)
+}
+
+// keptWithServices is what services that stay need: their definitions, and the
+// runtimes that they name.
+func keptWithServices(o *unstructured.Unstructured) bool {
+	return o.GetKind() == "CustomResourceDefinition" || o.GetKind() == "ClusterServingRuntime"
+}
+
+// foreign says that an object of ours was made by somebody else.
+func foreign(o *unstructured.Unstructured) bool { return o.GetLabels()[labelPart] != part }
+
+// deleteServices deletes all InferenceServices and waits until they are gone,
+// while the controller still runs.
+func (c *cluster) deleteServices(ctx context.Context) error {
+	list, err := c.client.Resource(v1beta1.Resource).List(ctx, metav1.ListOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil // there is no such kind
+	}
+	if err != nil {
+		return fmt.Errorf("list InferenceServices: %w", err)
+	}
+	services := make([]*unstructured.Unstructured, len(list.Items))
+	for i := range list.Items {
+		services[i] = &list.Items[i]
+	}
+	return c.uninstall(ctx, services, func(*unstructured.Unstructured) bool { return false })
+}
+
+// confirm asks a person. Without a person there is no answer.
+func confirm(c *cobra.Command, doubt string, yes bool) error {
+	if yes {
+		return nil
+	}
+	in, ok := c.InOrStdin().(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return fmt.Errorf("%s. Nothing was deleted: say --yes if that is what you want", doubt)
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%s.\nGo on? [y/N] ", doubt)
+	answer, err := bufio.NewReader(in).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	}
+	return errors.New("nothing was deleted")
+}
+
+// indent puts the program in front of each line.
+func indent(program, lines string) string {
+	return "  " + program + " " + strings.ReplaceAll(lines, "\n", "\n  "+program+" ")
+}

@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package install puts Serin into a cluster and takes it out again: the
+// commands `serin install` and `serin uninstall`.
+//
+// Objects (objects.go, access.go) is pure: options in, everything that an
+// installation consists of out. It is the one source: install applies it,
+// --export prints it, and the Helm chart in deploy/ is generated from it.
+// Everything in it carries the label app.kubernetes.io/part-of=serin.
+//
+// install writes by server-side apply and may be repeated: that is an upgrade.
+// uninstall deletes what install made, and asks first. Neither touches an
+// InferenceService, but for uninstall --delete-services. Nothing here needs a
+// webhook or certificates.
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/restmapper"
+)
+
+const (
+	fieldOwner = "serin-install"
+	// pollEvery is how often a cluster is asked whether something happened.
+	pollEvery = 250 * time.Millisecond
+	// serveTimeout bounds how long a new definition may take to be served.
+	serveTimeout = 30 * time.Second
+)
+
+// cluster is where an installation goes.
+type cluster struct {
+	client dynamic.Interface
+	mapper *restmapper.DeferredDiscoveryRESTMapper
+	out    io.Writer // progress, for a person
+}
+
+func connect(config *rest.Config, out io.Writer) (*cluster, error) {
+	config = rest.CopyConfig(config)
+	config.QPS = -1 // the API server's own fairness is the limit
+	client, err := dynamic.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	d, err := discovery.NewDiscoveryClientForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	return &cluster{client: client, mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(d)), out: out}, nil
+}
+
+// install applies all objects in their order. With dryRun the API checks them
+// and keeps nothing; what a definition in the same run would define it cannot
+// check.
+func (c *cluster) install(ctx context.Context, objects []*unstructured.Unstructured, dryRun bool) error {
+	opts := metav1.ApplyOptions{FieldManager: fieldOwner, Force: true}
+	if dryRun {
+		opts.DryRun = []string{metav1.DryRunAll}
+	}
+	for _, o := range objects {
+		says, err := c.apply(ctx, o, opts)
+		if dryRun && unchecked(err) {
+			says, err = "would be made; what it needs is not there to check it", nil
+		}
+		if err != nil {
+			return fmt.Errorf("apply %s: %w", describe(o), err)
+		}
+		fmt.Fprintf(c.out, "  %s %s\n", describe(o), says)
+	}
+	return nil
+}
+
+// unchecked says that a dry run fails on what only a real one would have made:
+// the namespace, or the kind of an object.
+func unchecked(err error) bool { return apierrors.IsNotFound(err) || meta.IsNoMatchError(err) }
+
+// apply applies one object and says what became of it.
+func (c *cluster) apply(ctx context.Context, o *unstructured.Unstructured, opts metav1.ApplyOptions) (string, error) {
+	if len(opts.DryRun) == 0 {
+		if err := c.served(ctx, o.GroupVersionKind()); err != nil {
+			return "", err
+		}
+	}
+	r, err := c.resource(o)
+	if err != nil {
+		return "", err
+	}
+	before, err := r.Get(ctx, o.GetName(), metav1.GetOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return "", err
+	}
+	created := err != nil
+	if !created && o.GetKind() == "Namespace" && before.GetLabels()[labelPart] != part {
+		return "was there, and is left as it is", nil // nor will uninstall delete it
+	}
+	after, err := r.Apply(ctx, o.GetName(), o, opts)
+	switch {
+	case err != nil:
+		return "", err
+	case created:
+		return "created", nil
+	case after.GetResourceVersion() == before.GetResourceVersion():
+		return "unchanged", nil
+	}
+	return "changed", nil
+}
+
+// served waits until a kind is served: its definition may be a moment old.
+func (c *cluster) served(ctx context.Context, kind schema.GroupVersionKind) error {
+	return wait.PollUntilContextTimeout(ctx, pollEvery, serveTimeout, true, func(context.Context) (bool, error) {
+		_, err := c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+		if meta.IsNoMatchError(err) {
+			c.mapper.Reset()
+			return false, nil
+		}
+		return err == nil, err
+	})
+}
+
+func (c *cluster) resource(o *unstructured.Unstructured) (dynamic.ResourceInterface, error) {
+	kind := o.GroupVersionKind()
+	m, err := c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
+	if err != nil {
+		return nil, err
+	}
+	if m.Scope.Name() == meta.RESTScopeNameNamespace {
+		return c.client.Resource(m.Resource).Namespace(o.GetNamespace()), nil
+	}
+	return c.client.Resource(m.Resource), nil
+}
+
+// check waits until both parts run, and tells what they wait for.
+func (c *cluster) check(ctx context.Context, namespace string, timeout time.Duration) error {
+	deployments := c.client.Resource(appsv1.SchemeGroupVersion.WithResource("deployments")).Namespace(namespace)
+	for _, name := range []string{controllerName, routerName} {
+		last := ""
+		err := wait.PollUntilContextTimeout(ctx, pollEvery, timeout, true, func(ctx context.Context) (bool, error) {
+			u, err := deployments.Get(ctx, name, metav1.GetOptions{})
+			if err != nil {
+				return false, err
+			}
+			var d appsv1.Deployment
+			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &d); err != nil {
+				return false, err
+			}
+			state, done := progress(&d)
+			if state != last {
+				fmt.Fprintf(c.out, "  %s: %s\n", name, state)
+				last = state
+			}
+			return done, nil
+		})
+		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+			return fmt.Errorf("%s does not run after %v (%s): see 'kubectl -n %s describe pods -l %s=%s'",
+				name, timeout, last, namespace, labelName, name)
+		}
+		if err != nil {
+			return fmt.Errorf("look at %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// progress says how many replicas of the current template are available.
+func progress(d *appsv1.Deployment) (string, bool) {
+	want := int32(1)
+	if d.Spec.Replicas != nil {
+		want = *d.Spec.Replicas
+	}
+	s := d.Status
+	if s.ObservedGeneration < d.Generation {
+		return "not looked at yet", false
+	}
+	ready := min(s.UpdatedReplicas, s.AvailableReplicas)
+	done := ready >= want && s.Replicas == s.UpdatedReplicas
+	return fmt.Sprintf("%d of %d replicas ready", ready, want), done
+}
+
+// uninstall deletes objects in the opposite of their order, each with all that
+// it owns, and waits until they are gone. What serves others too stays: keep
+// says so of what the cluster has.
+func (c *cluster) uninstall(ctx context.Context, objects []*unstructured.Unstructured, keep func(*unstructured.Unstructured) bool) error {
+	for _, o := range slices.Backward(objects) {
+		says, err := c.delete(ctx, o, keep)
+		if err != nil {
+			return fmt.Errorf("delete %s: %w", describe(o), err)
+		}
+		if says != "" {
+			fmt.Fprintf(c.out, "  %s %s\n", describe(o), says)
+		}
+	}
+	return nil
+}
+
+// delete deletes one object and says what became of it; nothing if there is none.
+func (c *cluster) delete(ctx context.Context, o *unstructured.Unstructured, keep func(*unstructured.Unstructured) bool) (string, error) {
+	r, err := c.resource(o)
+	if meta.IsNoMatchError(err) {
+		return "", nil // its definition is gone, and so is it
+	}
+	if err != nil {
+		return "", err
+	}
+	there, err := r.Get(ctx, o.GetName(), metav1.GetOptions{})
+	if err != nil {
+		return "", ignoreNotFound(err)
+	}
+	if keep(there) {
+		return "left: it was not made by 'install'", nil
+	}
+	err = r.Delete(ctx, o.GetName(), metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationForeground)})
+	if err != nil {
+		return "", ignoreNotFound(err)
+	}
+	return "deleted", wait.PollUntilContextCancel(ctx, pollEvery, true, func(ctx context.Context) (bool, error) {
+		_, err := r.Get(ctx, o.GetName(), metav1.GetOptions{})
+		return apierrors.IsNotFound(err), ignoreNotFound(err)
+	})
+}
+
+func ignoreNotFound(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+// describe names an object as kubectl does.
+func describe(o *unstructured.Unstructured) string {
+	return strings.ToLower(o.GetKind()) + "/" + o.GetName()
+}

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package install
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/yaml"
+
+	"github.com/serin-dev/serin/api/crd"
+	"github.com/serin-dev/serin/internal/render"
+)
+
+// Options are what an installation can choose.
+type Options struct {
+	// Namespace is where controller and router run.
+	Namespace string
+	// ImagePrefix and Version make an image's name: PREFIX/NAME:VERSION.
+	ImagePrefix, Version string
+	// PullSecret is a Secret in Namespace for the registry; empty: none.
+	PullSecret string
+	// Domain ends the host names of services.
+	Domain string
+	// ServiceType is that of the router's Service.
+	ServiceType corev1.ServiceType
+	// Controllers and Routers are replicas.
+	Controllers, Routers int32
+	// ModelCache is a folder on each node that keeps downloaded models; empty:
+	// every Pod downloads for itself.
+	ModelCache string
+}
+
+// Defaults are what most installations want.
+func Defaults(version string) Options {
+	return Options{
+		Namespace:   "serin-system",
+		ImagePrefix: "serin",
+		Version:     version,
+		Domain:      "example.com",
+		ServiceType: corev1.ServiceTypeLoadBalancer,
+		Controllers: 2,
+		Routers:     2,
+	}
+}
+
+// Names of the two parts, their accounts and their roles.
+const (
+	controllerName = "serin-controller"
+	routerName     = "serin-router"
+	adminName      = "serin-router-admin"
+)
+
+// Ports of the two parts.
+const (
+	requestPort = 8080
+	adminPort   = 8081
+	healthPort  = 8082
+)
+
+const (
+	labelPart = "app.kubernetes.io/part-of"
+	labelName = "app.kubernetes.io/name"
+	part      = "serin"
+	// drainSeconds lets the longest request that is allowed by default end.
+	drainSeconds = 300
+	// leaveSeconds is how long a router still takes requests after it was told
+	// to end, because those who send them learn of it late.
+	leaveSeconds = 5
+	// user is nobody in particular, and not root.
+	user = 65532
+)
+
+// Objects are everything of an installation, in the order in which it can be
+// applied: definitions first, then what they define.
+func Objects(o Options) ([]*unstructured.Unstructured, error) {
+	out, err := files(crd.Files)
+	if err != nil {
+		return nil, err
+	}
+	for _, object := range o.objects() {
+		u, err := plain(object)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, u)
+	}
+	runtimes, err := files(render.Runtimes)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range runtimes {
+		if err := o.rename(r); err != nil {
+			return nil, fmt.Errorf("name the image of %s: %w", describe(r), err)
+		}
+	}
+	out = append(out, runtimes...)
+	for _, u := range out {
+		l := u.GetLabels()
+		if l == nil {
+			l = map[string]string{}
+		}
+		l[labelPart] = part
+		u.SetLabels(l)
+	}
+	return out, nil
+}
+
+func (o Options) objects() []runtime.Object {
+	return append(append([]runtime.Object{o.namespace()}, o.access()...),
+		o.policy(controllerName, networkingv1.NetworkPolicyIngressRule{Ports: ports(healthPort)}),
+		// Who may send requests is for the users' own policies to say. Load and
+		// metrics are for the controller, and for namespaces labelled for it.
+		o.policy(routerName, networkingv1.NetworkPolicyIngressRule{Ports: ports(requestPort)}, networkingv1.NetworkPolicyIngressRule{
+			Ports: ports(adminPort),
+			From: []networkingv1.NetworkPolicyPeer{
+				{PodSelector: selector(controllerName)},
+				{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{"serin.dev/metrics": "true"}}},
+			},
+		}),
+		o.service(routerName, corev1.ServiceSpec{
+			Type:  o.ServiceType,
+			Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("http"), Protocol: corev1.ProtocolTCP}},
+		}),
+		// Without a cluster address its name means all routers: each tells its own load.
+		o.service(adminName, corev1.ServiceSpec{
+			ClusterIP: corev1.ClusterIPNone,
+			Ports:     []corev1.ServicePort{{Name: "admin", Port: adminPort, TargetPort: intstr.FromString("admin"), Protocol: corev1.ProtocolTCP}},
+		}),
+		o.disruption(controllerName),
+		o.disruption(routerName),
+		o.controller(),
+		o.router(),
+	)
+}
+
+func (o Options) namespace() runtime.Object {
+	return &corev1.Namespace{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
+		ObjectMeta: metav1.ObjectMeta{Name: o.Namespace, Labels: map[string]string{
+			"pod-security.kubernetes.io/enforce": "restricted",
+		}},
+	}
+}
+
+func (o Options) controller() runtime.Object {
+	args := []string{
+		"--domain=" + o.Domain,
+		fmt.Sprintf("--routers=%s.%s.svc:%d", adminName, o.Namespace, adminPort),
+		fmt.Sprintf("--router-host=%s.%s.svc.cluster.local", routerName, o.Namespace),
+		"--fetch-image=" + o.image("fetch"),
+		"--queue-image=" + o.image("queue"),
+		"--leader-election=" + o.Namespace,
+		fmt.Sprintf("--health=:%d", healthPort),
+	}
+	if o.ModelCache != "" {
+		args = append(args, "--model-cache="+o.ModelCache)
+	}
+	return o.deployment(controllerName, o.Controllers, corev1.PodSpec{
+		TerminationGracePeriodSeconds: new(int64(30)),
+		Containers: []corev1.Container{{
+			Name:           "controller",
+			Image:          o.image("controller"),
+			Args:           args,
+			Ports:          []corev1.ContainerPort{{Name: "health", ContainerPort: healthPort, Protocol: corev1.ProtocolTCP}},
+			ReadinessProbe: probe("/readyz", "health", 5),
+			LivenessProbe:  probe("/healthz", "health", 10),
+			Resources:      requests("50m", "128Mi"),
+		}},
+	})
+}
+
+func (o Options) router() runtime.Object {
+	return o.deployment(routerName, o.Routers, corev1.PodSpec{
+		TerminationGracePeriodSeconds: new(int64(leaveSeconds + drainSeconds + 10)),
+		Containers: []corev1.Container{{
+			Name:  "router",
+			Image: o.image("router"),
+			Args: []string{
+				fmt.Sprintf("--listen=:%d", requestPort),
+				fmt.Sprintf("--admin=:%d", adminPort),
+				"--domain=" + o.Domain,
+				fmt.Sprintf("--drain=%ds", drainSeconds),
+			},
+			Ports: []corev1.ContainerPort{
+				{Name: "http", ContainerPort: requestPort, Protocol: corev1.ProtocolTCP},
+				{Name: "admin", ContainerPort: adminPort, Protocol: corev1.ProtocolTCP},
+			},
+			ReadinessProbe: probe("/readyz", "admin", 1),
+			LivenessProbe:  probe("/healthz", "admin", 10),
+			Lifecycle:      &corev1.Lifecycle{PreStop: &corev1.LifecycleHandler{Sleep: &corev1.SleepAction{Seconds: leaveSeconds}}},
+			Resources:      requests("100m", "128Mi"),
+		}},
+	})
+}
+
+// deployment is what the two have in common. They are restricted as Pod
+// Security understands it, spread over the nodes, and replaced one by one.
+func (o Options) deployment(name string, replicas int32, pod corev1.PodSpec) *appsv1.Deployment {
+	pod.ServiceAccountName = name
+	pod.SecurityContext = &corev1.PodSecurityContext{
+		RunAsNonRoot:   new(true),
+		RunAsUser:      new(int64(user)),
+		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+	}
+	pod.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
+		MaxSkew:           1,
+		TopologyKey:       corev1.LabelHostname,
+		WhenUnsatisfiable: corev1.ScheduleAnyway,
+		LabelSelector:     selector(name),
+	}}
+	if o.PullSecret != "" {
+		pod.ImagePullSecrets = []corev1.LocalObjectReference{{Name: o.PullSecret}}
+	}
+	for i := range pod.Containers {
+		pod.Containers[i].SecurityContext = &corev1.SecurityContext{
+			AllowPrivilegeEscalation: new(false),
+			ReadOnlyRootFilesystem:   new(true),
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		}
+	}
+	one, none := intstr.FromInt32(1), intstr.FromInt32(0)
+	return &appsv1.Deployment{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
+		ObjectMeta: o.meta(name),
+		Spec: appsv1.DeploymentSpec{
+			Replicas: &replicas,
+			Selector: selector(name),
+			Strategy: appsv1.DeploymentStrategy{
+				Type:          appsv1.RollingUpdateDeploymentStrategyType,
+				RollingUpdate: &appsv1.RollingUpdateDeployment{MaxSurge: &one, MaxUnavailable: &none},
+			},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{labelName: name, labelPart: part}},
+				Spec:       pod,
+			},
+		},
+	}
+}
+
+func (o Options) service(name string, spec corev1.ServiceSpec) runtime.Object {
+	spec.Selector = map[string]string{labelName: routerName}
+	return &corev1.Service{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Service"}, ObjectMeta: o.meta(name), Spec: spec}
+}
+
+func (o Options) disruption(name string) runtime.Object {
+	one := intstr.FromInt32(1)
+	return &policyv1.PodDisruptionBudget{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "policy/v1", Kind: "PodDisruptionBudget"},
+		ObjectMeta: o.meta(name),
+		Spec:       policyv1.PodDisruptionBudgetSpec{MaxUnavailable: &one, Selector: selector(name)},
+	}
+}
+
+func (o Options) policy(name string, ingress ...networkingv1.NetworkPolicyIngressRule) runtime.Object {
+	return &networkingv1.NetworkPolicy{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "networking.k8s.io/v1", Kind: "NetworkPolicy"},
+		ObjectMeta: o.meta(name),
+		Spec: networkingv1.NetworkPolicySpec{
+			PodSelector: *selector(name),
+			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
+			Ingress:     ingress,
+		},
+	}
+}
+
+func (o Options) meta(name string) metav1.ObjectMeta {
+	return metav1.ObjectMeta{Namespace: o.Namespace, Name: name, Labels: map[string]string{labelName: name}}
+}
+
+func (o Options) image(name string) string { return o.ImagePrefix + "/" + name + ":" + o.Version }
+
+// rename gives the image of a shipped runtime its place in the registry.
+func (o Options) rename(u *unstructured.Unstructured) error {
+	containers, _, err := unstructured.NestedSlice(u.Object, "spec", "containers")
+	if err != nil {
+		return err
+	}
+	for _, c := range containers {
+		if c, ok := c.(map[string]any); ok && c["image"] == "serin/modelserver:latest" {
+			c["image"] = o.image("modelserver")
+		}
+	}
+	return unstructured.SetNestedSlice(u.Object, containers, "spec", "containers")
+}
+
+func selector(name string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchLabels: map[string]string{labelName: name}}
+}
+
+func ports(port int32) []networkingv1.NetworkPolicyPort {
+	tcp, p := corev1.ProtocolTCP, intstr.FromInt32(port)
+	return []networkingv1.NetworkPolicyPort{{Protocol: &tcp, Port: &p}}
+}
+
+func probe(path, port string, seconds int32) *corev1.Probe {
+	return &corev1.Probe{
+		ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: path, Port: intstr.FromString(port)}},
+		PeriodSeconds: seconds,
+	}
+}
+
+func requests(cpu, memory string) corev1.ResourceRequirements {
+	return corev1.ResourceRequirements{Requests: corev1.ResourceList{
+		corev1.ResourceCPU:    resource.MustParse(cpu),
+		corev1.ResourceMemory: resource.MustParse(memory),
+	}}
+}
+
+// plain is an object without the fields that only the API fills.
+func plain(o runtime.Object) (*unstructured.Unstructured, error) {
+	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(o)
+	if err != nil {
+		return nil, fmt.Errorf("convert %T: %w", o, err)
+	}
+	delete(fields, "status")
+	unstructured.RemoveNestedField(fields, "metadata", "creationTimestamp")
+	unstructured.RemoveNestedField(fields, "spec", "template", "metadata", "creationTimestamp")
+	return &unstructured.Unstructured{Object: fields}, nil
+}
+
+// files reads the manifests of a tree, one object each.
+func files(tree fs.FS) ([]*unstructured.Unstructured, error) {
+	var out []*unstructured.Unstructured
+	return out, fs.WalkDir(tree, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".yaml") {
+			return err
+		}
+		b, err := fs.ReadFile(tree, path)
+		if err != nil {
+			return err
+		}
+		u := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal(b, &u.Object); err != nil {
+			return fmt.Errorf("read %s: %w", path, err)
+		}
+		out = append(out, u)
+		return nil
+	})
+}

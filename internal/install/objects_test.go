@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package install
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+)
+
+func objectsOf(t *testing.T, o Options) []*unstructured.Unstructured {
+	t.Helper()
+	objects, err := Objects(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objects
+}
+
+// What each part may do, whole: more than this is a question for a review.
+func TestRights(t *testing.T) {
+	list := func(rules []rbacv1.PolicyRule) (out []string) {
+		for _, r := range rules {
+			for _, resource := range r.Resources {
+				out = append(out, strings.TrimPrefix(r.APIGroups[0]+"/"+resource+": ", "/")+strings.Join(r.Verbs, " "))
+			}
+		}
+		slices.Sort(out)
+		return out
+	}
+	for name, c := range map[string]struct {
+		rules []rbacv1.PolicyRule
+		want  []string
+	}{
+		"the controller, everywhere": {controllerRules(), []string{
+			"apps/controllerrevisions: get list watch create delete",
+			"apps/deployments: get list watch create patch delete",
+			"events: create",
+			"pods: get list watch",
+			"services: get list watch create patch delete",
+			"serving.kserve.io/clusterservingruntimes: get list watch",
+			"serving.kserve.io/inferenceservices/finalizers: update",
+			"serving.kserve.io/inferenceservices/status: patch",
+			"serving.kserve.io/inferenceservices: get list watch",
+			"serving.kserve.io/servingruntimes: get list watch",
+		}},
+		"the controller, in its namespace": {leaderRules(), []string{
+			"coordination.k8s.io/leases: get create update",
+			"events: create patch",
+		}},
+		"the router, everywhere": {routerRules(), []string{
+			"pods: get list watch",
+			"serving.kserve.io/inferenceservices: get list watch",
+		}},
+	} {
+		if diff := cmp.Diff(c.want, list(c.rules)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestPodsAreRestricted(t *testing.T) {
+	seen := 0
+	for _, u := range objectsOf(t, Defaults("v1")) {
+		if u.GetKind() != "Deployment" {
+			continue
+		}
+		seen++
+		var d appsv1.Deployment
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &d); err != nil {
+			t.Fatal(err)
+		}
+		pod := d.Spec.Template.Spec
+		c := pod.Containers[0]
+		want := &corev1.SecurityContext{
+			AllowPrivilegeEscalation: new(false),
+			ReadOnlyRootFilesystem:   new(true),
+			Capabilities:             &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
+		}
+		if diff := cmp.Diff(want, c.SecurityContext); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", d.Name, diff)
+		}
+		if s := pod.SecurityContext; s == nil || !*s.RunAsNonRoot || *s.RunAsUser == 0 || s.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
+			t.Errorf("%s: Pod security context %+v", d.Name, s)
+		}
+		if c.Resources.Requests.Cpu().IsZero() || c.Resources.Requests.Memory().IsZero() {
+			t.Errorf("%s requests no resources", d.Name)
+		}
+		if c.Image != fmt.Sprintf("serin/%s:v1", strings.TrimPrefix(d.Name, "serin-")) {
+			t.Errorf("%s has image %s", d.Name, c.Image)
+		}
+	}
+	if seen != 2 {
+		t.Errorf("%d Deployments, want 2", seen)
+	}
+}
+
+func TestEveryObjectIsLabelledAndInOneNamespace(t *testing.T) {
+	o := Defaults("v1")
+	o.Namespace = "models-system"
+	for _, u := range objectsOf(t, o) {
+		if u.GetLabels()[labelPart] != part {
+			t.Errorf("%s has labels %v", describe(u), u.GetLabels())
+		}
+		if ns := u.GetNamespace(); ns != "" && ns != o.Namespace {
+			t.Errorf("%s is in namespace %s", describe(u), ns)
+		}
+	}
+}
+
+func TestOptionsReachTheImages(t *testing.T) {
+	o := Defaults("v2")
+	o.ImagePrefix, o.PullSecret, o.ModelCache = "registry.example.com/ml", "registry", "/var/cache/models"
+	var out strings.Builder
+	if err := Export(&out, objectsOf(t, o)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"image: registry.example.com/ml/controller:v2\n",
+		"image: registry.example.com/ml/router:v2\n",
+		"image: registry.example.com/ml/modelserver:v2\n",
+		"--fetch-image=registry.example.com/ml/fetch:v2\n",
+		"--queue-image=registry.example.com/ml/queue:v2\n",
+		"--model-cache=/var/cache/models\n",
+		"imagePullSecrets:\n      - name: registry\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q", want)
+		}
+	}
+}
+
+func TestWrongOptionsAreRefused(t *testing.T) {
+	for want, change := range map[string]func(*Options){
+		"--service-type Nodeport: say ClusterIP, NodePort or LoadBalancer":     func(o *Options) { o.ServiceType = "Nodeport" },
+		"--controllers must be at least 1: without one nothing is rolled out":  func(o *Options) { o.Controllers = 0 },
+		"--routers must be at least 1: without one no model can be reached":    func(o *Options) { o.Routers = -1 },
+		"--image-prefix and --image-version must not be empty":                 func(o *Options) { o.Version = "" },
+		"--image-prefix registry.example.com/: leave out the slash at its end": func(o *Options) { o.ImagePrefix = "registry.example.com/" },
+	} {
+		o := Defaults("v1")
+		change(&o)
+		if err := o.validate(); err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+}
