@@ -8,10 +8,10 @@ GO       := go
 LINT     := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo development)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
-PROGRAMS := modelserver queue fetch controller
+PROGRAMS := modelserver queue fetch controller router
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race e2e check lint format generate proof bench clean
+.PHONY: help build demo test race e2e check lint format generate images proof bench clean
 
 help: ## Show this.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +23,7 @@ demo: build ## See models rolled out, promoted and rolled back, in about a minut
 	@bin/serin demo
 
 test: build ## Run all tests.
+	$(GO) -C tools test ./...
 	SERIN_BIN=$(CURDIR)/bin $(GO) test -timeout 20m ./...
 
 e2e: build ## Run the stories that drive the real program.
@@ -50,6 +51,9 @@ check: ## All that CI runs: formatting, linters, generated files, tests.
 	$(MAKE) lint
 	tools/generated.sh
 	$(MAKE) test
+
+images: ## Build the images for clusters into bin/images, without a container engine.
+	$(GO) -C tools run ./images -version $(VERSION)
 
 # It fails on failed requests and wrong splits, never on times: machines differ.
 PROOF := -cycles 6 -rate 300 -mode plain,delete-pods
