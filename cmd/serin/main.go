@@ -43,7 +43,7 @@ changes safely. On this machine it needs no containers, no root and no network.`
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	c.AddCommand(upCommand(), demoCommand(), kubectlCommand(),
-		cli.Rollout(cli.Options{Program: "serin", Kubeconfig: kubeconfig}), versionCommand())
+		cli.Rollout(cli.Options{Program: "serin", Kubeconfig: kubeconfig}), migrateCommand(), versionCommand())
 	c.AddCommand(install.Commands("serin", version)...)
 	return c
 }

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/listtype"
+	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/pruning"
+	apivalidation "k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+	celconfig "k8s.io/apiserver/pkg/apis/cel"
+	"sigs.k8s.io/yaml"
+
+	"github.com/serin-dev/serin/api/crd"
+)
+
+// Admission decides about objects of one kind as an API server that has
+// Serin's definition does when they are created, with that server's own code.
+type Admission struct {
+	structural *schema.Structural
+	values     apivalidation.SchemaValidator
+	rules      *cel.Validator
+}
+
+// NewAdmission reads a definition of api/crd.
+func NewAdmission(file string) (*Admission, error) {
+	def, err := Definition(file)
+	if err != nil {
+		return nil, err
+	}
+	props := def.Spec.Versions[0].Schema
+	if props == nil {
+		props = def.Spec.Validation // one version only: conversion moves it here
+	}
+	a := &Admission{}
+	if a.structural, err = schema.NewStructural(props.OpenAPIV3Schema); err != nil {
+		return nil, fmt.Errorf("read the schema of %s: %w", file, err)
+	}
+	if a.values, _, err = apivalidation.NewSchemaValidator(props.OpenAPIV3Schema); err != nil {
+		return nil, fmt.Errorf("read the schema of %s: %w", file, err)
+	}
+	a.rules = cel.NewValidator(a.structural, true, celconfig.PerCallLimit)
+	return a, nil
+}
+
+// Definition returns a definition of api/crd as the API server holds it:
+// defaulted, and in its internal form.
+func Definition(file string) (*apiextensions.CustomResourceDefinition, error) {
+	doc, err := crd.Files.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := yaml.YAMLToJSON(doc)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	v1 := &apiextensionsv1.CustomResourceDefinition{}
+	if err := json.Unmarshal(raw, v1); err != nil {
+		return nil, fmt.Errorf("read %s: %w", file, err)
+	}
+	apiextensionsv1.SetDefaults_CustomResourceDefinition(v1)
+	apiextensionsv1.SetDefaults_CustomResourceDefinitionSpec(&v1.Spec)
+	def := &apiextensions.CustomResourceDefinition{}
+	if err := apiextensionsv1.Convert_v1_CustomResourceDefinition_To_apiextensions_CustomResourceDefinition(v1, def, nil); err != nil {
+		return nil, fmt.Errorf("convert %s: %w", file, err)
+	}
+	def.Status.StoredVersions = []string{def.Spec.Versions[0].Name}
+	return def, nil
+}
+
+// Create returns what the API server would say to a manifest, one line per
+// error; fields that it would drop come first, as kubectl's strict validation
+// reports them. An error says that the manifest cannot be read.
+func (a *Admission) Create(ctx context.Context, manifest []byte) (says []string, err error) {
+	var object map[string]any
+	raw, err := yaml.YAMLToJSONStrict(manifest)
+	if err == nil {
+		err = utiljson.Unmarshal(raw, &object) // integers become int64, as in the API server
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the manifest: %w", err)
+	}
+	unknown := pruning.PruneWithOptions(object, a.structural, true, schema.UnknownFieldPathOptions{TrackUnknownFieldPaths: true})
+	for _, path := range unknown {
+		says = append(says, "unknown field "+path)
+	}
+	defaulting.Default(object, a.structural)
+	for _, err := range apivalidation.ValidateCustomResource(nil, object, a.values) {
+		says = append(says, err.Error())
+	}
+	for _, err := range listtype.ValidateListSetsAndMaps(nil, a.structural, object) {
+		says = append(says, err.Error())
+	}
+	if len(says) > 0 {
+		return says, nil // rules are not looked at
+	}
+	failed, _ := a.rules.Validate(ctx, nil, a.structural, object, nil, celconfig.RuntimeCELCostBudget)
+	for _, err := range failed {
+		says = append(says, err.Error())
+	}
+	return says, nil
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package migrate reads manifests that were written for KServe, and says what
+// Serin would treat differently: what its API server would reject, in that
+// server's own words, and what it would accept and mean otherwise.
+//
+// Manifests go in, findings come out. Nothing is sent anywhere, and no cluster
+// is needed. Objects of other groups than KServe's are none of its business.
+package migrate
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/serin-dev/serin/api/v1alpha1"
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// Level says how much a finding matters.
+type Level string
+
+// Levels, the gravest first.
+const (
+	// Rejected objects cannot be applied as they are.
+	Rejected Level = "rejected"
+	// Ignored is what has no effect; the rest of the object works.
+	Ignored Level = "ignored"
+	// Different is what works, and not quite as in KServe.
+	Different Level = "different"
+)
+
+// Finding is something that Serin treats differently.
+type Finding struct {
+	// Object is KIND/NAME, with the namespace before the name if it has one.
+	Object string `json:"object"`
+	Level  Level  `json:"level"`
+	// Says is a sentence that names the field, and what to do.
+	Says string `json:"says"`
+}
+
+// Checker knows Serin's definitions.
+type Checker struct {
+	kinds map[metav1.TypeMeta]*Admission
+}
+
+// NewChecker reads the definitions.
+func NewChecker() (*Checker, error) {
+	c := &Checker{kinds: map[metav1.TypeMeta]*Admission{}}
+	for kind, file := range map[metav1.TypeMeta]string{
+		{APIVersion: v1beta1.GroupVersion.String(), Kind: "InferenceService"}:       "inferenceservices.yaml",
+		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ServingRuntime"}:        "servingruntimes.yaml",
+		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ClusterServingRuntime"}: "clusterservingruntimes.yaml",
+	} {
+		a, err := NewAdmission(file)
+		if err != nil {
+			return nil, err
+		}
+		c.kinds[kind] = a
+	}
+	return c, nil
+}
+
+// Result is what was read and what was found.
+type Result struct {
+	Objects  int // of KServe's group
+	Findings []Finding
+}
+
+// Check reads YAML or JSON documents, and lists of objects as kubectl get
+// writes them. What the API server adds to an object does not count.
+func (c *Checker) Check(ctx context.Context, manifests io.Reader) (Result, error) {
+	var r Result
+	docs := yaml.NewYAMLReader(bufio.NewReader(manifests))
+	for {
+		doc, err := docs.Read()
+		if errors.Is(err, io.EOF) {
+			return r, nil
+		}
+		if err != nil {
+			return r, fmt.Errorf("read a manifest: %w", err)
+		}
+		if len(bytes.TrimSpace(doc)) == 0 {
+			continue
+		}
+		if err := c.document(ctx, doc, &r); err != nil {
+			return r, err
+		}
+	}
+}
+
+func (c *Checker) document(ctx context.Context, doc []byte, r *Result) error {
+	var object map[string]any
+	if err := sigsyaml.UnmarshalStrict(doc, &object); err != nil {
+		return fmt.Errorf("read a manifest: %w", err)
+	}
+	items, ok := object["items"].([]any)
+	if !ok {
+		return c.object(ctx, object, r)
+	}
+	for _, item := range items {
+		if item, ok := item.(map[string]any); ok {
+			if err := c.object(ctx, item, r); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Checker) object(ctx context.Context, object map[string]any, r *Result) error {
+	var head metav1.PartialObjectMetadata
+	tidy(object)
+	raw, err := sigsyaml.Marshal(object)
+	if err == nil {
+		err = sigsyaml.Unmarshal(raw, &head)
+	}
+	if err != nil {
+		return fmt.Errorf("read a manifest: %w", err)
+	}
+	group, _, _ := strings.Cut(head.APIVersion, "/")
+	if group != v1beta1.GroupVersion.Group {
+		return nil
+	}
+	r.Objects++
+	found := func(level Level, says string) {
+		r.Findings = append(r.Findings, Finding{Object: describe(head), Level: level, Says: says})
+	}
+	admission := c.kinds[head.TypeMeta]
+	if admission == nil {
+		found(Rejected, missingKind(head.TypeMeta))
+		return nil
+	}
+	says, err := admission.Create(ctx, raw)
+	if err != nil {
+		return err
+	}
+	for _, s := range says {
+		found(Rejected, s)
+	}
+	if head.Kind != "InferenceService" {
+		return nil
+	}
+	var isvc v1beta1.InferenceService
+	if err := sigsyaml.Unmarshal(raw, &isvc); err != nil {
+		if len(says) == 0 {
+			return fmt.Errorf("read %s: %w", describe(head), err)
+		}
+		return nil // what is wrong with it was said
+	}
+	for _, n := range notes(&isvc) {
+		found(n.level, n.says)
+	}
+	return nil
+}
+
+// tidy removes what an API server or kubectl adds to an object.
+func tidy(object map[string]any) {
+	delete(object, "status")
+	metadata, ok := object["metadata"].(map[string]any)
+	if !ok {
+		return
+	}
+	for _, field := range []string{"creationTimestamp", "finalizers", "generation", "managedFields", "resourceVersion", "selfLink", "uid"} {
+		delete(metadata, field)
+	}
+}
+
+func describe(o metav1.PartialObjectMetadata) string {
+	name := o.Name
+	if o.Namespace != "" {
+		name = o.Namespace + "/" + name
+	}
+	return strings.ToLower(o.Kind) + "/" + name
+}
+
+// missingKind says what there is instead of a kind that Serin does not have.
+func missingKind(t metav1.TypeMeta) string {
+	kinds := []string{"InferenceService", "ServingRuntime", "ClusterServingRuntime"}
+	if slices.Contains(kinds, t.Kind) {
+		return fmt.Sprintf("Serin has %s in another version than %s: write serving.kserve.io/v1beta1 for services, serving.kserve.io/v1alpha1 for runtimes", t.Kind, t.APIVersion)
+	}
+	return fmt.Sprintf("Serin has no %s: it serves InferenceServices, by ServingRuntimes and ClusterServingRuntimes", t.Kind)
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/serin-dev/serin/internal/migrate"
+)
+
+func TestCheck(t *testing.T) {
+	c, err := migrate.NewChecker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const (
+		head  = "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\n"
+		model = "model: {modelFormat: {name: sklearn}, storageUri: gs://b/m}"
+	)
+	isvc := func(metadata, predictor string) string {
+		return head + "metadata: {name: iris" + metadata + "}\nspec: {predictor: {" + predictor + "}}\n"
+	}
+	for _, tc := range []struct {
+		name, in string
+		objects  int
+		want     []string
+	}{
+		{"what carries over", isvc("", model+", canaryTrafficPercent: 10"), 1, nil},
+		{"other objects are passed over", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n---\n---\n" + isvc("", model), 1, nil},
+		{
+			"what kubectl get wrote", "apiVersion: v1\nkind: List\nitems:\n- " + strings.ReplaceAll(head, "\n", "\n  ") +
+				"metadata: {name: iris, namespace: a, uid: u, resourceVersion: '1', generation: 2, creationTimestamp: '2026-01-01T00:00:00Z', finalizers: [f], managedFields: []}\n" +
+				"  spec: {predictor: {" + model + "}}\n  status: {deploymentMode: Serverless}\n", 1, nil,
+		},
+		{
+			"what is rejected, in the API's words", isvc("", model+", logger: {mode: all}"), 1,
+			[]string{`inferenceservice/iris rejected: spec.predictor.logger: Invalid value: the payload logger does not work in Serin yet: remove logger, and log in your client or gateway`},
+		},
+		{
+			"an unknown field", isvc(", namespace: a", model+", canaryTraffic: 10"), 1,
+			[]string{"inferenceservice/a/iris rejected: unknown field spec.predictor.canaryTraffic"},
+		},
+		{
+			"annotations, the gravest first",
+			isvc(", annotations: {sidecar.istio.io/inject: 'false', serving.kserve.io/deploymentMode: RawDeployment, serving.kserve.io/autoscalerClass: hpa, example.com/mine: x}, labels: {networking.kserve.io/visibility: cluster-local}", model), 1,
+			[]string{
+				"inferenceservice/iris rejected: serving.kserve.io/autoscalerClass: Serin scales by requests itself: remove it, and set scaleMetric and scaleTarget",
+				"inferenceservice/iris ignored: networking.kserve.io/visibility: every service answers on the router: keep it from the outside there, or in your gateway",
+				"inferenceservice/iris ignored: sidecar.istio.io/inject: there need not be an Istio; the annotation reaches the Pods, for one that you run yourself",
+				"inferenceservice/iris different: serving.kserve.io/deploymentMode: there is one mode only: canaries, tags and scaling to zero work for every service, without Knative",
+			},
+		},
+		{
+			"zero replicas and a pin", isvc("", model+", minReplicas: 0, canaryTrafficPercent: 0"), 1,
+			[]string{
+				"inferenceservice/iris different: spec.predictor.canaryTrafficPercent 0 with a template that differs in its model's arguments only pins the previous model: launch such a change with 1 or more",
+				"inferenceservice/iris different: spec.predictor.minReplicas 0 scales to zero in every mode; requests that come meanwhile are held",
+			},
+		},
+		{
+			"kinds that Serin does not have",
+			"apiVersion: serving.kserve.io/v1alpha1\nkind: InferenceGraph\nmetadata: {name: g, namespace: a}\n---\napiVersion: serving.kserve.io/v1alpha2\nkind: InferenceService\nmetadata: {name: old}\n", 2,
+			[]string{
+				"inferencegraph/a/g rejected: Serin has no InferenceGraph: it serves InferenceServices, by ServingRuntimes and ClusterServingRuntimes",
+				"inferenceservice/old rejected: Serin has InferenceService in another version than serving.kserve.io/v1alpha2: write serving.kserve.io/v1beta1 for services, serving.kserve.io/v1alpha1 for runtimes",
+			},
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r, err := c.Check(t.Context(), strings.NewReader(tc.in))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range r.Findings {
+				got = append(got, f.Object+" "+string(f.Level)+": "+f.Says)
+			}
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("findings (-want +got):\n%s", diff)
+			}
+			if r.Objects != tc.objects {
+				t.Errorf("%d objects, want %d", r.Objects, tc.objects)
+			}
+		})
+	}
+}
+
+// FuzzCheck checks that no file crashes it.
+func FuzzCheck(f *testing.F) {
+	c, err := migrate.NewChecker()
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range []string{
+		"apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata: {name: iris}\nspec: {predictor: {sklearn: {storageUri: gs://b/m}}}",
+		"items: [{apiVersion: serving.kserve.io/v1beta1}]", "a: &a [*a]", "---\n- 1", "metadata: 1", "{", "\x00",
+		"apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata: []\nspec: 1",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		_, _ = c.Check(t.Context(), strings.NewReader(s)) // an error is an answer
+	})
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/scale"
+)
+
+type note struct {
+	level Level
+	says  string
+}
+
+// control are annotations and labels by which KServe, Knative and Istio take
+// orders, and what becomes of these. A key that ends in a slash stands for all
+// that begin with it.
+var control = map[string]note{
+	"serving.kserve.io/deploymentMode":              {Different, "there is one mode only: canaries, tags and scaling to zero work for every service, without Knative"},
+	"serving.kserve.io/autoscalerClass":             {Rejected, "Serin scales by requests itself: remove it, and set scaleMetric and scaleTarget"},
+	"serving.kserve.io/metrics":                     {Rejected, "Serin scales by requests itself: remove it, and set scaleMetric and scaleTarget"},
+	"serving.kserve.io/targetUtilizationPercentage": {Rejected, "Serin scales by requests itself: remove it, and set scaleMetric and scaleTarget"},
+	"serving.kserve.io/storageSecretName":           {Ignored, "models are fetched with the Pod's own identity, not with a Secret"},
+	"serving.kserve.io/enable-metric-aggregation":   {Ignored, "model server and queue-proxy are scraped each on its own port"},
+	"serving.kserve.io/disable-auto-update":         {Ignored, "a changed runtime never restarts a service by itself"},
+	"serving.kserve.io/disable-localmodel":          {Ignored, "there is no LocalModelCache to disable"},
+	"serving.kserve.io/gke-accelerator":             {Ignored, "write the nodeSelector into the predictor instead"},
+	"storage.kserve.io/readonly":                    {Ignored, "the model is always mounted read-only"},
+	"serving.knative.dev/rollout-duration":          {Ignored, "a change of traffic takes effect at once: change canaryTrafficPercent in steps"},
+	"networking.knative.dev/visibility":             {Ignored, "every service answers on the router: keep it from the outside there, or in your gateway"},
+	"networking.kserve.io/visibility":               {Ignored, "every service answers on the router: keep it from the outside there, or in your gateway"},
+	"networking.knative.dev/":                       {Ignored, "there is no Knative: TLS and certificates are your gateway's"},
+	"sidecar.istio.io/":                             {Ignored, "there need not be an Istio; the annotation reaches the Pods, for one that you run yourself"},
+}
+
+// notes are what Serin accepts and treats differently.
+func notes(isvc *v1beta1.InferenceService) []note {
+	p := &isvc.Spec.Predictor
+	var out []note
+	keys := map[string]bool{}
+	for _, m := range []map[string]string{isvc.Annotations, isvc.Labels, p.Annotations, p.Labels} {
+		for k := range m {
+			keys[k] = true
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		if n, ok := controlled(key); ok {
+			out = append(out, note{n.level, key + ": " + n.says})
+		}
+	}
+	var concurrency int64
+	if p.ContainerConcurrency != nil {
+		concurrency = *p.ContainerConcurrency
+	}
+	if _, err := scale.Read(scale.Annotations(isvc.Annotations, p.Annotations, &p.ComponentExtension, concurrency)); err != nil {
+		out = append(out, note{Rejected, err.Error()})
+	}
+	if c := p.CanaryTrafficPercent; c != nil && *c == 0 {
+		out = append(out, note{Different, "spec.predictor.canaryTrafficPercent 0 with a template that differs in its model's arguments only pins the previous model: launch such a change with 1 or more"})
+	}
+	if p.MinReplicas != nil && *p.MinReplicas == 0 {
+		out = append(out, note{Different, "spec.predictor.minReplicas 0 scales to zero in every mode; requests that come meanwhile are held"})
+	}
+	if m := p.ModelOrLegacy(); m != nil && m.ProtocolVersion != nil && *m.ProtocolVersion != "v1" {
+		runtime := "the runtime"
+		if m.Runtime != nil {
+			runtime = "runtime " + *m.Runtime
+		}
+		out = append(out, note{Different, fmt.Sprintf("spec.predictor.model.protocolVersion %s: Serin's own scikit-learn server speaks v1; install a runtime that speaks it, or be sure that %s does", *m.ProtocolVersion, runtime)})
+	}
+	slices.SortStableFunc(out, func(a, b note) int { return cmp.Compare(gravity(a.level), gravity(b.level)) })
+	return out
+}
+
+func gravity(l Level) int { return slices.Index([]Level{Rejected, Ignored, Different}, l) }
+
+// controlled finds what is said of a key: the key itself, or else the longest
+// beginning.
+func controlled(key string) (note, bool) {
+	if n, ok := control[key]; ok {
+		return n, true
+	}
+	if group, _, ok := strings.Cut(key, "/"); ok {
+		n, ok := control[group+"/"]
+		return n, ok
+	}
+	return note{}, false
+}
