@@ -13,6 +13,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	_ "golang.org/x/crypto/x509roots/fallback" // its image has no other roots
+
 	"github.com/serin-dev/serin/internal/fetch"
 )
 

@@ -155,7 +155,7 @@ func uninstallCommand(program string) *cobra.Command {
 		Short: "Take Serin out of a cluster",
 		Long: `Delete controller and router, with their accounts and rights. InferenceServices,
 their Pods and the definitions stay, unless --delete-services takes them too.`,
-		Example: indent(program, `uninstall
+		Example: indent(program, `uninstall -n serin-system
 uninstall --delete-services --yes`),
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
