@@ -41,6 +41,10 @@ type upstream struct {
 	since  time.Time // put back into the pool
 	until  time.Time // read deadline that is set
 	reused bool
+
+	fd     syscall.RawConn // nil: nobody can look
+	look   func(fd uintptr)
+	looked error // what the last look found
 }
 
 // SetReadDeadline remembers the deadline it sets.
@@ -91,7 +95,12 @@ func (p *upstreams) dial(ctx context.Context, addr string) (*upstream, error) {
 		return nil, err
 	}
 	raw := rawIO(conn)
-	return &upstream{Conn: conn, raw: raw, br: bufio.NewReaderSize(raw, bufferSize), addr: addr}, nil
+	u := &upstream{Conn: conn, raw: raw, br: bufio.NewReaderSize(raw, bufferSize), addr: addr}
+	u.look = func(fd uintptr) { u.looked = peek(fd) }
+	if c, ok := conn.(syscall.Conn); ok {
+		u.fd, err = c.SyscallConn()
+	}
+	return u, err
 }
 
 // put takes back a connection between two responses.
@@ -145,21 +154,10 @@ func (p *upstreams) close() {
 // open looks, without waiting, whether the other side closed the connection or
 // sent something unasked for.
 func (u *upstream) open() bool {
-	sc, ok := u.Conn.(syscall.Conn)
-	if !ok {
+	if u.fd == nil {
 		return true
 	}
-	if u.SetReadDeadline(time.Time{}) != nil {
-		return false
-	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
-		return false
-	}
-	var peekErr error
-	err = raw.Read(func(fd uintptr) bool {
-		peekErr = peek(fd)
-		return true
-	})
-	return err == nil && errors.Is(peekErr, syscall.EAGAIN)
+	// By Control: Read would want a deadline that has not passed, and to set
+	// one costs more than the look.
+	return u.fd.Control(u.look) == nil && errors.Is(u.looked, syscall.EAGAIN)
 }
