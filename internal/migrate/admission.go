@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
@@ -106,5 +107,6 @@ func (a *Admission) Create(ctx context.Context, manifest []byte) (says []string,
 	for _, err := range failed {
 		says = append(says, err.Error())
 	}
+	slices.Sort(says) // rules of different fields come in any order
 	return says, nil
 }
