@@ -3,23 +3,21 @@
 package cli
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
-	"golang.org/x/term"
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/serin-dev/serin/internal/steer"
+	"github.com/serin-dev/serin/internal/terminal"
 )
 
 // act is how a change is to be made.
@@ -120,25 +118,19 @@ func (a *act) confirm(c steer.Change) error {
 	if doubts == "" || doubts == a.agreed || a.yes || a.dryRun != dryRunNone {
 		return nil
 	}
-	if !isTerminal(a.in) || !isTerminal(a.errOut) {
+	if !terminal.Is(a.in) || !terminal.Is(a.errOut) {
 		return fmt.Errorf("%s.\nNothing was written: say --yes if that is what you want", strings.Join(c.Doubts, "; "))
 	}
 	fmt.Fprintf(a.errOut, "%s\nBut:\n  %s\nGo on? [y/N] ", c.Says, doubts)
-	answer, err := bufio.NewReader(a.in).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read the answer: %w", err)
+	agreed, err := terminal.Agreed(a.in)
+	if err != nil {
+		return err
 	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
+	if agreed {
 		a.agreed = doubts
 		return nil
 	}
 	return errors.New("nothing was written")
-}
-
-func isTerminal(v any) bool {
-	f, ok := v.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // show prints what was done, or would be.

@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/terminal"
 )
 
 // Options are what differs between the programs that have these commands.
@@ -101,19 +102,10 @@ undo iris`,
 	c.AddCommand(changeCommands(t)...)
 	for _, sub := range c.Commands() {
 		sub.ValidArgsFunction = t.completeService
-		sub.Example = indent(o.Program+" rollout ", sub.Example)
+		sub.Example = terminal.Examples(o.Program+" rollout", sub.Example)
 	}
-	c.Example = indent(o.Program+" rollout ", c.Example)
+	c.Example = terminal.Examples(o.Program+" rollout", c.Example)
 	return c
-}
-
-// indent puts what people type first in front of each line.
-func indent(prefix, lines string) string {
-	var out strings.Builder
-	for line := range strings.Lines(lines) {
-		out.WriteString("  " + prefix + line)
-	}
-	return out.String()
 }
 
 // serviceName reads the argument ISVC.

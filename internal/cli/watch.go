@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/serin-dev/serin/internal/steer"
+	"github.com/serin-dev/serin/internal/terminal"
 )
 
 func watchCommand(t *target) *cobra.Command {
@@ -40,7 +41,7 @@ is not a terminal, a line is printed per change.`,
 			if _, err := s.read(c.Context()); err != nil {
 				return err
 			}
-			if isTerminal(c.InOrStdin()) && isTerminal(c.OutOrStdout()) && os.Getenv("TERM") != "dumb" {
+			if terminal.Is(c.InOrStdin()) && terminal.Is(c.OutOrStdout()) && os.Getenv("TERM") != "dumb" {
 				return s.live(c.Context(), c.InOrStdin(), c.OutOrStdout())
 			}
 			return s.lines(c.Context(), c.OutOrStdout())

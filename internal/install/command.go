@@ -3,20 +3,17 @@
 package install
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,6 +21,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/terminal"
 )
 
 // target is the cluster that the flags name: unlike the other commands' never
@@ -101,7 +99,7 @@ func installCommand(program, version string) *cobra.Command {
 rights. Repeat it to upgrade or to change a setting: settings that are not said
 again get their defaults. It needs the rights of a cluster's administrator, no
 webhook, no certificates, and nothing else to be installed.`,
-		Example: indent(program, `install --image-prefix registry.example.com/serin
+		Example: terminal.Examples(program, `install --image-prefix registry.example.com/serin
 install --service-type NodePort --domain models.example.com
 install --export > serin.yaml`),
 		Args: cobra.NoArgs,
@@ -155,7 +153,7 @@ func uninstallCommand(program string) *cobra.Command {
 		Short: "Take Serin out of a cluster",
 		Long: `Delete controller and router, with their accounts and rights. InferenceServices,
 their Pods and the definitions stay, unless --delete-services takes them too.`,
-		Example: indent(program, `uninstall -n serin-system
+		Example: terminal.Examples(program, `uninstall -n serin-system
 uninstall --delete-services --yes`),
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -232,23 +230,13 @@ func confirm(c *cobra.Command, doubt string, yes bool) error {
 	if yes {
 		return nil
 	}
-	in, ok := c.InOrStdin().(*os.File)
-	if !ok || !term.IsTerminal(int(in.Fd())) {
+	if !terminal.Is(c.InOrStdin()) {
 		return fmt.Errorf("%s. Nothing was deleted: say --yes if that is what you want", doubt)
 	}
 	fmt.Fprintf(c.OutOrStdout(), "%s.\nGo on? [y/N] ", doubt)
-	answer, err := bufio.NewReader(in).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read the answer: %w", err)
+	agreed, err := terminal.Agreed(c.InOrStdin())
+	if err == nil && !agreed {
+		err = errors.New("nothing was deleted")
 	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
-	}
-	return errors.New("nothing was deleted")
-}
-
-// indent puts the program in front of each line.
-func indent(program, lines string) string {
-	return "  " + program + " " + strings.ReplaceAll(lines, "\n", "\n  "+program+" ")
+	return err
 }

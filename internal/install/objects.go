@@ -4,8 +4,6 @@ package install
 
 import (
 	"fmt"
-	"io/fs"
-	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -16,9 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"sigs.k8s.io/yaml"
 
 	"github.com/serin-dev/serin/api/crd"
+	"github.com/serin-dev/serin/internal/manifest"
 	"github.com/serin-dev/serin/internal/render"
 )
 
@@ -84,7 +82,7 @@ const (
 // Objects are everything of an installation, in the order in which it can be
 // applied: definitions first, then what they define.
 func Objects(o Options) ([]*unstructured.Unstructured, error) {
-	out, err := files(crd.Files)
+	out, err := manifest.Read(crd.Files)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +93,7 @@ func Objects(o Options) ([]*unstructured.Unstructured, error) {
 		}
 		out = append(out, u)
 	}
-	runtimes, err := files(render.Runtimes)
+	runtimes, err := manifest.Read(render.Runtimes)
 	if err != nil {
 		return nil, err
 	}
@@ -327,24 +325,4 @@ func plain(o runtime.Object) (*unstructured.Unstructured, error) {
 	unstructured.RemoveNestedField(fields, "metadata", "creationTimestamp")
 	unstructured.RemoveNestedField(fields, "spec", "template", "metadata", "creationTimestamp")
 	return &unstructured.Unstructured{Object: fields}, nil
-}
-
-// files reads the manifests of a tree, one object each.
-func files(tree fs.FS) ([]*unstructured.Unstructured, error) {
-	var out []*unstructured.Unstructured
-	return out, fs.WalkDir(tree, ".", func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".yaml") {
-			return err
-		}
-		b, err := fs.ReadFile(tree, path)
-		if err != nil {
-			return err
-		}
-		u := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal(b, &u.Object); err != nil {
-			return fmt.Errorf("read %s: %w", path, err)
-		}
-		out = append(out, u)
-		return nil
-	})
 }

@@ -3,15 +3,11 @@
 package kube
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -20,11 +16,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/restmapper"
+
+	"github.com/serin-dev/serin/internal/manifest"
 )
 
 // fieldOwner owns what Apply writes.
@@ -51,7 +48,7 @@ func (s *Server) Apply(ctx context.Context, trees ...fs.FS) error {
 		return err
 	}
 	for _, tree := range trees {
-		objects, err := decode(tree)
+		objects, err := manifest.Read(tree)
 		if err != nil {
 			return err
 		}
@@ -70,29 +67,6 @@ func (s *Server) Apply(ctx context.Context, trees ...fs.FS) error {
 		}
 	}
 	return nil
-}
-
-func decode(tree fs.FS) (objects []*unstructured.Unstructured, err error) {
-	return objects, fs.WalkDir(tree, ".", func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || filepath.Ext(path) != ".yaml" {
-			return err
-		}
-		file, err := fs.ReadFile(tree, path)
-		if err != nil {
-			return err
-		}
-		for d := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(file), 4096); ; {
-			o := &unstructured.Unstructured{}
-			switch err := d.Decode(o); {
-			case errors.Is(err, io.EOF):
-				return nil
-			case err != nil:
-				return fmt.Errorf("decode %s: %w", path, err)
-			case o.Object != nil:
-				objects = append(objects, o)
-			}
-		}
-	})
 }
 
 // apply creates or replaces one object without a namespace.
