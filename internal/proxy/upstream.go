@@ -98,9 +98,12 @@ func (p *upstreams) dial(ctx context.Context, addr string) (*upstream, error) {
 	u := &upstream{Conn: conn, raw: raw, br: bufio.NewReaderSize(raw, bufferSize), addr: addr}
 	u.look = func(fd uintptr) { u.looked = peek(fd) }
 	if c, ok := conn.(syscall.Conn); ok {
-		u.fd, err = c.SyscallConn()
+		if u.fd, err = c.SyscallConn(); err != nil {
+			_ = conn.Close() // it is closed already
+			return nil, err
+		}
 	}
-	return u, err
+	return u, nil
 }
 
 // put takes back a connection between two responses.
