@@ -27,10 +27,10 @@ func (w writer) complain(ctx context.Context, s *v1beta1.InferenceService, err e
 
 // tell writes an event, the n-th of its decision. Its name follows from what it
 // says about which version of the service, so one that is told again after a
-// crash is still one. Names begin with
-// that version, because kubectl lists events in the order of names. A recorder
-// of client-go would tell in the background, and nothing after a crash. No
-// rollout waits for an event that cannot be written.
+// crash is still one. Names begin with that version, because kubectl lists
+// events in the order of names. A recorder of client-go would tell in the
+// background, and nothing after a crash. No rollout waits for an event that
+// cannot be written.
 func (w writer) tell(ctx context.Context, s *v1beta1.InferenceService, n int, kind, reason, message string) {
 	sum := sha256.Sum256([]byte(string(s.UID) + s.ResourceVersion + reason + message))
 	version, _ := strconv.ParseUint(s.ResourceVersion, 10, 64) // the sum tells apart, too

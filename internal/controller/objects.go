@@ -24,8 +24,8 @@ type wanted struct {
 	current client.Object // nil if there is none
 }
 
-// objects renders what should exist. Names within the cluster lead to the
-// router, if it has one itself.
+// objects renders what should exist. Where router is a host name, the service's
+// names within the cluster lead there.
 func (w *world) objects(p rollout.Plan, router string) []wanted {
 	var out []wanted
 	add := func(name string, number int, t *render.Template, scaling map[string]string, current ...client.Object) {

@@ -23,7 +23,7 @@ import (
 // nobody is who runs the programs: not root, and in no image's files.
 const nobody = "65532:65532"
 
-// long ago, so that the same programs make the same digests.
+// epoch is the time of everything in an image, so that the same programs make the same digests.
 var epoch = time.Unix(0, 0).UTC()
 
 // part is an image's content for one architecture.
