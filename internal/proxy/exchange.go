@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"runtime"
 	"slices"
 	"syscall"
 	"time"
@@ -107,7 +106,7 @@ func (x *exchange) send() error {
 			return nil
 		}
 		safe := sent == 0 || idempotent(x.r.Method)
-		if again || x.streams || !x.up.reused || !safe || !isClosed(err) {
+		if x.streams || !x.up.reused || !safe || !isClosed(err) {
 			return x.explain(err)
 		}
 		_ = x.up.Close() // it is closed on the other side
@@ -116,13 +115,13 @@ func (x *exchange) send() error {
 
 // sendOnce returns how much of the request was sent.
 func (x *exchange) sendOnce() (int, error) {
-	sent := len(x.request)
 	if x.streams {
 		x.startUpload()
-	} else if n, err := x.up.Write(x.request); err != nil {
-		return n, err
+	} else {
+		x.up.question, x.up.sent = x.request, 0
 	}
-	return sent, x.awaitResponse(x.r.Start)
+	err := x.awaitResponse(x.r.Start)
+	return x.up.sent, err
 }
 
 // connect takes a connection to the target, or to another one if that fails.
@@ -132,7 +131,7 @@ func (x *exchange) connect(fresh bool) error {
 		if fresh {
 			x.up, err = x.server.upstreams.dial(x.server.base, x.r.Target.Addr)
 		} else {
-			x.up, err = x.server.upstreams.get(x.server.base, x.r.Target.Addr)
+			x.up, err = x.server.upstreams.get(x.server.base, x.r.Target.Addr, x.streams)
 		}
 		if err == nil {
 			x.live.Store(x.up)
@@ -175,8 +174,7 @@ func (x *exchange) await(now, limit time.Time) error {
 		} else if err := x.up.SetReadDeadline(soon); err != nil {
 			return err
 		}
-		runtime.Gosched() // let others work: their turn is the target's time to answer
-		_, err := x.up.br.Peek(1)
+		err := x.up.answered()
 		if !errors.Is(err, os.ErrDeadlineExceeded) || soon.Equal(limit) {
 			return err
 		}

@@ -5,6 +5,7 @@
 package proxy
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -24,6 +25,13 @@ import (
 type socket struct {
 	raw     syscall.RawConn
 	in, out transfer
+	asking  question
+}
+
+// question is an ask on its way.
+type question struct {
+	transfer
+	waits bool // it is written
 }
 
 // transfer is a Read or a Write on its way. There is one of each at a time.
@@ -45,8 +53,29 @@ func rawIO(nc net.Conn) io.ReadWriter {
 		return nc // closed, as its first use will tell
 	}
 	s := &socket{raw: raw}
-	s.in.try, s.out.try = s.in.read, s.out.write
+	s.in.try, s.out.try, s.asking.try = s.in.read, s.out.write, s.asking.ask
 	return s
+}
+
+// ask writes b, if the connection is open and nothing waits to be read, and
+// waits for something to read. It returns how much it wrote.
+//
+// A Read after a Write tries first, mostly in vain, as the answer takes longer
+// than that, and then waits all the same.
+func (s *socket) ask(b []byte) (int, error) {
+	q := &s.asking
+	q.b, q.n, q.err, q.waits = b, 0, 0, false
+	err := s.raw.Read(q.try)
+	if err == nil && q.err != 0 {
+		err = os.NewSyscallError("write", q.err)
+	}
+	n := q.n
+	if err == nil && n < len(b) {
+		var rest int
+		rest, err = s.Write(b[n:])
+		n += rest
+	}
+	return n, err
 }
 
 func (s *socket) Read(b []byte) (int, error) {
@@ -78,14 +107,32 @@ func (s *socket) Write(b []byte) (int, error) {
 }
 
 func (t *transfer) read(fd uintptr) bool {
-	t.n, t.err = system(syscall.SYS_READ, fd, t.b)
+	t.n, t.err = system(syscall.SYS_RECVFROM, fd, t.b)
 	return t.err != syscall.EAGAIN
+}
+
+// ask is called in a Read, which has forgotten by then what was there to be
+// read before: whatever comes after the look ends the wait.
+func (q *question) ask(fd uintptr) bool {
+	if q.waits {
+		return true
+	}
+	if !errors.Is(peek(fd), syscall.EAGAIN) {
+		q.err = syscall.EPIPE // it is closed, or as good as that
+		return true
+	}
+	q.n, q.err = system(syscall.SYS_SENDTO, fd, q.b)
+	if q.err == syscall.EAGAIN {
+		q.err = 0
+	}
+	q.waits = q.err == 0 && q.n == len(q.b)
+	return !q.waits
 }
 
 func (t *transfer) write(fd uintptr) bool {
 	for t.n < len(t.b) {
 		var n int
-		if n, t.err = system(syscall.SYS_WRITE, fd, t.b[t.n:]); t.err != 0 {
+		if n, t.err = system(syscall.SYS_SENDTO, fd, t.b[t.n:]); t.err != 0 {
 			return t.err != syscall.EAGAIN
 		}
 		t.n += n
@@ -93,10 +140,12 @@ func (t *transfer) write(fd uintptr) bool {
 	return true
 }
 
-// system reads into b, or writes it.
+// system receives into b, or sends it. That spares what read and write do for
+// files of any kind.
 func system(number, fd uintptr, b []byte) (int, syscall.Errno) {
+	const flags = syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL
 	for {
-		n, _, err := syscall.RawSyscall(number, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+		n, _, err := syscall.RawSyscall6(number, fd, uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), flags, 0, 0)
 		switch err {
 		case 0:
 			return int(n), 0

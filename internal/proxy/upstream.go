@@ -42,6 +42,9 @@ type upstream struct {
 	until  time.Time // read deadline that is set
 	reused bool
 
+	question []byte // the request, until it is sent
+	sent     int    // how much of it was
+
 	fd     syscall.RawConn // nil: nobody can look
 	look   func(fd uintptr)
 	looked error // what the last look found
@@ -59,16 +62,15 @@ func newUpstreams() *upstreams {
 	return &upstreams{dialer: net.Dialer{Timeout: dialTimeout}, idle: map[string][]*upstream{}}
 }
 
-// get returns a connection from the pool that is still open, or a new one.
-func (p *upstreams) get(ctx context.Context, addr string) (*upstream, error) {
+// get returns a connection from the pool, or a new one. The other side may have
+// closed one from the pool: look, or ask on it.
+func (p *upstreams) get(ctx context.Context, addr string, look bool) (*upstream, error) {
 	for {
 		u := p.pop(addr)
 		if u == nil {
 			return p.dial(ctx, addr)
 		}
-		// Always with a look: a model server that was killed must not cost
-		// requests that come after. It is less than a microsecond.
-		if time.Since(u.since) < upstreamIdle && u.open() {
+		if time.Since(u.since) < upstreamIdle && (!look || u.open()) {
 			u.reused = true
 			return u, nil
 		}
@@ -152,6 +154,33 @@ func (p *upstreams) close() {
 			_ = u.Close() // nothing is in flight on it
 		}
 	}
+}
+
+// answered sends the question, if there still is one, and waits for the first
+// byte of the answer.
+func (u *upstream) answered() error {
+	if q := u.question; q != nil {
+		u.question = nil
+		var err error
+		if u.sent, err = u.ask(q); err != nil {
+			return err
+		}
+	}
+	_, err := u.br.Peek(1)
+	return err
+}
+
+// ask sends b on a connection that is still open. It always looks: a model
+// server that was killed must not cost requests that come after. That is less
+// than a microsecond.
+func (u *upstream) ask(b []byte) (int, error) {
+	if s, ok := u.raw.(interface{ ask([]byte) (int, error) }); ok {
+		return s.ask(b)
+	}
+	if u.reused && !u.open() {
+		return 0, syscall.EPIPE
+	}
+	return u.Write(b)
 }
 
 // open looks, without waiting, whether the other side closed the connection or
