@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path"
 	"path/filepath"
 	"strings"
 )
@@ -39,7 +40,7 @@ func main() {
 	flag.StringVar(&o.prefix, "prefix", "serin", "what the images' names begin with: PREFIX/controller:VERSION")
 	flag.StringVar(&o.version, "version", "development", "version of the images")
 	arch := flag.String("arch", "amd64,arm64", "architectures")
-	names := flag.String("programs", programs, "programs to build")
+	names := flag.String("programs", programs, "programs to build: below cmd, or by path")
 	flag.Parse()
 	o.arches = strings.Split(*arch, ",")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -50,9 +51,10 @@ func main() {
 }
 
 func run(ctx context.Context, o options, names []string) error {
-	for _, name := range names {
+	for _, program := range names {
+		name := path.Base(program)
 		fmt.Printf("%s/%s:%s\n", o.prefix, name, o.version)
-		size, digest, err := build(ctx, o, name)
+		size, digest, err := build(ctx, o, program)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
@@ -62,8 +64,11 @@ func run(ctx context.Context, o options, names []string) error {
 }
 
 // compile builds a static program for an architecture.
-func compile(ctx context.Context, name, arch, version, to string) error {
-	c := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.version="+version, "-o", to, "./cmd/"+name)
+func compile(ctx context.Context, program, arch, version, to string) error {
+	if !strings.Contains(program, "/") {
+		program = "cmd/" + program
+	}
+	c := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w -X main.version="+version, "-o", to, "./"+program)
 	c.Dir = ".." // of this module
 	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
 	c.Stderr = os.Stderr
@@ -75,7 +80,8 @@ func compile(ctx context.Context, name, arch, version, to string) error {
 
 // build writes an image, and returns the size of what a node pulls at most,
 // and the digest of the whole.
-func build(ctx context.Context, o options, name string) (size int64, digest string, err error) {
+func build(ctx context.Context, o options, program string) (size int64, digest string, err error) {
+	name := path.Base(program)
 	work, err := os.MkdirTemp("", "serin-images-")
 	if err != nil {
 		return 0, "", err
@@ -84,7 +90,7 @@ func build(ctx context.Context, o options, name string) (size int64, digest stri
 	var parts []part
 	for _, arch := range o.arches {
 		p := part{arch: arch, program: filepath.Join(work, arch)}
-		if err := compile(ctx, name, arch, o.version, p.program); err != nil {
+		if err := compile(ctx, program, arch, o.version, p.program); err != nil {
 			return 0, "", err
 		}
 		if p.modules, err = modules(p.program, name, o.version); err != nil {
