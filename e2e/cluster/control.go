@@ -11,8 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
 )
 
 // Addresses of the cluster. They exist on its own bridge alone, so that fixed
@@ -87,7 +91,7 @@ nodeRegistration: {name: control-plane, criSocket: "unix:///run/containerd/conta
 
 // controlPlane starts what is not on a node, and waits until the API answers.
 func (c cluster) controlPlane(ctx context.Context) (*group, error) {
-	g := &group{}
+	g := &group{ended: make(chan error, 10)}
 	pki := func(name string) string { return c.path("pki", name) }
 	etcd := "https://" + hostIP + ":2379"
 	err := g.start(c.path("etcd.log"), self(), "etcd",
@@ -112,7 +116,10 @@ func (c cluster) controlPlane(ctx context.Context) (*group, error) {
 		return g, err
 	}
 	if err := c.until(ctx, "the API answers", func() error {
-		_, err := output(ctx, "kubectl", "--kubeconfig", c.kubeconfig(), "get", "--raw", "/readyz")
+		client, err := c.client()
+		if err == nil {
+			_, err = client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+		}
 		return err
 	}); err != nil {
 		return g, err
@@ -120,7 +127,7 @@ func (c cluster) controlPlane(ctx context.Context) (*group, error) {
 	if err := g.start(c.path("kube-controller-manager.log"), self(), "kube-controller-manager",
 		"--kubeconfig="+c.path("controller-manager.conf"), "--leader-elect=false", "--secure-port=0",
 		"--root-ca-file="+pki("ca.crt"), "--service-account-private-key-file="+pki("sa.key"), "--use-service-account-credentials",
-		"--controllers=*,-node-ipam-controller,-node-route-controller,-service-lb-controller",
+		"--controllers=*,-node-ipam-controller",
 		// A tenth of the usual, as the nodes tell of themselves ten times as often.
 		"--node-monitor-grace-period=5s", "--node-monitor-period=500ms"); err != nil {
 		return g, err
@@ -137,7 +144,9 @@ func (c cluster) startDNS(g *group) error {
 	corefile := fmt.Sprintf(`.:53 {
 	bind %s
 	errors
-	kubernetes %s in-addr.arpa { kubeconfig %s }
+	kubernetes %s in-addr.arpa {
+		kubeconfig %s
+	}
 	cache 5
 }
 `, hostIP, dnsDomain, c.kubeconfig())
@@ -166,8 +175,19 @@ func (c cluster) until(ctx context.Context, what string, try func() error) error
 	}
 }
 
+func (c cluster) client() (*kubernetes.Clientset, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", c.kubeconfig())
+	if err != nil {
+		return nil, err
+	}
+	return kubernetes.NewForConfig(config)
+}
+
 // group is processes that end together, and with this one.
-type group struct{ processes []*exec.Cmd }
+type group struct {
+	processes []*exec.Cmd
+	ended     chan error // told of the end of each; nil: somebody else waits for them
+}
 
 func (g *group) start(log, program string, args ...string) error {
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -182,6 +202,12 @@ func (g *group) start(log, program string, args ...string) error {
 		return fmt.Errorf("start %s: %w", filepath.Base(program), err)
 	}
 	g.processes = append(g.processes, cmd)
+	if g.ended != nil {
+		go func() {
+			err := cmd.Wait()
+			g.ended <- fmt.Errorf("%s ended: %w; see %s", strings.Join(cmd.Args[:2], " "), err, log)
+		}()
+	}
 	return nil
 }
 
@@ -190,7 +216,7 @@ func (g *group) start(log, program string, args ...string) error {
 func (g *group) stop() {
 	for i := len(g.processes) - 1; i >= 0; i-- {
 		_ = g.processes[i].Process.Kill() // it may have ended by itself
-		_ = g.processes[i].Wait()
+		<-g.ended
 	}
 }
 

@@ -66,6 +66,7 @@ func (c cluster) power(ctx context.Context, m machine) (*exec.Cmd, error) {
 		return nil, fmt.Errorf("start %s: %w", m.name, err)
 	}
 	pid := strconv.Itoa(cmd.Process.Pid)
+	_ = do(ctx, []string{"ip", "link", "del", m.veth()}) // the kernel may still be ending the node before
 	err = do(ctx,
 		[]string{"ip", "link", "add", m.veth(), "type", "veth", "peer", "name", "eth0", "netns", pid},
 		[]string{"ip", "link", "set", m.veth(), "master", bridge, "up"},
@@ -200,7 +201,7 @@ func (c cluster) configure(m machine) error {
 	files := map[string]string{
 		c.nodePath(m, "containerd.toml"): fmt.Sprintf(`version = 2
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "serin/pause:1"
+  sandbox_image = "registry.test/serin/pause:1"
   restrict_oom_score_adj = true # root may not be allowed to lower it
   [plugins."io.containerd.grpc.v1.cri".cni]
     bin_dir = %q

@@ -14,10 +14,14 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // possible says why this machine cannot have a cluster, if so.
@@ -25,7 +29,7 @@ func possible() error {
 	if os.Geteuid() != 0 {
 		return errors.New("a cluster needs root")
 	}
-	for _, program := range []string{"containerd", "ctr", "runc", "iptables", "ip", "kubectl"} {
+	for _, program := range []string{"containerd", "ctr", "runc", "iptables", "ip"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return fmt.Errorf("a cluster needs %s, which is not installed", program)
 		}
@@ -140,6 +144,9 @@ func (c cluster) run(ctx context.Context, _ ...string) (err error) {
 		select {
 		case <-ctx.Done():
 			return nil
+		case err := <-control.ended:
+			control.ended <- err // stop counts it
+			return err
 		case <-boots:
 			if err := c.powerAll(ctx, running); err != nil {
 				return err
@@ -164,10 +171,24 @@ func (c cluster) powerAll(ctx context.Context, running map[string]*exec.Cmd) err
 		running[m.name] = cmd
 	}
 	return c.until(ctx, "all nodes are ready", func() error {
-		ready, err := output(ctx, "kubectl", "--kubeconfig", c.kubeconfig(), "get", "nodes", "-o",
-			`jsonpath={range .items[*].status.conditions[?(@.type=="Ready")]}{.status}{" "}{end}`)
-		if err == nil && strings.Count(string(ready), "True") < len(nodes) {
-			err = fmt.Errorf("ready: %s", ready)
+		client, err := c.client()
+		if err != nil {
+			return err
+		}
+		list, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		ready := 0
+		for _, n := range list.Items {
+			if slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
+				return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+			}) {
+				ready++
+			}
+		}
+		if ready < len(nodes) {
+			err = fmt.Errorf("%d of %d are ready", ready, len(nodes))
 		}
 		return err
 	})
