@@ -60,6 +60,7 @@ func (o *Options) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar((*string)(&o.ServiceType), "service-type", string(o.ServiceType), "type of the router's Service: ClusterIP, NodePort or LoadBalancer")
 	fs.Int32Var(&o.Controllers, "controllers", o.Controllers, "replicas of the controller; one of them works")
 	fs.Int32Var(&o.Routers, "routers", o.Routers, "replicas of the router")
+	fs.StringArrayVar(&o.FetchEnv, "fetch-env", o.FetchEnv, "NAME=VALUE in the environment of what downloads models, once for each: HTTPS_PROXY, AWS_ENDPOINT_URL ...")
 	fs.StringVar(&o.ModelCache, "model-cache", o.ModelCache, "folder on each node that keeps downloaded models; user 65532 must be able to write there (default: every Pod downloads for itself)")
 }
 
@@ -73,6 +74,8 @@ func (o *Options) validate() error {
 		return errors.New("--routers must be at least 1: without one no model can be reached")
 	case o.ImagePrefix == "" || o.Version == "":
 		return errors.New("--image-prefix and --image-version must not be empty")
+	case slices.ContainsFunc(o.FetchEnv, func(v string) bool { return strings.Index(v, "=") < 1 }):
+		return fmt.Errorf("--fetch-env %s: say NAME=VALUE", strings.Join(o.FetchEnv, ", "))
 	case strings.HasSuffix(o.ImagePrefix, "/"):
 		return fmt.Errorf("--image-prefix %s: leave out the slash at its end", o.ImagePrefix)
 	}

@@ -37,6 +37,9 @@ type Options struct {
 	// ModelCache is a folder on each node that keeps downloaded models; empty:
 	// every Pod downloads for itself.
 	ModelCache string
+	// FetchEnv is the environment of what downloads models, NAME=VALUE each:
+	// proxies, endpoints.
+	FetchEnv []string
 }
 
 // Defaults are what most installations want.
@@ -163,6 +166,9 @@ func (o Options) controller() runtime.Object {
 	}
 	if o.ModelCache != "" {
 		args = append(args, "--model-cache="+o.ModelCache)
+	}
+	for _, variable := range o.FetchEnv {
+		args = append(args, "--fetch-env="+variable)
 	}
 	return o.deployment(controllerName, o.Controllers, corev1.PodSpec{
 		TerminationGracePeriodSeconds: new(int64(30)),

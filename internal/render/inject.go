@@ -93,6 +93,10 @@ func injectModel(pod *corev1.PodSpec, uri string, o Options) error {
 		Resources:       requests("50m", "64Mi"),
 		SecurityContext: restricted(),
 	}
+	for _, variable := range o.FetchEnv {
+		name, value, _ := strings.Cut(variable, "=")
+		fetch.Env = append(fetch.Env, corev1.EnvVar{Name: name, Value: value})
+	}
 	if o.ModelCache != "" {
 		pod.Volumes = append(pod.Volumes, corev1.Volume{Name: cacheVolume, VolumeSource: corev1.VolumeSource{
 			HostPath: &corev1.HostPathVolumeSource{Path: o.ModelCache, Type: new(corev1.HostPathDirectoryOrCreate)},

@@ -59,6 +59,9 @@ type Options struct {
 	// ModelCache is the folder on each node where downloads are kept; empty
 	// means that every Pod downloads for itself.
 	ModelCache string
+	// FetchEnv is the environment of storage-initializer, NAME=VALUE each:
+	// proxies, endpoints.
+	FetchEnv []string
 }
 
 // Invalid says why a spec cannot become a Template. Only a change of the spec
