@@ -55,6 +55,33 @@ check: ## All that CI runs: formatting, linters, generated files, tests.
 images: ## Build the images for clusters into bin/images, without a container engine.
 	$(GO) -C tools run ./images -version $(VERSION)
 
+# A cluster of two nodes on this machine, and the stories in it.
+CLUSTER      := bin/cluster/cluster
+COREDNS      := github.com/coredns/coredns@v1.14.0
+IMAGE_PREFIX := registry.test/serin
+# Of changed sources each build is a version of its own: nodes keep images by name.
+IMAGES       := $(VERSION)$(if $(findstring dirty,$(VERSION)),-$(shell date +%s))
+HERE         := $(shell $(GO) env GOARCH)
+
+.PHONY: cluster cluster-down cluster-programs cluster-images e2e-cluster
+cluster-programs:
+	@mkdir -p bin/cluster
+	@echo "Compiling Kubernetes' node and CoreDNS: five minutes the first time."
+	$(GO) build -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2' -o $(CLUSTER) ./e2e/cluster
+	GOBIN=$(CURDIR)/bin/cluster $(GO) install -ldflags '-s -w' $(COREDNS)
+	$(GO) -C tools run ./images -version 1 -prefix $(IMAGE_PREFIX) -arch $(HERE) -out ../bin/cluster/images -programs e2e/cluster/pause,e2e/cluster/client
+
+cluster: cluster-programs ## Start a Kubernetes cluster of two nodes on this machine. Linux, root.
+	@$(CLUSTER) install
+	@$(CLUSTER) up
+
+cluster-down: ## End it, and leave nothing behind.
+	@$(CLUSTER) down
+
+# Another cluster: KUBECONFIG=... IMAGE_PREFIX=... IMAGES=..., with images that it can pull.
+e2e-cluster: build ## Run the stories in that cluster, or in the one of KUBECONFIG.
+	@tools/e2e-cluster.sh $(CLUSTER) $(IMAGE_PREFIX) $(IMAGES) $(E2E_FLAGS)
+
 # It fails on failed requests and wrong splits, never on times: machines differ.
 PROOF := -cycles 6 -rate 300 -mode plain,delete-pods
 proof: build ## Roll out and back under load and count failed requests: a minute of docs/proof.md.

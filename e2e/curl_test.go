@@ -119,7 +119,9 @@ func data(s string) (string, error) {
 }
 
 // send returns the answer and its body.
-func (r request) send() (*http.Response, string, error) {
+func (r request) send() (*http.Response, string, error) { return r.sendBy(http.DefaultClient) }
+
+func (r request) sendBy(client *http.Client) (*http.Response, string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url, nil)
@@ -133,7 +135,7 @@ func (r request) send() (*http.Response, string, error) {
 			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		}
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := client.Do(req)
 	if err != nil {
 		return nil, "", err
 	}

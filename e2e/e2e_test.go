@@ -9,7 +9,7 @@
 //	down                Ctrl-C; fails unless it ends well within 10 s and leaves no process
 //	crash               kill -9; fails if a model process outlives it
 //	eventually RE CMD   repeats CMD until its output matches, for a minute at most
-//	expand FILE...      puts the value of $WORK into files, in the place of @WORK@
+//	expand FILE...      puts $WORK and $MODELSERVER, an image, into files, in the place of @WORK@ and @MODELSERVER@
 //	absent CMD          repeats CMD until it prints nothing on standard output
 //	account NAMESPACE NAME FILE  writes a kubeconfig of a ServiceAccount
 //	part NAME [FLAGS]   starts serin-NAME, as a cluster would; it ends with the script
@@ -17,9 +17,19 @@
 //	tutorial PAGE       runs a page of docs, and compares what it shows
 //	kubectl, curl, jq   programs on the PATH: serin kubectl, and as much of the others as we need
 //	count N CURL-ARGS   a program too: sends a request N times, and counts by revision who answered
+//	load N CURL-ARGS    the same N times per second until Ctrl-C, and counts what failed, and when last
+//
+// The scripts have two homes. On a laptop each has a `serin up` of its own. In
+// a cluster, where $SERIN_E2E_KUBECONFIG names one, up installs Serin there and
+// down takes away what the script made, so they run one after the other. What
+// is about one home alone says so: `[cluster] skip`, or testdata/cluster, whose
+// scripts also have
+//
+//	machine kill NODE   takes a node's power away; `machine boot` gives it back
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,7 +44,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kubectl": kubectl, "curl": curl, "jq": jq, "count": count})
+	testscript.Main(m, map[string]func(){"kubectl": kubectl, "curl": curl, "jq": jq, "count": count, "load": load})
 }
 
 func TestScripts(t *testing.T) {
@@ -46,11 +56,15 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	emulator, err := store.Start(t.Context(), models.Bucket())
+	where, err := findHome(bin)
 	if err != nil {
 		t.Fatal(err)
 	}
-	testscript.Run(t, testscript.Params{
+	emulator, err := store.StartAt(t.Context(), where.storeHost(), models.Bucket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	params := testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -60,8 +74,15 @@ func TestScripts(t *testing.T) {
 			env.Setenv("DOCS", docs)
 			env.Setenv("SERIN_DATA_DIR", filepath.Join(env.WorkDir, "data"))
 			env.Setenv("STORAGE_EMULATOR_HOST", emulator)
-			env.Values[home{}] = &home{}
+			env.Setenv("MODELSERVER", where.image("modelserver"))
+			env.Values[home{}] = &home{cluster: where}
 			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "cluster" {
+				return where != nil, nil
+			}
+			return false, fmt.Errorf("unknown condition %s", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"up":         up,
@@ -74,8 +95,14 @@ func TestScripts(t *testing.T) {
 			"part":       part,
 			"terminal":   terminal,
 			"tutorial":   tutorial,
+			"machine":    machine,
 		},
-	})
+	}
+	testscript.Run(t, params)
+	if where != nil {
+		params.Dir = "testdata/cluster"
+		testscript.Run(t, params)
+	}
 }
 
 // kubectl becomes `serin kubectl`.

@@ -28,6 +28,8 @@ type home struct {
 	process *exec.Cmd
 	ended   chan error
 	output  string // file
+
+	cluster *cluster // in the place of a process
 }
 
 // kill ends the process, if there is one, in the way nobody can refuse.
@@ -43,6 +45,10 @@ func running(ts *testscript.TestScript) *home { return ts.Value(home{}).(*home) 
 
 func up(ts *testscript.TestScript, neg bool, args []string) {
 	h := running(ts)
+	if h.cluster != nil {
+		h.cluster.up(ts, neg, args)
+		return
+	}
 	if neg || h.process != nil {
 		ts.Fatalf("usage: up [FLAGS], once; a start that must fail is `! exec serin up`")
 	}
@@ -93,6 +99,10 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 
 func down(ts *testscript.TestScript, neg bool, args []string) {
 	h := running(ts)
+	if h.cluster != nil {
+		h.cluster.down(ts, neg, args)
+		return
+	}
 	if neg || len(args) > 0 || h.process == nil {
 		ts.Fatalf("usage: down, after up")
 	}
@@ -142,13 +152,14 @@ func noProcesses(ts *testscript.TestScript) {
 	ts.Fatalf("processes left behind:\n%s", strings.Join(alive, "\n"))
 }
 
-// expand puts the script's directory into files, in the place of @WORK@.
+// expand puts variables of the script into files, in the place of @NAME@.
 func expand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: expand FILE...")
 	}
+	values := strings.NewReplacer("@WORK@", ts.Getenv("WORK"), "@MODELSERVER@", ts.Getenv("MODELSERVER"))
 	for _, f := range args {
-		ts.Check(os.WriteFile(ts.MkAbs(f), []byte(strings.ReplaceAll(ts.ReadFile(f), "@WORK@", ts.Getenv("WORK"))), 0o600))
+		ts.Check(os.WriteFile(ts.MkAbs(f), []byte(values.Replace(ts.ReadFile(f))), 0o600))
 	}
 }
 

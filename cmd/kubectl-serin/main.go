@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command kubectl-serin is a plugin of kubectl: with it on the PATH,
-// `kubectl serin rollout` steers rollouts in any cluster that has Serin.
+// `kubectl serin install` puts Serin into any cluster, and `kubectl serin rollout`
+// steers rollouts there.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/serin-dev/serin/internal/cli"
+	"github.com/serin-dev/serin/internal/install"
 )
 
 // version is set by the linker.
@@ -37,5 +39,6 @@ func command() *cobra.Command {
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
 	c.AddCommand(cli.Rollout(cli.Options{Program: name}))
+	c.AddCommand(install.Commands(name, version)...)
 	return c
 }

@@ -194,7 +194,7 @@ func (g *group) start(log, program string, args ...string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = out.Close() }() // the child has it
+	defer func() { _ = out.Close() }()    // the child has it
 	cmd := exec.Command(program, args...) //nolint:noctx // stop ends it
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -16,6 +16,7 @@
 // processes, so `cluster down` leaves nothing behind.
 //
 //	cluster check          can this machine do it? If not, one line says why
+//	cluster install        installs what it needs, where there is apt-get
 //	cluster up             starts it in the background, and waits until its nodes are ready
 //	cluster load TAR...    gives images to both nodes
 //	cluster kill NODE      takes a node's power away
@@ -60,17 +61,18 @@ func main() {
 	defer stop()
 	c := cluster{dir: cmp.Or(os.Getenv("SERIN_CLUSTER_DIR"), "/var/tmp/serin-cluster")}
 	command, ok := map[string]func(context.Context, ...string) error{
-		"check": func(context.Context, ...string) error { return possible() },
-		"up":    c.up,
-		"run":   c.run,
-		"node":  c.node,
-		"load":  c.load,
-		"kill":  c.kill,
-		"boot":  c.boot,
-		"down":  c.down,
+		"check":   func(context.Context, ...string) error { return possible() },
+		"install": install,
+		"up":      c.up,
+		"run":     c.run,
+		"node":    c.node,
+		"load":    c.load,
+		"kill":    c.kill,
+		"boot":    c.boot,
+		"down":    c.down,
 	}[name]
 	if !ok {
-		exit(fmt.Errorf("say check, up, load, kill, boot or down, not %q", name))
+		exit(fmt.Errorf("say check, install, up, load, kill, boot or down, not %q", name))
 	}
 	exit(command(ctx, os.Args[2:]...))
 }

@@ -55,7 +55,7 @@ func (c cluster) power(ctx context.Context, m machine) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = log.Close() }() // the child has it
+	defer func() { _ = log.Close() }()          // the child has it
 	cmd := exec.Command(self(), "node", m.name) //nolint:noctx // killed by name
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{

@@ -44,6 +44,25 @@ func possible() error {
 	return nil
 }
 
+// install takes what is missing from the distribution.
+func install(ctx context.Context, _ ...string) error {
+	err := possible()
+	if err == nil || os.Geteuid() != 0 {
+		return err
+	}
+	if _, e := exec.LookPath("apt-get"); e != nil {
+		return err
+	}
+	fmt.Printf("%v: apt-get install %s\n", err, strings.Join(packages, " "))
+	if _, err := output(ctx, "apt-get", append([]string{"install", "-y", "--no-install-recommends"}, packages...)...); err != nil {
+		return err
+	}
+	return possible()
+}
+
+// packages are Debian's.
+var packages = []string{"containerd", "runc", "containernetworking-plugins", "iptables", "iproute2"}
+
 // The supervisor's files: its pid, and what it has to say to whoever waits.
 const (
 	pidFile      = "pid"

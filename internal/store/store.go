@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package store is the object store of the demonstration: a read-only server on the loopback
-// interface that speaks as much of the Google Cloud Storage JSON API as downloading a model takes.
+// Package store is the object store of the demonstration: a read-only server that speaks as much of
+// the Google Cloud Storage JSON API as downloading a model takes.
 //
 // Objects are read from a file system once, at the start, and served from memory, so it is made for
 // small models. Clients reach it through STORAGE_EMULATOR_HOST. It refuses everything else: writes,
@@ -26,14 +26,19 @@ import (
 	"time"
 )
 
-// Start serves objects, laid out as bucket/object, on a free port until ctx ends. It returns the URL
-// of the server.
+// Start serves objects, laid out as bucket/object, on a free port of loopback until ctx ends. It
+// returns the URL of the server.
 func Start(ctx context.Context, objects fs.FS) (string, error) {
+	return StartAt(ctx, "127.0.0.1", objects)
+}
+
+// StartAt is Start on another address of this machine.
+func StartAt(ctx context.Context, host string, objects fs.FS) (string, error) {
 	s, err := load(objects)
 	if err != nil {
 		return "", fmt.Errorf("read the objects to serve: %w", err)
 	}
-	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return "", fmt.Errorf("serve objects: %w", err)
 	}

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// cluster is a home for scripts that somebody else made, by `make cluster` or
+// otherwise. Its scripts take turns. A nil cluster is a laptop.
+type cluster struct {
+	kubeconfig      string
+	prefix, version string // of images that its nodes can get
+	bin             string
+	client          *kubernetes.Clientset
+	host            string // where its Pods reach this process
+
+	turn sync.Mutex
+}
+
+// The environment that says where to run.
+const (
+	kubeconfigVariable = "SERIN_E2E_KUBECONFIG"
+	imagesVariable     = "SERIN_E2E_IMAGES" // PREFIX:VERSION
+)
+
+// findHome returns the cluster that the environment names, or nil.
+func findHome(bin string) (*cluster, error) {
+	c := &cluster{kubeconfig: os.Getenv(kubeconfigVariable), bin: bin}
+	if c.kubeconfig == "" {
+		return nil, nil
+	}
+	images := os.Getenv(imagesVariable)
+	colon := strings.LastIndex(images, ":")
+	if colon < 0 {
+		return nil, fmt.Errorf("%s must be PREFIX:VERSION, not %q", imagesVariable, images)
+	}
+	c.prefix, c.version = images[:colon], images[colon+1:]
+	config, err := clientcmd.BuildConfigFromFlags("", c.kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	if c.client, err = kubernetes.NewForConfig(config); err != nil {
+		return nil, err
+	}
+	// What reaches the API from here is what its Pods reach.
+	api, err := url.Parse(config.Host)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := new(net.Dialer).DialContext(context.Background(), "tcp", api.Host)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = conn.Close() }() // only its address was of interest
+	c.host, _, err = net.SplitHostPort(conn.LocalAddr().String())
+	return c, err
+}
+
+func (c *cluster) storeHost() string {
+	if c == nil {
+		return "127.0.0.1"
+	}
+	return c.host
+}
+
+func (c *cluster) image(name string) string {
+	if c == nil {
+		return "serin/" + name
+	}
+	return c.prefix + "/" + name + ":" + c.version
+}
+
+// up gives the cluster to a script, with Serin installed.
+func (c *cluster) up(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: up, and in a cluster without flags")
+	}
+	c.turn.Lock()
+	ts.Defer(c.turn.Unlock)
+	config, err := os.ReadFile(c.kubeconfig)
+	ts.Check(err)
+	mine := ts.MkAbs("kubeconfig") // scripts change its context
+	ts.Check(os.WriteFile(mine, config, 0o600))
+	ts.Setenv("KUBECONFIG", mine)
+	ts.Setenv("IMAGE_PREFIX", c.prefix)
+	ts.Setenv("IMAGE_VERSION", c.version)
+	ts.Check(ts.Exec("serin", "install", "--image-prefix="+c.prefix, "--image-version="+c.version,
+		"--service-type=NodePort", "--fetch-env=STORAGE_EMULATOR_HOST="+ts.Getenv("STORAGE_EMULATOR_HOST")))
+	c.sweep(ts) // what a script left that failed
+
+	ctx := context.Background()
+	nodes, err := c.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	ts.Check(err)
+	for _, a := range nodes.Items[0].Status.Addresses {
+		if a.Type == corev1.NodeInternalIP {
+			ts.Setenv("INGRESS_HOST", a.Address)
+		}
+	}
+	service, err := c.client.CoreV1().Services("serin-system").Get(ctx, "serin-router", metav1.GetOptions{})
+	ts.Check(err)
+	ts.Setenv("INGRESS_PORT", strconv.Itoa(int(service.Spec.Ports[0].NodePort)))
+}
+
+// down takes away what the script made, and fails if anything is left.
+func (c *cluster) down(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: down, after up")
+	}
+	c.sweep(ts)
+}
+
+// sweep deletes all InferenceServices and the namespaces of scripts, and waits
+// until no Pod of a model is left.
+func (c *cluster) sweep(ts *testscript.TestScript) {
+	ts.Check(ts.Exec("kubectl", "delete", "isvc", "--all", "--all-namespaces"))
+	ctx := context.Background()
+	namespaces, err := c.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
+	ts.Check(err)
+	for _, n := range namespaces.Items {
+		if n.Name != "default" && n.Name != "serin-system" && !strings.HasPrefix(n.Name, "kube-") {
+			ts.Check(ts.Exec("kubectl", "delete", "namespace", n.Name))
+		}
+	}
+	var left []string
+	for deadline := time.Now().Add(eventual); time.Now().Before(deadline); time.Sleep(interval) {
+		pods, err := c.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{LabelSelector: "serving.kserve.io/inferenceservice"})
+		ts.Check(err)
+		if left = nil; len(pods.Items) == 0 {
+			return
+		}
+		for _, p := range pods.Items {
+			left = append(left, p.Namespace+"/"+p.Name)
+		}
+	}
+	ts.Fatalf("Pods left behind: %v", left)
+}
+
+// machine drives the program that made the cluster.
+func machine(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: machine kill NODE, or machine boot")
+	}
+	out, err := exec.Command(filepath.Join(running(ts).cluster.bin, "cluster", "cluster"), args...).CombinedOutput()
+	if err != nil {
+		ts.Check(errors.Join(err, errors.New(string(out))))
+	}
+}
