@@ -38,7 +38,8 @@ type cluster struct {
 // The environment that says where to run.
 const (
 	kubeconfigVariable = "SERIN_E2E_KUBECONFIG"
-	imagesVariable     = "SERIN_E2E_IMAGES" // PREFIX:VERSION
+	imagesVariable     = "SERIN_E2E_IMAGES"   // PREFIX:VERSION
+	previousVariable   = "SERIN_E2E_PREVIOUS" // program of the version before, whose images are PREFIX:before
 )
 
 // findHome returns the cluster that the environment names, or nil.
@@ -131,6 +132,7 @@ func (c *cluster) down(ts *testscript.TestScript, neg bool, args []string) {
 // until no Pod of a model is left.
 func (c *cluster) sweep(ts *testscript.TestScript) {
 	ts.Check(ts.Exec("kubectl", "delete", "isvc", "--all", "--all-namespaces"))
+	ts.Check(ts.Exec("kubectl", "delete", "pods", "--all", "--namespace=default"))
 	ctx := context.Background()
 	namespaces, err := c.client.CoreV1().Namespaces().List(ctx, metav1.ListOptions{})
 	ts.Check(err)
@@ -162,4 +164,33 @@ func machine(ts *testscript.TestScript, neg bool, args []string) {
 	if err != nil {
 		ts.Check(errors.Join(err, errors.New(string(out))))
 	}
+}
+
+// failover kills the Pod that holds a lease, without a farewell, and says after
+// how long another one held it.
+func failover(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: failover LEASE")
+	}
+	const namespace = "serin-system"
+	ctx, client := context.Background(), running(ts).cluster.client
+	holder := func() string { // POD_UUID
+		lease, err := client.CoordinationV1().Leases(namespace).Get(ctx, args[0], metav1.GetOptions{})
+		ts.Check(err)
+		if lease.Spec.HolderIdentity == nil {
+			return ""
+		}
+		pod, _, _ := strings.Cut(*lease.Spec.HolderIdentity, "_")
+		return pod
+	}
+	first := holder()
+	begin := time.Now()
+	ts.Check(client.CoreV1().Pods(namespace).Delete(ctx, first, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}))
+	for now := first; now == first || now == ""; now = holder() {
+		if time.Since(begin) > eventual {
+			ts.Fatalf("%s still holds the lease %s", now, args[0])
+		}
+		time.Sleep(interval)
+	}
+	_, _ = fmt.Fprintf(ts.Stdout(), "%s: another Pod leads after %.1f s\n", args[0], time.Since(begin).Seconds())
 }

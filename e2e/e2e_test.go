@@ -9,7 +9,7 @@
 //	down                Ctrl-C; fails unless it ends well within 10 s and leaves no process
 //	crash               kill -9; fails if a model process outlives it
 //	eventually RE CMD   repeats CMD until its output matches, for a minute at most
-//	expand FILE...      puts $WORK and $MODELSERVER, an image, into files, in the place of @WORK@ and @MODELSERVER@
+//	expand FILE...      puts $WORK, and the images $MODELSERVER and $CLIENT, into files, in the place of @WORK@ ...
 //	absent CMD          repeats CMD until it prints nothing on standard output
 //	account NAMESPACE NAME FILE  writes a kubeconfig of a ServiceAccount
 //	part NAME [FLAGS]   starts serin-NAME, as a cluster would; it ends with the script
@@ -26,6 +26,7 @@
 // scripts also have
 //
 //	machine kill NODE   takes a node's power away; `machine boot` gives it back
+//	failover LEASE      kills the Pod that holds a lease of serin-system, and waits until another does
 package e2e
 
 import (
@@ -74,13 +75,19 @@ func TestScripts(t *testing.T) {
 			env.Setenv("DOCS", docs)
 			env.Setenv("SERIN_DATA_DIR", filepath.Join(env.WorkDir, "data"))
 			env.Setenv("STORAGE_EMULATOR_HOST", emulator)
+			env.Setenv("MODELS", filepath.Join(docs, "..", "internal", "local", "models"))
+			env.Setenv("PREVIOUS", os.Getenv(previousVariable))
+			env.Setenv("CLIENT", where.image("client"))
 			env.Setenv("MODELSERVER", where.image("modelserver"))
 			env.Values[home{}] = &home{cluster: where}
 			return nil
 		},
 		Condition: func(name string) (bool, error) {
-			if name == "cluster" {
+			switch name {
+			case "cluster":
 				return where != nil, nil
+			case "previous":
+				return os.Getenv(previousVariable) != "", nil
 			}
 			return false, fmt.Errorf("unknown condition %s", name)
 		},
@@ -96,6 +103,7 @@ func TestScripts(t *testing.T) {
 			"terminal":   terminal,
 			"tutorial":   tutorial,
 			"machine":    machine,
+			"failover":   failover,
 		},
 	}
 	testscript.Run(t, params)

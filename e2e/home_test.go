@@ -157,7 +157,7 @@ func expand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: expand FILE...")
 	}
-	values := strings.NewReplacer("@WORK@", ts.Getenv("WORK"), "@MODELSERVER@", ts.Getenv("MODELSERVER"))
+	values := strings.NewReplacer("@WORK@", ts.Getenv("WORK"), "@MODELSERVER@", ts.Getenv("MODELSERVER"), "@CLIENT@", ts.Getenv("CLIENT"))
 	for _, f := range args {
 		ts.Check(os.WriteFile(ts.MkAbs(f), []byte(values.Replace(ts.ReadFile(f))), 0o600))
 	}

@@ -19,11 +19,11 @@ import (
 )
 
 // machine is one of the nodes.
-type machine struct{ name, ip, pods string }
+type machine struct{ name, ip, mac, pods string }
 
 var nodes = []machine{
-	{name: "node1", ip: "10.99.0.11", pods: "10.98.1.0/24"},
-	{name: "node2", ip: "10.99.0.12", pods: "10.98.2.0/24"},
+	{name: "node1", ip: "10.99.0.11", mac: "02:00:0a:63:00:0b", pods: "10.98.1.0/24"},
+	{name: "node2", ip: "10.99.0.12", mac: "02:00:0a:63:00:0c", pods: "10.98.2.0/24"},
 }
 
 // veth is the end of a node's cable at the bridge.
@@ -68,7 +68,7 @@ func (c cluster) power(ctx context.Context, m machine) (*exec.Cmd, error) {
 	pid := strconv.Itoa(cmd.Process.Pid)
 	_ = do(ctx, []string{"ip", "link", "del", m.veth()}) // the kernel may still be ending the node before
 	err = do(ctx,
-		[]string{"ip", "link", "add", m.veth(), "type", "veth", "peer", "name", "eth0", "netns", pid},
+		[]string{"ip", "link", "add", m.veth(), "type", "veth", "peer", "name", "eth0", "address", m.mac, "netns", pid},
 		[]string{"ip", "link", "set", m.veth(), "master", bridge, "up"},
 		[]string{"ip", "route", "replace", m.pods, "via", m.ip})
 	if err == nil {

@@ -123,6 +123,10 @@ func manager(c Config, logger logr.Logger) (ctrl.Manager, error) {
 		LeaderElectionNamespace:       c.LeaderElection,
 		LeaderElectionID:              "serin-controller",
 		LeaderElectionReleaseOnCancel: true,
+		// Who is killed is followed within the first two together.
+		LeaseDuration: new(10 * time.Second),
+		RetryPeriod:   new(2 * time.Second),
+		RenewDeadline: new(7 * time.Second),
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
 			ByObject: map[client.Object]cache.ByObject{
