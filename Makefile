@@ -69,7 +69,7 @@ cluster-programs:
 	@echo "Compiling Kubernetes' node and CoreDNS: five minutes the first time."
 	$(GO) build -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2' -o $(CLUSTER) ./e2e/cluster
 	GOBIN=$(CURDIR)/bin/cluster $(GO) install -ldflags '-s -w' $(COREDNS)
-	$(GO) -C tools run ./images -version 1 -prefix $(IMAGE_PREFIX) -arch $(HERE) -out ../bin/cluster/images -programs e2e/cluster/pause,e2e/cluster/client
+	$(GO) -C tools run ./images -version 1 -prefix $(IMAGE_PREFIX) -arch $(HERE) -out ../bin/cluster/images -programs e2e/cluster/pause
 
 cluster: cluster-programs ## Start a Kubernetes cluster of two nodes on this machine. Linux, root.
 	@$(CLUSTER) install

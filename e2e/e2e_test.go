@@ -17,7 +17,7 @@
 //	tutorial PAGE       runs a page of docs, and compares what it shows
 //	kubectl, curl, jq   programs on the PATH: serin kubectl, and as much of the others as we need
 //	count N CURL-ARGS   a program too: sends a request N times, and counts by revision who answered
-//	load N CURL-ARGS    the same N times per second until Ctrl-C, and counts what failed, and when last
+//	load N CURL-ARGS    the same N times per second until Ctrl-C, or as N/10s for that long, and counts what failed, and when last
 //
 // The scripts have two homes. On a laptop each has a `serin up` of its own. In
 // a cluster, where $SERIN_E2E_KUBECONFIG names one, up installs Serin there and
@@ -34,6 +34,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -57,6 +58,11 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/gateway-api").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	gateway := filepath.Join(strings.TrimSpace(string(module)), "config", "crd", "standard")
 	where, err := findHome(bin)
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +82,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("SERIN_DATA_DIR", filepath.Join(env.WorkDir, "data"))
 			env.Setenv("STORAGE_EMULATOR_HOST", emulator)
 			env.Setenv("MODELS", filepath.Join(docs, "..", "internal", "local", "models"))
+			env.Setenv("GATEWAY_API", gateway)
 			env.Setenv("PREVIOUS", os.Getenv(previousVariable))
 			env.Setenv("CLIENT", where.image("client"))
 			env.Setenv("MODELSERVER", where.image("modelserver"))

@@ -10,19 +10,21 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
 // load sends the request of `curl ARGS` N times per second until it is told to
-// end, each at its time whatever becomes of those before. Then it says how many
+// end, or for a time, each at its time whatever becomes of those before. Then it says how many
 // failed: those without an answer within 30 s, or with another status than 200.
 // A third of them go over new connections, as from clients that come and go.
 func load() {
-	rate, err := strconv.Atoi(os.Args[1])
+	times, length, bounded := strings.Cut(os.Args[1], "/")
+	rate, err := strconv.Atoi(times)
 	if err != nil || rate < 1 {
-		exit("load", fmt.Errorf("usage: load N CURL-ARGS"))
+		exit("load", fmt.Errorf("usage: load N CURL-ARGS, or load N/10s CURL-ARGS"))
 	}
 	r, err := parse(os.Args[2:])
 	if err != nil {
@@ -30,6 +32,15 @@ func load() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	if bounded {
+		limit, err := time.ParseDuration(length)
+		if err != nil {
+			exit("load", err)
+		}
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
 	dialer := &net.Dialer{Timeout: 3 * time.Second}
 	kept := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DialContext: dialer.DialContext, MaxIdleConnsPerHost: rate, IdleConnTimeout: 20 * time.Second}}
 	once := &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{DialContext: dialer.DialContext, DisableKeepAlives: true}}

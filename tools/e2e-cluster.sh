@@ -5,14 +5,15 @@
 #
 # Without KUBECONFIG that is the cluster of `make cluster`, which gets the
 # images PREFIX/NAME:VERSION of this commit, and of the one before to upgrade
-# from. With KUBECONFIG, its nodes must be able to pull PREFIX/NAME:VERSION.
+# from. With KUBECONFIG, its nodes must be able to pull PREFIX/NAME:VERSION,
+# and the image client of e2e/cluster/client.
 set -euo pipefail
 cluster=$1 prefix=$2 version=$3
 previous=${SERIN_E2E_PREVIOUS:-}
 
-# images VERSION SOURCES: builds and loads them.
+# images VERSION SOURCES [FLAGS]: builds and loads them.
 images() {
-	go -C "$2/tools" run ./images -version "$1" -prefix "$prefix" -arch "$(go env GOARCH)" -out "$PWD/bin/cluster/images/$1" >/dev/null
+	go -C "$2/tools" run ./images -version "$1" -prefix "$prefix" -arch "$(go env GOARCH)" -out "$PWD/bin/cluster/images/$1" "${@:3}" >/dev/null
 	"$cluster" load "bin/cluster/images/$1"/*.tar
 	rm -r "bin/cluster/images/$1"
 }
@@ -24,8 +25,7 @@ if [ -z "${KUBECONFIG:-}" ]; then
 		exit 1
 	fi
 	echo "Images of $version."
-	images "$version" .
-	"$cluster" load bin/cluster/images/client.tar
+	images "$version" . -programs controller,router,queue,fetch,modelserver,e2e/cluster/client
 	if [ -z "$previous" ] && before=$(git rev-parse --verify --quiet HEAD~1); then
 		echo "Images of the commit before, $(git describe --always "$before"), to upgrade from."
 		previous=$(mktemp -d)

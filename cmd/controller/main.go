@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -35,6 +36,7 @@ func main() {
 
 type options struct {
 	kubeconfig, domain, routers, routerHost, health, leaderElection, logLevel string
+	gateway, ingressClass, scheme                                             string
 	render                                                                    render.Options
 }
 
@@ -53,6 +55,9 @@ func command() *cobra.Command {
 	f.StringVar(&o.domain, "domain", "example.com", "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
 	f.StringVar(&o.routers, "routers", "", "host:port of the routers' admin listeners, which measure load; the host may stand for many (default: revisions keep their least replicas)")
 	f.StringVar(&o.routerHost, "router-host", "", "host name of the routers' Service, to which services' names within the cluster lead (default: they have no such names)")
+	f.StringVar(&o.gateway, "gateway", "", "NAMESPACE/NAME of a Gateway before the routers, to which each service gets an HTTPRoute, beside the Service of --router-host")
+	f.StringVar(&o.ingressClass, "ingress-class", "", "class of Ingress before the routers: each service gets one, beside the Service of --router-host")
+	f.StringVar(&o.scheme, "url-scheme", "http", "what the services' URLs begin with: https where TLS ends before the routers")
 	f.StringVar(&o.health, "health", "", "address for /healthz and /readyz (default: not served)")
 	f.StringVar(&o.render.FetchImage, "fetch-image", "serin/fetch", "image of the init container storage-initializer")
 	f.StringVar(&o.render.QueueImage, "queue-image", "serin/queue", "image of the sidecar queue-proxy")
@@ -74,11 +79,15 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("find the API server: %w", err)
 	}
+	front, err := o.front()
+	if err != nil {
+		return err
+	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	parts := supervise.New()
 	parts.Start("controller", func(ctx context.Context) error {
 		return controller.Run(ctx, controller.Config{
-			REST: rest, Domain: o.domain, Router: o.routerHost, Render: o.render, Log: log, Health: o.health, LeaderElection: o.leaderElection,
+			REST: rest, Domain: o.domain, Router: o.routerHost, Front: front, Scheme: o.scheme, Render: o.render, Log: log, Health: o.health, LeaderElection: o.leaderElection,
 		})
 	})
 	parts.Start("autoscaler", func(ctx context.Context) error {
@@ -91,4 +100,23 @@ func run(ctx context.Context, o options) error {
 	case err = <-parts.Failed():
 	}
 	return errors.Join(err, parts.Stop())
+}
+
+// front is what stands before the routers, whose Service --router-host names.
+func (o options) front() (render.Front, error) {
+	f := render.Front{Gateway: o.gateway, IngressClass: o.ingressClass}
+	service, rest, _ := strings.Cut(o.routerHost, ".")
+	f.Service = service
+	f.Namespace, _, _ = strings.Cut(rest, ".")
+	switch namespace, name, _ := strings.Cut(o.gateway, "/"); {
+	case !f.Exists():
+		return f, nil
+	case o.gateway != "" && o.ingressClass != "":
+		return f, errors.New("--gateway and --ingress-class: say one of them")
+	case o.gateway != "" && (namespace == "" || name == "" || strings.Contains(name, "/")):
+		return f, fmt.Errorf("--gateway %s: say NAMESPACE/NAME", o.gateway)
+	case f.Namespace == "":
+		return f, fmt.Errorf("--router-host %s: with --gateway or --ingress-class it must be SERVICE.NAMESPACE.svc...", o.routerHost)
+	}
+	return f, nil
 }

@@ -23,6 +23,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -46,6 +47,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/serin-dev/serin/api/v1alpha1"
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -61,6 +63,10 @@ type Config struct {
 	// Router is the host name of the routers' Service, to which the services'
 	// names within the cluster lead. Empty where there is no cluster DNS.
 	Router string
+	// Front is what stands before the router, and Scheme begins the services'
+	// URLs there; empty is http.
+	Front  render.Front
+	Scheme string
 	Render render.Options
 	Log    *slog.Logger
 	// Health is where /healthz and /readyz are served. Empty: nowhere.
@@ -101,7 +107,7 @@ func Run(ctx context.Context, c Config) error {
 
 func manager(c Config, logger logr.Logger) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), v1beta1.AddToScheme(scheme)); err != nil {
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), v1beta1.AddToScheme(scheme), gatewayv1.Install(scheme)); err != nil {
 		return nil, err
 	}
 	ours, err := labels.NewRequirement(v1beta1.LabelService, selection.Exists, nil)
@@ -109,8 +115,20 @@ func manager(c Config, logger logr.Logger) (ctrl.Manager, error) {
 		return nil, err
 	}
 	labelled := cache.ByObject{Label: labels.NewSelector().Add(*ours)}
+	objects := map[client.Object]cache.ByObject{}
+	if c.Front.Exists() {
+		fronts := labelled
+		fronts.Namespaces = map[string]cache.Config{c.Front.Namespace: {}}
+		objects[emptyFront(c.Front)] = fronts
+	}
 	pods := labelled
 	pods.Transform = onlyStatus
+	maps.Copy(objects, map[client.Object]cache.ByObject{
+		&appsv1.ControllerRevision{}: labelled,
+		&appsv1.Deployment{}:         labelled,
+		&corev1.Service{}:            labelled,
+		&corev1.Pod{}:                pods,
+	})
 	cfg := rest.CopyConfig(c.REST)
 	cfg.QPS = -1 // the API server's own fairness is the limit
 	skip := true
@@ -129,12 +147,7 @@ func manager(c Config, logger logr.Logger) (ctrl.Manager, error) {
 		RenewDeadline: new(7 * time.Second),
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),
-			ByObject: map[client.Object]cache.ByObject{
-				&appsv1.ControllerRevision{}: labelled,
-				&appsv1.Deployment{}:         labelled,
-				&corev1.Service{}:            labelled,
-				&corev1.Pod{}:                pods,
-			},
+			ByObject:         objects,
 		},
 		// Names are checked per process, where a test may run several.
 		Controller: config.Controller{SkipNameValidation: &skip},
@@ -171,7 +184,11 @@ type reconciler struct {
 }
 
 func (r *reconciler) watch(m ctrl.Manager) error {
-	return ctrl.NewControllerManagedBy(m).
+	b := ctrl.NewControllerManagedBy(m)
+	if r.Front.Exists() {
+		b.Watches(emptyFront(r.Front), handler.EnqueueRequestsFromMapFunc(serviceOfFront))
+	}
+	return b.
 		For(&v1beta1.InferenceService{}).
 		Owns(&appsv1.ControllerRevision{}).
 		Owns(&appsv1.Deployment{}).
@@ -195,11 +212,14 @@ func (r *reconciler) watch(m ctrl.Manager) error {
 // Reconcile brings one service to where its spec wants it.
 func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
 	w, err := r.gather(ctx, req.NamespacedName)
+	if err == nil && w == nil && r.Front.Exists() {
+		err = r.writer.withdraw(ctx, r.Front, req.NamespacedName)
+	}
 	if err != nil || w == nil {
 		return reconcile.Result{}, err
 	}
-	plan := w.decide(r.Domain, time.Now())
-	changed, err := r.writer.apply(ctx, w, plan, w.objects(plan, r.Router))
+	plan := w.decide(r.Config, time.Now())
+	changed, err := r.writer.apply(ctx, w, plan, w.objects(plan, r.Config))
 	if changed {
 		logDecision(ctx, plan)
 	}

@@ -33,6 +33,8 @@ type world struct {
 	revisions []revision // oldest first
 	// addresses are the Services behind the service's own names, by name.
 	addresses map[string]*corev1.Service
+	// front is what leads to the service from a Gateway or an Ingress controller.
+	front client.Object // nil: nothing yet
 	// strays are objects of ours whose ControllerRevision is gone.
 	strays []client.Object
 	// template is what the current spec resolves to; nil if it is invalid.
@@ -83,7 +85,7 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*wor
 	if w.revisions, err = r.history(ctx, w.service, objects); err != nil {
 		return nil, err
 	}
-	if err := r.attach(ctx, w, objects); err != nil {
+	if err := errors.Join(r.attach(ctx, w, objects), r.readFront(ctx, w)); err != nil {
 		return nil, err
 	}
 	if w.invalid = w.readSettings(); w.invalid != nil {
@@ -269,10 +271,11 @@ func (r *reconciler) resolve(ctx context.Context, w *world) error {
 }
 
 // decide puts the world before the rollout's rules.
-func (w *world) decide(domain string, now time.Time) rollout.Plan {
+func (w *world) decide(c Config, now time.Time) rollout.Plan {
 	in := rollout.Input{
 		Service: w.service,
-		Domain:  domain,
+		Domain:  c.Domain,
+		Scheme:  c.Scheme,
 		Target:  rollout.Target{Invalid: w.invalid},
 		Min:     1,
 		Now:     now,

@@ -24,9 +24,10 @@ type wanted struct {
 	current client.Object // nil if there is none
 }
 
-// objects renders what should exist. Where router is a host name, the service's
-// names within the cluster lead there.
-func (w *world) objects(p rollout.Plan, router string) []wanted {
+// objects renders what should exist. Where the router has a host name, the
+// service's names within the cluster lead there, and where something stands
+// before it, that leads to the service.
+func (w *world) objects(p rollout.Plan, cfg Config) []wanted {
 	var out []wanted
 	add := func(name string, number int, t *render.Template, scaling map[string]string, current ...client.Object) {
 		for i, o := range render.Objects(w.service, render.Revision{
@@ -48,10 +49,13 @@ func (w *world) objects(p rollout.Plan, router string) []wanted {
 	if c := p.Create; c != nil {
 		add(c.Name, c.Number, w.template, w.scaling(w.template, nil, true), nil, nil, nil)
 	}
-	if router != "" {
-		for _, ac := range render.Addresses(w.service, router) {
+	if cfg.Router != "" {
+		for _, ac := range render.Addresses(w.service, cfg.Router) {
 			out = append(out, wanted{ac, orNil(w.addresses[*ac.Name])})
 		}
+	}
+	if names := hosts(p.Status); cfg.Front.Exists() && len(names) > 0 {
+		out = append(out, wanted{cfg.Front.Route(w.service, names), w.front})
 	}
 	return out
 }

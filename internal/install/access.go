@@ -56,6 +56,15 @@ func leaderRules() []rbacv1.PolicyRule {
 	}
 }
 
+// frontRules are what a controller needs there to lead a Gateway or an Ingress
+// controller to the router.
+func frontRules() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{
+		rule("gateway.networking.k8s.io", append(read, "create", "patch", "delete"), "httproutes"),
+		rule("networking.k8s.io", append(read, "create", "patch", "delete"), "ingresses"),
+	}
+}
+
 func rule(group string, verbs []string, resources ...string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: resources, Verbs: append([]string(nil), verbs...)}
 }
@@ -77,7 +86,7 @@ func (o Options) access() []runtime.Object {
 			})
 	}
 	return append(out,
-		&rbacv1.Role{TypeMeta: rbac("Role"), ObjectMeta: o.meta(controllerName), Rules: leaderRules()},
+		&rbacv1.Role{TypeMeta: rbac("Role"), ObjectMeta: o.meta(controllerName), Rules: append(leaderRules(), frontRules()...)},
 		&rbacv1.RoleBinding{
 			TypeMeta: rbac("RoleBinding"), ObjectMeta: o.meta(controllerName), Subjects: o.subjects(controllerName),
 			RoleRef: rbacv1.RoleRef{APIGroup: group, Kind: "Role", Name: controllerName},

@@ -45,7 +45,8 @@ func chartTemplate(t *testing.T) string {
 		Controllers: controllers,
 		Routers:     routers,
 		ModelCache:  "{{ .Values.modelCache }}",
-		FetchEnv:    []string{"NAME=VALUE"},
+		Gateway:     "{{ .Values.gateway }}", IngressClass: "{{ .Values.ingressClass }}", URLScheme: "{{ .Values.urlScheme }}",
+		FetchEnv: []string{"NAME=VALUE"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +147,10 @@ func TestChartGivesWhatInstallApplies(t *testing.T) {
 		if err := Export(&want, templated(objects)); err != nil {
 			t.Fatal(err)
 		}
-		got := strings.ReplaceAll(rendered.String(), "        - --model-cache=\n", "") // means none
+		got := rendered.String()
+		for _, flag := range []string{"model-cache", "gateway", "ingress-class"} { // without a value it means none
+			got = strings.ReplaceAll(got, "        - --"+flag+"=\n", "")
+		}
 		if diff := cmp.Diff(documents(t, want.String()), documents(t, got)); diff != "" {
 			t.Errorf("with pull secret %q (-install +chart):\n%s", secret, diff)
 		}

@@ -57,6 +57,9 @@ func (o *Options) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&o.Version, "image-version", o.Version, "version of the images (default: that of this program)")
 	fs.StringVar(&o.PullSecret, "pull-secret", o.PullSecret, "Secret of the namespace with which controller and router are pulled")
 	fs.StringVar(&o.Domain, "domain", o.Domain, "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
+	fs.StringVar(&o.Gateway, "gateway", o.Gateway, "NAMESPACE/NAME of a Gateway through which the services are reached: each gets an HTTPRoute")
+	fs.StringVar(&o.IngressClass, "ingress-class", o.IngressClass, "class of Ingress through which the services are reached: each gets one")
+	fs.StringVar(&o.URLScheme, "url-scheme", o.URLScheme, "what the services' URLs begin with, http or https")
 	fs.StringVar((*string)(&o.ServiceType), "service-type", string(o.ServiceType), "type of the router's Service: ClusterIP, NodePort or LoadBalancer")
 	fs.Int32Var(&o.Controllers, "controllers", o.Controllers, "replicas of the controller; one of them works")
 	fs.Int32Var(&o.Routers, "routers", o.Routers, "replicas of the router")
@@ -74,6 +77,12 @@ func (o *Options) validate() error {
 		return errors.New("--routers must be at least 1: without one no model can be reached")
 	case o.ImagePrefix == "" || o.Version == "":
 		return errors.New("--image-prefix and --image-version must not be empty")
+	case o.Gateway != "" && o.IngressClass != "":
+		return errors.New("--gateway and --ingress-class: say one of them")
+	case o.Gateway != "" && strings.Count(strings.Trim(o.Gateway, "/"), "/") != 1:
+		return fmt.Errorf("--gateway %s: say NAMESPACE/NAME", o.Gateway)
+	case o.URLScheme != "http" && o.URLScheme != "https":
+		return fmt.Errorf("--url-scheme %s: say http or https", o.URLScheme)
 	case slices.ContainsFunc(o.FetchEnv, func(v string) bool { return strings.Index(v, "=") < 1 }):
 		return fmt.Errorf("--fetch-env %s: say NAME=VALUE", strings.Join(o.FetchEnv, ", "))
 	case strings.HasSuffix(o.ImagePrefix, "/"):

@@ -37,6 +37,9 @@ type Options struct {
 	// ModelCache is a folder on each node that keeps downloaded models; empty:
 	// every Pod downloads for itself.
 	ModelCache string
+	// Gateway, NAMESPACE/NAME, or IngressClass stand before the router; empty:
+	// neither does. URLScheme begins the services' URLs.
+	Gateway, IngressClass, URLScheme string
 	// FetchEnv is the environment of what downloads models, NAME=VALUE each:
 	// proxies, endpoints.
 	FetchEnv []string
@@ -49,6 +52,7 @@ func Defaults(version string) Options {
 		ImagePrefix: "serin",
 		Version:     version,
 		Domain:      "example.com",
+		URLScheme:   "http",
 		ServiceType: corev1.ServiceTypeLoadBalancer,
 		Controllers: 2,
 		Routers:     2,
@@ -166,6 +170,11 @@ func (o Options) controller() runtime.Object {
 	}
 	if o.ModelCache != "" {
 		args = append(args, "--model-cache="+o.ModelCache)
+	}
+	for _, option := range []struct{ flag, value string }{{"gateway", o.Gateway}, {"ingress-class", o.IngressClass}, {"url-scheme", o.URLScheme}} {
+		if option.value != "" {
+			args = append(args, "--"+option.flag+"="+option.value)
+		}
 	}
 	for _, variable := range o.FetchEnv {
 		args = append(args, "--fetch-env="+variable)

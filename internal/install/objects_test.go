@@ -56,6 +56,10 @@ func TestRights(t *testing.T) {
 			"coordination.k8s.io/leases: get create update",
 			"events: create patch",
 		}},
+		"the controller, for what stands before the router": {frontRules(), []string{
+			"gateway.networking.k8s.io/httproutes: get list watch create patch delete",
+			"networking.k8s.io/ingresses: get list watch create patch delete",
+		}},
 		"the router, everywhere": {routerRules(), []string{
 			"pods: get list watch",
 			"serving.kserve.io/inferenceservices: get list watch",
@@ -144,6 +148,10 @@ func TestWrongOptionsAreRefused(t *testing.T) {
 		"--controllers must be at least 1: without one nothing is rolled out":  func(o *Options) { o.Controllers = 0 },
 		"--routers must be at least 1: without one no model can be reached":    func(o *Options) { o.Routers = -1 },
 		"--image-prefix and --image-version must not be empty":                 func(o *Options) { o.Version = "" },
+		"--gateway edge: say NAMESPACE/NAME":                                   func(o *Options) { o.Gateway = "edge" },
+		"--gateway and --ingress-class: say one of them":                       func(o *Options) { o.Gateway, o.IngressClass = "a/b", "nginx" },
+		"--url-scheme ftp: say http or https":                                  func(o *Options) { o.URLScheme = "ftp" },
+		"--fetch-env HTTPS_PROXY: say NAME=VALUE":                              func(o *Options) { o.FetchEnv = []string{"HTTPS_PROXY"} },
 		"--image-prefix registry.example.com/: leave out the slash at its end": func(o *Options) { o.ImagePrefix = "registry.example.com/" },
 	} {
 		o := Defaults("v1")

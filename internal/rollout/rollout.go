@@ -27,6 +27,9 @@ type Input struct {
 	Service *v1beta1.InferenceService
 	// Domain ends the host names of services, such as example.com.
 	Domain string
+	// Scheme begins the services' URLs: http, if it is empty, or https where
+	// something before the router ends TLS.
+	Scheme string
 	// Target is what the current spec asks for.
 	Target Target
 	// Revisions exist, oldest first.

@@ -3,6 +3,7 @@
 package rollout
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -67,7 +68,7 @@ func (s *situation) traffic(a answer, c v1beta1.ComponentStatus) []v1beta1.Traff
 }
 
 func (s *situation) url(label string) string {
-	return fmt.Sprintf("http://%s.%s.%s", label, s.in.Service.Namespace, s.in.Domain)
+	return fmt.Sprintf("%s://%s.%s.%s", cmp.Or(s.in.Scheme, "http"), label, s.in.Service.Namespace, s.in.Domain)
 }
 
 func (s *situation) address(name string) *v1beta1.Address {
