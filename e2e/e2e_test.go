@@ -26,7 +26,7 @@
 // scripts also have
 //
 //	machine kill NODE   takes a node's power away; `machine boot` gives it back
-//	failover LEASE      kills the Pod that holds a lease of serin-system, and waits until another does
+//	failover LEASE      kill -9 of the process that holds a lease of serin-system; waits until another does
 package e2e
 
 import (
