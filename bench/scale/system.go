@@ -102,7 +102,7 @@ func (s *system) servePods(ctx context.Context) error {
 	s.pods = &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"predictions":[1]}`) // a client that left needs none
 	})}
-	go s.pods.Serve(l) //nolint:errcheck // ends when it is closed
+	go func() { _ = s.pods.Serve(l) }() // ends when it is closed
 	return nil
 }
 

@@ -116,7 +116,7 @@ func (o options) front() (render.Front, error) {
 	case o.gateway != "" && (namespace == "" || name == "" || strings.Contains(name, "/")):
 		return f, fmt.Errorf("--gateway %s: say NAMESPACE/NAME", o.gateway)
 	case f.Namespace == "":
-		return f, fmt.Errorf("--router-host %s: with --gateway or --ingress-class it must be SERVICE.NAMESPACE.svc...", o.routerHost)
+		return f, fmt.Errorf("--router-host %s: with --gateway or --ingress-class it must be that of a Service, SERVICE.NAMESPACE.svc", o.routerHost)
 	}
 	return f, nil
 }

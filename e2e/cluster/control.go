@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -214,11 +215,14 @@ func (g *group) start(log, program string, args ...string) error {
 // stop kills all, the last started first. It is a test's cluster: nothing of
 // it is worth a farewell.
 func (g *group) stop() {
-	for i := len(g.processes) - 1; i >= 0; i-- {
-		_ = g.processes[i].Process.Kill() // it may have ended by itself
-		<-g.ended
+	for _, p := range slices.Backward(g.processes) {
+		_ = p.Process.Kill() // it may have ended by itself
+		_ = g.awaitOne()     // killed: that is no error
 	}
 }
+
+// awaitOne waits until one of them has ended, however it did.
+func (g *group) awaitOne() error { return <-g.ended }
 
 // self is this program.
 func self() string {

@@ -189,28 +189,31 @@ func (c cluster) powerAll(ctx context.Context, running map[string]*exec.Cmd) err
 		}
 		running[m.name] = cmd
 	}
-	return c.until(ctx, "all nodes are ready", func() error {
-		client, err := c.client()
-		if err != nil {
-			return err
-		}
-		list, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-		if err != nil {
-			return err
-		}
-		ready := 0
-		for _, n := range list.Items {
-			if slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
-				return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
-			}) {
-				ready++
-			}
-		}
-		if ready < len(nodes) {
-			err = fmt.Errorf("%d of %d are ready", ready, len(nodes))
-		}
+	return c.until(ctx, "all nodes are ready", func() error { return c.nodesReady(ctx) })
+}
+
+// nodesReady asks the API whether all nodes are.
+func (c cluster) nodesReady(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
 		return err
-	})
+	}
+	list, err := client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return err
+	}
+	ready := 0
+	for _, n := range list.Items {
+		if slices.ContainsFunc(n.Status.Conditions, func(c corev1.NodeCondition) bool {
+			return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+		}) {
+			ready++
+		}
+	}
+	if ready < len(nodes) {
+		return fmt.Errorf("%d of %d are ready", ready, len(nodes))
+	}
+	return nil
 }
 
 // zombie says that a child has ended, and was not waited for.
@@ -325,8 +328,8 @@ func removeGroups() (left bool) {
 				}
 				return nil
 			})
-			for i := len(dirs) - 1; i >= 0; i-- {
-				left = os.Remove(dirs[i]) != nil || left
+			for _, dir := range slices.Backward(dirs) {
+				left = os.Remove(dir) != nil || left
 			}
 		}
 	}

@@ -36,7 +36,7 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }() // read to its end
 	answer, err := io.ReadAll(res.Body)
 	fmt.Println(res.Status, res.Header.Get("Serin-Revision"))
 	fmt.Println(string(answer))
