@@ -6,7 +6,7 @@
 // Besides testscript's own commands, scripts have:
 //
 //	up [FLAGS]          serin up, in $WORK/data, on free ports; waits until it is up
-//	down                Ctrl-C; fails unless it ends well within 10 s and leaves no process
+//	down                Ctrl-C; fails unless it ends well, and leaves no process
 //	crash               kill -9; fails if a model process outlives it
 //	eventually RE CMD   repeats CMD until its output matches, for a minute at most
 //	expand FILE...      puts $WORK, and the images $MODELSERVER and $CLIENT, into files, in the place of @WORK@ ...

@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	upTimeout   = time.Minute // a busy machine may take several times the budget
-	downTimeout = 10 * time.Second
+	upTimeout   = time.Minute      // a busy machine may take several times the budget
+	downTimeout = 30 * time.Second // the same: the budget is 10 s
 	eventual    = time.Minute
 	interval    = 100 * time.Millisecond
 )
