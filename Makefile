@@ -60,10 +60,10 @@ CLUSTER      := bin/cluster/cluster
 COREDNS      := github.com/coredns/coredns@v1.14.0
 IMAGE_PREFIX := registry.test/serin
 # Of changed sources each build is a version of its own: nodes keep images by name.
-IMAGES       := $(VERSION)$(if $(findstring dirty,$(VERSION)),-$(shell date +%s))
-HERE         := $(shell $(GO) env GOARCH)
+IMAGES        = $(VERSION)$(if $(findstring dirty,$(VERSION)),-$(shell date +%s))
+HERE          = $(shell $(GO) env GOARCH)
 
-.PHONY: cluster cluster-down cluster-programs cluster-images e2e-cluster
+.PHONY: cluster cluster-down cluster-programs e2e-cluster
 cluster-programs:
 	@mkdir -p bin/cluster
 	@echo "Compiling Kubernetes' node and CoreDNS: five minutes the first time."

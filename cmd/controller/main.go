@@ -108,15 +108,8 @@ func (o options) front() (render.Front, error) {
 	service, rest, _ := strings.Cut(o.routerHost, ".")
 	f.Service = service
 	f.Namespace, _, _ = strings.Cut(rest, ".")
-	switch namespace, name, _ := strings.Cut(o.gateway, "/"); {
-	case !f.Exists():
-		return f, nil
-	case o.gateway != "" && o.ingressClass != "":
-		return f, errors.New("--gateway and --ingress-class: say one of them")
-	case o.gateway != "" && (namespace == "" || name == "" || strings.Contains(name, "/")):
-		return f, fmt.Errorf("--gateway %s: say NAMESPACE/NAME", o.gateway)
-	case f.Namespace == "":
+	if f.Exists() && f.Namespace == "" {
 		return f, fmt.Errorf("--router-host %s: with --gateway or --ingress-class it must be that of a Service, SERVICE.NAMESPACE.svc", o.routerHost)
 	}
-	return f, nil
+	return f, f.Check()
 }

@@ -21,6 +21,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/render"
 	"github.com/serin-dev/serin/internal/terminal"
 )
 
@@ -77,10 +78,6 @@ func (o *Options) validate() error {
 		return errors.New("--routers must be at least 1: without one no model can be reached")
 	case o.ImagePrefix == "" || o.Version == "":
 		return errors.New("--image-prefix and --image-version must not be empty")
-	case o.Gateway != "" && o.IngressClass != "":
-		return errors.New("--gateway and --ingress-class: say one of them")
-	case o.Gateway != "" && strings.Count(strings.Trim(o.Gateway, "/"), "/") != 1:
-		return fmt.Errorf("--gateway %s: say NAMESPACE/NAME", o.Gateway)
 	case o.URLScheme != "http" && o.URLScheme != "https":
 		return fmt.Errorf("--url-scheme %s: say http or https", o.URLScheme)
 	case slices.ContainsFunc(o.FetchEnv, func(v string) bool { return strings.Index(v, "=") < 1 }):
@@ -88,7 +85,7 @@ func (o *Options) validate() error {
 	case strings.HasSuffix(o.ImagePrefix, "/"):
 		return fmt.Errorf("--image-prefix %s: leave out the slash at its end", o.ImagePrefix)
 	}
-	return nil
+	return render.Front{Gateway: o.Gateway, IngressClass: o.IngressClass}.Check()
 }
 
 // Commands are `install` and `uninstall` of a program, whose images have a

@@ -149,6 +149,7 @@ func TestWrongOptionsAreRefused(t *testing.T) {
 		"--routers must be at least 1: without one no model can be reached":    func(o *Options) { o.Routers = -1 },
 		"--image-prefix and --image-version must not be empty":                 func(o *Options) { o.Version = "" },
 		"--gateway edge: say NAMESPACE/NAME":                                   func(o *Options) { o.Gateway = "edge" },
+		"--gateway /edge/public: say NAMESPACE/NAME":                           func(o *Options) { o.Gateway = "/edge/public" },
 		"--gateway and --ingress-class: say one of them":                       func(o *Options) { o.Gateway, o.IngressClass = "a/b", "nginx" },
 		"--url-scheme ftp: say http or https":                                  func(o *Options) { o.URLScheme = "ftp" },
 		"--fetch-env HTTPS_PROXY: say NAME=VALUE":                              func(o *Options) { o.FetchEnv = []string{"HTTPS_PROXY"} },

@@ -3,6 +3,8 @@
 package render
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	networkingv1 "k8s.io/api/networking/v1"
@@ -29,6 +31,21 @@ type Front struct {
 
 // Exists reports whether there is anything before the router.
 func (f Front) Exists() bool { return f.Gateway != "" || f.IngressClass != "" }
+
+// Check says what is wrong with the two names, in the words of the flags that
+// set them.
+func (f Front) Check() error {
+	namespace, name, _ := strings.Cut(f.Gateway, "/")
+	switch {
+	case f.Gateway == "":
+		return nil
+	case f.IngressClass != "":
+		return errors.New("--gateway and --ingress-class: say one of them")
+	case namespace == "" || name == "" || strings.Contains(name, "/"):
+		return fmt.Errorf("--gateway %s: say NAMESPACE/NAME", f.Gateway)
+	}
+	return nil
+}
 
 // FrontName is the name of a service's HTTPRoute or Ingress: NAME.NAMESPACE, of
 // which neither has a dot.
