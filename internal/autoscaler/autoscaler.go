@@ -149,8 +149,8 @@ func waker(news chan<- event.GenericEvent) func(context.Context, types.Namespace
 // onlyScale drops from cached Deployments what no decision reads.
 func onlyScale(o any) (any, error) {
 	if d, ok := o.(*appsv1.Deployment); ok {
-		d.Spec.Template = corev1.PodTemplateSpec{}
-		d.ManagedFields = nil
+		d.Labels, d.OwnerReferences, d.ManagedFields = nil, nil, nil
+		d.Spec = appsv1.DeploymentSpec{Replicas: d.Spec.Replicas}
 		d.Status = appsv1.DeploymentStatus{ReadyReplicas: d.Status.ReadyReplicas}
 	}
 	return o, nil

@@ -23,7 +23,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -83,17 +82,19 @@ const workers = 8
 func Run(ctx context.Context, c Config) error {
 	logger := logr.FromSlogHandler(c.Log.Handler())
 	log.SetLogger(logger)
-	m, err := manager(c, logger)
+	shelves := newShelves()
+	m, err := manager(c, logger, shelves)
 	if err != nil {
 		return fmt.Errorf("make controller: %w", err)
 	}
-	if err := index(ctx, m); err != nil {
+	if err := shelves.open(ctx, m.GetCache()); err != nil {
 		return fmt.Errorf("index caches: %w", err)
 	}
 	r := &reconciler{
-		Config: c,
-		reader: m.GetClient(),
-		api:    m.GetAPIReader(),
+		Config:  c,
+		shelves: shelves,
+		reader:  m.GetClient(),
+		api:     m.GetAPIReader(),
 		writer: writer{
 			client: m.GetClient(),
 			api:    m.GetAPIReader(),
@@ -105,7 +106,7 @@ func Run(ctx context.Context, c Config) error {
 	return m.Start(ctx)
 }
 
-func manager(c Config, logger logr.Logger) (ctrl.Manager, error) {
+func manager(c Config, logger logr.Logger, held shelves) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), v1beta1.AddToScheme(scheme), gatewayv1.Install(scheme)); err != nil {
 		return nil, err
@@ -121,14 +122,14 @@ func manager(c Config, logger logr.Logger) (ctrl.Manager, error) {
 		fronts.Namespaces = map[string]cache.Config{c.Front.Namespace: {}}
 		objects[emptyFront(c.Front)] = fronts
 	}
-	pods := labelled
-	pods.Transform = onlyStatus
-	maps.Copy(objects, map[client.Object]cache.ByObject{
-		&appsv1.ControllerRevision{}: labelled,
-		&appsv1.Deployment{}:         labelled,
-		&corev1.Service{}:            labelled,
-		&corev1.Pod{}:                pods,
-	})
+	for _, sh := range held.all() {
+		one := labelled
+		if sh == held.services {
+			one = cache.ByObject{} // users label them
+		}
+		one.Transform = sh.pack
+		objects[sh.empty] = one
+	}
 	cfg := rest.CopyConfig(c.REST)
 	cfg.QPS = -1 // the API server's own fairness is the limit
 	skip := true
@@ -167,20 +168,12 @@ func synced(m ctrl.Manager) healthz.Checker {
 	}
 }
 
-// onlyStatus drops from cached Pods what no decision reads.
-func onlyStatus(o any) (any, error) {
-	if p, ok := o.(*corev1.Pod); ok {
-		p.Spec = corev1.PodSpec{}
-		p.ManagedFields, p.Annotations = nil, nil
-	}
-	return o, nil
-}
-
 type reconciler struct {
 	Config
-	reader client.Reader // cached
-	api    client.Reader // not cached
-	writer writer
+	shelves shelves       // cached: what services consist of
+	reader  client.Reader // cached: the rest
+	api     client.Reader // not cached
+	writer  writer
 }
 
 func (r *reconciler) watch(m ctrl.Manager) error {

@@ -15,3 +15,24 @@ import (
 func Apply(ctx context.Context, c client.Client, s *v1beta1.InferenceService, p rollout.Plan) (bool, error) {
 	return writer{client: c, api: c}.apply(ctx, &world{service: s}, p, nil)
 }
+
+// Shelve puts an object on a shelf after another of its kind, and returns what
+// lies there and what is read of it.
+func Shelve[T any, P interface {
+	*T
+	client.Object
+}](first, o P) (held, read client.Object, err error) {
+	s := &shelf{empty: P(new(T))}
+	if _, err := s.pack(first); err != nil {
+		return nil, nil, err
+	}
+	p, err := s.pack(o)
+	if err == nil {
+		p, err = s.pack(p) // as informers do
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	into := P(new(T))
+	return p.(client.Object), into, s.unpack(p, into)
+}

@@ -15,7 +15,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
@@ -53,31 +52,14 @@ type revision struct {
 	pods       []corev1.Pod
 }
 
-// byService is the name of the index of objects by their service's name.
-const byService = "service"
-
-func index(ctx context.Context, m ctrl.Manager) error {
-	for _, o := range []client.Object{&appsv1.ControllerRevision{}, &appsv1.Deployment{}, &corev1.Service{}, &corev1.Pod{}} {
-		if err := m.GetFieldIndexer().IndexField(ctx, o, byService, func(o client.Object) []string {
-			return []string{o.GetLabels()[v1beta1.LabelService]}
-		}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // gather reads a service and all that belongs to it. It returns nil if there
 // is nothing to do: what a deleted service owned is garbage-collected.
 func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*world, error) {
 	w := &world{service: &v1beta1.InferenceService{}}
-	if err := r.reader.Get(ctx, key, w.service); err != nil {
-		return nil, client.IgnoreNotFound(err)
+	if ok, err := r.shelves.services.get(key, w.service); !ok || w.service.DeletionTimestamp != nil {
+		return nil, err
 	}
-	if w.service.DeletionTimestamp != nil {
-		return nil, nil
-	}
-	objects, err := r.ownObjects(ctx, w.service)
+	objects, err := r.ownObjects(w.service)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +67,7 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*wor
 	if w.revisions, err = r.history(ctx, w.service, objects); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(r.attach(ctx, w, objects), r.readFront(ctx, w)); err != nil {
+	if err := errors.Join(r.attach(w, objects), r.readFront(ctx, w)); err != nil {
 		return nil, err
 	}
 	if w.invalid = w.readSettings(); w.invalid != nil {
@@ -133,20 +115,18 @@ func stickiness(annotations map[string]string) error {
 }
 
 // ownObjects lists the service's Deployments and Services.
-func (r *reconciler) ownObjects(ctx context.Context, s *v1beta1.InferenceService) ([]client.Object, error) {
-	var (
-		deployments appsv1.DeploymentList
-		services    corev1.ServiceList
-		out         []client.Object
-	)
-	if err := errors.Join(r.listOwn(ctx, s, &deployments), r.listOwn(ctx, s, &services)); err != nil {
+func (r *reconciler) ownObjects(s *v1beta1.InferenceService) ([]client.Object, error) {
+	deployments, err1 := of[appsv1.Deployment](r.shelves.deployments, client.ObjectKeyFromObject(s))
+	services, err2 := of[corev1.Service](r.shelves.addresses, client.ObjectKeyFromObject(s))
+	if err := errors.Join(err1, err2); err != nil {
 		return nil, err
 	}
-	for i := range deployments.Items {
-		out = append(out, &deployments.Items[i])
+	var out []client.Object
+	for i := range deployments {
+		out = append(out, &deployments[i])
 	}
-	for i := range services.Items {
-		out = append(out, &services.Items[i])
+	for i := range services {
+		out = append(out, &services[i])
 	}
 	return slices.DeleteFunc(out, func(o client.Object) bool { return !metav1.IsControlledBy(o, s) }), nil
 }
@@ -169,8 +149,8 @@ func (w *world) takeAddresses(objects []client.Object) []client.Object {
 // which the status or an object names lags behind us, or somebody deleted the
 // revision: the API knows.
 func (r *reconciler) history(ctx context.Context, s *v1beta1.InferenceService, objects []client.Object) ([]revision, error) {
-	var list appsv1.ControllerRevisionList
-	if err := r.listOwn(ctx, s, &list); err != nil {
+	records, err := of[appsv1.ControllerRevision](r.shelves.revisions, client.ObjectKeyFromObject(s))
+	if err != nil {
 		return nil, err
 	}
 	named := rollout.Named(s.Status.Components[v1beta1.Predictor])
@@ -178,16 +158,17 @@ func (r *reconciler) history(ctx context.Context, s *v1beta1.InferenceService, o
 		named = append(named, o.GetLabels()[v1beta1.LabelRevision])
 	}
 	if slices.ContainsFunc(named, func(name string) bool {
-		return !slices.ContainsFunc(list.Items, func(cr appsv1.ControllerRevision) bool { return cr.Name == name })
+		return !slices.ContainsFunc(records, func(cr appsv1.ControllerRevision) bool { return cr.Name == name })
 	}) {
-		of := client.MatchingLabels{v1beta1.LabelService: s.Name}
-		if err := r.api.List(ctx, &list, client.InNamespace(s.Namespace), of); err != nil {
+		var list appsv1.ControllerRevisionList
+		if err := r.api.List(ctx, &list, client.InNamespace(s.Namespace), client.MatchingLabels{v1beta1.LabelService: s.Name}); err != nil {
 			return nil, fmt.Errorf("list revisions: %w", err)
 		}
+		records = list.Items
 	}
 	var out []revision
-	for i := range list.Items {
-		cr := &list.Items[i]
+	for i := range records {
+		cr := &records[i]
 		if !metav1.IsControlledBy(cr, s) || cr.DeletionTimestamp != nil {
 			continue // of a deleted service of the same name
 		}
@@ -202,17 +183,17 @@ func (r *reconciler) history(ctx context.Context, s *v1beta1.InferenceService, o
 }
 
 // attach gives each revision its objects and Pods.
-func (r *reconciler) attach(ctx context.Context, w *world, objects []client.Object) error {
-	var pods corev1.PodList
-	if err := r.listOwn(ctx, w.service, &pods); err != nil {
+func (r *reconciler) attach(w *world, objects []client.Object) error {
+	pods, err := of[corev1.Pod](r.shelves.pods, client.ObjectKeyFromObject(w.service))
+	if err != nil {
 		return err
 	}
-	of := make(map[string]*revision)
+	named := make(map[string]*revision)
 	for i := range w.revisions {
-		of[w.revisions[i].record.Name] = &w.revisions[i]
+		named[w.revisions[i].record.Name] = &w.revisions[i]
 	}
 	for _, o := range objects {
-		rev := of[o.GetLabels()[v1beta1.LabelRevision]]
+		rev := named[o.GetLabels()[v1beta1.LabelRevision]]
 		if rev == nil {
 			w.strays = append(w.strays, o)
 			continue
@@ -224,19 +205,12 @@ func (r *reconciler) attach(ctx context.Context, w *world, objects []client.Obje
 			rev.service = o
 		}
 	}
-	for _, p := range pods.Items {
-		rev := of[p.Labels[v1beta1.LabelRevision]]
+	for _, p := range pods {
+		rev := named[p.Labels[v1beta1.LabelRevision]]
 		// An older Pod is of a deleted service of the same name.
 		if rev != nil && !p.CreationTimestamp.Before(&rev.record.CreationTimestamp) {
 			rev.pods = append(rev.pods, p)
 		}
-	}
-	return nil
-}
-
-func (r *reconciler) listOwn(ctx context.Context, s *v1beta1.InferenceService, list client.ObjectList) error {
-	if err := r.reader.List(ctx, list, client.InNamespace(s.Namespace), client.MatchingFields{byService: s.Name}); err != nil {
-		return fmt.Errorf("list %T: %w", list, err)
 	}
 	return nil
 }
@@ -323,15 +297,15 @@ func serviceOfPod(_ context.Context, o client.Object) []reconcile.Request {
 // invalidServices are those that a runtime could help. A changed runtime
 // changes nothing that runs. A service that becomes invalid right now is not
 // missed: its new status reconciles it once more, with the runtime in cache.
-func (r *reconciler) invalidServices(ctx context.Context, runtime client.Object) []reconcile.Request {
-	var list v1beta1.InferenceServiceList
-	if err := r.reader.List(ctx, &list, client.InNamespace(runtime.GetNamespace())); err != nil {
-		return nil // the cache is shutting down
-	}
+func (r *reconciler) invalidServices(_ context.Context, runtime client.Object) []reconcile.Request {
 	var out []reconcile.Request
-	for i := range list.Items {
-		if m := list.Items[i].Status.ModelStatus; m != nil && m.TransitionStatus == v1beta1.InvalidSpec {
-			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&list.Items[i])})
+	for _, o := range r.shelves.services.objects.List() {
+		var s v1beta1.InferenceService
+		if err := r.shelves.services.unpack(o, &s); err != nil || (runtime.GetNamespace() != "" && s.Namespace != runtime.GetNamespace()) {
+			continue // a broken one fails when it is reconciled
+		}
+		if m := s.Status.ModelStatus; m != nil && m.TransitionStatus == v1beta1.InvalidSpec {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&s)})
 		}
 	}
 	return out
