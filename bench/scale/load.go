@@ -133,18 +133,38 @@ func (s *system) watchQuiet(ctx context.Context, pause time.Duration) (quiet, er
 		q.requests, err3 = s.apiRequests(ctx)
 		return q, errors.Join(err1, err2, err3)
 	}
-	before, err := look()
-	if err != nil {
-		return before, err
+	during := func(d time.Duration) (quiet, error) {
+		before, err := look()
+		if err != nil {
+			return before, err
+		}
+		select {
+		case <-ctx.Done():
+			return before, ctx.Err()
+		case <-time.After(d):
+		}
+		after, err := look()
+		return quiet{after.controller - before.controller, after.router - before.router, after.requests - before.requests}, err
 	}
-	select {
-	case <-ctx.Done():
-		return before, ctx.Err()
-	case <-time.After(pause):
+	// What came before has its echoes: the last Pods' and Deployments' statuses.
+	for begin := time.Now(); ; {
+		q, err := during(settled)
+		if err != nil {
+			return q, err
+		}
+		if q.requests == 0 && q.controller < 0.05 {
+			fmt.Printf("settled after %.0f s\n", time.Since(begin).Seconds())
+			break
+		}
+		if time.Since(begin) > stuck {
+			return q, fmt.Errorf("no rest: in the last %v, controller %.2f s of CPU and %d requests", settled, q.controller, q.requests)
+		}
 	}
-	after, err := look()
-	return quiet{after.controller - before.controller, after.router - before.router, after.requests - before.requests}, err
+	return during(pause)
 }
+
+// settled is how long nothing must happen before quiet is measured.
+const settled = 5 * time.Second
 
 // counted are requests for what a rollout is made of; leases, events of nodes
 // and the watches of everybody are not.
