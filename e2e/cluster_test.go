@@ -62,6 +62,9 @@ func findHome(bin string) (*cluster, error) {
 	if c.client, err = kubernetes.NewForConfig(config); err != nil {
 		return nil, err
 	}
+	if err := c.offered(); err != nil {
+		return nil, err
+	}
 	// What reaches the API from here is what its Pods reach.
 	api, err := url.Parse(config.Host)
 	if err != nil {
@@ -74,6 +77,19 @@ func findHome(bin string) (*cluster, error) {
 	defer func() { _ = conn.Close() }() // only its address was of interest
 	c.host, _, err = net.SplitHostPort(conn.LocalAddr().String())
 	return c, err
+}
+
+// offered fails unless somebody gave the cluster to these scripts, which delete
+// all InferenceServices and nearly all namespaces that they find.
+func (c *cluster) offered() error {
+	n, err := c.client.CoreV1().Namespaces().Get(context.Background(), metav1.NamespaceDefault, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	if n.Labels["serin.dev/e2e"] != "yes" {
+		return fmt.Errorf("the cluster of %s is not for tests, which delete all InferenceServices and namespaces; if it is: kubectl label namespace default serin.dev/e2e=yes", c.kubeconfig)
+	}
+	return nil
 }
 
 func (c *cluster) storeHost() string {

@@ -22,6 +22,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // possible says why this machine cannot have a cluster, if so.
@@ -158,6 +159,9 @@ func (c cluster) run(ctx context.Context, _ ...string) (err error) {
 	if err := c.powerAll(ctx, running); err != nil {
 		return err
 	}
+	if err := c.offer(ctx); err != nil {
+		return err
+	}
 	say("%s: export KUBECONFIG=%s", upLine, c.kubeconfig())
 	for {
 		select {
@@ -172,6 +176,17 @@ func (c cluster) run(ctx context.Context, _ ...string) (err error) {
 			}
 		}
 	}
+}
+
+// offer gives the cluster to the stories of e2e, which delete what they find.
+func (c cluster) offer(ctx context.Context) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	label := []byte(`{"metadata":{"labels":{"serin.dev/e2e":"yes"}}}`)
+	_, err = client.CoreV1().Namespaces().Patch(ctx, metav1.NamespaceDefault, types.MergePatchType, label, metav1.PatchOptions{})
+	return err
 }
 
 // powerAll starts the nodes that do not run, and waits until all are ready.
