@@ -4,13 +4,14 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/prometheus/procfs"
 )
 
 const (
@@ -85,36 +86,19 @@ func number(line *regexp.Regexp, out []byte) (float64, error) {
 func (p *proxy) cpuSeconds() (float64, error) {
 	total := 0.0
 	for _, pid := range p.pids {
-		seconds, err := cpuSeconds(pid)
+		stat, err := stat(pid)
 		if err != nil {
 			return 0, err
 		}
-		total += seconds
+		total += stat.CPUTime()
 	}
 	return total, nil
 }
 
-// cpuSeconds adds up user and system time of a process.
-func cpuSeconds(pid int) (float64, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+func stat(pid int) (procfs.ProcStat, error) {
+	p, err := procfs.NewProc(pid)
 	if err != nil {
-		return 0, err
+		return procfs.ProcStat{}, err
 	}
-	// After the command's name in parentheses come state, ppid ...; user and
-	// system time are fields 14 and 15 counted from the very first.
-	_, rest, ok := strings.Cut(string(stat), ") ")
-	fields := strings.Fields(rest)
-	if !ok || len(fields) < 13 {
-		return 0, errors.New("/proc/PID/stat looks unlike itself")
-	}
-	const ticksPerSecond = 100 // USER_HZ, the same on every Linux
-	ticks := 0.0
-	for _, f := range fields[11:13] {
-		n, err := strconv.ParseFloat(f, 64)
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
-	}
-	return ticks / ticksPerSecond, nil
+	return p.Stat()
 }

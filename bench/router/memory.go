@@ -2,11 +2,7 @@
 
 package main
 
-import (
-	"context"
-	"fmt"
-	"os"
-)
+import "context"
 
 // idleMemory returns by how many KiB the proxy grows for each client connection
 // that had one request and then is silent.
@@ -33,15 +29,11 @@ func idleMemory(ctx context.Context, p *proxy) (float64, error) {
 func (p *proxy) resident() (int, error) {
 	total := 0
 	for _, pid := range p.pids {
-		statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+		stat, err := stat(pid)
 		if err != nil {
 			return 0, err
 		}
-		var size, pages int
-		if _, err := fmt.Sscan(string(statm), &size, &pages); err != nil {
-			return 0, err
-		}
-		total += pages * os.Getpagesize()
+		total += stat.ResidentMemory()
 	}
 	return total, nil
 }

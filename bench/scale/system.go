@@ -5,7 +5,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	_ "embed" // stages
 	"errors"
@@ -17,11 +16,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
-	"strings"
-	"syscall"
 	"time"
 
+	"github.com/prometheus/procfs"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -193,42 +190,19 @@ type usage struct {
 }
 
 func use(cmd *exec.Cmd) (usage, error) {
-	var u usage
-	if err := cmd.Process.Signal(syscall.Signal(0)); err != nil {
-		return u, fmt.Errorf("%s: %w", filepath.Base(cmd.Path), err)
-	}
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", cmd.Process.Pid))
+	p, err := procfs.NewProc(cmd.Process.Pid)
 	if err != nil {
-		return u, err
+		return usage{}, err
 	}
-	for line := range strings.Lines(string(status)) {
-		for name, to := range map[string]*float64{"VmRSS:": &u.resident, "VmHWM:": &u.peak} {
-			if rest, ok := strings.CutPrefix(line, name); ok {
-				kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
-				if err != nil {
-					return u, err
-				}
-				*to = kib / 1000
-			}
-		}
+	status, err1 := p.NewStatus()
+	stat, err2 := p.Stat()
+	if err := errors.Join(err1, err2); err != nil {
+		return usage{}, err
 	}
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", cmd.Process.Pid))
-	if err != nil {
-		return u, err
+	if stat.State == "Z" {
+		return usage{}, fmt.Errorf("%s ended", filepath.Base(cmd.Path))
 	}
-	_, rest, _ := bytes.Cut(stat, []byte(") "))
-	fields := strings.Fields(string(rest))
-	if len(fields) < 13 {
-		return u, errors.New("/proc/PID/stat looks unlike itself")
-	}
-	for _, f := range fields[11:13] { // user and system time, in hundredths
-		n, err := strconv.ParseFloat(f, 64)
-		if err != nil {
-			return u, err
-		}
-		u.cpu += n / 100
-	}
-	return u, nil
+	return usage{float64(status.VmRSS) / 1e6, float64(status.VmHWM) / 1e6, stat.CPUTime()}, nil
 }
 
 // report prints what the two use.

@@ -11,7 +11,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -21,10 +20,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"github.com/prometheus/procfs"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
@@ -146,17 +145,12 @@ func (s *server) stop() error {
 
 // resident is the process's memory in MB.
 func (s *server) resident() (float64, error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.process.Process.Pid))
+	p, err := procfs.NewProc(s.process.Process.Pid)
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := bytes.Cut(status, []byte("VmRSS:"))
-	fields := bytes.Fields(rest)
-	if len(fields) == 0 {
-		return 0, errors.New("the kernel does not say how much memory is resident")
-	}
-	kb, err := strconv.ParseFloat(string(fields[0]), 64)
-	return kb / 1024, err
+	stat, err := p.Stat()
+	return float64(stat.ResidentMemory()) / (1 << 20), err
 }
 
 // applyUntilReady creates a service of the example model and waits for Ready.
