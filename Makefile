@@ -62,12 +62,13 @@ IMAGE_PREFIX := registry.test/serin
 # Of changed sources each build is a version of its own: nodes keep images by name.
 IMAGES        = $(VERSION)$(if $(findstring dirty,$(VERSION)),-$(shell date +%s))
 HERE          = $(shell $(GO) env GOARCH)
+KUBERNETES    = $(shell $(GO) list -m -f '{{.Version}}' k8s.io/kubernetes)
 
 .PHONY: cluster cluster-down cluster-programs e2e-cluster
 cluster-programs:
 	@mkdir -p bin/cluster
 	@echo "Compiling Kubernetes' node and CoreDNS: five minutes the first time."
-	$(GO) build -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2' -o $(CLUSTER) ./e2e/cluster
+	$(GO) build -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES)' -o $(CLUSTER) ./e2e/cluster
 	GOBIN=$(CURDIR)/bin/cluster $(GO) install -ldflags '-s -w' $(COREDNS)
 	$(GO) -C tools run ./images -version 1 -prefix $(IMAGE_PREFIX) -arch $(HERE) -out ../bin/cluster/images -programs e2e/cluster/pause
 

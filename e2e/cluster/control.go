@@ -18,19 +18,19 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/component-base/version"
 )
 
 // Addresses of the cluster. They exist on its own bridge alone, so that fixed
 // ports there are nobody else's.
 const (
-	bridge      = "serin0"
-	hostIP      = "10.99.0.1"
-	hostNet     = hostIP + "/24"
-	apiPort     = "6443"
-	podNet      = "10.98.0.0/16"
-	serviceNet  = "10.96.0.0/16"
-	dnsDomain   = "cluster.local"
-	kubeVersion = "v1.37.2" // must be the module's
+	bridge     = "serin0"
+	hostIP     = "10.99.0.1"
+	hostNet    = hostIP + "/24"
+	apiPort    = "6443"
+	podNet     = "10.98.0.0/16"
+	serviceNet = "10.96.0.0/16"
+	dnsDomain  = "cluster.local"
 )
 
 const startTimeout = 2 * time.Minute
@@ -58,7 +58,7 @@ apiVersion: kubeadm.k8s.io/v1beta4
 kind: InitConfiguration
 localAPIEndpoint: {advertiseAddress: %[3]s, bindPort: %[4]s}
 nodeRegistration: {name: control-plane, criSocket: "unix:///run/containerd/containerd.sock"}
-`, kubeVersion, c.path("pki"), hostIP, apiPort, serviceNet, podNet, dnsDomain)
+`, version.Get().GitVersion, c.path("pki"), hostIP, apiPort, serviceNet, podNet, dnsDomain)
 	file := c.path("kubeadm.yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		return err
@@ -217,12 +217,9 @@ func (g *group) start(log, program string, args ...string) error {
 func (g *group) stop() {
 	for _, p := range slices.Backward(g.processes) {
 		_ = p.Process.Kill() // it may have ended by itself
-		_ = g.awaitOne()     // killed: that is no error
+		<-g.ended
 	}
 }
-
-// awaitOne waits until one of them has ended, however it did.
-func (g *group) awaitOne() error { return <-g.ended }
 
 // self is this program.
 func self() string {
