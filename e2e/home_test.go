@@ -106,16 +106,21 @@ func down(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 || h.process == nil {
 		ts.Fatalf("usage: down, after up")
 	}
+	begin := time.Now()
 	ts.Check(h.process.Process.Signal(os.Interrupt))
 	select {
 	case err := <-h.ended:
 		h.process = nil
+		ts.Logf("serin up ended %.1f s after Ctrl-C", time.Since(begin).Seconds())
 		if err != nil {
 			log, _ := os.ReadFile(h.output)
 			ts.Fatalf("serin up ended with %v:\n%s", err, log)
 		}
 	case <-time.After(downTimeout):
-		ts.Fatalf("serin up still runs %s after Ctrl-C", downTimeout)
+		ts.Check(h.process.Process.Signal(syscall.SIGQUIT)) // it says what it is at
+		<-h.ended
+		log, _ := os.ReadFile(h.output)
+		ts.Fatalf("serin up still runs %s after Ctrl-C:\n%s", downTimeout, log)
 	}
 	noProcesses(ts)
 }
