@@ -7,8 +7,9 @@
 // pure package steer what to do or to say, and writes at most one thing: a
 // merge patch of the InferenceService's spec (change.go). It holds no state
 // and decides nothing that steer could decide. What it shows of requests comes
-// from the router's metrics, whose address `serin up` leaves in the kubeconfig
-// (kubeconfig.go, live.go); without them everything else works.
+// from the routers' metrics (live.go): `serin up` leaves their address in the
+// kubeconfig, and a cluster's API server passes requests on to them. Without
+// them everything else works.
 //
 // Exit codes are for scripts: 0 for what was asked for, 1 for failure and bad
 // usage, 2 for a rollout that is still in progress.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/dynamic"
+	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
@@ -74,7 +76,8 @@ func (t *target) addFlags(fs *pflag.FlagSet) {
 // cluster is a connection, to one namespace.
 type cluster struct {
 	client    dynamic.Interface
-	server    string // URL of the API
+	http      *http.Client // of the API
+	server    string       // URL of the API
 	namespace string
 	endpoints Endpoints
 }
@@ -115,7 +118,10 @@ func (t *target) open() (*cluster, error) {
 	if out.namespace, _, err = config.Namespace(); err != nil {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)
 	}
-	if out.client, err = dynamic.NewForConfig(rest); err != nil {
+	if out.http, err = restclient.HTTPClientFor(rest); err != nil {
+		return nil, fmt.Errorf("read kubeconfig: %w", err)
+	}
+	if out.client, err = dynamic.NewForConfigAndClient(rest, out.http); err != nil {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)
 	}
 	return out, nil

@@ -8,12 +8,16 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/serin-dev/serin/internal/steer"
 )
@@ -51,33 +55,78 @@ type rate struct {
 }
 
 // errNoMetrics says why there are no live numbers.
-var errNoMetrics = errors.New("the kubeconfig does not say where the router's metrics are ('serin up' writes it)")
+var errNoMetrics = errors.New("no router is known: the cluster shows no Pods of serin-router, and the kubeconfig is not that of 'serin up'")
 
-// scrape reads the router's metrics of the revisions of this namespace.
+// Where routers run that `serin install` made, and where they tell what they count.
+const (
+	routerSelector  = "app.kubernetes.io/name=serin-router"
+	routerAdminPort = 8081
+)
+
+// scrape reads the metrics of all routers, of the revisions of this namespace.
 func (c *cluster) scrape(ctx context.Context) (sample, error) {
-	if c.endpoints.Metrics == "" {
-		return sample{}, errNoMetrics
-	}
 	ctx, cancel := context.WithTimeout(ctx, scrapeTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.endpoints.Metrics, "/")+"/metrics", nil)
+	out := sample{revisions: map[string]counts{}}
+	urls, client, err := c.routers(ctx)
+	for _, url := range urls {
+		err = errors.Join(err, c.read(ctx, client, url, out.revisions))
+	}
 	if err != nil {
 		return sample{}, fmt.Errorf("read the router's metrics: %w", err)
 	}
-	res, err := http.DefaultClient.Do(req)
+	out.at = time.Now()
+	return out, nil
+}
+
+// routers are the URLs of all routers' metrics, and what reaches them: of a
+// cluster's that is the API server, which passes requests on to Pods.
+func (c *cluster) routers(ctx context.Context) ([]string, *http.Client, error) {
+	if c.endpoints.Metrics != "" {
+		return []string{strings.TrimRight(c.endpoints.Metrics, "/") + "/metrics"}, http.DefaultClient, nil
+	}
+	if c.client == nil {
+		return nil, nil, errNoMetrics
+	}
+	pods, err := c.client.Resource(corev1.SchemeGroupVersion.WithResource("pods")).List(ctx, metav1.ListOptions{LabelSelector: routerSelector})
 	if err != nil {
-		return sample{}, fmt.Errorf("read the router's metrics: %w", err)
+		return nil, nil, err
+	}
+	var urls []string
+	for _, p := range pods.Items {
+		if phase, _, _ := unstructured.NestedString(p.Object, "status", "phase"); phase == string(corev1.PodRunning) && p.GetDeletionTimestamp() == nil {
+			urls = append(urls, fmt.Sprintf("%s/api/v1/namespaces/%s/pods/%s:%d/proxy/metrics", strings.TrimRight(c.server, "/"), p.GetNamespace(), p.GetName(), routerAdminPort))
+		}
+	}
+	if len(urls) == 0 {
+		return nil, nil, errNoMetrics
+	}
+	return urls, c.http, nil
+}
+
+// read adds what one router counted.
+func (c *cluster) read(ctx context.Context, client *http.Client, url string, to map[string]counts) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	res, err := client.Do(req)
+	if err != nil {
+		return err
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
-		return sample{}, fmt.Errorf("read the router's metrics at %s: %s", c.endpoints.Metrics, res.Status)
+		return fmt.Errorf("%s: %s", url, res.Status)
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(res.Body)
 	if err != nil {
-		return sample{}, fmt.Errorf("read the router's metrics at %s: %w", c.endpoints.Metrics, err)
+		return fmt.Errorf("%s: %w", url, err)
 	}
-	return sample{at: time.Now(), revisions: count(families, c.namespace)}, nil
+	for revision, counted := range count(families, c.namespace) {
+		to[revision] = to[revision].plus(counted)
+	}
+	return nil
 }
 
 // count reads a namespace's counters off the metrics.
@@ -138,6 +187,20 @@ func rates(old, now sample, revisions []steer.Revision) map[string]rate {
 		}
 	}
 	return out
+}
+
+// plus adds what another router counted, in the same buckets.
+func (c counts) plus(other counts) counts {
+	if c.buckets == nil {
+		c.buckets = slices.Clone(other.buckets)
+	} else {
+		for i := range min(len(c.buckets), len(other.buckets)) {
+			c.buckets[i].requests += other.buckets[i].requests
+		}
+	}
+	c.requests += other.requests
+	c.errors += other.errors
+	return c
 }
 
 // since is what was counted since old.

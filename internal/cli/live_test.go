@@ -11,6 +11,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic/fake"
 
 	"github.com/serin-dev/serin/internal/steer"
 )
@@ -53,13 +57,46 @@ func TestScrape(t *testing.T) {
 	}
 }
 
+// Of a cluster all routers' numbers are added up, read through the API server.
+func TestScrapeOfACluster(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/api/v1/namespaces/serin-system/pods/a:8081/proxy/metrics", "/api/v1/namespaces/serin-system/pods/b:8081/proxy/metrics":
+			_, _ = w.Write([]byte(routerMetrics))
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	defer s.Close()
+	router := func(name, phase string) runtime.Object {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "v1", "kind": "Pod",
+			"metadata": map[string]any{"namespace": "serin-system", "name": name, "labels": map[string]any{"app.kubernetes.io/name": "serin-router"}},
+			"status":   map[string]any{"phase": phase},
+		}}
+	}
+	pods := map[schema.GroupVersionResource]string{{Version: "v1", Resource: "pods"}: "PodList"}
+	c := &cluster{
+		namespace: "ns", server: s.URL, http: s.Client(),
+		client: fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), pods, router("a", "Running"), router("b", "Running"), router("c", "Pending")),
+	}
+	got, err := c.scrape(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r1 := got.revisions["r1"]
+	if r1.requests != 200 || r1.errors != 20 || r1.quantile(.95).Round(time.Millisecond) != 78*time.Millisecond {
+		t.Errorf("counted %+v", got.revisions)
+	}
+}
+
 func TestScrapeSaysWhyNot(t *testing.T) {
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }))
 	defer broken.Close()
 	nothing := httptest.NewServer(http.NotFoundHandler())
 	defer nothing.Close()
 	for endpoint, want := range map[string]string{
-		"":          "'serin up' writes it",
+		"":          "no router is known",
 		broken.URL:  "parsing error",
 		nothing.URL: "404",
 	} {
