@@ -187,8 +187,8 @@ func (x *exchange) await(now, limit time.Time) error {
 		return err
 	}
 	up := x.up
-	stop := context.AfterFunc(x.context(), func() { _ = up.Close() }) // wakes Peek
-	_, err := up.br.Peek(1)
+	stop := context.AfterFunc(x.context(), func() { _ = up.Close() }) // wakes it
+	err := up.answered()
 	stop()
 	if !x.unwatch() {
 		return errClientGone

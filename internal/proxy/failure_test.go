@@ -222,6 +222,27 @@ func TestAConnectionThatBreaksWhileIdle(t *testing.T) {
 	}
 }
 
+// A model may need longer to start than a response usually takes.
+func TestARequestThatWaitedLongForItsTarget(t *testing.T) {
+	target := backend(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	policy := &fixed{targets: []proxy.Target{target}, admit: func(r *proxy.Request) {
+		r.Context() // as one who waits
+		r.Start = r.Start.Add(-10 * time.Second)
+	}}
+	addr, _ := start(t, proxy.Config{Policy: policy})
+	for range 2 { // on a new connection, and on one of the pool
+		res, err := (&http.Client{Timeout: 10 * time.Second}).Post("http://"+addr, "text/plain", strings.NewReader("hello"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(res.Body)
+		_ = res.Body.Close() // read to its end
+		if err != nil || string(body) != "hello" {
+			t.Errorf("%s: %q, %v", res.Status, body, err)
+		}
+	}
+}
+
 func TestARequestThatWaitedMeetsAConnectionThatBrokeMeanwhile(t *testing.T) {
 	waiting, release := make(chan struct{}), make(chan struct{})
 	policy := &fixed{

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -157,12 +158,16 @@ func (p *upstreams) close() {
 }
 
 // answered sends the question, if there still is one, and waits for the first
-// byte of the answer.
+// byte of the answer. After a deadline that passed before anything was sent,
+// the question is still to be sent.
 func (u *upstream) answered() error {
 	if q := u.question; q != nil {
-		u.question = nil
-		var err error
-		if u.sent, err = u.ask(q); err != nil {
+		sent, err := u.ask(q)
+		if sent == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		u.question, u.sent = nil, sent
+		if err != nil {
 			return err
 		}
 	}
