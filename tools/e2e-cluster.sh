@@ -38,4 +38,5 @@ if [ -z "${KUBECONFIG:-}" ]; then
 fi
 export SERIN_E2E_KUBECONFIG=$KUBECONFIG SERIN_E2E_IMAGES=$prefix:$version SERIN_BIN=$PWD/bin
 unset KUBECONFIG
+PATH=$PWD/bin/cluster:$PATH # Helm
 go test ./e2e -count=1 -timeout 20m -v -run 'TestScripts' "${@:4}"
