@@ -217,9 +217,12 @@ func (g *group) start(log, program string, args ...string) error {
 func (g *group) stop() {
 	for _, p := range slices.Backward(g.processes) {
 		_ = p.Process.Kill() // it may have ended by itself
-		<-g.ended
+		_ = g.awaitOne()     // killed: that is no error
 	}
 }
+
+// awaitOne waits until one of them has ended, however it did.
+func (g *group) awaitOne() error { return <-g.ended }
 
 // self is this program.
 func self() string {
