@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -63,22 +64,25 @@ func endpointsOf(c *clientcmdapi.Cluster) (Endpoints, error) {
 
 // target is the cluster and namespace that the flags name.
 type target struct {
-	options                        Options
-	kubeconfig, context, namespace string
+	options                                 Options
+	kubeconfig, context, namespace, routers string
 }
 
 func (t *target) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&t.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster")
 	fs.StringVar(&t.context, "context", "", "context of the kubeconfig to use")
 	fs.StringVarP(&t.namespace, "namespace", "n", "", "namespace of the service")
+	fs.StringVar(&t.routers, "router-namespace", "serin-system", "namespace of the routers in a cluster, which count requests")
 }
 
 // cluster is a connection, to one namespace.
 type cluster struct {
 	client    dynamic.Interface
 	http      *http.Client // of the API
-	server    string       // URL of the API
+	api       *url.URL     // of the same
+	server    string       // the same, as the kubeconfig says it
 	namespace string
+	routers   string // their namespace, in a cluster
 	endpoints Endpoints
 }
 
@@ -109,13 +113,16 @@ func (t *target) open() (*cluster, error) {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)
 	}
 	rest.QPS = -1 // the API server's own fairness is the limit
-	out := &cluster{server: rest.Host}
+	out := &cluster{server: rest.Host, routers: t.routers}
 	if entry != nil {
 		if out.endpoints, err = endpointsOf(raw.Clusters[entry.Cluster]); err != nil {
 			return nil, err
 		}
 	}
 	if out.namespace, _, err = config.Namespace(); err != nil {
+		return nil, fmt.Errorf("read kubeconfig: %w", err)
+	}
+	if out.api, _, err = restclient.DefaultServerUrlFor(rest); err != nil {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)
 	}
 	if out.http, err = restclient.HTTPClientFor(rest); err != nil {

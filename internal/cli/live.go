@@ -15,9 +15,9 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/serin-dev/serin/internal/steer"
 )
@@ -31,10 +31,19 @@ const (
 // scrapeTimeout bounds one reading of the metrics.
 const scrapeTimeout = 2 * time.Second
 
-// sample is what the router had counted of each revision at one time.
+// sample is what each router had counted of each revision at one time.
 type sample struct {
-	at        time.Time
-	revisions map[string]counts
+	at      time.Time
+	routers map[string]map[string]counts // by the URL of its metrics, and by revision
+}
+
+// total is what all routers had counted of a revision.
+func (s sample) total(revision string) counts {
+	var sum counts
+	for _, counted := range s.routers {
+		sum = sum.plus(counted[revision])
+	}
+	return sum
 }
 
 // counts are a revision's counters.
@@ -57,7 +66,8 @@ type rate struct {
 // errNoMetrics says why there are no live numbers.
 var errNoMetrics = errors.New("no router is known: the cluster shows no Pods of serin-router, and the kubeconfig is not that of 'serin up'")
 
-// Where routers run that `serin install` made, and where they tell what they count.
+// What tells the routers of `serin install` from other Pods, and where they
+// tell what they count.
 const (
 	routerSelector  = "app.kubernetes.io/name=serin-router"
 	routerAdminPort = 8081
@@ -67,35 +77,48 @@ const (
 func (c *cluster) scrape(ctx context.Context) (sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, scrapeTimeout)
 	defer cancel()
-	out := sample{revisions: map[string]counts{}}
-	urls, client, err := c.routers(ctx)
-	for _, url := range urls {
-		err = errors.Join(err, c.read(ctx, client, url, out.revisions))
-	}
+	urls, client, err := c.findRouters(ctx)
 	if err != nil {
+		return sample{}, err
+	}
+	counted := make([]map[string]counts, len(urls))
+	var reads errgroup.Group
+	for i, url := range urls {
+		reads.Go(func() (err error) {
+			counted[i], err = c.read(ctx, client, url)
+			return err
+		})
+	}
+	if err := reads.Wait(); err != nil {
 		return sample{}, fmt.Errorf("read the router's metrics: %w", err)
 	}
-	out.at = time.Now()
+	out := sample{at: time.Now(), routers: map[string]map[string]counts{}}
+	for i, url := range urls {
+		out.routers[url] = counted[i]
+	}
 	return out, nil
 }
 
-// routers are the URLs of all routers' metrics, and what reaches them: of a
+// findRouters returns the URLs of all routers' metrics, and what reaches them: of a
 // cluster's that is the API server, which passes requests on to Pods.
-func (c *cluster) routers(ctx context.Context) ([]string, *http.Client, error) {
+func (c *cluster) findRouters(ctx context.Context) ([]string, *http.Client, error) {
 	if c.endpoints.Metrics != "" {
 		return []string{strings.TrimRight(c.endpoints.Metrics, "/") + "/metrics"}, http.DefaultClient, nil
 	}
 	if c.client == nil {
 		return nil, nil, errNoMetrics
 	}
-	pods, err := c.client.Resource(corev1.SchemeGroupVersion.WithResource("pods")).List(ctx, metav1.ListOptions{LabelSelector: routerSelector})
-	if err != nil {
-		return nil, nil, err
+	var pods []corev1.Pod
+	if err := list(ctx, &cluster{client: c.client, namespace: c.routers}, corev1.SchemeGroupVersion.WithResource("pods"), metav1.ListOptions{LabelSelector: routerSelector}, &pods); err != nil {
+		return nil, nil, fmt.Errorf("find the routers: %w", err)
 	}
 	var urls []string
-	for _, p := range pods.Items {
-		if phase, _, _ := unstructured.NestedString(p.Object, "status", "phase"); phase == string(corev1.PodRunning) && p.GetDeletionTimestamp() == nil {
-			urls = append(urls, fmt.Sprintf("%s/api/v1/namespaces/%s/pods/%s:%d/proxy/metrics", strings.TrimRight(c.server, "/"), p.GetNamespace(), p.GetName(), routerAdminPort))
+	for i := range pods {
+		p := &pods[i]
+		if slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+		}) {
+			urls = append(urls, c.api.JoinPath("api/v1/namespaces", p.Namespace, "pods", fmt.Sprintf("%s:%d", p.Name, routerAdminPort), "proxy/metrics").String())
 		}
 	}
 	if len(urls) == 0 {
@@ -104,29 +127,26 @@ func (c *cluster) routers(ctx context.Context) ([]string, *http.Client, error) {
 	return urls, c.http, nil
 }
 
-// read adds what one router counted.
-func (c *cluster) read(ctx context.Context, client *http.Client, url string, to map[string]counts) error {
+// read reads what one router counted, by revision.
+func (c *cluster) read(ctx context.Context, client *http.Client, url string) (map[string]counts, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	res, err := client.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", url, res.Status)
+		return nil, fmt.Errorf("%s: %s", url, res.Status)
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	families, err := parser.TextToMetricFamilies(res.Body)
 	if err != nil {
-		return fmt.Errorf("%s: %w", url, err)
+		return nil, fmt.Errorf("%s: %w", url, err)
 	}
-	for revision, counted := range count(families, c.namespace) {
-		to[revision] = to[revision].plus(counted)
-	}
-	return nil
+	return count(families, c.namespace), nil
 }
 
 // count reads a namespace's counters off the metrics.
@@ -160,7 +180,7 @@ func count(families map[string]*dto.MetricFamily, namespace string) map[string]c
 }
 
 // rates compares two samples. What an old one lacks, or has more of because
-// the router started anew, counts from zero.
+// that router started anew, counts from zero.
 func rates(old, now sample, revisions []steer.Revision) map[string]rate {
 	seconds := now.at.Sub(old.at).Seconds()
 	if seconds <= 0 {
@@ -168,11 +188,16 @@ func rates(old, now sample, revisions []steer.Revision) map[string]rate {
 	}
 	out, total := map[string]rate{}, 0.0
 	for _, rev := range revisions {
-		after, ok := now.revisions[rev.Name]
-		if !ok {
+		var d counts
+		known := false
+		for router, counted := range now.routers {
+			if after, ok := counted[rev.Name]; ok {
+				d, known = d.plus(after.since(old.routers[router][rev.Name])), true
+			}
+		}
+		if !known {
 			continue
 		}
-		d := after.since(old.revisions[rev.Name])
 		r := rate{PerSecond: d.requests / seconds, P95: d.quantile(.95)}
 		if d.requests > 0 {
 			r.Errors = d.errors / d.requests
@@ -246,6 +271,6 @@ func (s *service) evidence(ctx context.Context, r *steer.Rollout) steer.Evidence
 	if err != nil || r.Current == nil {
 		return steer.Evidence{}
 	}
-	c := now.revisions[r.Current.Name]
+	c := now.total(r.Current.Name)
 	return steer.Evidence{Known: true, Requests: int64(c.requests), Errors: int64(c.errors)}
 }

@@ -5,6 +5,7 @@ package cli
 import (
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -48,9 +49,9 @@ func TestScrape(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r1 := got.revisions["r1"]
-	if r1.requests != 100 || r1.errors != 10 || len(got.revisions) != 1 {
-		t.Errorf("counted %+v", got.revisions)
+	r1 := got.total("r1")
+	if r1.requests != 100 || r1.errors != 10 || len(got.routers) != 1 {
+		t.Errorf("counted %+v", got.routers)
 	}
 	if got := r1.quantile(.95); got.Round(time.Millisecond) != 78*time.Millisecond { // 3/4 between 10 and 100 ms
 		t.Errorf("95%% took at most %s", got)
@@ -68,25 +69,30 @@ func TestScrapeOfACluster(t *testing.T) {
 		}
 	}))
 	defer s.Close()
-	router := func(name, phase string) runtime.Object {
+	router := func(namespace, name, ready string) runtime.Object {
 		return &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "v1", "kind": "Pod",
-			"metadata": map[string]any{"namespace": "serin-system", "name": name, "labels": map[string]any{"app.kubernetes.io/name": "serin-router"}},
-			"status":   map[string]any{"phase": phase},
+			"metadata": map[string]any{"namespace": namespace, "name": name, "labels": map[string]any{"app.kubernetes.io/name": "serin-router"}},
+			"status":   map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": ready}}},
 		}}
+	}
+	api, err := url.Parse(s.URL)
+	if err != nil {
+		t.Fatal(err)
 	}
 	pods := map[schema.GroupVersionResource]string{{Version: "v1", Resource: "pods"}: "PodList"}
 	c := &cluster{
-		namespace: "ns", server: s.URL, http: s.Client(),
-		client: fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), pods, router("a", "Running"), router("b", "Running"), router("c", "Pending")),
+		namespace: "ns", routers: "serin-system", api: api, http: s.Client(),
+		client: fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), pods,
+			router("serin-system", "a", "True"), router("serin-system", "b", "True"), router("serin-system", "c", "False"), router("ns", "stranger", "True")),
 	}
 	got, err := c.scrape(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	r1 := got.revisions["r1"]
+	r1 := got.total("r1")
 	if r1.requests != 200 || r1.errors != 20 || r1.quantile(.95).Round(time.Millisecond) != 78*time.Millisecond {
-		t.Errorf("counted %+v", got.revisions)
+		t.Errorf("counted %+v", got.routers)
 	}
 }
 
@@ -138,7 +144,10 @@ func TestRates(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := rates(sample{at, tt.before}, sample{at.Add(10 * time.Second), tt.after}, revisions)
+			// A second router that nobody uses, and a third that is new, change nothing.
+			before := map[string]map[string]counts{"a": tt.before, "b": {"old": {requests: 9}}}
+			after := map[string]map[string]counts{"a": tt.after, "b": {"old": {requests: 9}}, "c": {}}
+			got := rates(sample{at, before}, sample{at.Add(10 * time.Second), after}, revisions)
 			if diff := cmp.Diff(tt.want, got, cmpopts.EquateApprox(1e-9, 0)); diff != "" {
 				t.Errorf("rates (-want +got):\n%s", diff)
 			}

@@ -59,9 +59,9 @@ func minute(s screen, r *steer.Rollout) screen {
 				"!    9s  ModelLoadFailed: Revision sklearn-iris-predictor-00002: not a scikit-learn model",
 				"     2s  CanaryStarted: Canary started: 10% sklearn-iris-predictor-00002, 90% sklearn-iris-predictor-00001",
 			},
-			sample: sample{start.Add(time.Duration(i) * time.Second), map[string]counts{
+			sample: sample{start.Add(time.Duration(i) * time.Second), map[string]map[string]counts{"router": {
 				"sklearn-iris-predictor-00001": old, "sklearn-iris-predictor-00002": canary,
-			}},
+			}}},
 		})
 	}
 	return s
