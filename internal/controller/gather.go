@@ -56,7 +56,7 @@ type revision struct {
 // is nothing to do: what a deleted service owned is garbage-collected.
 func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*world, error) {
 	w := &world{service: &v1beta1.InferenceService{}}
-	if ok, err := r.shelves.services.get(key, w.service); !ok || w.service.DeletionTimestamp != nil {
+	if ok, err := r.shelves.services.get(key, w.service); err != nil || !ok || w.service.DeletionTimestamp != nil {
 		return nil, err
 	}
 	objects, err := r.ownObjects(w.service)
@@ -300,9 +300,12 @@ func serviceOfPod(_ context.Context, o client.Object) []reconcile.Request {
 func (r *reconciler) invalidServices(_ context.Context, runtime client.Object) []reconcile.Request {
 	var out []reconcile.Request
 	for _, o := range r.shelves.services.objects.List() {
+		if p := o.(*packed); runtime.GetNamespace() != "" && p.Namespace != runtime.GetNamespace() {
+			continue
+		}
 		var s v1beta1.InferenceService
-		if err := r.shelves.services.unpack(o, &s); err != nil || (runtime.GetNamespace() != "" && s.Namespace != runtime.GetNamespace()) {
-			continue // a broken one fails when it is reconciled
+		if err := r.shelves.services.unpack(o, &s); err != nil {
+			continue // it fails when it is reconciled, too
 		}
 		if m := s.Status.ModelStatus; m != nil && m.TransitionStatus == v1beta1.InvalidSpec {
 			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&s)})

@@ -14,6 +14,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -86,6 +87,9 @@ type packed struct {
 	metav1.PartialObjectMetadata
 	whole []byte
 }
+
+// DeepCopyObject keeps it one of its kind. Nobody changes it.
+func (p *packed) DeepCopyObject() runtime.Object { return p }
 
 // protobuf is what built-in objects are, and those of definitions are not.
 type protobuf interface {
