@@ -46,7 +46,7 @@ format: ## Format all code.
 generate: ## Make the generated code and documents anew.
 	$(GO) generate ./...
 
-check: ## All that CI runs: formatting, linters, generated files, tests.
+check: ## For every change: formatting, linters, generated files, tests.
 	$(LINT) fmt --diff
 	$(MAKE) lint
 	tools/generated.sh

@@ -119,6 +119,7 @@ func down(ts *testscript.TestScript, neg bool, args []string) {
 	case <-time.After(downTimeout):
 		ts.Check(h.process.Process.Signal(syscall.SIGQUIT)) // it says what it is at
 		<-h.ended
+		h.process = nil
 		log, _ := os.ReadFile(h.output)
 		ts.Fatalf("serin up still runs %s after Ctrl-C:\n%s", downTimeout, log)
 	}
