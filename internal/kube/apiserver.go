@@ -64,8 +64,35 @@ func (s *Server) startAPIServer(ctx context.Context, c Config, p *pki, etcd stri
 	if errs := completed.Validate(); len(errs) > 0 {
 		return fmt.Errorf("kube-apiserver's options: %w", utilerrors.NewAggregate(errs))
 	}
-	s.Start("kube-apiserver", func(ctx context.Context) error { return app.Run(ctx, completed) })
+	s.Start("kube-apiserver", func(ctx context.Context) error { return runAPIServer(ctx, completed) })
 	return s.waitReady(ctx, bootstrap...)
+}
+
+// shutdownTimeout bounds how long the end waits for clients' connections. A
+// client that tries again and again, such as a controller outside, may keep
+// one busy for as long as it lives.
+const shutdownTimeout = 2 * time.Second
+
+// runAPIServer is app.Run, which would wait a minute in the end.
+func runAPIServer(ctx context.Context, o options.CompletedOptions) error {
+	config, err := app.NewConfig(o)
+	if err != nil {
+		return err
+	}
+	completed, err := config.Complete()
+	if err != nil {
+		return err
+	}
+	server, err := app.CreateServerChain(completed)
+	if err != nil {
+		return err
+	}
+	server.GenericAPIServer.ShutdownTimeout = shutdownTimeout
+	prepared, err := server.PrepareRun()
+	if err != nil {
+		return err
+	}
+	return prepared.Run(ctx)
 }
 
 // readyTimeout bounds the start: a slow disk may need a while, no disk a minute.
