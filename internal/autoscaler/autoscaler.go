@@ -123,9 +123,9 @@ func newManager(c Config, logger logr.Logger) (ctrl.Manager, error) {
 		LeaderElectionNamespace:       c.LeaderElection,
 		LeaderElectionID:              "serin-autoscaler",
 		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 new(10 * time.Second), // as the controller's
-		RetryPeriod:                   new(2 * time.Second),
-		RenewDeadline:                 new(7 * time.Second),
+		LeaseDuration:                 new(9 * time.Second), // as the controller's
+		RetryPeriod:                   new(time.Second),
+		RenewDeadline:                 new(6 * time.Second),
 		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
 			&appsv1.Deployment{}: {Label: labels.NewSelector().Add(*ours), Transform: onlyScale},
 		}},
