@@ -40,6 +40,7 @@ type cluster struct {
 const (
 	kubeconfigVariable = "SERIN_E2E_KUBECONFIG"
 	imagesVariable     = "SERIN_E2E_IMAGES"   // PREFIX:VERSION
+	hereVariable       = "SERIN_E2E_HERE"     // its nodes are of this machine, with its files and processes
 	previousVariable   = "SERIN_E2E_PREVIOUS" // program of the version before, whose images are PREFIX:before
 )
 

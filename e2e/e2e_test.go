@@ -93,6 +93,8 @@ func TestScripts(t *testing.T) {
 			switch name {
 			case "cluster":
 				return where != nil, nil
+			case "here":
+				return os.Getenv(hereVariable) != "", nil
 			case "previous":
 				return os.Getenv(previousVariable) != "", nil
 			}

@@ -24,6 +24,7 @@ if [ -z "${KUBECONFIG:-}" ]; then
 		echo "there is no cluster: make cluster, or name one with KUBECONFIG" >&2
 		exit 1
 	fi
+	export SERIN_E2E_HERE=yes
 	echo "Images of $version."
 	images "$version" . -programs controller,router,queue,fetch,modelserver,e2e/cluster/client
 	if [ -z "$previous" ] && before=$(git rev-parse --verify --quiet HEAD~1); then
