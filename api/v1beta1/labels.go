@@ -55,6 +55,18 @@ const (
 	UserPort = 8080
 )
 
+// The routers of an installation in a cluster, for those who make them and
+// those who ask them.
+const (
+	// InstallNamespace is where an installation is unless its user says otherwise.
+	InstallNamespace = "serin-system"
+	// LabelPartName names the part of Serin that a Pod is, such as RouterName.
+	LabelPartName = "app.kubernetes.io/name"
+	RouterName    = "serin-router"
+	// RouterAdminPort answers /metrics, /load, /healthz and /readyz.
+	RouterAdminPort = 8081
+)
+
 // Names of containers and components.
 const (
 	ContainerModel = "kserve-container"

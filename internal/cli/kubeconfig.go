@@ -19,6 +19,8 @@ import (
 	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/serin-dev/serin/api/v1beta1"
 )
 
 // extensionName is the name under which a kubeconfig's cluster holds Endpoints.
@@ -72,7 +74,7 @@ func (t *target) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&t.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster")
 	fs.StringVar(&t.context, "context", "", "context of the kubeconfig to use")
 	fs.StringVarP(&t.namespace, "namespace", "n", "", "namespace of the service")
-	fs.StringVar(&t.routers, "router-namespace", "serin-system", "namespace of the routers in a cluster, which count requests")
+	fs.StringVar(&t.routers, "router-namespace", v1beta1.InstallNamespace, "namespace of the routers in a cluster, which count requests")
 }
 
 // cluster is a connection, to one namespace.

@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/steer"
 )
 
@@ -66,13 +67,6 @@ type rate struct {
 // errNoMetrics says why there are no live numbers.
 var errNoMetrics = errors.New("no router is known: the cluster shows no Pods of serin-router, and the kubeconfig is not that of 'serin up'")
 
-// What tells the routers of `serin install` from other Pods, and where they
-// tell what they count.
-const (
-	routerSelector  = "app.kubernetes.io/name=serin-router"
-	routerAdminPort = 8081
-)
-
 // scrape reads the metrics of all routers, of the revisions of this namespace.
 func (c *cluster) scrape(ctx context.Context) (sample, error) {
 	ctx, cancel := context.WithTimeout(ctx, scrapeTimeout)
@@ -109,7 +103,7 @@ func (c *cluster) findRouters(ctx context.Context) ([]string, *http.Client, erro
 		return nil, nil, errNoMetrics
 	}
 	var pods []corev1.Pod
-	if err := list(ctx, &cluster{client: c.client, namespace: c.routers}, corev1.SchemeGroupVersion.WithResource("pods"), metav1.ListOptions{LabelSelector: routerSelector}, &pods); err != nil {
+	if err := list(ctx, c.client, c.routers, corev1.SchemeGroupVersion.WithResource("pods"), metav1.ListOptions{LabelSelector: v1beta1.LabelPartName + "=" + v1beta1.RouterName}, &pods); err != nil {
 		return nil, nil, fmt.Errorf("find the routers: %w", err)
 	}
 	var urls []string
@@ -118,7 +112,7 @@ func (c *cluster) findRouters(ctx context.Context) ([]string, *http.Client, erro
 		if slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
 			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 		}) {
-			urls = append(urls, c.api.JoinPath("api/v1/namespaces", p.Namespace, "pods", fmt.Sprintf("%s:%d", p.Name, routerAdminPort), "proxy/metrics").String())
+			urls = append(urls, c.api.JoinPath("api/v1/namespaces", p.Namespace, "pods", fmt.Sprintf("%s:%d", p.Name, v1beta1.RouterAdminPort), "proxy/metrics").String())
 		}
 	}
 	if len(urls) == 0 {

@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/steer"
@@ -67,9 +68,9 @@ func (s *service) readRaw(ctx context.Context) (*unstructured.Unstructured, *ste
 	o := steer.Objects{Service: isvc}
 	of := metav1.ListOptions{LabelSelector: v1beta1.LabelService + "=" + s.name}
 	if err := errors.Join(
-		list(ctx, s.cluster, appsv1.SchemeGroupVersion.WithResource("controllerrevisions"), of, &o.Records),
-		list(ctx, s.cluster, appsv1.SchemeGroupVersion.WithResource("deployments"), of, &o.Deployments),
-		list(ctx, s.cluster, corev1.SchemeGroupVersion.WithResource("pods"), of, &o.Pods),
+		list(ctx, s.client, s.namespace, appsv1.SchemeGroupVersion.WithResource("controllerrevisions"), of, &o.Records),
+		list(ctx, s.client, s.namespace, appsv1.SchemeGroupVersion.WithResource("deployments"), of, &o.Deployments),
+		list(ctx, s.client, s.namespace, corev1.SchemeGroupVersion.WithResource("pods"), of, &o.Pods),
 	); err != nil {
 		return nil, nil, s.explain(ctx, err)
 	}
@@ -77,9 +78,9 @@ func (s *service) readRaw(ctx context.Context) (*unstructured.Unstructured, *ste
 	return isvc, r, err
 }
 
-// list reads all objects of a resource into a slice of their type.
-func list[T any](ctx context.Context, c *cluster, resource schema.GroupVersionResource, of metav1.ListOptions, into *[]T) error {
-	objects, err := c.client.Resource(resource).Namespace(c.namespace).List(ctx, of)
+// list reads all objects of a resource in a namespace into a slice of their type.
+func list[T any](ctx context.Context, client dynamic.Interface, namespace string, resource schema.GroupVersionResource, of metav1.ListOptions, into *[]T) error {
+	objects, err := client.Resource(resource).Namespace(namespace).List(ctx, of)
 	if err != nil {
 		return fmt.Errorf("list %s: %w", resource.Resource, err)
 	}
@@ -99,7 +100,7 @@ func (s *service) events(ctx context.Context, most int) ([]corev1.Event, error) 
 	defer cancel()
 	var events []corev1.Event
 	of := metav1.ListOptions{FieldSelector: "involvedObject.kind=" + v1beta1.Kind.Kind + ",involvedObject.name=" + s.name}
-	if err := list(ctx, s.cluster, corev1.SchemeGroupVersion.WithResource("events"), of, &events); err != nil {
+	if err := list(ctx, s.client, s.namespace, corev1.SchemeGroupVersion.WithResource("events"), of, &events); err != nil {
 		return nil, s.explain(ctx, err)
 	}
 	slices.SortStableFunc(events, func(a, b corev1.Event) int {

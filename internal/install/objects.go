@@ -16,6 +16,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/serin-dev/serin/api/crd"
+	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/manifest"
 	"github.com/serin-dev/serin/internal/render"
 )
@@ -48,7 +49,7 @@ type Options struct {
 // Defaults are what most installations want.
 func Defaults(version string) Options {
 	return Options{
-		Namespace:   "serin-system",
+		Namespace:   v1beta1.InstallNamespace,
 		ImagePrefix: "serin",
 		Version:     version,
 		Domain:      "example.com",
@@ -62,20 +63,20 @@ func Defaults(version string) Options {
 // Names of the two parts, their accounts and their roles.
 const (
 	controllerName = "serin-controller"
-	routerName     = "serin-router"
+	routerName     = v1beta1.RouterName
 	adminName      = "serin-router-admin"
 )
 
 // Ports of the two parts.
 const (
 	requestPort = 8080
-	adminPort   = 8081
+	adminPort   = v1beta1.RouterAdminPort
 	healthPort  = 8082
 )
 
 const (
 	labelPart = "app.kubernetes.io/part-of"
-	labelName = "app.kubernetes.io/name"
+	labelName = v1beta1.LabelPartName
 	part      = "serin"
 	// drainSeconds lets the longest request that is allowed by default end.
 	drainSeconds = 300
