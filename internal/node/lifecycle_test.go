@@ -81,7 +81,11 @@ spec:
     volumeMounts: [{name: v, mountPath: /v}]
 `)
 	c.pod(t, "web", "back-off after the second crash", waitsFor("CrashLoopBackOff"))
-	pod := c.pod(t, "web", "the other one up again", func(p *corev1.Pod) bool { return p.Status.ContainerStatuses[1].Ready })
+	// Without a readiness probe it was ready in its first life, too.
+	pod := c.pod(t, "web", "the other one up again", func(p *corev1.Pod) bool {
+		once := p.Status.ContainerStatuses[1]
+		return once.RestartCount > 0 && once.Ready
+	})
 	main, once := pod.Status.ContainerStatuses[0], pod.Status.ContainerStatuses[1]
 	if main.RestartCount != 1 || once.RestartCount != 1 {
 		t.Errorf("restarts %d and %d, want 1 and 1", main.RestartCount, once.RestartCount)
