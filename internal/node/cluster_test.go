@@ -18,7 +18,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/kubernetes/fake"
 	"sigs.k8s.io/yaml"
 )
@@ -94,7 +94,8 @@ func (c *cluster) create(t *testing.T, manifest string) *corev1.Pod {
 	if pod.Name == "" {
 		pod.Name = "web"
 	}
-	pod.Namespace, pod.UID, pod.Spec.NodeName = "default", types.UID("uid-"+pod.Name), "serin"
+	// A Pod's address comes from its UID: a constant one would be shared with other runs of the tests.
+	pod.Namespace, pod.UID, pod.Spec.NodeName = "default", uuid.NewUUID(), "serin"
 	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range list {
 			list[i].TerminationMessagePath = corev1.TerminationMessagePathDefault

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/kubernetes/fake"
 	"sigs.k8s.io/yaml"
 )
@@ -75,7 +76,7 @@ func testConfig(dir, self string, listener net.Listener, server *tls.Config, log
 func TestKilledNodeLeavesNothingAndTheNextGoesOn(t *testing.T) {
 	dir := t.TempDir()
 	before := killedNode(t, dir, `
-metadata: {name: web, namespace: default, uid: uid-web}
+metadata: {name: web, namespace: default, uid: `+string(uuid.NewUUID())+`}
 spec:
   nodeName: serin
   volumes: [{name: v, emptyDir: {}}]
