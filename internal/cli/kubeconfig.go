@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -80,9 +79,8 @@ func (t *target) addFlags(fs *pflag.FlagSet) {
 // cluster is a connection, to one namespace.
 type cluster struct {
 	client    dynamic.Interface
-	http      *http.Client // of the API
-	api       *url.URL     // of the same
-	server    string       // the same, as the kubeconfig says it
+	pods      *http.Client // for http://NAME.NAMESPACE:PORT/
+	server    string       // URL of the API, as the kubeconfig says it
 	namespace string
 	routers   string // their namespace, in a cluster
 	endpoints Endpoints
@@ -124,13 +122,12 @@ func (t *target) open() (*cluster, error) {
 	if out.namespace, _, err = config.Namespace(); err != nil {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)
 	}
-	if out.api, _, err = restclient.DefaultServerUrlFor(rest); err != nil {
+	api, _, err := restclient.DefaultServerUrlFor(rest)
+	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)
 	}
-	if out.http, err = restclient.HTTPClientFor(rest); err != nil {
-		return nil, fmt.Errorf("read kubeconfig: %w", err)
-	}
-	if out.client, err = dynamic.NewForConfigAndClient(rest, out.http); err != nil {
+	out.pods = podClient(forwarding(rest, api))
+	if out.client, err = dynamic.NewForConfig(rest); err != nil {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)
 	}
 	return out, nil

@@ -93,8 +93,7 @@ func (c *cluster) scrape(ctx context.Context) (sample, error) {
 	return out, nil
 }
 
-// findRouters returns the URLs of all routers' metrics, and what reaches them: of a
-// cluster's that is the API server, which passes requests on to Pods.
+// findRouters returns the URLs of all routers' metrics, and what reaches them.
 func (c *cluster) findRouters(ctx context.Context) ([]string, *http.Client, error) {
 	if c.endpoints.Metrics != "" {
 		return []string{strings.TrimRight(c.endpoints.Metrics, "/") + "/metrics"}, http.DefaultClient, nil
@@ -112,13 +111,13 @@ func (c *cluster) findRouters(ctx context.Context) ([]string, *http.Client, erro
 		if slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
 			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 		}) {
-			urls = append(urls, c.api.JoinPath("api/v1/namespaces", p.Namespace, "pods", fmt.Sprintf("%s:%d", p.Name, v1beta1.RouterAdminPort), "proxy/metrics").String())
+			urls = append(urls, fmt.Sprintf("http://%s.%s:%d/metrics", p.Name, p.Namespace, v1beta1.RouterAdminPort))
 		}
 	}
 	if len(urls) == 0 {
 		return nil, nil, errNoMetrics
 	}
-	return urls, c.http, nil
+	return urls, c.pods, nil
 }
 
 // read reads what one router counted, by revision.

@@ -5,7 +5,6 @@ package cli
 import (
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -58,17 +57,17 @@ func TestScrape(t *testing.T) {
 	}
 }
 
-// Of a cluster all routers' numbers are added up, read through the API server.
+// Of a cluster all routers' numbers are added up.
 func TestScrapeOfACluster(t *testing.T) {
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/api/v1/namespaces/serin-system/pods/a:8081/proxy/metrics", "/api/v1/namespaces/serin-system/pods/b:8081/proxy/metrics":
+	client := podClient(apiWithPods(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.Host + r.URL.Path {
+		case "a.serin-system:8081/metrics", "b.serin-system:8081/metrics":
 			_, _ = w.Write([]byte(routerMetrics))
 		default:
 			http.NotFound(w, r)
 		}
-	}))
-	defer s.Close()
+	})))
+	defer client.CloseIdleConnections()
 	router := func(namespace, name, ready string) runtime.Object {
 		return &unstructured.Unstructured{Object: map[string]any{
 			"apiVersion": "v1", "kind": "Pod",
@@ -76,13 +75,9 @@ func TestScrapeOfACluster(t *testing.T) {
 			"status":   map[string]any{"conditions": []any{map[string]any{"type": "Ready", "status": ready}}},
 		}}
 	}
-	api, err := url.Parse(s.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
 	pods := map[schema.GroupVersionResource]string{{Version: "v1", Resource: "pods"}: "PodList"}
 	c := &cluster{
-		namespace: "ns", routers: "serin-system", api: api, http: s.Client(),
+		namespace: "ns", routers: "serin-system", pods: client,
 		client: fake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), pods,
 			router("serin-system", "a", "True"), router("serin-system", "b", "True"), router("serin-system", "c", "False"), router("ns", "stranger", "True")),
 	}

@@ -28,10 +28,10 @@ func watchCommand(t *target) *cobra.Command {
 each should have and does have, requests per second, errors and latency, what happens
 next and why, and the latest events. q leaves; nothing is changed.
 
-The numbers are those of the routers over the last 10 seconds. In a cluster the API
-server asks the routers for them, if you may get pods/proxy in their namespace; without
-them everything else is shown. When the output is not a terminal, a line is printed per
-change.`,
+The numbers are those of the routers over the last 10 seconds. In a cluster they come
+through port-forward, if you may get and create pods/portforward in the routers' namespace;
+without them everything else is shown. When the output is not a terminal, a line is printed
+per change.`,
 		Example: "watch iris",
 		Args:    oneService,
 		RunE: func(c *cobra.Command, args []string) error {
