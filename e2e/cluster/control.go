@@ -73,7 +73,7 @@ nodeRegistration: {name: control-plane, criSocket: "unix:///run/containerd/conta
 			return err
 		}
 	}
-	users := map[string][]string{"kube-proxy": {"system:kube-proxy"}}
+	users := map[string][]string{"kube-proxy": {"system:kube-proxy"}, "kube-router": {"kube-router", "--org", "system:masters"}}
 	for _, n := range nodes {
 		users[n.name] = []string{"system:node:" + n.name, "--org", "system:nodes"}
 	}
@@ -155,7 +155,7 @@ func (c cluster) startDNS(g *group) error {
 	if err := os.WriteFile(file, []byte(corefile), 0o600); err != nil {
 		return err
 	}
-	return g.start(c.path("coredns.log"), filepath.Join(filepath.Dir(self()), "coredns"), "-conf", file)
+	return g.start(c.path("coredns.log"), beside("coredns"), "-conf", file)
 }
 
 // until repeats try until it succeeds.
@@ -232,6 +232,9 @@ func self() string {
 	}
 	return path
 }
+
+// beside is a program in the same folder as this one.
+func beside(name string) string { return filepath.Join(filepath.Dir(self()), name) }
 
 // output runs a program to its end.
 func output(ctx context.Context, program string, args ...string) ([]byte, error) {

@@ -4,14 +4,15 @@
 
 // Command cluster is a real Kubernetes cluster on this machine, for tests: a
 // control plane and two nodes, each with its own kernel namespaces, addresses,
-// containerd, kubelet and kube-proxy, and DNS for the names of Services.
+// containerd, kubelet, kube-proxy and kube-router (which enforces network
+// policies), and DNS for the names of Services.
 //
 //	                    bridge serin0, 10.99.0.1: etcd, kube-apiserver, controllers, scheduler, DNS
 //	node1, 10.99.0.11 ──┤   Pods 10.98.1.0/24 behind bridge cni0
 //	node2, 10.99.0.12 ──┘   Pods 10.98.2.0/24
 //
-// It needs root, and from the distribution containerd, runc, the CNI plugins
-// and iptables. Kubernetes' own programs are in this one, each under its name.
+// It needs root, and from the distribution containerd, runc, the CNI plugins,
+// iptables and ipset. Kubernetes' own programs are in this one, each under its name.
 // Everything lies in one directory, and in namespaces that end with their
 // processes, so `cluster down` leaves nothing behind.
 //

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // machine is one of the nodes.
@@ -126,7 +128,25 @@ func (c cluster) live(ctx context.Context, m machine) error {
 		"--config="+c.nodePath(m, "kube-proxy.yaml"), "--hostname-override="+m.name); err != nil {
 		return err
 	}
+	if err := c.until(ctx, "the API knows the node", func() error { return c.known(ctx, m) }); err != nil {
+		return err
+	}
+	if err := g.start(c.nodePath(m, "kube-router.log"), beside("kube-router"),
+		"--run-firewall=true", "--run-router=false", "--run-service-proxy=false",
+		"--kubeconfig="+c.path("kube-router.conf"), "--hostname-override="+m.name, "--service-cluster-ip-range="+serviceNet); err != nil {
+		return err
+	}
 	return reap(g)
+}
+
+// known says whether the kubelet has made its Node, which kube-router looks for once.
+func (c cluster) known(ctx context.Context, m machine) error {
+	client, err := c.client()
+	if err != nil {
+		return err
+	}
+	_, err = client.CoreV1().Nodes().Get(ctx, m.name, metav1.GetOptions{})
+	return err
 }
 
 // reap waits for all children, also those of others that it inherits as the

@@ -30,7 +30,7 @@ func possible() error {
 	if os.Geteuid() != 0 {
 		return errors.New("a cluster needs root")
 	}
-	for _, program := range []string{"containerd", "ctr", "runc", "iptables", "ip"} {
+	for _, program := range []string{"containerd", "ctr", "runc", "iptables", "ipset", "ip"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return fmt.Errorf("a cluster needs %s, which is not installed", program)
 		}
@@ -62,7 +62,7 @@ func install(ctx context.Context, _ ...string) error {
 }
 
 // packages are Debian's.
-var packages = []string{"containerd", "runc", "containernetworking-plugins", "iptables", "iproute2"}
+var packages = []string{"containerd", "runc", "containernetworking-plugins", "iptables", "ipset", "iproute2"}
 
 // The supervisor's files: its pid, and what it has to say to whoever waits.
 const (
