@@ -60,6 +60,7 @@ CLUSTER      := bin/cluster/cluster
 COREDNS      := github.com/coredns/coredns@v1.14.0
 HELM         := helm.sh/helm/v4/cmd/helm@v4.3.1
 KUBEROUTER   := github.com/cloudnativelabs/kube-router/v2/cmd/kube-router@v2.1.0
+TRAEFIK      := v3.6.12
 IMAGE_PREFIX := registry.test/serin
 # Of changed sources each build is a version of its own: nodes keep images by name.
 IMAGES        = $(VERSION)$(if $(findstring dirty,$(VERSION)),-$(shell date +%s))
@@ -69,11 +70,12 @@ KUBERNETES    = $(shell $(GO) list -m -f '{{.Version}}' k8s.io/kubernetes)
 .PHONY: cluster cluster-down cluster-programs e2e-cluster
 cluster-programs:
 	@mkdir -p bin/cluster
-	@echo "Compiling Kubernetes' node, CoreDNS, kube-router and Helm: ten minutes the first time."
+	@echo "Compiling Kubernetes' node, CoreDNS, kube-router, Helm and Traefik: twenty minutes the first time."
 	$(GO) build -ldflags '-s -w -X k8s.io/component-base/version.gitVersion=$(KUBERNETES)' -o $(CLUSTER) ./e2e/cluster
 	GOBIN=$(CURDIR)/bin/cluster $(GO) install -ldflags '-s -w' $(COREDNS)
 	GOBIN=$(CURDIR)/bin/cluster $(GO) install -ldflags '-s -w' $(HELM)
 	GOBIN=$(CURDIR)/bin/cluster $(GO) install -ldflags '-s -w' $(KUBEROUTER)
+	tools/traefik.sh $(TRAEFIK) bin/cluster/traefik
 	$(GO) -C tools run ./images -version 1 -prefix $(IMAGE_PREFIX) -arch $(HERE) -out ../bin/cluster/images -programs e2e/cluster/pause
 
 cluster: cluster-programs ## Start a Kubernetes cluster of two nodes on this machine. Linux, root.
