@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,9 +13,9 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/httpstream"
 	restclient "k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
+	"k8s.io/streaming/pkg/httpstream"
 )
 
 // dialPod returns what opens a connection to a Pod's kubelet through the API server.
@@ -25,7 +24,7 @@ type dialPod func(namespace, name string) (httpstream.Dialer, error)
 // forwarding dials as `kubectl port-forward` does.
 func forwarding(config *restclient.Config, api *url.URL) dialPod {
 	return func(namespace, name string) (httpstream.Dialer, error) {
-		return portforward.NewSPDYOverWebsocketDialer(api.JoinPath("api/v1/namespaces", namespace, "pods", name, "portforward"), config)
+		return portforward.NewSPDYOverWebsocketDialerForStreaming(api.JoinPath("api/v1/namespaces", namespace, "pods", name, "portforward"), config)
 	}
 }
 
@@ -72,20 +71,14 @@ func openPort(connection httpstream.Connection, port string) (*podConn, error) {
 	if err := failures.Close(); err != nil { // we have none to tell
 		return nil, err
 	}
-	headers.Set(corev1.StreamType, corev1.StreamTypeData)
-	data, err := connection.CreateStream(headers)
-	if err != nil {
-		return nil, err
-	}
-	c := &podConn{Stream: data, connection: connection, failed: make(chan error, 1)}
+	c := &podConn{connection: connection, ended: make(chan struct{})}
 	go func() {
-		said, _ := io.ReadAll(failures) // until one side closes
-		if len(said) > 0 {
-			c.failed <- errors.New(string(said))
-		}
-		close(c.failed)
+		c.said, _ = io.ReadAll(failures) // until one side ends it
+		close(c.ended)
 	}()
-	return c, nil
+	headers.Set(corev1.StreamType, corev1.StreamTypeData)
+	c.Stream, err = connection.CreateStream(headers)
+	return c, c.explain(err)
 }
 
 // podConn is a connection to a Pod's port.
@@ -93,19 +86,34 @@ type podConn struct {
 	httpstream.Stream // the data
 
 	connection httpstream.Connection
-	failed     chan error
+	said       []byte // what went wrong, once ended is closed
+	ended      chan struct{}
 }
 
-// Read ends with what the kubelet says went wrong, if anything did.
 func (c *podConn) Read(p []byte) (int, error) {
 	n, err := c.Stream.Read(p)
-	if err != nil {
-		_ = c.connection.Close()
-		if failure := <-c.failed; failure != nil {
-			err = fmt.Errorf("forward the port: %w", failure)
-		}
+	return n, c.explain(err)
+}
+
+func (c *podConn) Write(p []byte) (int, error) {
+	n, err := c.Stream.Write(p)
+	return n, c.explain(err)
+}
+
+// explain returns what the kubelet says went wrong, if it does. It ends both streams then, and
+// the other one's end may be seen a little later.
+func (c *podConn) explain(err error) error {
+	if err == nil {
+		return nil
 	}
-	return n, err
+	select {
+	case <-c.ended:
+		if len(c.said) > 0 {
+			return fmt.Errorf("forward the port: %s", c.said)
+		}
+	case <-time.After(time.Second):
+	}
+	return err
 }
 
 func (c *podConn) Close() error { return c.connection.Close() }
