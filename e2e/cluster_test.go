@@ -178,9 +178,13 @@ func machine(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: machine kill NODE, or machine boot")
 	}
-	out, err := exec.Command(filepath.Join(running(ts).cluster.bin, "cluster", "cluster"), args...).CombinedOutput()
+	program := filepath.Join(running(ts).cluster.bin, "cluster", "cluster")
+	out, err := exec.Command(program, args...).CombinedOutput()
 	if err != nil {
 		ts.Check(errors.Join(err, errors.New(string(out))))
+	}
+	if args[0] == "kill" { // the next script needs the node, whatever becomes of this one
+		ts.Defer(func() { _ = exec.Command(program, "boot").Run() })
 	}
 }
 
