@@ -212,8 +212,16 @@ func (c cluster) network(ctx context.Context, m machine) error {
 	if err := do(ctx, commands...); err != nil {
 		return err
 	}
-	return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644)
+	return errors.Join(
+		os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644),
+		os.WriteFile("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_syn_sent", []byte(forget), 0o644))
 }
+
+// forget is after how many seconds without an answer a node forgets which Pod
+// it chose for a new connection. Linux has 120, in which a client that comes
+// from the same port again is sent to the same Pod, dead or not: a load of 33
+// new connections per second from one address does so within half a minute.
+const forget = "5"
 
 // configure writes the configuration of containerd, its network, kubelet and
 // kube-proxy.
