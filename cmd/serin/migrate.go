@@ -50,10 +50,7 @@ no cluster is needed. It fails if anything would be rejected.`,
 				return fmt.Errorf("--output %s: say json, or leave it out", format)
 			}
 			r, err := checkFiles(c.Context(), files, c.InOrStdin())
-			if err != nil {
-				return err
-			}
-			return report(c.OutOrStdout(), r, format)
+			return errors.Join(report(c.OutOrStdout(), r, format), err)
 		},
 	}
 	c.Flags().StringSliceVarP(&files, "filename", "f", nil, "file or folder of manifests, or - for standard input")
@@ -62,27 +59,27 @@ no cluster is needed. It fails if anything would be rejected.`,
 }
 
 // checkFiles checks all files, and those of folders whose names say that they
-// are manifests.
+// are manifests. The error tells of those that cannot be read.
 func checkFiles(ctx context.Context, files []string, in io.Reader) (migrate.Result, error) {
-	var all migrate.Result
+	var (
+		all  migrate.Result
+		errs []error
+	)
 	checker, err := migrate.NewChecker()
 	if err != nil {
 		return all, err
 	}
-	check := func(name string, content io.Reader) error {
+	check := func(name string, content io.Reader) {
 		r, err := checker.Check(ctx, content)
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
 		all.Objects += r.Objects
 		all.Findings = append(all.Findings, r.Findings...)
-		return nil
 	}
 	for _, root := range files {
 		if root == "-" {
-			if err := check("standard input", in); err != nil {
-				return all, err
-			}
+			check("standard input", in)
 			continue
 		}
 		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -93,13 +90,12 @@ func checkFiles(ctx context.Context, files []string, in io.Reader) (migrate.Resu
 			if err != nil {
 				return err
 			}
-			return errors.Join(check(path, f), f.Close())
+			check(path, f)
+			return f.Close()
 		})
-		if err != nil {
-			return all, err
-		}
+		errs = append(errs, err)
 	}
-	return all, nil
+	return all, errors.Join(errs...)
 }
 
 // report prints what was found, and fails if something would be rejected.

@@ -77,31 +77,40 @@ type Result struct {
 }
 
 // Check reads YAML or JSON documents, and lists of objects as kubectl get
-// writes them. What the API server adds to an object does not count.
+// writes them. What the API server adds to an object does not count, nor does
+// a document that is no object, such as a patch. The error tells of all
+// documents that could not be read; the result is of the others.
 func (c *Checker) Check(ctx context.Context, manifests io.Reader) (Result, error) {
-	var r Result
+	var (
+		r    Result
+		errs []error
+	)
 	docs := yaml.NewYAMLReader(bufio.NewReader(manifests))
-	for {
+	for n := 1; ; n++ {
 		doc, err := docs.Read()
 		if errors.Is(err, io.EOF) {
-			return r, nil
+			return r, errors.Join(errs...)
 		}
 		if err != nil {
-			return r, fmt.Errorf("read a manifest: %w", err)
-		}
-		if len(bytes.TrimSpace(doc)) == 0 {
-			continue
+			return r, errors.Join(append(errs, fmt.Errorf("read a manifest: %w", err))...)
 		}
 		if err := c.document(ctx, doc, &r); err != nil {
-			return r, err
+			errs = append(errs, fmt.Errorf("document %d: %w", n, err))
 		}
 	}
 }
 
 func (c *Checker) document(ctx context.Context, doc []byte, r *Result) error {
-	var object map[string]any
-	if err := sigsyaml.UnmarshalStrict(doc, &object); err != nil {
+	var content any
+	if err := sigsyaml.UnmarshalStrict(doc, &content); err != nil {
+		if bytes.Contains(doc, []byte("{{")) {
+			return fmt.Errorf("this seems to be a template: check what 'helm template' makes of it (%w)", err)
+		}
 		return fmt.Errorf("read a manifest: %w", err)
+	}
+	object, ok := content.(map[string]any)
+	if !ok {
+		return nil
 	}
 	items, ok := object["items"].([]any)
 	if !ok {

@@ -61,6 +61,11 @@ func TestCheck(t *testing.T) {
 			},
 		},
 		{
+			"an account may have Secrets", isvc("", model+", serviceAccountName: models"), 1,
+			[]string{"inferenceservice/iris different: spec.predictor.serviceAccountName: models are fetched with the identity that the cloud gives this account, and not with Secrets that are attached to it"},
+		},
+		{"a patch is no object", "- {op: replace, path: /spec, value: 1}\n---\n" + isvc("", model), 1, nil},
+		{
 			"kinds that Serin does not have",
 			"apiVersion: serving.kserve.io/v1alpha1\nkind: InferenceGraph\nmetadata: {name: g, namespace: a}\n---\napiVersion: serving.kserve.io/v1alpha2\nkind: InferenceService\nmetadata: {name: old}\n", 2,
 			[]string{
@@ -85,6 +90,22 @@ func TestCheck(t *testing.T) {
 				t.Errorf("%d objects, want %d", r.Objects, tc.objects)
 			}
 		})
+	}
+}
+
+func TestCheckGoesOnAfterWhatItCannotRead(t *testing.T) {
+	c, err := migrate.NewChecker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := c.Check(t.Context(), strings.NewReader("a: [\n---\nname: {{ .Values.name }}\n---\napiVersion: serving.kserve.io/v1beta1\nkind: TrainedModel\n"))
+	if r.Objects != 1 || len(r.Findings) != 1 {
+		t.Errorf("%d objects, %d findings, want 1 and 1", r.Objects, len(r.Findings))
+	}
+	for _, want := range []string{"document 1: read a manifest: ", "document 2: this seems to be a template"} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one with %q", err, want)
+		}
 	}
 }
 

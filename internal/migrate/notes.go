@@ -67,6 +67,9 @@ func notes(isvc *v1beta1.InferenceService) []note {
 	if p.MinReplicas != nil && *p.MinReplicas == 0 {
 		out = append(out, note{Different, "spec.predictor.minReplicas 0 scales to zero in every mode; requests that come meanwhile are held"})
 	}
+	if p.ServiceAccountName != "" {
+		out = append(out, note{Different, "spec.predictor.serviceAccountName: models are fetched with the identity that the cloud gives this account, and not with Secrets that are attached to it"})
+	}
 	if m := p.ModelOrLegacy(); m != nil && m.ProtocolVersion != nil && *m.ProtocolVersion != "v1" {
 		runtime := "the runtime"
 		if m.Runtime != nil {
