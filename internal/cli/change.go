@@ -24,11 +24,13 @@ import (
 type act struct {
 	*service
 	decide         func(*steer.Rollout, steer.Evidence) (steer.Change, error)
+	weighs         bool // the decision looks at the evidence
 	dryRun, format string
 	yes            bool
 	in             io.Reader
 	out, errOut    io.Writer
 	agreed         string // the doubts that a person has agreed to
+	warned         string // what a person was told that nobody could see
 }
 
 // Values of --dry-run.
@@ -54,9 +56,17 @@ func (a *act) run(ctx context.Context) error {
 			return fmt.Errorf("somebody else has changed %s meanwhile: nothing was written. See 'rollout status %s', then say again what you want", a.name, a.name)
 		}
 		first = r
-		change, err := a.decide(r, a.evidence(ctx, r))
+		var seen steer.Evidence
+		if a.weighs {
+			seen = a.evidence(ctx, r)
+		}
+		change, err := a.decide(r, seen)
 		if err != nil {
 			return err
+		}
+		if change.Blind != "" && change.Blind != a.warned {
+			fmt.Fprintf(a.errOut, "Warning: %s\n", change.Blind)
+			a.warned = change.Blind
 		}
 		if change.Patch == nil || a.dryRun == dryRunClient {
 			return a.show(isvc, change)

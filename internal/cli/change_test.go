@@ -106,7 +106,8 @@ func promotion(t *testing.T, meanwhile func(attempt int, isvc *unstructured.Unst
 		return true, isvc.DeepCopy(), nil
 	})
 	return &act{
-		service: &service{&cluster{client: client, namespace: "ns"}, "iris"},
+		service: &service{&cluster{client: client, namespace: "ns", routers: "serin-system"}, "iris"},
+		weighs:  true,
 		decide:  func(r *steer.Rollout, e steer.Evidence) (steer.Change, error) { return r.Promote(e) },
 		dryRun:  dryRunNone,
 		in:      strings.NewReader(""), out: &bytes.Buffer{}, errOut: &bytes.Buffer{},
@@ -130,6 +131,10 @@ func TestAStatusThatMovesIsNoConflict(t *testing.T) {
 	}
 	if got := a.out.(*bytes.Buffer).String(); got != "iris: 10% -> 100%: iris-predictor-00002 takes all the traffic at once\n" {
 		t.Errorf("said %q", got)
+	}
+	const warning = "Warning: nobody could see how iris-predictor-00002 has answered: no router is known: namespace serin-system has no ready Pod"
+	if got := a.errOut.(*bytes.Buffer).String(); strings.Count(got, warning) != 1 {
+		t.Errorf("warned %q, want once %q", got, warning)
 	}
 }
 

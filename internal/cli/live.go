@@ -4,7 +4,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -64,8 +63,11 @@ type rate struct {
 	Share     float64 // of the service's requests, 0 to 1
 }
 
-// errNoMetrics says why there are no live numbers.
-var errNoMetrics = errors.New("no router is known: the cluster shows no Pods of serin-router, and the kubeconfig is not that of 'serin up'")
+// noRouter says why there are no live numbers.
+func noRouter(namespace string) error {
+	return fmt.Errorf("no router is known: namespace %s has no ready Pod of %s (--router-namespace names another), and the kubeconfig is not that of 'serin up'",
+		namespace, v1beta1.RouterName)
+}
 
 // scrape reads the metrics of all routers, of the revisions of this namespace.
 func (c *cluster) scrape(ctx context.Context) (sample, error) {
@@ -99,7 +101,7 @@ func (c *cluster) findRouters(ctx context.Context) ([]string, *http.Client, erro
 		return []string{strings.TrimRight(c.endpoints.Metrics, "/") + "/metrics"}, http.DefaultClient, nil
 	}
 	if c.client == nil {
-		return nil, nil, errNoMetrics
+		return nil, nil, noRouter(c.routers)
 	}
 	var pods []corev1.Pod
 	if err := list(ctx, c.client, c.routers, corev1.SchemeGroupVersion.WithResource("pods"), metav1.ListOptions{LabelSelector: v1beta1.LabelPartName + "=" + v1beta1.RouterName}, &pods); err != nil {
@@ -115,7 +117,7 @@ func (c *cluster) findRouters(ctx context.Context) ([]string, *http.Client, erro
 		}
 	}
 	if len(urls) == 0 {
-		return nil, nil, errNoMetrics
+		return nil, nil, noRouter(c.routers)
 	}
 	return urls, c.pods, nil
 }
@@ -260,9 +262,12 @@ func (c counts) quantile(q float64) time.Duration {
 
 // evidence is what the requests of a service's current revision have shown.
 func (s *service) evidence(ctx context.Context, r *steer.Rollout) steer.Evidence {
-	now, err := s.scrape(ctx)
-	if err != nil || r.Current == nil {
+	if r.Current == nil {
 		return steer.Evidence{}
+	}
+	now, err := s.scrape(ctx)
+	if err != nil {
+		return steer.Evidence{Why: err.Error()}
 	}
 	c := now.total(r.Current.Name)
 	return steer.Evidence{Known: true, Requests: int64(c.requests), Errors: int64(c.errors)}

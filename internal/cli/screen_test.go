@@ -75,7 +75,7 @@ func TestScreen(t *testing.T) {
 	first.Current, first.RolledOut = &first.Revisions[0], nil
 	first.Service.Status.Conditions = nil
 	noMetrics := func(r *steer.Rollout) screen {
-		return screen{}.after(observation{rollout: r, sampleErr: errNoMetrics})
+		return screen{}.after(observation{rollout: r, sampleErr: noRouter("serin-system")})
 	}
 	for name, s := range map[string]screen{
 		"canary-80x24":  minute(screen{width: 80, height: 24}, canaryRollout()),

@@ -12,6 +12,13 @@ import (
 	"github.com/serin-dev/serin/internal/steer"
 )
 
+// A command looks at what the canary has answered, or does not, and then does
+// not wait for the routers to tell.
+const (
+	onEvidence = true
+	regardless = false
+)
+
 // decide asks package steer for the change that a command is about.
 type decide func(args []string, r *steer.Rollout, e steer.Evidence) (steer.Change, error)
 
@@ -45,7 +52,7 @@ nothing yet, or has answered with errors.`,
 			Example: `promote iris
 promote iris --dry-run`,
 			Args: oneService,
-		}, func(_ []string, r *steer.Rollout, e steer.Evidence) (steer.Change, error) { return r.Promote(e) }),
+		}, onEvidence, func(_ []string, r *steer.Rollout, e steer.Evidence) (steer.Change, error) { return r.Promote(e) }),
 		changeCommand(t, &cobra.Command{
 			Use:   "set-traffic ISVC PERCENT",
 			Short: "Give the canary a share of the traffic",
@@ -59,7 +66,7 @@ first if the share would mean a rollback.`,
 				}
 				return nil
 			},
-		}, func(args []string, r *steer.Rollout, e steer.Evidence) (steer.Change, error) {
+		}, onEvidence, func(args []string, r *steer.Rollout, e steer.Evidence) (steer.Change, error) {
 			percent, err := strconv.ParseInt(strings.TrimSuffix(args[1], "%"), 10, 64)
 			if err != nil {
 				return steer.Change{}, fmt.Errorf("%s is no share of the traffic: say a number from 0 to 100", args[1])
@@ -73,7 +80,7 @@ first if the share would mean a rollback.`,
 when it becomes ready: sets canaryTrafficPercent. 'set-traffic' and 'promote' go on.`,
 			Example: "pause iris",
 			Args:    oneService,
-		}, func(_ []string, r *steer.Rollout, _ steer.Evidence) (steer.Change, error) { return r.Pause() }),
+		}, regardless, func(_ []string, r *steer.Rollout, _ steer.Evidence) (steer.Change, error) { return r.Pause() }),
 		changeCommand(t, &cobra.Command{
 			Use:   "abort ISVC",
 			Short: "End a rollout in progress, and keep what was rolled out before",
@@ -83,8 +90,8 @@ no part of a revision stay as they are. Never asks.`,
 			Example: `abort iris
 abort iris --dry-run -o yaml     the manifest, to commit`,
 			Args: oneService,
-		}, func(_ []string, r *steer.Rollout, _ steer.Evidence) (steer.Change, error) { return r.Abort() }),
-		changeCommand(t, undo, func(_ []string, r *steer.Rollout, _ steer.Evidence) (steer.Change, error) {
+		}, regardless, func(_ []string, r *steer.Rollout, _ steer.Evidence) (steer.Change, error) { return r.Abort() }),
+		changeCommand(t, undo, regardless, func(_ []string, r *steer.Rollout, _ steer.Evidence) (steer.Change, error) {
 			if revision != "" {
 				return r.UndoTo(revision)
 			}
@@ -94,8 +101,8 @@ abort iris --dry-run -o yaml     the manifest, to commit`,
 }
 
 // changeCommand gives a command the flags and the body of a change.
-func changeCommand(t *target, c *cobra.Command, d decide) *cobra.Command {
-	var a act
+func changeCommand(t *target, c *cobra.Command, weighs bool, d decide) *cobra.Command {
+	a := act{weighs: weighs}
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
 		switch a.dryRun {
 		case dryRunNone, dryRunClient, dryRunServer:

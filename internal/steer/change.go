@@ -17,12 +17,16 @@ type Change struct {
 	Says string
 	// Doubts are reasons to ask a person first.
 	Doubts []string
+	// Blind says why nobody could see whether there is such a reason; empty if
+	// somebody could, or nobody had to.
+	Blind string
 }
 
 // Evidence is what the requests of a revision have shown so far.
 type Evidence struct {
-	// Known is false if nobody counted.
+	// Known is false if nobody counted; Why says why not, if anybody tried.
 	Known bool
+	Why   string
 	// Requests were answered, Errors of them with a 5xx.
 	Requests, Errors int64
 }
@@ -43,8 +47,16 @@ func (r *Rollout) Promote(e Evidence) (Change, error) {
 		return r.change(set{"canaryTrafficPercent": nil}, "%s keeps all the traffic, whatever was to be rolled back", n)
 	}
 	c, err := r.change(set{"canaryTrafficPercent": nil}, "%s%s takes all the traffic %s", r.shift(100), n, r.when(r.Current))
-	c.Doubts = r.doubts(e)
+	c.Doubts, c.Blind = r.doubts(e), r.blind(e)
 	return c, err
+}
+
+// blind says why nothing is known of the current revision's answers.
+func (r *Rollout) blind(e Evidence) string {
+	if e.Known || e.Why == "" {
+		return ""
+	}
+	return fmt.Sprintf("nobody could see how %s has answered: %s", r.Current.Name, e.Why)
 }
 
 // doubts are reasons not to give the current revision everything yet.
@@ -85,7 +97,7 @@ func (r *Rollout) SetTraffic(percent int64, e Evidence) (Change, error) {
 		return r.change(edit, "%s keeps all the traffic, whatever was to be rolled back", n)
 	case percent == 100:
 		c, err := r.change(edit, "%s%s takes all the traffic %s", r.shift(100), n, r.when(r.Current))
-		c.Doubts = r.doubts(e)
+		c.Doubts, c.Blind = r.doubts(e), r.blind(e)
 		return c, err
 	case r.Current == r.RolledOut && r.noPrevious():
 		return Change{}, fmt.Errorf("%s has all the traffic, and there is no previous revision to share it with", n)
