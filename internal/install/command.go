@@ -54,7 +54,7 @@ var serviceTypes = []corev1.ServiceType{corev1.ServiceTypeClusterIP, corev1.Serv
 
 func (o *Options) addFlags(fs *pflag.FlagSet) {
 	fs.StringVarP(&o.Namespace, "namespace", "n", o.Namespace, "namespace for controller and router; it is made if it is not there")
-	fs.StringVar(&o.ImagePrefix, "image-prefix", o.ImagePrefix, "where the images were pushed: they are PREFIX/controller:VERSION and so on")
+	fs.StringVar(&o.ImagePrefix, "image-prefix", o.ImagePrefix, "where the images were pushed: they are PREFIX/controller:VERSION and so on; required")
 	fs.StringVar(&o.Version, "image-version", o.Version, "version of the images (default: that of this program)")
 	fs.StringVar(&o.PullSecret, "pull-secret", o.PullSecret, "Secret of the namespace with which controller and router are pulled")
 	fs.StringVar(&o.Domain, "domain", o.Domain, "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
@@ -76,8 +76,10 @@ func (o *Options) validate() error {
 		return errors.New("--controllers must be at least 1: without one nothing is rolled out")
 	case o.Routers < 1:
 		return errors.New("--routers must be at least 1: without one no model can be reached")
-	case o.ImagePrefix == "" || o.Version == "":
-		return errors.New("--image-prefix and --image-version must not be empty")
+	case o.ImagePrefix == "":
+		return errors.New("say where the images are: --image-prefix registry.example.com/serin, if that is where you pushed what 'make images' built")
+	case o.Version == "":
+		return errors.New("--image-version must not be empty")
 	case o.URLScheme != "http" && o.URLScheme != "https":
 		return fmt.Errorf("--url-scheme %s: say http or https", o.URLScheme)
 	case slices.ContainsFunc(o.FetchEnv, func(v string) bool { return strings.Index(v, "=") < 1 }):
@@ -109,8 +111,8 @@ rights. Repeat it to upgrade or to change a setting: settings that are not said
 again get their defaults. It needs the rights of a cluster's administrator, no
 webhook, no certificates, and nothing else to be installed.`,
 		Example: terminal.Examples(program, `install --image-prefix registry.example.com/serin
-install --service-type NodePort --domain models.example.com
-install --export > serin.yaml`),
+install --image-prefix registry.example.com/serin --service-type NodePort --domain models.example.com
+install --image-prefix registry.example.com/serin --export > serin.yaml`),
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Version = cmp.Or(o.Version, version)
@@ -127,6 +129,9 @@ install --export > serin.yaml`),
 			}
 			cl, err := t.open(out)
 			if err != nil {
+				return err
+			}
+			if err := cl.fits(c.Context(), o); err != nil {
 				return err
 			}
 			if err := cl.install(c.Context(), objects, dryRun); err != nil || dryRun {
@@ -176,7 +181,11 @@ uninstall --delete-services --yes`),
 			}
 			ctx, cancel := context.WithTimeout(c.Context(), timeout)
 			defer cancel()
-			if err := cl.takeOut(ctx, objects, all, func(doubt string) error { return confirm(c, doubt, yes) }); err != nil {
+			err = cl.takeOut(ctx, o.Namespace, objects, all, func(doubt string) error { return confirm(c, doubt, yes) })
+			if errors.Is(err, context.DeadlineExceeded) {
+				return fmt.Errorf("%w: not all is gone after %v; say it again, with a longer --timeout if it takes that", err, timeout)
+			}
+			if err != nil {
 				return err
 			}
 			fmt.Fprintln(c.OutOrStdout(), "Serin is uninstalled.")
@@ -187,25 +196,37 @@ uninstall --delete-services --yes`),
 	c.Flags().StringVarP(&o.Namespace, "namespace", "n", o.Namespace, "namespace of controller and router")
 	c.Flags().BoolVar(&all, "delete-services", false, "delete all InferenceServices and the definitions too")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	c.Flags().DurationVar(&timeout, "timeout", 5*time.Minute, "how long all of it may take, the question included")
+	c.Flags().DurationVar(&timeout, "timeout", 15*time.Minute, "how long all of it may take, the question included")
 	return c
 }
 
 // takeOut uninstalls once a person agreed.
-func (c *cluster) takeOut(ctx context.Context, objects []*unstructured.Unstructured, services bool, agree func(doubt string) error) error {
-	if !services {
-		if err := agree("InferenceServices, their Pods and the definitions stay, but nobody routes to them until Serin is installed again"); err != nil {
+func (c *cluster) takeOut(ctx context.Context, namespace string, objects []*unstructured.Unstructured, services bool, agree func(doubt string) error) error {
+	if err := c.hereAlone(ctx, namespace); err != nil {
+		return err
+	}
+	if services {
+		if err := agree("All InferenceServices of the cluster, their Pods, all serving runtimes and the definitions will be deleted"); err != nil {
 			return err
 		}
-		return c.uninstall(ctx, slices.DeleteFunc(objects, keptWithServices), foreign)
+		if err := c.deleteServices(ctx); err != nil {
+			return err
+		}
+		return c.uninstall(ctx, objects, foreign)
 	}
-	if err := agree("All InferenceServices of the cluster, their Pods, all serving runtimes and the definitions will be deleted"); err != nil {
+	if err := agree("InferenceServices, their Pods and the definitions stay, but nobody routes to them until Serin is installed again"); err != nil {
 		return err
 	}
-	if err := c.deleteServices(ctx); err != nil {
+	inhabited, err := c.inhabited(ctx, namespace)
+	if err != nil {
 		return err
 	}
-	return c.uninstall(ctx, objects, foreign)
+	if inhabited {
+		fmt.Fprintf(c.out, "  namespace/%s left: it holds InferenceServices or ServingRuntimes\n", namespace)
+	}
+	return c.uninstall(ctx, slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool {
+		return keptWithServices(o) || inhabited && o.GetKind() == "Namespace"
+	}), foreign)
 }
 
 // keptWithServices is what services that stay need: their definitions, and the
@@ -227,11 +248,19 @@ func (c *cluster) deleteServices(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list InferenceServices: %w", err)
 	}
-	services := make([]*unstructured.Unstructured, len(list.Items))
+	// All at once: each takes as long as its Pods' last requests.
 	for i := range list.Items {
-		services[i] = &list.Items[i]
+		if _, err := c.delete(ctx, &list.Items[i], func(*unstructured.Unstructured) bool { return false }); err != nil {
+			return fmt.Errorf("delete %s: %w", describe(&list.Items[i]), err)
+		}
 	}
-	return c.uninstall(ctx, services, func(*unstructured.Unstructured) bool { return false })
+	for i := range list.Items {
+		if err := c.gone(ctx, &list.Items[i]); err != nil {
+			return fmt.Errorf("delete %s: %w", describe(&list.Items[i]), err)
+		}
+		fmt.Fprintf(c.out, "  %s %s\n", describe(&list.Items[i]), deleted)
+	}
+	return nil
 }
 
 // confirm asks a person. Without a person there is no answer.

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -42,8 +43,10 @@ const (
 	fieldOwner = "serin-install"
 	// pollEvery is how often a cluster is asked whether something happened.
 	pollEvery = 250 * time.Millisecond
-	// serveTimeout bounds how long a new definition may take to be served.
+	// serveTimeout bounds how long a new definition may take to be served, and
+	// lookTimeout how long one of somebody else's that was not there just now.
 	serveTimeout = 30 * time.Second
+	lookTimeout  = 3 * time.Second
 )
 
 // cluster is where an installation goes.
@@ -95,7 +98,7 @@ func unchecked(err error) bool { return apierrors.IsNotFound(err) || meta.IsNoMa
 // apply applies one object and says what became of it.
 func (c *cluster) apply(ctx context.Context, o *unstructured.Unstructured, opts metav1.ApplyOptions) (string, error) {
 	if len(opts.DryRun) == 0 {
-		if err := c.served(ctx, o.GroupVersionKind()); err != nil {
+		if err := c.served(ctx, o.GroupVersionKind(), serveTimeout); err != nil {
 			return "", err
 		}
 	}
@@ -117,15 +120,26 @@ func (c *cluster) apply(ctx context.Context, o *unstructured.Unstructured, opts 
 		return "", err
 	case created:
 		return "created", nil
-	case after.GetResourceVersion() == before.GetResourceVersion():
+	case equality.Semantic.DeepEqual(wanted(before), wanted(after)):
 		return "unchanged", nil
 	}
 	return "changed", nil
 }
 
+// wanted is an object without what others say of it. Versions would not do:
+// they stay in a dry run, and move with a status.
+func wanted(o *unstructured.Unstructured) map[string]any {
+	fields := o.DeepCopy().Object
+	delete(fields, "status")
+	for _, f := range []string{"managedFields", "resourceVersion", "generation"} {
+		unstructured.RemoveNestedField(fields, "metadata", f)
+	}
+	return fields
+}
+
 // served waits until a kind is served: its definition may be a moment old.
-func (c *cluster) served(ctx context.Context, kind schema.GroupVersionKind) error {
-	return wait.PollUntilContextTimeout(ctx, pollEvery, serveTimeout, true, func(context.Context) (bool, error) {
+func (c *cluster) served(ctx context.Context, kind schema.GroupVersionKind, timeout time.Duration) error {
+	return wait.PollUntilContextTimeout(ctx, pollEvery, timeout, true, func(context.Context) (bool, error) {
 		_, err := c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
 		if meta.IsNoMatchError(err) {
 			c.mapper.Reset()
@@ -169,8 +183,8 @@ func (c *cluster) check(ctx context.Context, namespace string, timeout time.Dura
 			return done, nil
 		})
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-			return fmt.Errorf("%s does not run after %v (%s): see 'kubectl -n %s describe pods -l %s=%s'",
-				name, timeout, last, namespace, labelName, name)
+			return fmt.Errorf("%s does not run after %v (%s): see 'kubectl -n %[4]s describe pods -l %[5]s=%[1]s', and 'kubectl -n %[4]s get events' if there are none",
+				name, timeout, last, namespace, labelName)
 		}
 		if err != nil {
 			return fmt.Errorf("look at %s: %w", name, err)
@@ -195,11 +209,14 @@ func progress(d *appsv1.Deployment) (string, bool) {
 }
 
 // uninstall deletes objects in the opposite of their order, each with all that
-// it owns, and waits until they are gone. What serves others too stays: keep
-// says so of what the cluster has.
+// it owns, and waits until it is gone. What serves others too stays: keep says
+// so of what the cluster has.
 func (c *cluster) uninstall(ctx context.Context, objects []*unstructured.Unstructured, keep func(*unstructured.Unstructured) bool) error {
 	for _, o := range slices.Backward(objects) {
 		says, err := c.delete(ctx, o, keep)
+		if err == nil && says == deleted {
+			err = c.gone(ctx, o)
+		}
 		if err != nil {
 			return fmt.Errorf("delete %s: %w", describe(o), err)
 		}
@@ -210,7 +227,9 @@ func (c *cluster) uninstall(ctx context.Context, objects []*unstructured.Unstruc
 	return nil
 }
 
-// delete deletes one object and says what became of it; nothing if there is none.
+const deleted = "deleted"
+
+// delete begins to delete one object, and says what becomes of it; nothing if there is none.
 func (c *cluster) delete(ctx context.Context, o *unstructured.Unstructured, keep func(*unstructured.Unstructured) bool) (string, error) {
 	r, err := c.resource(o)
 	if meta.IsNoMatchError(err) {
@@ -230,7 +249,16 @@ func (c *cluster) delete(ctx context.Context, o *unstructured.Unstructured, keep
 	if err != nil {
 		return "", ignoreNotFound(err)
 	}
-	return "deleted", wait.PollUntilContextCancel(ctx, pollEvery, true, func(ctx context.Context) (bool, error) {
+	return deleted, nil
+}
+
+// gone waits until there is no such object.
+func (c *cluster) gone(ctx context.Context, o *unstructured.Unstructured) error {
+	r, err := c.resource(o)
+	if err != nil {
+		return err
+	}
+	return wait.PollUntilContextCancel(ctx, pollEvery, true, func(ctx context.Context) (bool, error) {
 		_, err := r.Get(ctx, o.GetName(), metav1.GetOptions{})
 		return apierrors.IsNotFound(err), ignoreNotFound(err)
 	})

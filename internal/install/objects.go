@@ -46,11 +46,10 @@ type Options struct {
 	FetchEnv []string
 }
 
-// Defaults are what most installations want.
+// Defaults are what most installations want. Where the images are is for each to say.
 func Defaults(version string) Options {
 	return Options{
 		Namespace:   v1beta1.InstallNamespace,
-		ImagePrefix: "serin",
 		Version:     version,
 		Domain:      "example.com",
 		URLScheme:   "http",
@@ -237,6 +236,7 @@ func (o Options) deployment(name string, replicas int32, pod corev1.PodSpec) *ap
 		pod.ImagePullSecrets = []corev1.LocalObjectReference{{Name: o.PullSecret}}
 	}
 	for i := range pod.Containers {
+		pod.Containers[i].TerminationMessagePolicy = corev1.TerminationMessageFallbackToLogsOnError
 		pod.Containers[i].SecurityContext = &corev1.SecurityContext{
 			AllowPrivilegeEscalation: new(false),
 			ReadOnlyRootFilesystem:   new(true),

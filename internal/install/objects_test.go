@@ -72,8 +72,9 @@ func TestRights(t *testing.T) {
 }
 
 func TestPodsAreRestricted(t *testing.T) {
-	seen := 0
-	for _, u := range objectsOf(t, Defaults("v1")) {
+	seen, o := 0, Defaults("v1")
+	o.ImagePrefix = "serin"
+	for _, u := range objectsOf(t, o) {
 		if u.GetKind() != "Deployment" {
 			continue
 		}
@@ -144,18 +145,20 @@ func TestOptionsReachTheImages(t *testing.T) {
 
 func TestWrongOptionsAreRefused(t *testing.T) {
 	for want, change := range map[string]func(*Options){
-		"--service-type Nodeport: say ClusterIP, NodePort or LoadBalancer":     func(o *Options) { o.ServiceType = "Nodeport" },
-		"--controllers must be at least 1: without one nothing is rolled out":  func(o *Options) { o.Controllers = 0 },
-		"--routers must be at least 1: without one no model can be reached":    func(o *Options) { o.Routers = -1 },
-		"--image-prefix and --image-version must not be empty":                 func(o *Options) { o.Version = "" },
-		"--gateway edge: say NAMESPACE/NAME":                                   func(o *Options) { o.Gateway = "edge" },
-		"--gateway /edge/public: say NAMESPACE/NAME":                           func(o *Options) { o.Gateway = "/edge/public" },
-		"--gateway and --ingress-class: say one of them":                       func(o *Options) { o.Gateway, o.IngressClass = "a/b", "nginx" },
-		"--url-scheme ftp: say http or https":                                  func(o *Options) { o.URLScheme = "ftp" },
-		"--fetch-env HTTPS_PROXY: say NAME=VALUE":                              func(o *Options) { o.FetchEnv = []string{"HTTPS_PROXY"} },
-		"--image-prefix registry.example.com/: leave out the slash at its end": func(o *Options) { o.ImagePrefix = "registry.example.com/" },
+		"--service-type Nodeport: say ClusterIP, NodePort or LoadBalancer":                                                          func(o *Options) { o.ServiceType = "Nodeport" },
+		"--controllers must be at least 1: without one nothing is rolled out":                                                       func(o *Options) { o.Controllers = 0 },
+		"--routers must be at least 1: without one no model can be reached":                                                         func(o *Options) { o.Routers = -1 },
+		"--image-version must not be empty":                                                                                         func(o *Options) { o.Version = "" },
+		"say where the images are: --image-prefix registry.example.com/serin, if that is where you pushed what 'make images' built": func(o *Options) { o.ImagePrefix = "" },
+		"--gateway edge: say NAMESPACE/NAME":                                                                                        func(o *Options) { o.Gateway = "edge" },
+		"--gateway /edge/public: say NAMESPACE/NAME":                                                                                func(o *Options) { o.Gateway = "/edge/public" },
+		"--gateway and --ingress-class: say one of them":                                                                            func(o *Options) { o.Gateway, o.IngressClass = "a/b", "nginx" },
+		"--url-scheme ftp: say http or https":                                                                                       func(o *Options) { o.URLScheme = "ftp" },
+		"--fetch-env HTTPS_PROXY: say NAME=VALUE":                                                                                   func(o *Options) { o.FetchEnv = []string{"HTTPS_PROXY"} },
+		"--image-prefix registry.example.com/: leave out the slash at its end":                                                      func(o *Options) { o.ImagePrefix = "registry.example.com/" },
 	} {
 		o := Defaults("v1")
+		o.ImagePrefix = "serin"
 		change(&o)
 		if err := o.validate(); err == nil || err.Error() != want {
 			t.Errorf("error %v, want %s", err, want)

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package install
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	admissionv1 "k8s.io/api/admissionregistration/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/serin-dev/serin/api/v1alpha1"
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// httpRoute is what a Gateway needs to be there.
+var httpRoute = schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"}
+
+// fits says why an installation cannot go into the cluster as that is.
+func (c *cluster) fits(ctx context.Context, o Options) error {
+	if err := c.hereAlone(ctx, o.Namespace); err != nil {
+		return err
+	}
+	if err := c.withoutKServe(ctx); err != nil {
+		return err
+	}
+	if o.Gateway == "" {
+		return nil
+	}
+	err := c.served(ctx, httpRoute, lookTimeout)
+	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
+		return fmt.Errorf("--gateway %s: the cluster has no HTTPRoutes; install the Gateway API's definitions, v1, and its controller first", o.Gateway)
+	}
+	return err
+}
+
+// hereAlone refuses a namespace when Serin is in another: it would lose its
+// rights there, as a cluster has one set of them.
+func (c *cluster) hereAlone(ctx context.Context, namespace string) error {
+	u, err := c.client.Resource(rbacv1.SchemeGroupVersion.WithResource("clusterrolebindings")).Get(ctx, controllerName, metav1.GetOptions{})
+	if err != nil {
+		return ignoreNotFound(err)
+	}
+	var b rbacv1.ClusterRoleBinding
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &b); err != nil {
+		return err
+	}
+	for _, s := range b.Subjects {
+		if s.Namespace != namespace {
+			return fmt.Errorf("this cluster has Serin in namespace %s: say -n %[1]s", s.Namespace)
+		}
+	}
+	return nil
+}
+
+// withoutKServe refuses a cluster in which another controller has the same
+// kinds. Its definitions look like ours, but nobody else checks them by a webhook.
+func (c *cluster) withoutKServe(ctx context.Context) error {
+	list, err := c.client.Resource(admissionv1.SchemeGroupVersion.WithResource("validatingwebhookconfigurations")).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("look for KServe: %w", err)
+	}
+	for i := range list.Items {
+		var w admissionv1.ValidatingWebhookConfiguration
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(list.Items[i].Object, &w); err != nil {
+			return err
+		}
+		if slices.ContainsFunc(w.Webhooks, ofServing) {
+			return fmt.Errorf("KServe is installed in this cluster, and both define the same kinds: take it out first; "+
+				"if this is all that is left of it, 'kubectl delete validatingwebhookconfiguration %s'", w.Name)
+		}
+	}
+	return nil
+}
+
+func ofServing(w admissionv1.ValidatingWebhook) bool {
+	return slices.ContainsFunc(w.Rules, func(r admissionv1.RuleWithOperations) bool { return slices.Contains(r.APIGroups, serving) })
+}
+
+// inhabited says whether a namespace holds what an uninstallation leaves to
+// its users.
+func (c *cluster) inhabited(ctx context.Context, namespace string) (bool, error) {
+	for _, resource := range []schema.GroupVersionResource{v1beta1.Resource, v1alpha1.GroupVersion.WithResource("servingruntimes")} {
+		list, err := c.client.Resource(resource).Namespace(namespace).List(ctx, metav1.ListOptions{Limit: 1})
+		switch {
+		case apierrors.IsNotFound(err): // there is no such kind
+		case err != nil:
+			return false, fmt.Errorf("list %s: %w", resource.Resource, err)
+		case len(list.Items) > 0:
+			return true, nil
+		}
+	}
+	return false, nil
+}
