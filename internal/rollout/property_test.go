@@ -170,7 +170,7 @@ func (h *historyCheck) checkTraffic(t testingT, p Plan, old v1beta1.ComponentSta
 		t.Fatalf("weights sum to %d: %+v", sum, p.Weights)
 	case len(p.Weights) > 0 && stopped:
 		t.Fatalf("a stopped service has traffic: %+v", p.Weights)
-	case len(p.Weights) == 0 && !stopped && old.LatestRolledoutRevision != "" && h.target.Invalid == nil:
+	case len(p.Weights) == 0 && !stopped && old.LatestRolledoutRevision != "":
 		t.Fatalf("traffic vanished, rule %q", p.Rule)
 	case len(p.Weights) > 2:
 		t.Fatalf("more than two shares: %+v", p.Weights)

@@ -184,8 +184,8 @@ func (s *situation) split(base *Revision) []Weight {
 	return []Weight{{s.n.Name, s.c}, {base.Name, 100 - s.c}}
 }
 
-// asItWas returns the weights that the status shows, or all for R if one of
-// their revisions is gone.
+// asItWas returns the weights that the status shows, or all for R if there are
+// none, as after a stop, or one of their revisions is gone.
 func (s *situation) asItWas() []Weight {
 	var w []Weight
 	if s.r == nil {
@@ -196,6 +196,9 @@ func (s *situation) asItWas() []Weight {
 			return all(s.r)
 		}
 		w = append(w, Weight{t.RevisionName, percent(t)})
+	}
+	if len(w) == 0 {
+		return all(s.r)
 	}
 	return w
 }
