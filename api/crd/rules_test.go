@@ -201,7 +201,7 @@ func TestBadServicesAreRejected(t *testing.T) {
 		},
 		{
 			"a timeout of 0", predictor("timeout: 0"),
-			"spec.predictor.timeout: Invalid value: 0: timeout must be 1 second or more",
+			"spec.predictor.timeout: Invalid value: 0: timeout must be 1 to 86400 seconds",
 		},
 		{
 			"a misspelt field", predictor("canaryTrafficPercentage: 10"),

@@ -27,6 +27,10 @@ const (
 	AnnotationSticky = "serin.dev/sticky"
 )
 
+// MaxTimeoutSeconds bounds a predictor's timeout, also where it was stored
+// before the schema did: more would overflow in the kubelet.
+const MaxTimeoutSeconds = 24 * 60 * 60
+
 // PrefixAutoscaling starts the annotations by which people tune scaling, on a
 // service or its predictor. They are those of Knative.
 const PrefixAutoscaling = "autoscaling.knative.dev/"

@@ -91,9 +91,9 @@ type ComponentExtension struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self >= 0",message="containerConcurrency must not be negative; 0 means no limit"
 	ContainerConcurrency *int64 `json:"containerConcurrency,omitempty"`
-	// Seconds within which a request must be answered. Default 300.
+	// Seconds within which a request must be answered. Default 300, at most a day.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self >= 1",message="timeout must be 1 second or more"
+	// +kubebuilder:validation:XValidation:rule="self >= 1 && self <= 86400",message="timeout must be 1 to 86400 seconds"
 	TimeoutSeconds *int64 `json:"timeout,omitempty"`
 	// Percent of the requests that go to a new revision, once it is ready.
 	// Absent or 100 promotes it; 0 after a promotion rolls back.

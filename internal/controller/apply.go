@@ -82,7 +82,8 @@ func (w writer) apply(ctx context.Context, now *world, p rollout.Plan, objects [
 // decided on, because the cache is late. What cannot be taken back asks first:
 // a deletion, and an event.
 func (w writer) unchanged(ctx context.Context, s *v1beta1.InferenceService) error {
-	var live v1beta1.InferenceService
+	var live metav1.PartialObjectMetadata // the rest may be unreadable
+	live.SetGroupVersionKind(v1beta1.Kind)
 	if err := w.api.Get(ctx, client.ObjectKeyFromObject(s), &live); err != nil {
 		return fmt.Errorf("read service again: %w", err)
 	}

@@ -122,10 +122,10 @@ func manager(c Config, logger logr.Logger, held shelves) (ctrl.Manager, error) {
 		fronts.Namespaces = map[string]cache.Config{c.Front.Namespace: {}}
 		objects[emptyFront(c.Front)] = fronts
 	}
-	for _, sh := range held.all() {
-		one := labelled
-		if sh == held.services {
-			one = cache.ByObject{} // users label them
+	for sh, marked := range held.all() {
+		one := cache.ByObject{}
+		if marked {
+			one = labelled
 		}
 		one.Transform = sh.pack
 		objects[sh.empty] = one
@@ -171,7 +171,7 @@ func synced(m ctrl.Manager) healthz.Checker {
 
 type reconciler struct {
 	Config
-	shelves shelves       // cached: what services consist of
+	shelves shelves       // cached: services and what they consist of
 	reader  client.Reader // cached: the rest
 	api     client.Reader // not cached
 	writer  writer
@@ -183,13 +183,13 @@ func (r *reconciler) watch(m ctrl.Manager) error {
 		b.Watches(emptyFront(r.Front), handler.EnqueueRequestsFromMapFunc(serviceOfFront))
 	}
 	return b.
-		For(&v1beta1.InferenceService{}).
+		For(r.shelves.services.empty).
 		Owns(&appsv1.ControllerRevision{}).
 		Owns(&appsv1.Deployment{}).
 		Owns(&corev1.Service{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(serviceOfPod)).
-		Watches(&v1alpha1.ServingRuntime{}, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
-		Watches(&v1alpha1.ClusterServingRuntime{}, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
+		Watches(r.shelves.runtimes.empty, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
+		Watches(r.shelves.clusterRuntimes.empty, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
 		WithOptions(ctrlcontroller.Options{
 			MaxConcurrentReconciles: workers,
 			LogConstructor: func(req *reconcile.Request) logr.Logger {

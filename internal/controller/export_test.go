@@ -5,6 +5,8 @@ package controller
 import (
 	"context"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -14,6 +16,20 @@ import (
 // Apply writes a decision about a service as it was read, for tests of late caches.
 func Apply(ctx context.Context, c client.Client, s *v1beta1.InferenceService, p rollout.Plan) (bool, error) {
 	return writer{client: c, api: c}.apply(ctx, &world{service: s}, p, nil)
+}
+
+// ReadService reads a service as the API gave it.
+func ReadService(u *unstructured.Unstructured) (*v1beta1.InferenceService, *rollout.Invalid, error) {
+	s := newShelves()
+	p, err := s.services.pack(u)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.services.objects = toolscache.NewIndexer(toolscache.MetaNamespaceKeyFunc, nil)
+	if err := s.services.objects.Add(p); err != nil {
+		return nil, nil, err
+	}
+	return s.service(client.ObjectKeyFromObject(u))
 }
 
 // Shelve puts an object on a shelf after another of its kind, and returns what

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -55,10 +56,11 @@ type revision struct {
 // gather reads a service and all that belongs to it. It returns nil if there
 // is nothing to do: what a deleted service owned is garbage-collected.
 func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*world, error) {
-	w := &world{service: &v1beta1.InferenceService{}}
-	if ok, err := r.shelves.services.get(key, w.service); err != nil || !ok || w.service.DeletionTimestamp != nil {
+	service, unread, err := r.shelves.service(key)
+	if err != nil || service == nil || service.DeletionTimestamp != nil {
 		return nil, err
 	}
+	w := &world{service: service, invalid: unread}
 	objects, err := r.ownObjects(w.service)
 	if err != nil {
 		return nil, err
@@ -70,10 +72,13 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*wor
 	if err := errors.Join(r.attach(w, objects), r.readFront(ctx, w)); err != nil {
 		return nil, err
 	}
-	if w.invalid = w.readSettings(); w.invalid != nil {
+	if w.invalid == nil {
+		w.invalid = w.readSettings()
+	}
+	if w.invalid != nil {
 		return w, nil
 	}
-	return w, r.resolve(ctx, w)
+	return w, r.resolve(w)
 }
 
 // readSettings reads what annotations say: no schema has checked them.
@@ -217,7 +222,7 @@ func (r *reconciler) attach(w *world, objects []client.Object) error {
 
 // resolve finds what the current spec asks for: a template of the history if
 // it was asked for before, whatever became of its runtime since.
-func (r *reconciler) resolve(ctx context.Context, w *world) error {
+func (r *reconciler) resolve(w *world) error {
 	hash := render.Hash(&w.service.Spec.Predictor)
 	for _, rev := range slices.Backward(w.revisions) {
 		if rev.template.Hash == hash {
@@ -225,19 +230,11 @@ func (r *reconciler) resolve(ctx context.Context, w *world) error {
 			return nil
 		}
 	}
-	var (
-		runtimes v1alpha1.ServingRuntimeList
-		cluster  v1alpha1.ClusterServingRuntimeList
-	)
-	if err := errors.Join(
-		r.reader.List(ctx, &runtimes, client.InNamespace(w.service.Namespace)),
-		r.reader.List(ctx, &cluster),
-	); err != nil {
-		return fmt.Errorf("list runtimes: %w", err)
-	}
-	t, err := render.Resolve(w.service, runtimes.Items, cluster.Items, r.Render)
+	runtimes, broken := readable[v1alpha1.ServingRuntime](r.shelves.runtimes, w.service.Namespace)
+	ofCluster, more := readable[v1alpha1.ClusterServingRuntime](r.shelves.clusterRuntimes, "")
+	t, err := render.Resolve(w.service, runtimes, ofCluster, r.Render)
 	if invalid, ok := errors.AsType[*render.Invalid](err); ok {
-		w.invalid = &rollout.Invalid{Reason: invalid.Reason, Message: invalid.Message}
+		w.invalid = &rollout.Invalid{Reason: invalid.Reason, Message: strings.Join(slices.Concat([]string{invalid.Message}, broken, more), "; ")}
 		return nil
 	}
 	w.template = t

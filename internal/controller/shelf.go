@@ -8,19 +8,26 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/klauspost/compress/zstd"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/serin-dev/serin/api/v1alpha1"
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/rollout"
 )
 
 // shelves hold the objects of which there are some for each service. With
@@ -28,20 +35,37 @@ import (
 // each is read only when its service is decided on, so they lie packed.
 type shelves struct {
 	services, revisions, deployments, addresses, pods *shelf
+	// runtimes and clusterRuntimes are few, and lie here because users write them.
+	runtimes, clusterRuntimes *shelf
 }
 
 func newShelves() shelves {
 	return shelves{
-		services:    &shelf{empty: &v1beta1.InferenceService{}},
-		revisions:   &shelf{empty: &appsv1.ControllerRevision{}},
-		deployments: &shelf{empty: &appsv1.Deployment{}},
-		addresses:   &shelf{empty: &corev1.Service{}},
-		pods:        &shelf{empty: &corev1.Pod{}},
+		services:        &shelf{empty: ofUsers(v1beta1.Kind)},
+		revisions:       &shelf{empty: &appsv1.ControllerRevision{}},
+		deployments:     &shelf{empty: &appsv1.Deployment{}},
+		addresses:       &shelf{empty: &corev1.Service{}},
+		pods:            &shelf{empty: &corev1.Pod{}},
+		runtimes:        &shelf{empty: ofUsers(v1alpha1.GroupVersion.WithKind("ServingRuntime"))},
+		clusterRuntimes: &shelf{empty: ofUsers(v1alpha1.GroupVersion.WithKind("ClusterServingRuntime"))},
 	}
 }
 
-func (s shelves) all() []*shelf {
-	return []*shelf{s.services, s.revisions, s.deployments, s.addresses, s.pods}
+// ofUsers is the kind of objects that no schema checks to the last field. They
+// are cached as they come: where one that cannot be read would keep a typed
+// informer from all others, it is the business of its own service here.
+func ofUsers(kind schema.GroupVersionKind) *unstructured.Unstructured {
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(kind)
+	return u
+}
+
+// all are all shelves, and whether each holds only what is labelled as ours.
+func (s shelves) all() map[*shelf]bool {
+	return map[*shelf]bool{
+		s.revisions: true, s.deployments: true, s.addresses: true, s.pods: true,
+		s.services: false, s.runtimes: false, s.clusterRuntimes: false,
+	}
 }
 
 // byService is the name of the index of objects by NAMESPACE/SERVICE.
@@ -49,7 +73,7 @@ const byService = "service"
 
 // open connects the shelves to the informers of a cache, which hold the objects.
 func (s shelves) open(ctx context.Context, c cache.Cache) error {
-	for _, sh := range s.all() {
+	for sh := range s.all() {
 		i, err := c.GetInformer(ctx, sh.empty)
 		if err != nil {
 			return err
@@ -144,11 +168,7 @@ func (s *shelf) dictionary(first []byte) error {
 
 // unpack writes an object of the shelf into an empty one of its kind.
 func (s *shelf) unpack(o any, into client.Object) error {
-	p, ok := o.(*packed)
-	if !ok {
-		return fmt.Errorf("on the shelf of %T lies a %T", s.empty, o)
-	}
-	b, err := s.read.DecodeAll(p.whole, nil)
+	b, err := s.bytes(o)
 	if err == nil {
 		if in, ok := into.(protobuf); ok {
 			err = in.Unmarshal(b)
@@ -157,18 +177,79 @@ func (s *shelf) unpack(o any, into client.Object) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("unpack %T %s/%s: %w", into, p.Namespace, p.Name, err)
+		return fmt.Errorf("unpack %T: %w", into, err)
 	}
 	return nil
 }
 
-// get reads one object, and says whether there is one.
-func (s *shelf) get(key types.NamespacedName, into client.Object) (bool, error) {
-	o, ok, err := s.objects.GetByKey(key.String())
-	if err != nil || !ok {
-		return false, err
+func (s *shelf) bytes(o any) ([]byte, error) {
+	p, ok := o.(*packed)
+	if !ok {
+		return nil, fmt.Errorf("on the shelf of %T lies a %T", s.empty, o)
 	}
-	return true, s.unpack(o, into)
+	b, err := s.read.DecodeAll(p.whole, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%s/%s: %w", p.Namespace, p.Name, err)
+	}
+	return b, nil
+}
+
+// service reads a service; nil if there is none. Of one whose spec cannot be
+// read it returns the rest, and why.
+func (s shelves) service(key types.NamespacedName) (*v1beta1.InferenceService, *rollout.Invalid, error) {
+	o, ok, err := s.services.objects.GetByKey(key.String())
+	if err != nil || !ok {
+		return nil, nil, err
+	}
+	b, err := s.services.bytes(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	var whole v1beta1.InferenceService
+	wrong := json.Unmarshal(b, &whole)
+	if wrong == nil {
+		return &whole, nil, nil
+	}
+	var rest struct {
+		metav1.ObjectMeta `json:"metadata"`
+		Status            v1beta1.InferenceServiceStatus `json:"status"`
+	}
+	if err := json.Unmarshal(b, &rest); err != nil {
+		return nil, nil, fmt.Errorf("read service: %w", err)
+	}
+	return &v1beta1.InferenceService{ObjectMeta: rest.ObjectMeta, Status: rest.Status},
+		&rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: unreadable(wrong)}, nil
+}
+
+// readable reads the objects of a namespace, or those of none, that can be
+// read, and says of each other why not.
+func readable[T any, P interface {
+	*T
+	client.Object
+}](s *shelf, namespace string) (out []T, broken []string) {
+	for _, o := range s.objects.List() {
+		p, ok := o.(*packed)
+		if !ok || p.Namespace != namespace {
+			continue
+		}
+		var t T
+		if err := s.unpack(o, P(&t)); err != nil {
+			broken = append(broken, fmt.Sprintf("%s %s: %s", s.empty.GetObjectKind().GroupVersionKind().Kind, p.Name, unreadable(err)))
+			continue
+		}
+		out = append(out, t)
+	}
+	return out, broken
+}
+
+// unreadable names the field of which a value is of a wrong type. In its path
+// Go names the structs that are inlined, too: fields of the API begin small.
+func unreadable(err error) string {
+	if field, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		path := slices.DeleteFunc(strings.Split(field.Field, "."), func(name string) bool { return strings.IndexFunc(name, unicode.IsUpper) == 0 })
+		return fmt.Sprintf("%s cannot be a %s: it is %s", strings.Join(path, "."), field.Value, field.Type)
+	}
+	return "it cannot be read: " + err.Error()
 }
 
 // of reads a service's objects of the kind of T.

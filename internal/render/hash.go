@@ -148,7 +148,7 @@ func timeout(p *v1beta1.PredictorSpec) int64 {
 	if p.TimeoutSeconds == nil {
 		return defaultTimeout
 	}
-	return *p.TimeoutSeconds
+	return min(*p.TimeoutSeconds, v1beta1.MaxTimeoutSeconds)
 }
 
 func value(s *string) string {

@@ -180,13 +180,17 @@ type service struct {
 	warning string // what is wrong with its annotations
 }
 
-// slimService keeps the traffic.
+// slimService keeps the traffic. Of the spec it reads one number: whatever
+// else a user wrote there must not keep the router from any service.
 func slimService(o any) (any, error) {
 	u, ok := o.(*unstructured.Unstructured)
 	if !ok {
 		return o, nil // already slim, or a tombstone
 	}
-	var isvc v1beta1.InferenceService
+	var isvc struct {
+		metav1.ObjectMeta `json:"metadata"`
+		Status            v1beta1.InferenceServiceStatus `json:"status"`
+	}
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &isvc); err != nil {
 		return nil, fmt.Errorf("read InferenceService %s/%s: %w", u.GetNamespace(), u.GetName(), err)
 	}
@@ -200,8 +204,8 @@ func slimService(o any) (any, error) {
 			s.warning = err.Error()
 		}
 	}
-	if t := isvc.Spec.Predictor.TimeoutSeconds; t != nil {
-		s.routing.Timeout = time.Duration(*t) * time.Second
+	if t, _, err := unstructured.NestedInt64(u.Object, "spec", "predictor", "timeout"); err == nil {
+		s.routing.Timeout = time.Duration(min(t, v1beta1.MaxTimeoutSeconds)) * time.Second
 	}
 	for _, t := range isvc.Status.Components[v1beta1.Predictor].Traffic {
 		share := routing.Share{Revision: t.RevisionName, Tag: t.Tag}
