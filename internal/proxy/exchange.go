@@ -137,12 +137,12 @@ func (x *exchange) connect(fresh bool) error {
 			x.live.Store(x.up)
 			return nil
 		}
-		next, ok := x.server.Policy.Elsewhere(x.r, x.r.Target)
+		next, refused := x.server.Policy.Elsewhere(x.r, x.r.Target)
 		if !x.unwatch() {
 			return errClientGone
 		}
-		if !ok {
-			return unreachable(x.r.Target, err)
+		if refused != nil {
+			return nowhere(x.r.Target, err, refused)
 		}
 		x.r.Target, fresh = next, false
 	}

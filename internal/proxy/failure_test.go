@@ -141,6 +141,12 @@ func TestAFailedConnectGoesElsewhere(t *testing.T) {
 		if !strings.HasPrefix(string(got), `{"error":"cannot connect to revision gone: `) || err != nil || response.StatusCode != http.StatusBadGateway {
 			t.Errorf("%s %q, %v", response.Status, got, err)
 		}
+		policy.elsewhere = &proxy.Refusal{Status: http.StatusServiceUnavailable, Text: "all wait", RetryAfter: time.Second}
+		response = post(t, c, "http://"+addr, strings.NewReader("hello"))
+		got, err = io.ReadAll(response.Body)
+		if strings.TrimSpace(string(got)) != `{"error":"all wait"}` || err != nil || response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") != "1" {
+			t.Errorf("%s %q, %v", response.Status, got, err)
+		}
 	})
 }
 

@@ -234,9 +234,9 @@ func (h *http2Side) RoundTrip(req *http.Request) (*http.Response, error) {
 		if failed := (connectError{}); !errors.As(err, &failed) || req.Context().Err() != nil {
 			return response, err
 		}
-		next, ok := h.proxy.Policy.Elsewhere(c.r, target)
-		if !ok {
-			return nil, unreachable(target, err)
+		next, refused := h.proxy.Policy.Elsewhere(c.r, target)
+		if refused != nil {
+			return nil, nowhere(target, err, refused)
 		}
 		target = next
 		c.r.Target = next

@@ -17,6 +17,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"time"
 )
@@ -31,13 +32,17 @@ type Policy interface {
 	// 502. It may block while r.Context lives.
 	Admit(r *Request) (Target, error)
 	// Elsewhere names another target, or the same again, after nothing could
-	// be sent to the last one, or reports that there is none. The Path stays
-	// the first target's. It may block like Admit.
-	Elsewhere(r *Request, failed Target) (Target, bool)
+	// be sent to the last one. A *Refusal is the answer, as of Admit; any other
+	// error means that there is none, and the answer says why the last one
+	// failed. The Path stays the first target's. It may block like Admit.
+	Elsewhere(r *Request, failed Target) (Target, error)
 	// Done is called once for every request after its last byte, admitted or
 	// not.
 	Done(r *Request)
 }
+
+// ErrNowhere says that there is no other target.
+var ErrNowhere = errors.New("there is no other target")
 
 // Target is where a request goes.
 type Target struct {

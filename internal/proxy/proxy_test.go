@@ -4,6 +4,7 @@ package proxy_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -25,9 +26,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fixed is a Policy that knows its targets and remembers what it saw.
 type fixed struct {
-	targets []proxy.Target // the first is for everyone, the rest for retries
-	refuse  error
-	admit   func(*proxy.Request)
+	targets   []proxy.Target // the first is for everyone, the rest for retries
+	refuse    error
+	admit     func(*proxy.Request)
+	elsewhere error // after the last target
 
 	mu   sync.Mutex
 	seen []proxy.Request
@@ -44,13 +46,13 @@ func (f *fixed) Admit(r *proxy.Request) (proxy.Target, error) {
 	return f.targets[0], nil
 }
 
-func (f *fixed) Elsewhere(_ *proxy.Request, failed proxy.Target) (proxy.Target, bool) {
+func (f *fixed) Elsewhere(_ *proxy.Request, failed proxy.Target) (proxy.Target, error) {
 	for i, t := range f.targets[:len(f.targets)-1] {
 		if t.Addr == failed.Addr {
-			return f.targets[i+1], true
+			return f.targets[i+1], nil
 		}
 	}
-	return proxy.Target{}, false
+	return proxy.Target{}, cmp.Or(f.elsewhere, error(proxy.ErrNowhere))
 }
 
 func (f *fixed) Done(r *proxy.Request) {

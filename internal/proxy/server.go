@@ -178,6 +178,15 @@ func timedOut(t Target) *Refusal {
 	return refusef(http.StatusGatewayTimeout, "%s did not answer within %v", who, t.timeout())
 }
 
+// nowhere is the answer when no connection to a target could be made, and there
+// is no other: the Policy's own, or why not.
+func nowhere(t Target, failed, refused error) *Refusal {
+	if r := (*Refusal)(nil); errors.As(refused, &r) {
+		return r
+	}
+	return unreachable(t, failed)
+}
+
 // unreachable is the answer when no connection could be made.
 func unreachable(t Target, err error) *Refusal {
 	if t.Revision != "" {

@@ -49,10 +49,21 @@ func (q *queue) ready(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// waitForDrain begins the end, if nobody did, and answers when the last request
-// ended.
+// waitForDrain answers when the last request ended. The model server's preStop
+// hook calls it when the server is to end: with its Pod, of which the queue is
+// told, too, or alone, because a probe failed; then nobody waits for requests
+// of which the server may never answer one.
 func (q *queue) waitForDrain(w http.ResponseWriter, r *http.Request) {
-	q.announce()
+	alone := time.NewTimer(q.AloneFor)
+	defer alone.Stop()
+	select {
+	case <-q.draining:
+	case <-alone.C:
+		fmt.Fprintln(w, "the Pod goes on")
+		return
+	case <-r.Context().Done():
+		return
+	}
 	select {
 	case <-q.drained:
 		fmt.Fprintln(w, "drained")

@@ -3,20 +3,21 @@
 // Package queue is the sidecar in front of a model server. It takes the
 // router's requests on one port and passes them to the server in the same Pod,
 // never more at once than the server may have; the others wait in order, in a
-// bounded number. While the server restarts, requests wait for it. A second port tells whether the Pod takes requests, counts
-// them, and lets the model server's preStop hook wait until the last one ended.
+// bounded number. While the server restarts, requests wait for it. A second
+// port tells whether the Pod takes requests, counts them, and lets the model
+// server's preStop hook wait until the last one ended.
 //
 // The requests are moved by package proxy. The queue refuses to know about
 // Kubernetes, models and revisions: it starts in milliseconds and imports
 // little.
 //
-// The end begins with ctx, or with a call of /wait-for-drain, and takes its
-// time, because routers learn of it late:
+// The end begins with ctx, and takes its time, because routers learn of it late:
 //
 //	serving --announced--> draining (not ready, still serving) --idle--> ended
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -32,9 +33,13 @@ const (
 	lameDuck = time.Second
 	// quiet is how long nothing must be in flight before the end.
 	quiet = 100 * time.Millisecond
-	// restartFor bounds how long a request waits for a model server that takes
-	// no connections. Requests came before the router knew; it holds others.
+	// restartFor is the default of how long a request waits for a model server
+	// that takes no connections. Requests came before the router knew; it holds
+	// others.
 	restartFor = 30 * time.Second
+	// aloneFor is the default of how long a preStop hook waits for the end to
+	// begin. The kubelet tells all containers of a Pod at the same time.
+	aloneFor = 10 * time.Second
 	// redial is how often such a server is tried.
 	redial = 20 * time.Millisecond
 	// closeFor bounds the closing of connections after the last request.
@@ -49,6 +54,11 @@ type Config struct {
 	Concurrency int           // requests at once at the model server; zero: no limit
 	Timeout     time.Duration // until a response must begin; zero: proxy.DefaultTimeout
 	Log         *slog.Logger
+
+	// RestartFor is how long a request waits for a model server that takes no
+	// connections, and AloneFor how long /wait-for-drain waits for the end to
+	// begin; zero: 30 s and 10 s.
+	RestartFor, AloneFor time.Duration
 }
 
 // queue is the state of a running queue.
@@ -57,23 +67,22 @@ type queue struct {
 	limit   *limit
 	metrics *metrics
 
-	announce context.CancelFunc // begins the end
-	draining <-chan struct{}    // closed when it began
-	drained  chan struct{}      // closed when the last request ended
+	draining <-chan struct{} // closed when the end began
+	drained  chan struct{}   // closed when the last request ended
 }
 
-// Run serves until ctx ends, or /wait-for-drain was called, and the requests
-// in flight ended or took longer than the timeout.
+// Run serves until ctx ends, and the requests in flight ended or took longer
+// than the timeout.
 func Run(ctx context.Context, cfg Config) error {
 	if cfg.Timeout <= 0 {
 		cfg.Timeout = proxy.DefaultTimeout
 	}
+	cfg.RestartFor, cfg.AloneFor = cmp.Or(cfg.RestartFor, restartFor), cmp.Or(cfg.AloneFor, aloneFor)
 	announced, announce := context.WithCancel(ctx)
 	defer announce()
 	q := &queue{
 		Config:   cfg,
 		limit:    newLimit(cfg.Concurrency, cfg.Timeout),
-		announce: announce,
 		draining: announced.Done(),
 		drained:  make(chan struct{}),
 	}
@@ -141,17 +150,26 @@ func (q *queue) Admit(r *proxy.Request) (proxy.Target, error) {
 }
 
 // Elsewhere implements proxy.Policy. There is only one model server here, but
-// one that died is started again, and this request has not been sent: it waits.
-func (q *queue) Elsewhere(r *proxy.Request, failed proxy.Target) (proxy.Target, bool) {
+// one that died is started again, and this request has not been sent: it waits,
+// however long it waited for its turn, but no longer than it may take in all.
+func (q *queue) Elsewhere(r *proxy.Request, failed proxy.Target) (proxy.Target, error) {
+	until, waits := failed.Owner.(time.Time)
+	if !waits {
+		until = time.Now().Add(q.RestartFor)
+		if last := r.Start.Add(q.Timeout); last.Before(until) {
+			until = last
+		}
+		failed.Owner = until
+	}
 	again := time.NewTimer(redial)
 	defer again.Stop()
-	ctx, cancel := context.WithDeadline(r.Context(), r.Start.Add(min(restartFor, q.Timeout)))
+	ctx, cancel := context.WithDeadline(r.Context(), until)
 	defer cancel()
 	select {
 	case <-again.C:
-		return failed, true
+		return failed, nil
 	case <-ctx.Done():
-		return proxy.Target{}, false
+		return proxy.Target{}, proxy.ErrNowhere
 	}
 }
 

@@ -4,6 +4,7 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -36,11 +37,11 @@ func start(t *testing.T, concurrency int, timeout time.Duration, model http.Hand
 	t.Helper()
 	server := httptest.NewServer(model)
 	t.Cleanup(server.Close)
-	return startBefore(t, server.Listener.Addr().String(), concurrency, timeout)
+	return startBefore(t, queue.Config{Target: server.Listener.Addr().String(), Concurrency: concurrency, Timeout: timeout})
 }
 
 // startBefore starts a queue before a model server that may not run yet.
-func startBefore(t *testing.T, target string, concurrency int, timeout time.Duration) *running {
+func startBefore(t *testing.T, cfg queue.Config) *running {
 	t.Helper()
 	requests, admin := listen(t), listen(t)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -51,10 +52,8 @@ func startBefore(t *testing.T, target string, concurrency int, timeout time.Dura
 	}
 	go func() {
 		defer close(q.ended)
-		if err := queue.Run(ctx, queue.Config{
-			Listener: requests, Admin: admin, Target: target,
-			Concurrency: concurrency, Timeout: timeout, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
-		}); err != nil {
+		cfg.Listener, cfg.Admin, cfg.Log = requests, admin, slog.New(slog.NewTextHandler(t.Output(), nil))
+		if err := queue.Run(ctx, cfg); err != nil {
 			t.Errorf("run: %v", err)
 		}
 	}()
@@ -235,7 +234,7 @@ func TestRequestsWaitWhileTheModelServerRestarts(t *testing.T) {
 	if err := ln.Close(); err != nil { // now nobody takes connections there
 		t.Fatal(err)
 	}
-	q := startBefore(t, target, 0, time.Minute)
+	q := startBefore(t, queue.Config{Target: target, Timeout: time.Minute})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if status, body := q.get(t.Context(), q.url); status != 200 || body != "back" {
@@ -254,13 +253,76 @@ func TestRequestsWaitWhileTheModelServerRestarts(t *testing.T) {
 	wg.Wait()
 }
 
+// How long a request waited for its turn does not count.
+func TestARequestThatWaitedForItsTurnWaitsForARestart(t *testing.T) {
+	const restartFor = 3 * time.Second
+	target := listen(t)
+	q := startBefore(t, queue.Config{Target: target.Addr().String(), Concurrency: 1, Timeout: time.Minute, RestartFor: restartFor})
+	// The model server takes one connection, and dies with it when the second
+	// request has waited for longer than that.
+	var wg sync.WaitGroup
+	wg.Go(func() { q.get(t.Context(), q.url) })
+	first, err := target.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wg.Go(func() {
+		if status, body := q.get(t.Context(), q.url); status != 200 || body != "back" {
+			t.Errorf("%d %s", status, body)
+		}
+	})
+	q.await("serin_queue_waiting", "1")
+	<-time.After(restartFor)
+	if err := errors.Join(target.Close(), first.Close()); err != nil {
+		t.Fatal(err)
+	}
+	q.await("serin_queue_waiting", "0")
+	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", target.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "back") }))
+	server.Listener = ln
+	server.Start()
+	t.Cleanup(server.Close)
+	wg.Wait()
+}
+
+// A probe that gives the model server up ends that alone: requests that it may
+// never answer keep it from nothing, and the queue goes on.
+func TestAServerThatEndsAloneIsNotWaitedFor(t *testing.T) {
+	arrived, hung := make(chan struct{}), make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hang" {
+			close(arrived)
+			<-hung
+		}
+		fmt.Fprint(w, "done")
+	}))
+	t.Cleanup(server.Close)
+	q := startBefore(t, queue.Config{Target: server.Listener.Addr().String(), Timeout: time.Minute, AloneFor: 10 * time.Millisecond})
+	var wg sync.WaitGroup
+	wg.Go(func() { q.get(t.Context(), q.url+"/hang") })
+	<-arrived
+	if status, body := q.get(t.Context(), q.admin+"/wait-for-drain"); status != 200 || body != "the Pod goes on\n" {
+		t.Errorf("wait for drain: %d %s", status, body)
+	}
+	for _, url := range []string{q.admin + "/ready", q.url} {
+		if status, body := q.get(t.Context(), url); status != 200 {
+			t.Errorf("%s afterwards: %d %s", url, status, body)
+		}
+	}
+	close(hung)
+	wg.Wait()
+}
+
 func TestAModelServerThatStaysAwayIsABadGateway(t *testing.T) {
 	ln := listen(t)
 	target := ln.Addr().String()
 	if err := ln.Close(); err != nil {
 		t.Fatal(err)
 	}
-	q := startBefore(t, target, 0, 100*time.Millisecond)
+	q := startBefore(t, queue.Config{Target: target, Timeout: 100 * time.Millisecond})
 	status, body := q.get(t.Context(), q.url)
 	if want := "cannot connect to the service"; status != http.StatusBadGateway || !strings.Contains(body, want) {
 		t.Errorf("%d %s", status, body)
@@ -293,6 +355,7 @@ func TestTheEndLosesNoRequest(t *testing.T) {
 			t.Errorf("wait for drain: %d %s", status, body)
 		}
 	})
+	q.stop()
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		status, body := q.get(t.Context(), q.admin+"/ready")
 		if status == http.StatusServiceUnavailable {
@@ -302,7 +365,6 @@ func TestTheEndLosesNoRequest(t *testing.T) {
 			t.Fatalf("still ready: %d %s", status, body)
 		}
 	}
-	q.stop()
 	if status, body := q.get(t.Context(), q.url+"/late"); status != 200 || body != "done" {
 		t.Errorf("a request of a router that does not know yet: %d %s", status, body)
 	}

@@ -27,6 +27,10 @@ const (
 // stopReserve is what a Pod has, beyond the time of its last request, to end.
 const stopReserve = 10
 
+// probeGrace is what a model server has to end, in seconds, after a probe gave
+// it up: Kubernetes' default for Pods.
+const probeGrace = int64(30)
+
 // inject adds to the user's Pod what every model Pod has: the download, the
 // queue, probes, and an orderly end.
 func inject(pod *corev1.PodSpec, isvc *v1beta1.InferenceService, o Options) error {
@@ -118,6 +122,12 @@ func completeModelContainer(c *corev1.Container, service string, port int32) {
 	if c.ReadinessProbe == nil {
 		// Model servers open their port once the model is loaded.
 		c.ReadinessProbe = probe(corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(port)}})
+	}
+	// The Pod's grace is for requests. A server that a probe gave up answers none.
+	for _, p := range []*corev1.Probe{c.LivenessProbe, c.StartupProbe} {
+		if p != nil && p.TerminationGracePeriodSeconds == nil {
+			p.TerminationGracePeriodSeconds = new(probeGrace)
+		}
 	}
 	if c.Lifecycle == nil {
 		c.Lifecycle = &corev1.Lifecycle{}

@@ -126,10 +126,10 @@ func (r *router) wait(req *proxy.Request, choice routing.Choice, timeout time.Du
 // Elsewhere implements proxy.Policy: it finds another Pod after one took no
 // connection. That Pod is often gone and the API server about to say so, so
 // when there is no other the request gets in line, at the place of its arrival.
-func (r *router) Elsewhere(req *proxy.Request, failed proxy.Target) (proxy.Target, bool) {
+func (r *router) Elsewhere(req *proxy.Request, failed proxy.Target) (proxy.Target, error) {
 	old, ok := failed.Owner.(*routing.Endpoint)
 	if !ok {
-		return proxy.Target{}, false
+		return proxy.Target{}, proxy.ErrNowhere
 	}
 	now := time.Now()
 	old.Avoid(now.Add(avoidFor))
@@ -139,7 +139,7 @@ func (r *router) Elsewhere(req *proxy.Request, failed proxy.Target) (proxy.Targe
 			old.End()
 			e.Begin()
 			failed.Addr, failed.Owner = e.Addr, e
-			return failed, true
+			return failed, nil
 		}
 	}
 	lost := &routing.Revision{Namespace: account.Namespace, Name: account.Revision, Account: account}
@@ -149,10 +149,10 @@ func (r *router) Elsewhere(req *proxy.Request, failed proxy.Target) (proxy.Targe
 			last.End(time.Now())
 			account.Begin(time.Now())
 		}
-		return proxy.Target{}, false
+		return proxy.Target{}, h.err
 	}
 	old.End()
-	return destination(h.choice, h.endpoint), true
+	return destination(h.choice, h.endpoint), nil
 }
 
 // refusal turns the table's answer into the proxy's.

@@ -364,6 +364,21 @@ func TestHoldingIsBounded(t *testing.T) {
 	}
 }
 
+func TestARequestWhoseOnlyPodIsGoneIsToldWhenToComeAgain(t *testing.T) {
+	w := newWorld(t)
+	w.router.hold = 50 * time.Millisecond
+	w.service(target(one, 100, ""))
+	w.pod(one, true, nil) // nothing listens there
+	eventually(t, "the Pod is known", func() (string, bool) {
+		revision := w.router.view.Load().table.Revision("kserve-test", one)
+		return fmt.Sprintf("%+v", revision), revision != nil && revision.Ready() == 1
+	})
+	status, h, body := w.get("http://"+w.addr+"/", irisHost)
+	if status != 503 || h.Get("Retry-After") != "1" || !strings.Contains(body, one) {
+		t.Errorf("%d %v %s", status, h, body)
+	}
+}
+
 func TestAPodThatTakesNoConnectionIsPassedOver(t *testing.T) {
 	w := newWorld(t)
 	w.service(target(one, 100, ""))
