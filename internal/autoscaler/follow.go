@@ -33,6 +33,8 @@ type follower struct {
 	wake    func(ctx context.Context, deployment types.NamespacedName)
 	log     *slog.Logger
 	client  http.Client
+
+	listening sync.WaitGroup
 }
 
 // run finds the routers anew every few seconds and listens to each, until ctx
@@ -41,9 +43,7 @@ func (f *follower) run(ctx context.Context) error {
 	transport := &http.Transport{} // without a proxy: routers are near
 	f.client.Transport = transport
 	defer transport.CloseIdleConnections()
-	var listening sync.WaitGroup
-	defer listening.Wait()
-	leave := map[string]context.CancelFunc{}
+	defer f.listening.Wait()
 	tick := time.NewTicker(resolveEvery)
 	defer tick.Stop()
 	for {
@@ -51,26 +51,21 @@ func (f *follower) run(ctx context.Context) error {
 		if err != nil {
 			f.log.Info("no routers found", "name", f.routers, "error", err)
 		} else {
-			f.loads.expect(found, time.Now())
-			for address, stop := range leave {
-				if !found[address] {
-					stop()
-					delete(leave, address)
-				}
-			}
-			for address := range found {
-				if leave[address] == nil {
-					one, stop := context.WithCancel(ctx)
-					leave[address] = stop
-					listening.Go(func() { f.follow(one, address) })
-				}
-			}
+			f.found(ctx, found)
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-tick.C:
 		}
+	}
+}
+
+// found listens to routers that are new. One that has no name any more is heard
+// until it ends: for a while it takes requests, and has those it took before.
+func (f *follower) found(ctx context.Context, addresses map[string]bool) {
+	for _, address := range f.loads.expect(addresses, time.Now()) {
+		f.listening.Go(func() { f.follow(ctx, address) })
 	}
 }
 
@@ -88,11 +83,14 @@ func resolve(ctx context.Context, hostport string) (map[string]bool, error) {
 	return found, err
 }
 
-// follow listens to one router, again and again, until ctx ends.
+// follow listens to one router, again and again, until it is not expected any
+// more or ctx ends.
 func (f *follower) follow(ctx context.Context, address string) {
 	for {
 		err := f.listen(ctx, address)
-		f.loads.lose(address)
+		if expected := f.loads.lose(address); !expected {
+			return
+		}
 		if ctx.Err() == nil {
 			f.log.Info("lost a router", "address", address, "error", err)
 		}

@@ -103,6 +103,29 @@ func TestFollowerWakesWhatHasNews(t *testing.T) {
 	eventually.Holds(t, f.wokeTimes(2))
 }
 
+func TestFollowerHearsARouterThatLeavesToItsEnd(t *testing.T) {
+	router := serveLoad(t)
+	named := make(chan bool)
+	f := follow(t, func(ctx context.Context, f *follower) {
+		defer f.listening.Wait()
+		f.found(ctx, map[string]bool{router.address(): true})
+		<-named
+		f.found(ctx, nil)
+		close(named)
+	})
+	router.say <- routing.LoadReport{}
+	named <- false
+	<-named
+	router.say <- told(1, 0, 1)
+	eventually.Holds(t, f.wokeTimes(1))
+	router.hangUp <- struct{}{}
+	eventually.Holds(t, func(context.Context) (any, bool) {
+		f.loads.mu.Lock()
+		defer f.loads.mu.Unlock()
+		return len(f.loads.routers), len(f.loads.routers) == 0
+	})
+}
+
 func TestFollowerComesBackToALostRouter(t *testing.T) {
 	one, two := serveLoad(t), serveLoad(t)
 	f := follow(t, func(ctx context.Context, f *follower) {

@@ -25,8 +25,9 @@ type loads struct {
 
 // router is what one router said.
 type router struct {
-	heard time.Time // when its last line came; zero: it is not heard now
-	sums  map[types.NamespacedName]routing.Load
+	expected bool      // it has a name, or had one when it was last asked for
+	heard    time.Time // when its last line came; zero: it is not heard now
+	sums     map[types.NamespacedName]routing.Load
 }
 
 // revision is what is remembered of a revision.
@@ -40,21 +41,22 @@ func newLoads(measured bool) *loads {
 	return &loads{measured: measured, routers: map[string]*router{}, revisions: map[types.NamespacedName]*revision{}}
 }
 
-// expect says which routers there are.
-func (l *loads) expect(addresses map[string]bool, now time.Time) {
+// expect says which routers there are, and returns those that nobody follows
+// yet. What is heard of others still counts, until they are lost.
+func (l *loads) expect(addresses map[string]bool, now time.Time) (unfollowed []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for a := range l.routers {
-		if !addresses[a] {
-			delete(l.routers, a)
-		}
+	for a, r := range l.routers {
+		r.expected = addresses[a]
 	}
 	for a := range addresses {
 		if l.routers[a] == nil {
-			l.routers[a] = &router{}
+			l.routers[a] = &router{expected: true}
+			unfollowed = append(unfollowed, a)
 		}
 	}
 	l.watch(now)
+	return unfollowed
 }
 
 // hear takes a line of a router and returns whose load it tells.
@@ -92,25 +94,32 @@ func (l *loads) add(key types.NamespacedName, from, to time.Time, before, load r
 	r.history.Forget(to.Add(-r.window))
 }
 
-// lose forgets the requests in flight of a router that is not heard any more.
-func (l *loads) lose(address string) {
+// lose forgets the requests in flight of a router that is not heard any more,
+// and says whether it should be. That of one that left says nothing of the others.
+func (l *loads) lose(address string) (expected bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if r := l.routers[address]; r != nil {
-		*r = router{}
+	r := l.routers[address]
+	if r == nil || !r.expected {
+		delete(l.routers, address)
+		return false
 	}
+	*r = router{expected: true}
 	l.since = time.Time{}
+	return true
 }
 
-// watch notes since when all routers are heard.
+// watch notes since when all routers are heard that should be.
 func (l *loads) watch(now time.Time) {
+	expected := false
 	for _, r := range l.routers {
-		if r.heard.IsZero() {
+		if r.expected && r.heard.IsZero() {
 			l.since = time.Time{}
 			return
 		}
+		expected = expected || r.expected
 	}
-	if l.since.IsZero() && len(l.routers) > 0 {
+	if l.since.IsZero() && expected {
 		l.since = now
 	}
 }

@@ -44,6 +44,7 @@ func TestLoads(t *testing.T) {
 		router string
 		report routing.LoadReport
 		lost   bool
+		leaves bool // it has no name any more
 	}
 	for name, tt := range map[string]struct {
 		lines []line
@@ -85,6 +86,16 @@ func TestLoads(t *testing.T) {
 			20,
 			scale.Plan{Replicas: 1, Why: "requests are in flight"},
 		},
+		"nor while one has that leaves": {
+			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(1, 0, 0)}, {at: 5, router: "b", leaves: true}, {at: 20, router: "b", report: told(1, 0, 1)}, {at: 20, router: "a", report: routing.LoadReport{}}},
+			20,
+			scale.Plan{Replicas: 1, Why: "requests are in flight"},
+		},
+		"one that left is no longer waited for": {
+			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(1, 0, 0)}, {at: 5, router: "b", leaves: true}, {at: 6, router: "b", lost: true}, {at: 20, router: "a", report: routing.LoadReport{}}},
+			20,
+			scale.Plan{Replicas: 0, Why: "load"},
+		},
 		"nor while a router is not heard": {
 			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(1, 0, 0)}, {at: 10, router: "b", lost: true}, {at: 100, router: "a", report: routing.LoadReport{}}},
 			100,
@@ -100,11 +111,15 @@ func TestLoads(t *testing.T) {
 			l.expect(routers, start)
 			wanted(t, l, start)
 			for _, line := range tt.lines {
-				if line.lost {
+				switch {
+				case line.lost:
 					l.lose(line.router)
-					continue
+				case line.leaves:
+					delete(routers, line.router)
+					l.expect(routers, at(line.at))
+				default:
+					l.hear(line.router, at(line.at), line.report)
 				}
-				l.hear(line.router, at(line.at), line.report)
 			}
 			got := wanted(t, l, at(tt.now))
 			if diff := cmp.Diff(tt.want, got, cmpopts.IgnoreFields(scale.Plan{}, "State", "Again")); diff != "" {
