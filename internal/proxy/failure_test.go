@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -225,6 +226,31 @@ func TestAConnectionThatBreaksWhileIdle(t *testing.T) {
 				t.Errorf("%s %s after %d requests, want %d after %d", response.Status, body, server.requests.Load(), c.status, c.requests)
 			}
 		})
+	}
+}
+
+// A target may close connections sooner than we would.
+func TestAConnectionIsKeptAsLongAsToldTo(t *testing.T) {
+	for idle, want := range map[time.Duration]int64{0: 1, time.Millisecond: 2} {
+		var conns atomic.Int64
+		server := httptest.NewUnstartedServer(http.HandlerFunc(echo))
+		server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+			if s == http.StateNew {
+				conns.Add(1)
+			}
+		}
+		server.Start()
+		t.Cleanup(server.Close)
+		policy := &fixed{targets: []proxy.Target{{Addr: server.Listener.Addr().String()}}}
+		addr, _ := start(t, proxy.Config{Policy: policy, Idle: idle})
+		conn, br := raw(t, addr)
+		for range 2 {
+			ask(t, conn, br, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n")
+			time.Sleep(5 * time.Millisecond) // longer than the second
+		}
+		if got := conns.Load(); got != want {
+			t.Errorf("idle for %v: %d connections, want %d", idle, got, want)
+		}
 	}
 }
 

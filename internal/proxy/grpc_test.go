@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -55,10 +56,20 @@ func (grpcService) FullDuplexCall(stream grpc.BidiStreamingServer[grpc_testing.S
 
 func grpcBackend(t *testing.T) proxy.Target {
 	t.Helper()
+	return grpcBackendAt(t, listen(t))
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
 	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return ln
+}
+
+func grpcBackendAt(t *testing.T, ln net.Listener) proxy.Target {
+	t.Helper()
 	server := grpc.NewServer()
 	grpc_testing.RegisterTestServiceServer(server, grpcService{})
 	ended := make(chan error, 1)
@@ -142,6 +153,46 @@ func TestGRPCErrorsOfTheProxyItself(t *testing.T) {
 			_, err := grpcClient(t, addr).UnaryCall(t.Context(), &grpc_testing.SimpleRequest{})
 			if got := status.Convert(err); got.Code() != c.code || got.Message() != c.message {
 				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// first gives the first connection to a function.
+type first struct {
+	net.Listener
+
+	once sync.Once
+	take func(net.Conn)
+}
+
+func (l *first) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	taken := false
+	if err == nil {
+		l.once.Do(func() { taken = true })
+	}
+	if !taken {
+		return conn, err
+	}
+	l.take(conn)
+	return l.Listener.Accept()
+}
+
+// A server that did not answer while it started speaks HTTP/2 all the same.
+func TestAGRPCServerThatStartsIsAskedAgain(t *testing.T) {
+	for name, take := range map[string]func(net.Conn){
+		"closed":     func(c net.Conn) { _ = c.Close() },
+		"unanswered": func(c net.Conn) { t.Cleanup(func() { _ = c.Close() }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			policy := &fixed{targets: []proxy.Target{grpcBackendAt(t, &first{Listener: listen(t), take: take})}}
+			addr, _ := start(t, proxy.Config{Policy: policy, DetectH2: true})
+			c := grpcClient(t, addr)
+			hello := &grpc_testing.SimpleRequest{Payload: payload("hello")}
+			_, _ = c.UnaryCall(t.Context(), hello) // it may fail
+			if _, err := c.UnaryCall(t.Context(), hello); err != nil {
+				t.Errorf("the second call: %v", err)
 			}
 		})
 	}

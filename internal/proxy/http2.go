@@ -13,9 +13,12 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // preface is how every HTTP/2 connection begins.
@@ -36,8 +39,8 @@ func newHTTP2Side(s *Server) *http2Side {
 	side := &http2Side{
 		proxy: s,
 		ln:    &handoff{conns: make(chan net.Conn), done: make(chan struct{})},
-		plain: transport(false),
-		http2: transport(true),
+		plain: transport(false, s.Idle),
+		http2: transport(true, s.Idle),
 	}
 	reverse := &httputil.ReverseProxy{
 		Rewrite:        side.rewrite,
@@ -60,11 +63,11 @@ func newHTTP2Side(s *Server) *http2Side {
 }
 
 // transport returns a client for targets, with or without HTTP/2.
-func transport(http2 bool) *http.Transport {
+func transport(http2 bool, idle time.Duration) *http.Transport {
 	t := &http.Transport{
 		Protocols:          new(http.Protocols),
 		DisableCompression: true, // pass through what there is
-		IdleConnTimeout:    upstreamIdle,
+		IdleConnTimeout:    idle,
 		MaxIdleConns:       maxIdlePerAddr,
 		HTTP2:              &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
 	}
@@ -245,7 +248,7 @@ func (h *http2Side) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // transportFor keeps HTTP/2 as it is, unless the target cannot speak it.
 func (h *http2Side) transportFor(req *http.Request) *http.Transport {
-	if h.proxy.DetectH2 && !h.detect.http2(req.Context(), req.URL.Host) {
+	if h.proxy.DetectH2 && !h.detect.http2(req.URL.Host) {
 		return h.plain
 	}
 	return h.http2
@@ -335,48 +338,49 @@ func (c *peekedConn) Read(b []byte) (int, error) { return c.br.Read(b) }
 
 // detector finds out, once per address, whether a target speaks HTTP/2.
 type detector struct {
-	mu    sync.Mutex
-	known map[string]bool
+	known  sync.Map // bool, by address
+	asking singleflight.Group
 }
 
-func (d *detector) http2(ctx context.Context, addr string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if is, ok := d.known[addr]; ok {
-		return is
+func (d *detector) http2(addr string) bool {
+	if is, ok := d.known.Load(addr); ok {
+		return is.(bool)
 	}
-	is, err := speaksHTTP2(ctx, addr)
-	if err != nil { // it may not be up yet: ask again next time
-		return true
-	}
-	if d.known == nil {
-		d.known = map[string]bool{}
-	}
-	d.known[addr] = is
-	return is
+	is, _, _ := d.asking.Do(addr, func() (any, error) {
+		is, sure := speaksHTTP2(addr)
+		if sure {
+			d.known.Store(addr, is)
+		}
+		return is, nil
+	})
+	return is.(bool)
 }
 
 // speaksHTTP2 begins an HTTP/2 connection and looks at the answer: a SETTINGS
-// frame, or whatever an HTTP/1.1 server thinks of it.
-func speaksHTTP2(ctx context.Context, addr string) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+// frame, or whatever an HTTP/1.1 server thinks of it. It is not sure of a
+// target that says neither, because that may be starting or ending.
+func speaksHTTP2(addr string) (is, sure bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout) // on behalf of all who ask
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return false, err
+		return true, false // what the client speaks
 	}
 	defer func() { _ = conn.Close() }() // only asked
-	deadline, _ := ctx.Deadline()
-	if err := conn.SetDeadline(deadline); err != nil {
-		return false, err
-	}
 	emptySettings := []byte{0, 0, 0, 4, 0, 0, 0, 0, 0}
-	if _, err := conn.Write(append([]byte(preface), emptySettings...)); err != nil {
-		return false, err
-	}
 	var answer [9]byte
-	if _, err := io.ReadFull(conn, answer[:]); err != nil {
-		return false, nil // it closed, or waits for more of what it takes for HTTP/1.1
+	deadline, _ := ctx.Deadline()
+	if err = conn.SetDeadline(deadline); err == nil {
+		_, err = conn.Write(append([]byte(preface), emptySettings...))
 	}
-	return answer[3] == 4 && bytes.Equal(answer[5:], []byte{0, 0, 0, 0}), nil
+	if err == nil {
+		_, err = io.ReadFull(conn, answer[:])
+	}
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return true, false // it loads, with the connection in its backlog
+	case err != nil:
+		return false, false // a server of HTTP/1.1 may close so, or one that dies
+	}
+	return answer[3] == 4 && bytes.Equal(answer[5:], []byte{0, 0, 0, 0}), true
 }

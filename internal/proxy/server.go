@@ -3,6 +3,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ type Config struct {
 	Forwarded bool          // add this hop to the X-Forwarded headers
 	DetectH2  bool          // ask a target once whether it speaks HTTP/2; else send it what the client speaks
 	Drain     time.Duration // how long requests may still take once Serve must end
+	Idle      time.Duration // how long a connection to a target is kept for reuse; zero: 30 s, for our own servers
 	Log       *slog.Logger
 }
 
@@ -52,7 +54,8 @@ type Server struct {
 
 // New returns a Server for cfg.
 func New(cfg Config) *Server {
-	s := &Server{Config: cfg, upstreams: newUpstreams(), conns: map[*conn]struct{}{}}
+	cfg.Idle = cmp.Or(cfg.Idle, upstreamIdle)
+	s := &Server{Config: cfg, upstreams: newUpstreams(cfg.Idle), conns: map[*conn]struct{}{}}
 	s.base, s.kill = context.WithCancel(context.Background())
 	s.http2 = newHTTP2Side(s)
 	return s
@@ -145,7 +148,7 @@ func (s *Server) abort() {
 
 // sweep closes idle upstream connections until the server ends.
 func (s *Server) sweep() {
-	tick := time.NewTicker(upstreamIdle / 3)
+	tick := time.NewTicker(s.Idle / 3)
 	defer tick.Stop()
 	for {
 		select {

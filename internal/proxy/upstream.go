@@ -17,9 +17,9 @@ import (
 const (
 	// dialTimeout is generous for a Pod network and short for a client.
 	dialTimeout = 2 * time.Second
-	// upstreamIdle must be shorter than clientIdle, the time after which our
-	// own servers close a connection: then the side that sends closes first,
-	// and no request meets a closing connection.
+	// upstreamIdle is shorter than clientIdle, the time after which our own
+	// servers close a connection: then the side that sends closes first, and no
+	// request meets a closing connection.
 	upstreamIdle = 30 * time.Second
 	// maxIdlePerAddr bounds the connections kept for reuse.
 	maxIdlePerAddr = 512
@@ -28,6 +28,7 @@ const (
 // upstreams keeps idle HTTP/1.1 connections by address.
 type upstreams struct {
 	dialer net.Dialer
+	keep   time.Duration
 	mu     sync.Mutex
 	idle   map[string][]*upstream // last used at the end
 	closed bool
@@ -59,8 +60,8 @@ func (u *upstream) SetReadDeadline(t time.Time) error {
 
 func (u *upstream) Write(b []byte) (int, error) { return u.raw.Write(b) }
 
-func newUpstreams() *upstreams {
-	return &upstreams{dialer: net.Dialer{Timeout: dialTimeout}, idle: map[string][]*upstream{}}
+func newUpstreams(keep time.Duration) *upstreams {
+	return &upstreams{keep: keep, dialer: net.Dialer{Timeout: dialTimeout}, idle: map[string][]*upstream{}}
 }
 
 // get returns a connection from the pool, or a new one. The other side may have
@@ -71,7 +72,7 @@ func (p *upstreams) get(ctx context.Context, addr string, look bool) (*upstream,
 		if u == nil {
 			return p.dial(ctx, addr)
 		}
-		if time.Since(u.since) < upstreamIdle && (!look || u.open()) {
+		if time.Since(u.since) < p.keep && (!look || u.open()) {
 			u.reused = true
 			return u, nil
 		}
@@ -129,7 +130,7 @@ func (p *upstreams) sweep(now time.Time) {
 	p.mu.Lock()
 	for addr, conns := range p.idle {
 		n := 0
-		for n < len(conns) && now.Sub(conns[n].since) >= upstreamIdle {
+		for n < len(conns) && now.Sub(conns[n].since) >= p.keep {
 			n++
 		}
 		old = append(old, conns[:n]...)

@@ -42,6 +42,9 @@ const (
 	aloneFor = 10 * time.Second
 	// redial is how often such a server is tried.
 	redial = 20 * time.Millisecond
+	// modelIdle is how long a connection to the model server is kept. Servers
+	// close theirs after 2 s or more, and a request must not meet that.
+	modelIdle = time.Second
 	// closeFor bounds the closing of connections after the last request.
 	closeFor = 2 * time.Second
 )
@@ -105,7 +108,7 @@ func Run(ctx context.Context, cfg Config) error {
 		q.drain(serving)
 		stop()
 	}()
-	server := proxy.New(proxy.Config{Policy: q, DetectH2: true, Drain: closeFor, Log: cfg.Log})
+	server := proxy.New(proxy.Config{Policy: q, DetectH2: true, Drain: closeFor, Idle: modelIdle, Log: cfg.Log})
 	err := server.Serve(serving, cfg.Listener)
 	stop() // Serve may have failed by itself
 	<-drained

@@ -32,7 +32,7 @@ func TestOfAServiceTheTrafficIsRead(t *testing.T) {
 apiVersion: serving.kserve.io/v1beta1
 kind: InferenceService
 metadata: {namespace: team, name: iris}
-spec: {predictor: `+tc.predictor+`}
+spec: {predictor: ` + tc.predictor + `}
 status: {components: {predictor: {traffic: [{revisionName: r1, percent: 100, tag: prev}]}}}`))
 			if err == nil {
 				err = u.UnmarshalJSON(b)
