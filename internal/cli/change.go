@@ -56,17 +56,9 @@ func (a *act) run(ctx context.Context) error {
 			return fmt.Errorf("somebody else has changed %s meanwhile: nothing was written. See 'rollout status %s', then say again what you want", a.name, a.name)
 		}
 		first = r
-		var seen steer.Evidence
-		if a.weighs {
-			seen = a.evidence(ctx, r)
-		}
-		change, err := a.decide(r, seen)
+		change, err := a.judge(ctx, r)
 		if err != nil {
 			return err
-		}
-		if change.Blind != "" && change.Blind != a.warned {
-			fmt.Fprintf(a.errOut, "Warning: %s\n", change.Blind)
-			a.warned = change.Blind
 		}
 		if change.Patch == nil || a.dryRun == dryRunClient {
 			return a.show(isvc, change)
@@ -88,6 +80,20 @@ func (a *act) run(ctx context.Context) error {
 		return a.show(after, change)
 	}
 	return fmt.Errorf("the status of %s never stands still: nothing was written. Try again", a.name)
+}
+
+// judge decides, on evidence if that counts, and warns once if there is none.
+func (a *act) judge(ctx context.Context, r *steer.Rollout) (steer.Change, error) {
+	var seen steer.Evidence
+	if a.weighs {
+		seen = a.evidence(ctx, r)
+	}
+	change, err := a.decide(r, seen)
+	if change.Blind != "" && change.Blind != a.warned {
+		fmt.Fprintf(a.errOut, "Warning: %s\n", change.Blind)
+		a.warned = change.Blind
+	}
+	return change, err
 }
 
 // observeTimeout is how long the controller may take to look at a change.

@@ -52,7 +52,7 @@ func (f *fixed) Elsewhere(_ *proxy.Request, failed proxy.Target) (proxy.Target, 
 			return f.targets[i+1], nil
 		}
 	}
-	return proxy.Target{}, cmp.Or(f.elsewhere, error(proxy.ErrNowhere))
+	return proxy.Target{}, cmp.Or(f.elsewhere, proxy.ErrNowhere)
 }
 
 func (f *fixed) Done(r *proxy.Request) {
