@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -59,28 +58,18 @@ func (c *cluster) hereAlone(ctx context.Context, namespace string) error {
 	return nil
 }
 
-// withoutKServe refuses a cluster in which another controller has the same
-// kinds. Its definitions look like ours, but nobody else checks them by a webhook.
-func (c *cluster) withoutKServe(ctx context.Context) error {
-	list, err := c.client.Resource(admissionv1.SchemeGroupVersion.WithResource("validatingwebhookconfigurations")).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return fmt.Errorf("look for KServe: %w", err)
-	}
-	for i := range list.Items {
-		var w admissionv1.ValidatingWebhookConfiguration
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(list.Items[i].Object, &w); err != nil {
-			return err
-		}
-		if slices.ContainsFunc(w.Webhooks, ofServing) {
-			return fmt.Errorf("KServe is installed in this cluster, and both define the same kinds: take it out first; "+
-				"if this is all that is left of it, 'kubectl delete validatingwebhookconfiguration %s'", w.Name)
-		}
-	}
-	return nil
-}
+// kserveWebhook is by which KServe checks InferenceServices, wherever it is installed.
+const kserveWebhook = "inferenceservice.serving.kserve.io"
 
-func ofServing(w admissionv1.ValidatingWebhook) bool {
-	return slices.ContainsFunc(w.Rules, func(r admissionv1.RuleWithOperations) bool { return slices.Contains(r.APIGroups, serving) })
+// withoutKServe refuses a cluster in which KServe's controller has the same
+// kinds. Its definitions have the names of ours; its webhook is its own.
+func (c *cluster) withoutKServe(ctx context.Context) error {
+	_, err := c.client.Resource(admissionv1.SchemeGroupVersion.WithResource("validatingwebhookconfigurations")).Get(ctx, kserveWebhook, metav1.GetOptions{})
+	if err != nil {
+		return ignoreNotFound(err)
+	}
+	return errors.New("KServe is installed in this cluster, and both define the same kinds: take it out first; " +
+		"if this is all that is left of it, 'kubectl delete validatingwebhookconfiguration " + kserveWebhook + "'")
 }
 
 // inhabited says whether a namespace holds what an uninstallation leaves to
