@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"text/template"
@@ -55,6 +56,11 @@ func chartTemplate(t *testing.T) string {
 		t.Fatal(err)
 	}
 	const env = "        - --fetch-env=NAME=VALUE\n"
+	text := out.String()
+	for _, value := range []string{"modelCache", "gateway", "ingressClass"} { // without one there is no flag
+		line := regexp.MustCompile(`( +)- --[a-z-]+={{ \.Values\.` + value + " }}\n")
+		text = line.ReplaceAllString(text, "$1{{- if .Values."+value+" }}\n$0$1{{- end }}\n")
+	}
 	const secret = "      imagePullSecrets:\n      - name: '{{ .Values.image.pullSecret }}'\n"
 	return generated +
 		`{{- $_ := required "say where the images are: --set image.prefix=registry.example.com/serin" .Values.image.prefix }}` + "\n" + strings.NewReplacer(
@@ -63,7 +69,7 @@ func chartTemplate(t *testing.T) string {
 		"{{.Name}}", `{{ "{{.Name}}" }}`, // ours, not Helm's
 		env, "        {{- range .Values.fetchEnv }}\n        - {{ printf \"%q\" (print \"--fetch-env=\" .) }}\n        {{- end }}\n",
 		secret, "      {{- if .Values.image.pullSecret }}\n"+secret+"      {{- end }}\n",
-	).Replace(out.String())
+	).Replace(text)
 }
 
 // templated leaves out what Helm makes by itself, or keeps apart.
@@ -127,6 +133,8 @@ func TestChartGivesWhatInstallApplies(t *testing.T) {
 		if secret != "" {
 			o.FetchEnv = []string{"HTTPS_PROXY=http://proxy:3128", "NO_PROXY=a,b"}
 			values["fetchEnv"] = o.FetchEnv
+			o.ModelCache, o.Gateway = "/var/cache/models", "edge/public"
+			values["modelCache"], values["gateway"] = o.ModelCache, o.Gateway
 		}
 		values["image"].(map[string]any)["prefix"] = o.ImagePrefix
 		values["image"].(map[string]any)["pullSecret"] = secret
@@ -150,11 +158,7 @@ func TestChartGivesWhatInstallApplies(t *testing.T) {
 		if err := Export(&want, templated(objects)); err != nil {
 			t.Fatal(err)
 		}
-		got := rendered.String()
-		for _, flag := range []string{"model-cache", "gateway", "ingress-class"} { // without a value it means none
-			got = strings.ReplaceAll(got, "        - --"+flag+"=\n", "")
-		}
-		if diff := cmp.Diff(documents(t, want.String()), documents(t, got)); diff != "" {
+		if diff := cmp.Diff(documents(t, want.String()), documents(t, rendered.String())); diff != "" {
 			t.Errorf("with pull secret %q (-install +chart):\n%s", secret, diff)
 		}
 	}
