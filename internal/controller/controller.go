@@ -122,9 +122,9 @@ func manager(c Config, logger logr.Logger, held shelves) (ctrl.Manager, error) {
 		fronts.Namespaces = map[string]cache.Config{c.Front.Namespace: {}}
 		objects[emptyFront(c.Front)] = fronts
 	}
-	for sh, marked := range held.all() {
+	for _, sh := range held.all() {
 		one := cache.ByObject{}
-		if marked {
+		if sh.ours {
 			one = labelled
 		}
 		one.Transform = sh.pack

@@ -302,7 +302,7 @@ func (r *reconciler) invalidServices(_ context.Context, runtime client.Object) [
 		}
 		var s v1beta1.InferenceService
 		if err := r.shelves.services.unpack(o, &s); err != nil {
-			continue // it fails when it is reconciled, too
+			continue // no runtime helps it
 		}
 		if m := s.Status.ModelStatus; m != nil && m.TransitionStatus == v1beta1.InvalidSpec {
 			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&s)})

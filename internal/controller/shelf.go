@@ -42,10 +42,10 @@ type shelves struct {
 func newShelves() shelves {
 	return shelves{
 		services:        &shelf{empty: ofUsers(v1beta1.Kind)},
-		revisions:       &shelf{empty: &appsv1.ControllerRevision{}},
-		deployments:     &shelf{empty: &appsv1.Deployment{}},
-		addresses:       &shelf{empty: &corev1.Service{}},
-		pods:            &shelf{empty: &corev1.Pod{}},
+		revisions:       &shelf{empty: &appsv1.ControllerRevision{}, ours: true},
+		deployments:     &shelf{empty: &appsv1.Deployment{}, ours: true},
+		addresses:       &shelf{empty: &corev1.Service{}, ours: true},
+		pods:            &shelf{empty: &corev1.Pod{}, ours: true},
 		runtimes:        &shelf{empty: ofUsers(v1alpha1.GroupVersion.WithKind("ServingRuntime"))},
 		clusterRuntimes: &shelf{empty: ofUsers(v1alpha1.GroupVersion.WithKind("ClusterServingRuntime"))},
 	}
@@ -60,12 +60,8 @@ func ofUsers(kind schema.GroupVersionKind) *unstructured.Unstructured {
 	return u
 }
 
-// all are all shelves, and whether each holds only what is labelled as ours.
-func (s shelves) all() map[*shelf]bool {
-	return map[*shelf]bool{
-		s.revisions: true, s.deployments: true, s.addresses: true, s.pods: true,
-		s.services: false, s.runtimes: false, s.clusterRuntimes: false,
-	}
+func (s shelves) all() []*shelf {
+	return []*shelf{s.services, s.revisions, s.deployments, s.addresses, s.pods, s.runtimes, s.clusterRuntimes}
 }
 
 // byService is the name of the index of objects by NAMESPACE/SERVICE.
@@ -73,7 +69,7 @@ const byService = "service"
 
 // open connects the shelves to the informers of a cache, which hold the objects.
 func (s shelves) open(ctx context.Context, c cache.Cache) error {
-	for sh := range s.all() {
+	for _, sh := range s.all() {
 		i, err := c.GetInformer(ctx, sh.empty)
 		if err != nil {
 			return err
@@ -97,6 +93,7 @@ func (s shelves) open(ctx context.Context, c cache.Cache) error {
 // the dictionary by which the others are compressed.
 type shelf struct {
 	empty   client.Object // of the kind
+	ours    bool          // only those with the label of a service
 	objects toolscache.Indexer
 
 	once  sync.Once
@@ -166,32 +163,21 @@ func (s *shelf) dictionary(first []byte) error {
 	return s.err
 }
 
-// unpack writes an object of the shelf into an empty one of its kind.
-func (s *shelf) unpack(o any, into client.Object) error {
-	b, err := s.bytes(o)
-	if err == nil {
-		if in, ok := into.(protobuf); ok {
-			err = in.Unmarshal(b)
-		} else {
-			err = json.Unmarshal(b, into)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("unpack %T: %w", into, err)
-	}
-	return nil
-}
-
-func (s *shelf) bytes(o any) ([]byte, error) {
+// unpack writes an object of the shelf into an empty one of its kind, or into a
+// part of that. The error does not name the object.
+func (s *shelf) unpack(o, into any) error {
 	p, ok := o.(*packed)
 	if !ok {
-		return nil, fmt.Errorf("on the shelf of %T lies a %T", s.empty, o)
+		return fmt.Errorf("on the shelf of %T lies a %T", s.empty, o)
 	}
 	b, err := s.read.DecodeAll(p.whole, nil)
 	if err != nil {
-		return nil, fmt.Errorf("%s/%s: %w", p.Namespace, p.Name, err)
+		return err
 	}
-	return b, nil
+	if in, ok := into.(protobuf); ok {
+		return in.Unmarshal(b)
+	}
+	return json.Unmarshal(b, into)
 }
 
 // service reads a service; nil if there is none. Of one whose spec cannot be
@@ -201,23 +187,19 @@ func (s shelves) service(key types.NamespacedName) (*v1beta1.InferenceService, *
 	if err != nil || !ok {
 		return nil, nil, err
 	}
-	b, err := s.services.bytes(o)
-	if err != nil {
-		return nil, nil, err
-	}
 	var whole v1beta1.InferenceService
-	wrong := json.Unmarshal(b, &whole)
+	wrong := s.services.unpack(o, &whole)
 	if wrong == nil {
 		return &whole, nil, nil
 	}
 	var rest struct {
-		metav1.ObjectMeta `json:"metadata"`
-		Status            v1beta1.InferenceServiceStatus `json:"status"`
+		Metadata metav1.ObjectMeta              `json:"metadata"`
+		Status   v1beta1.InferenceServiceStatus `json:"status"`
 	}
-	if err := json.Unmarshal(b, &rest); err != nil {
-		return nil, nil, fmt.Errorf("read service: %w", err)
+	if err := s.services.unpack(o, &rest); err != nil {
+		return nil, nil, fmt.Errorf("unpack service: %w", err)
 	}
-	return &v1beta1.InferenceService{ObjectMeta: rest.ObjectMeta, Status: rest.Status},
+	return &v1beta1.InferenceService{ObjectMeta: rest.Metadata, Status: rest.Status},
 		&rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: unreadable(wrong)}, nil
 }
 
@@ -264,7 +246,7 @@ func of[T any, P interface {
 	out := make([]T, len(objects))
 	for i, o := range objects {
 		if err := s.unpack(o, P(&out[i])); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("unpack %T %s: %w", out[i], service, err)
 		}
 	}
 	return out, nil
