@@ -204,6 +204,10 @@ func TestBadServicesAreRejected(t *testing.T) {
 			"spec.predictor.timeout: Invalid value: 0: timeout must be 1 to 86400 seconds",
 		},
 		{
+			"a timeout of more than a day", predictor("timeout: 86401"),
+			"spec.predictor.timeout: Invalid value: 86401: timeout must be 1 to 86400 seconds",
+		},
+		{
 			"a misspelt field", predictor("canaryTrafficPercentage: 10"),
 			"unknown field spec.predictor.canaryTrafficPercentage",
 		},

@@ -117,10 +117,7 @@ func TestAClientThatLeavesWhileItsRequestWaits(t *testing.T) {
 // nobody is an address where nothing listens.
 func nobody(t *testing.T) proxy.Target {
 	t.Helper()
-	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := listen(t)
 	_ = ln.Close()
 	return proxy.Target{Addr: ln.Addr().String(), Revision: "gone"}
 }
@@ -161,10 +158,7 @@ type closing struct {
 
 func (c *closing) serve(t *testing.T) proxy.Target {
 	t.Helper()
-	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := listen(t)
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {

@@ -59,15 +59,6 @@ func grpcBackend(t *testing.T) proxy.Target {
 	return grpcBackendAt(t, listen(t))
 }
 
-func listen(t *testing.T) net.Listener {
-	t.Helper()
-	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return ln
-}
-
 func grpcBackendAt(t *testing.T, ln net.Listener) proxy.Target {
 	t.Helper()
 	server := grpc.NewServer()

@@ -24,6 +24,15 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ln
+}
+
 // fixed is a Policy that knows its targets and remembers what it saw.
 type fixed struct {
 	targets   []proxy.Target // the first is for everyone, the rest for retries

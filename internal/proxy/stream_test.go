@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -162,10 +161,7 @@ func TestTrailersGoBothWays(t *testing.T) {
 // connection.
 func script(t *testing.T, answer string) proxy.Target {
 	t.Helper()
-	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	ln := listen(t)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

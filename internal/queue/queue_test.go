@@ -228,6 +228,19 @@ func TestAClientThatLeavesMakesRoom(t *testing.T) {
 	}
 }
 
+// comesBack starts a model server where nobody listens any more.
+func comesBack(t *testing.T, target string) {
+	t.Helper()
+	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "back") }))
+	server.Listener = ln
+	server.Start()
+	t.Cleanup(server.Close)
+}
+
 func TestRequestsWaitWhileTheModelServerRestarts(t *testing.T) {
 	ln := listen(t)
 	target := ln.Addr().String()
@@ -242,14 +255,7 @@ func TestRequestsWaitWhileTheModelServerRestarts(t *testing.T) {
 		}
 	})
 	q.await("serin_queue_in_flight", "1")
-	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "back") }))
-	server.Listener = ln
-	server.Start()
-	t.Cleanup(server.Close)
+	comesBack(t, target)
 	wg.Wait()
 }
 
@@ -277,14 +283,7 @@ func TestARequestThatWaitedForItsTurnWaitsForARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	q.await("serin_queue_waiting", "0")
-	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", target.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "back") }))
-	server.Listener = ln
-	server.Start()
-	t.Cleanup(server.Close)
+	comesBack(t, target.Addr().String())
 	wg.Wait()
 }
 
