@@ -53,7 +53,7 @@ func (r *Rollout) Promote(e Evidence) (Change, error) {
 
 // blind says why nothing is known of the current revision's answers.
 func (r *Rollout) blind(e Evidence) string {
-	if e.Known || e.Why == "" {
+	if e.Why == "" {
 		return ""
 	}
 	return fmt.Sprintf("nobody could see how %s has answered: %s", r.Current.Name, e.Why)
