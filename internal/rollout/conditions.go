@@ -20,6 +20,7 @@ const (
 	ReasonRevisionNotReady   = "RevisionNotReady"
 	ReasonWaitingForPrevious = "WaitingForPrevious"
 	ReasonNothingServes      = "NothingServes"
+	ReasonAddressRefused     = "AddressRefused"
 )
 
 // severityInfo marks conditions that do not count towards Ready.
@@ -113,8 +114,8 @@ func (s *situation) createdState() state {
 	switch {
 	case s.stopped():
 		return isFalse(ReasonStopped, "The service is stopped by its annotation "+v1beta1.AnnotationStop)
-	case s.n == nil:
-		return isFalse(string(s.in.Target.Invalid.Reason), s.in.Target.Invalid.Message)
+	case s.fault() != nil:
+		return isFalse(string(s.fault().Reason), s.fault().Message)
 	case s.loaded():
 		return isTrue
 	case s.n.Failure != nil:
@@ -145,6 +146,8 @@ func (s *situation) routesState(a answer) state {
 	switch {
 	case s.stopped():
 		return s.createdState()
+	case s.refused("") != nil:
+		return isFalse(ReasonAddressRefused, s.refused("").Message)
 	case len(a.weights) == 0:
 		return unknown(ReasonNothingServes, "No revision has been ready yet")
 	}

@@ -93,10 +93,10 @@ func (s *situation) revisionEvent() *Event {
 }
 
 func (s *situation) trafficEvent(r rule, a answer) *Event {
-	if s.n == nil || s.stopped() {
+	n := s.latestCreated()
+	if n == "" || s.stopped() {
 		return nil
 	}
-	n := s.n.Name
 	before, had := s.oldShare(n)
 	now, has := share(a.weights, n)
 	if a.rolledOut != s.old.LatestRolledoutRevision {
@@ -114,7 +114,7 @@ func (s *situation) trafficEvent(r rule, a answer) *Event {
 		}
 		return eventf(EventRolledBack, "Rolled back: %s", shares(a.weights))
 	}
-	if s.n == s.r || had == has && before == now {
+	if n == a.rolledOut || had == has && before == now {
 		return nil
 	}
 	switch {
@@ -147,7 +147,7 @@ func (s *situation) waitingEvent(a answer, now v1beta1.InferenceServiceStatus) *
 func (s *situation) failureEvent(now v1beta1.InferenceServiceStatus) *Event {
 	f := lastFailure(now)
 	if f == nil {
-		return s.awaitedFailureEvent(now)
+		return s.otherFailureEvent(now)
 	}
 	if old := lastFailure(s.in.Service.Status); old != nil &&
 		old.Reason == f.Reason && old.Message == f.Message && old.ModelRevisionName == f.ModelRevisionName {
@@ -159,11 +159,12 @@ func (s *situation) failureEvent(now v1beta1.InferenceServiceStatus) *Event {
 	return warningf(string(f.Reason), "Revision %s: %s", f.ModelRevisionName, f.Message)
 }
 
-// awaitedFailureEvent warns when a previous revision cannot take traffic back.
-func (s *situation) awaitedFailureEvent(now v1beta1.InferenceServiceStatus) *Event {
-	was := s.oldCondition(v1beta1.ConditionPredictorReady)
+// otherFailureEvent warns of what is not the model's: a previous revision that
+// cannot take traffic back, or an address that cannot be had.
+func (s *situation) otherFailureEvent(now v1beta1.InferenceServiceStatus) *Event {
+	was := s.oldCondition(v1beta1.ConditionReady)
 	for _, c := range now.Conditions {
-		if c.Type == v1beta1.ConditionPredictorReady && c.Status == metav1.ConditionFalse && c.Reason != ReasonStopped &&
+		if c.Type == v1beta1.ConditionReady && c.Status == metav1.ConditionFalse && c.Reason != ReasonStopped &&
 			(was == nil || was.Reason != c.Reason || was.Message != c.Message) {
 			return warningf(c.Reason, "%s", c.Message)
 		}

@@ -116,7 +116,7 @@ func (h *historyCheck) key(t *testing.T) string {
 	status.ObservedGeneration = 0
 	b, err := json.Marshal([]any{
 		h.isvc.Annotations, h.isvc.Spec.Predictor.CanaryTrafficPercent, settled, status,
-		h.target, h.revisions, h.min, h.rolledBack, h.last, h.starting,
+		h.target, h.revisions, h.idle, h.bare, h.min, h.rolledBack, h.last, h.starting,
 	})
 	if err != nil {
 		t.Fatal(err)

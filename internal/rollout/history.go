@@ -63,11 +63,10 @@ func (s *situation) keep(now v1beta1.InferenceServiceStatus) []string {
 }
 
 // active returns the revisions that must have replicas, oldest first, and
-// since when the others need none.
+// since when the others need none. One that the stored status gives traffic to
+// is active whatever is decided now: routers may send requests there until a
+// status without it is stored.
 func (s *situation) active(a answer) ([]string, map[string]time.Time) {
-	if s.stopped() {
-		return nil, nil
-	}
 	var active []string
 	idle := map[string]time.Time{}
 	revisions := s.in.Revisions
@@ -78,6 +77,7 @@ func (s *situation) active(a answer) ([]string, map[string]time.Time) {
 		switch {
 		case s.needs(r.Name, a):
 			active = append(active, r.Name)
+		case s.stopped(): // to zero at once
 		case r.IdleSince.IsZero():
 			idle[r.Name] = s.in.Now.Truncate(time.Second)
 		default:
@@ -103,7 +103,9 @@ func (s *situation) starting(a answer) []string {
 }
 
 func (s *situation) needs(name string, a answer) bool {
-	return s.n != nil && s.n.Name == name ||
+	_, had := s.oldShare(name)
+	return had ||
+		s.n != nil && s.n.Name == name && !s.stopped() ||
 		a.await != nil && a.await.Name == name ||
 		slices.ContainsFunc(a.weights, func(w Weight) bool { return w.Revision == name })
 }

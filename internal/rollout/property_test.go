@@ -3,6 +3,7 @@
 package rollout
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -46,7 +47,11 @@ func TestInvariantsHoldInRandomHistories(t *testing.T) {
 			},
 			"invalid": func(t *rapid.T) {
 				h.isvc.Generation++
-				h.target = Target{Invalid: &Invalid{Reason: v1beta1.NoSupportingRuntime, Message: "none"}}
+				h.target = Target{
+					Model:   rapid.SampledFrom([]string{"", "m1", "m2", "m3"}).Draw(t, "model"),
+					Invalid: &Invalid{Reason: v1beta1.NoSupportingRuntime, Message: "none"},
+				}
+				h.isvc.Spec.Predictor.CanaryTrafficPercent = drawCanary(t)
 				h.step(t)
 			},
 			"bounds": func(t *rapid.T) {
@@ -74,7 +79,10 @@ func TestInvariantsHoldInRandomHistories(t *testing.T) {
 				h.now = h.now.Add(rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second, time.Minute}).Draw(t, "time"))
 				h.step(t)
 			},
-			"sleep":         func(t *rapid.T) { h.sleep(); h.step(t) },
+			"sleep": func(t *rapid.T) { h.sleep(); h.step(t) },
+			"writes refused": func(t *rapid.T) {
+				h.refuse(t)
+			},
 			"all well":      func(t *rapid.T) { h.settle(t) },
 			"rolled out":    func(t *rapid.T) { h.rollOut(t); h.settle(t) },
 			"and long idle": func(t *rapid.T) { h.rollOut(t); h.settle(t); h.now = h.now.Add(time.Minute); h.step(t) },
@@ -122,12 +130,11 @@ func (h *historyCheck) step(t testingT) {
 	before, old := h.clone(), h.isvc.Status.Components[v1beta1.Predictor]
 	in := h.input()
 	given := in.Service.DeepCopy()
-	p := Decide(in)
+	Decide(in)
 	if diff := difference(given, in.Service); diff != "" { // I7
 		t.Fatalf("Decide wrote into its input (-before +after):\n%s", diff)
 	}
-	h.do(p)
-	h.isvc.Status = *p.Status.DeepCopy()
+	p := h.decide()
 
 	h.checkTraffic(t, p, old)
 	h.checkRolledBack(t, p, old)
@@ -135,7 +142,57 @@ func (h *historyCheck) step(t testingT) {
 	checkSettled(t, h.world)
 	checkCrash(t, before, h.world)
 	h.starting = p.Starting
-	h.scale(p)
+	h.checkedScale(t)
+}
+
+// checkedScale is the autoscaler's part. It must find no share on what it stops.
+func (h *historyCheck) checkedScale(t testingT) {
+	t.Helper()
+	ready := map[string]int32{}
+	for _, r := range h.revisions {
+		ready[r.Name] = r.Ready
+	}
+	h.scale()
+	for _, w := range h.isvc.Status.Components[v1beta1.Predictor].Traffic {
+		for _, r := range h.revisions {
+			if r.Name == w.RevisionName && r.Ready < ready[r.Name] {
+				t.Fatalf("%s goes to zero while the stored status gives it %d%%", r.Name, *w.Percent)
+			}
+		}
+	}
+}
+
+// refuse lets the API refuse any subset of the writes, for some rounds in
+// which people and time go on (I8).
+func (h *historyCheck) refuse(t *rapid.T) {
+	for range rapid.IntRange(1, 4).Draw(t, "rounds") {
+		deny := refused{
+			create:   rapid.Bool().Draw(t, "record refused"),
+			status:   rapid.Bool().Draw(t, "status refused"),
+			letGo:    rapid.Bool().Draw(t, "idle refused"),
+			activate: map[string]bool{},
+		}
+		for i := range len(h.revisions) + 1 {
+			deny.activate[fmt.Sprintf("iris-predictor-%05d", i+1)] = rapid.Bool().Draw(t, "Deployment refused")
+		}
+		switch rapid.IntRange(0, 3).Draw(t, "meanwhile") {
+		case 0:
+			h.apply(rapid.SampledFrom([]string{"m1", "m2", "m3"}).Draw(t, "model"), "", drawCanary(t))
+		case 1:
+			h.isvc.Generation++
+			h.isvc.Spec.Predictor.CanaryTrafficPercent = drawCanary(t)
+		}
+		old := h.isvc.Status.Components[v1beta1.Predictor]
+		p := h.round(deny)
+		h.checkTraffic(t, p, old)
+		if p.Create != nil {
+			h.last = max(h.last, p.Create.Number)
+		}
+		h.now = h.now.Add(time.Minute)
+		h.checkedScale(t)
+	}
+	h.rolledBack = map[string]bool{} // a user that changed things in between is not followed here
+	h.step(t)
 }
 
 // sleep is the autoscaler's other part: without requests, and where the least
@@ -224,19 +281,15 @@ func (h *historyCheck) checkHistory(t testingT, p Plan) {
 func (h *historyCheck) settle(t testingT) {
 	var p Plan
 	for range 3 {
-		p = Decide(h.input())
-		h.do(p)
-		h.isvc.Status = *p.Status.DeepCopy()
+		p = h.decide()
 		for i := range h.revisions {
 			if r := &h.revisions[i]; slices.Contains(p.Active, r.Name) {
 				r.Health = Health{Ready: 3}
 			}
 		}
 		old := h.isvc.Status.Components[v1beta1.Predictor]
-		p = Decide(h.input())
+		p = h.decide()
 		h.checkRolledBack(t, p, old)
-		h.do(p)
-		h.isvc.Status = *p.Status.DeepCopy()
 		h.starting = p.Starting
 		if p.Create != nil {
 			h.last = p.Create.Number
@@ -306,7 +359,7 @@ func checkSettled(t testingT, w *world) {
 // where no crash would have.
 func checkCrash(t testingT, before, after *world) {
 	t.Helper()
-	before.do(Decide(before.input()))
+	before.round(refused{status: true})
 	before.decide()
 	if diff := difference(after.isvc.Status, before.isvc.Status); diff != "" {
 		t.Fatalf("a crash before the status was written changes it (-without +with):\n%s", diff)

@@ -32,6 +32,8 @@ type Input struct {
 	Scheme string
 	// Target is what the current spec asks for.
 	Target Target
+	// Refusals are objects that the API server did not take just now.
+	Refusals []Refusal
 	// Revisions exist, oldest first.
 	Revisions []Revision
 	// Min is the least number of replicas of a revision with traffic. At 0 it
@@ -48,13 +50,23 @@ type Target struct {
 	Hash, Model string
 	// Runtime and ClusterRuntime name the serving runtime; one of them is empty.
 	Runtime, ClusterRuntime string
-	// Invalid says why the spec resolves to nothing, if it does not.
+	// Invalid says why the spec cannot take effect, if it cannot.
 	Invalid *Invalid
 }
 
-// Invalid is a spec that no revision can be made from.
+// Invalid is a spec that no revision can be made from, or whose settings make
+// no sense.
 type Invalid struct {
 	Reason  v1beta1.FailureReason
+	Message string
+}
+
+// Refusal is an object that the API server does not take.
+type Refusal struct {
+	// Revision is whose object it is. Empty: the object is one of the service's
+	// addresses.
+	Revision string
+	// Message names the object and holds the API server's own sentence.
 	Message string
 }
 
@@ -81,7 +93,7 @@ type Plan struct {
 	// Keep are the revisions that must exist, oldest first. Others may go.
 	Keep []string
 	// Active are those that must have replicas: they have a traffic entry (be
-	// it 0%), or are being started.
+	// it 0%) here or in the stored status, or are being started.
 	Active []string
 	// Starting are the active ones that need a replica whatever the least
 	// number is, because they have yet to show that they can serve.

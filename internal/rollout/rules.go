@@ -68,9 +68,21 @@ func stopped(s *situation) (answer, bool) {
 	return s.same(nil, "the service is stopped"), s.stopped()
 }
 
-// A spec that resolves to nothing leaves the traffic where it was.
+// An invalid spec gives nobody more traffic. What takes traffic from a canary
+// or goes back takes effect all the same: a rollback must not wait until the
+// manifest is mended.
 func invalidSpec(s *situation) (answer, bool) {
-	return s.same(s.asItWas(), "the spec is invalid, traffic stays where it was"), s.n == nil
+	if s.in.Target.Invalid == nil {
+		return answer{}, false
+	}
+	if s.r != nil {
+		for _, back := range []func(*situation) (answer, bool){rollBack, pinPrevious} {
+			if a, ok := back(s); ok {
+				return a, true
+			}
+		}
+	}
+	return s.same(s.atMost(s.c), "the spec is invalid: no share grows"), true
 }
 
 // Rule 2: before anything ever served there is nobody to send requests to.
@@ -98,7 +110,8 @@ func rollBack(s *situation) (answer, bool) {
 // Rule 5: c = 0 on the same model pins the previous model, even when the
 // manifest lost args or resources on the way and so is a revision of its own.
 func pinPrevious(s *situation) (answer, bool) {
-	if s.full || s.c != 0 || s.n == s.r || s.n.Model != s.r.Model || s.p == nil || s.p.Model == s.r.Model {
+	model := s.in.Target.Model
+	if s.full || s.c != 0 || s.n == s.r || model == "" || model != s.r.Model || s.p == nil || s.p.Model == s.r.Model {
 		return answer{}, false
 	}
 	return s.backTo(s.p, "canaryTrafficPercent 0 on the model that has the traffic pins the previous model"), true
@@ -184,21 +197,17 @@ func (s *situation) split(base *Revision) []Weight {
 	return []Weight{{s.n.Name, s.c}, {base.Name, 100 - s.c}}
 }
 
-// asItWas returns the weights that the status shows, or all for R if there are
-// none, as after a stop, or one of their revisions is gone.
-func (s *situation) asItWas() []Weight {
-	var w []Weight
+// atMost returns the weights that the status shows, with at most c for a canary
+// that answers. The rest is R's.
+func (s *situation) atMost(c int64) []Weight {
 	if s.r == nil {
 		return nil
 	}
 	for _, t := range s.old.Traffic {
-		if s.revision(t.RevisionName) == nil {
-			return all(s.r)
+		if canary := s.revision(t.RevisionName); canary != nil && canary != s.r && s.answers(canary) {
+			share := min(percent(t), c)
+			return []Weight{{canary.Name, share}, {s.r.Name, 100 - share}}
 		}
-		w = append(w, Weight{t.RevisionName, percent(t)})
 	}
-	if len(w) == 0 {
-		return all(s.r)
-	}
-	return w
+	return all(s.r)
 }

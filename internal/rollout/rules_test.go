@@ -11,7 +11,8 @@ import (
 )
 
 // TestRules is the table of rules, a row or two per rule. Revision 1 serves
-// model m1; 2 and 3 serve m2 with different arguments.
+// model m1; 2 and 3 serve m2 with different arguments. What has traffic before
+// is active until a status without it is stored.
 func TestRules(t *testing.T) {
 	const r1, r2, r3 = "iris-predictor-00001", "iris-predictor-00002", "iris-predictor-00003"
 	c := func(percent int64) *int64 { return &percent }
@@ -30,7 +31,7 @@ func TestRules(t *testing.T) {
 	}{
 		"1: a stopped service": {
 			n: 2, ready: []int{1, 2}, r: r2, p: r1, traffic: []Weight{{r2, 100}}, stop: true,
-			wantR: r2, wantP: r1, rule: "stopped",
+			wantR: r2, wantP: r1, rule: "stopped", active: []string{r2},
 		},
 		"2: nothing was ever ready": {
 			n: 1, rule: "first revision starts", active: []string{r1},
@@ -49,7 +50,7 @@ func TestRules(t *testing.T) {
 		},
 		"5: pin the previous model while the new revision starts": {
 			c: c(0), n: 3, ready: []int{1, 2}, r: r2, p: r1, traffic: []Weight{{r2, 100}},
-			want: []Weight{{r1, 100}}, wantR: r1, wantP: r1, rule: "pin previous model", active: []string{r1, r3},
+			want: []Weight{{r1, 100}}, wantR: r1, wantP: r1, rule: "pin previous model", active: []string{r1, r2, r3},
 		},
 		"5: the previous model is cold": {
 			c: c(0), n: 3, ready: []int{2, 3}, r: r2, p: r1, traffic: []Weight{{r2, 100}},
@@ -69,11 +70,11 @@ func TestRules(t *testing.T) {
 		},
 		"7: promotion": {
 			n: 2, ready: []int{1, 2}, r: r1, traffic: []Weight{{r2, 10}, {r1, 90}},
-			want: []Weight{{r2, 100}}, wantR: r2, wantP: r1, rule: "roll out", active: []string{r2},
+			want: []Weight{{r2, 100}}, wantR: r2, wantP: r1, rule: "roll out", active: []string{r1, r2},
 		},
 		"7: promotion with c 100": {
 			c: c(100), n: 2, ready: []int{1, 2}, r: r1, traffic: []Weight{{r2, 10}, {r1, 90}},
-			want: []Weight{{r2, 100}}, wantR: r2, wantP: r1, rule: "roll out", active: []string{r2},
+			want: []Weight{{r2, 100}}, wantR: r2, wantP: r1, rule: "roll out", active: []string{r1, r2},
 		},
 		"8: a rollout waits for its revision": {
 			n: 2, ready: []int{1}, r: r1, traffic: []Weight{{r1, 100}},
@@ -89,7 +90,7 @@ func TestRules(t *testing.T) {
 		},
 		"10: a canary waits, the superseded one gets nothing": {
 			c: c(10), n: 3, ready: []int{1, 2}, r: r1, traffic: []Weight{{r2, 10}, {r1, 90}},
-			want: []Weight{{r1, 100}}, wantR: r1, rule: "canary waits", active: []string{r1, r3},
+			want: []Weight{{r1, 100}}, wantR: r1, rule: "canary waits", active: []string{r1, r2, r3},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

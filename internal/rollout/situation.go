@@ -12,7 +12,8 @@ import (
 type situation struct {
 	in  Input
 	old v1beta1.ComponentStatus
-	// n is the revision of the current spec; nil if the spec is invalid.
+	// n is the revision of the current spec; nil if the spec is invalid and was
+	// not seen before.
 	n *Revision
 	// r was the last to have all the traffic, p had it before r. Nil if there
 	// is none, or if somebody deleted it.
@@ -34,8 +35,8 @@ func read(in Input) *situation {
 	s.full = s.c >= 100
 	s.r = s.revision(s.old.LatestRolledoutRevision)
 	s.p = s.revision(s.old.PreviousRolledoutRevision)
-	if in.Target.Invalid == nil {
-		s.n, s.create = s.wanted()
+	s.n, s.create = s.wanted()
+	if s.n != nil {
 		share := s.c
 		if s.r == nil {
 			share = 100
@@ -46,12 +47,16 @@ func read(in Input) *situation {
 }
 
 // wanted finds the revision of the current spec. A template seen before is
-// that same revision again, so applying an old manifest is a warm rollback.
+// that same revision again, so applying an old manifest is a warm rollback. An
+// invalid spec makes no new one.
 func (s *situation) wanted() (*Revision, *NewRevision) {
 	for i := len(s.in.Revisions) - 1; i >= 0; i-- {
 		if r := &s.in.Revisions[i]; r.Hash == s.in.Target.Hash {
 			return r, nil
 		}
+	}
+	if s.in.Target.Invalid != nil {
+		return nil, nil
 	}
 	next := s.in.Next
 	return &Revision{Name: next.Name, Number: next.Number, Hash: s.in.Target.Hash, Model: s.in.Target.Model}, &next
@@ -72,9 +77,34 @@ func (s *situation) stopped() bool {
 	return s.in.Service.Annotations[v1beta1.AnnotationStop] == "true"
 }
 
-// strong says that r has all the replicas that a full share needs.
+// strong reports whether r has all the replicas that a full share needs. A
+// Deployment that was to keep running and was refused may go to zero any time.
 func (s *situation) strong(r *Revision) bool {
-	return r.Ready >= max(1, s.in.Min)
+	return r.Ready >= max(1, s.in.Min) && s.refused(r.Name) == nil
+}
+
+// refused returns the first refusal of a revision's objects, or of the
+// service's addresses if the name is empty; nil if there is none.
+func (s *situation) refused(revision string) *Refusal {
+	i := slices.IndexFunc(s.in.Refusals, func(r Refusal) bool { return r.Revision == revision })
+	if i < 0 {
+		return nil
+	}
+	return &s.in.Refusals[i]
+}
+
+// fault returns why the spec is not in effect and will not be by itself: it is
+// invalid, or the API server does not take what follows from it.
+func (s *situation) fault() *Invalid {
+	if s.in.Target.Invalid != nil {
+		return s.in.Target.Invalid
+	}
+	for _, r := range s.in.Refusals {
+		if r.Revision != "" {
+			return &Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: r.Message}
+		}
+	}
+	return nil
 }
 
 // answers says whether requests for r are answered: it has a ready replica, or

@@ -119,10 +119,10 @@ func (s *situation) modelStatus(a answer) *v1beta1.ModelStatus {
 	case s.serves(a):
 		m.States.ActiveModelState = v1beta1.Standby
 	}
-	if s.n == nil {
+	if f := s.fault(); f != nil {
 		m.TransitionStatus = v1beta1.InvalidSpec
 		m.States.TargetModelState = v1beta1.FailedToLoad
-		m.LastFailureInfo = &v1beta1.FailureInfo{Reason: s.in.Target.Invalid.Reason, Message: s.in.Target.Invalid.Message}
+		m.LastFailureInfo = &v1beta1.FailureInfo{Reason: f.Reason, Message: f.Message}
 		return m
 	}
 	m.Copies = &v1beta1.ModelCopies{TotalCopies: s.n.Ready, FailedCopies: s.n.Failed}

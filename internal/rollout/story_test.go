@@ -32,7 +32,10 @@ var update = flag.Bool("update", false, "rewrite the plans in testdata")
 //	stop on                       the stop annotation
 //	ready 00002 1                 a revision's ready replicas
 //	fail 00002 MESSAGE            a revision's Pod fails to load its model
-//	invalid REASON MESSAGE        the spec resolves to nothing
+//	invalid REASON MESSAGE        the spec, of the model as before, resolves to nothing
+//	c 10                          canaryTrafficPercent alone
+//	refuse 00002                  the API server does not take its Deployment
+//	accept                        it does again
 //	delete 00001                  somebody deletes a revision
 func TestStories(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -64,8 +67,10 @@ func playFile(t *testing.T, file string) {
 		if diff := cmp.Diff(want, got); diff != "" && !*update {
 			t.Errorf("%s (-want +got):\n%s", step.Name, diff)
 		}
-		checkSettled(t, w)
-		w.scale(p)
+		if w.deny.activate == nil {
+			checkSettled(t, w)
+		}
+		w.scale()
 	}
 	if *update {
 		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
@@ -98,7 +103,16 @@ func (w *world) happen(line string) error {
 		w.annotate(v1beta1.AnnotationStop, arg == "on")
 	case "invalid":
 		w.isvc.Generation++
-		w.target = Target{Invalid: &Invalid{Reason: v1beta1.FailureReason(arg), Message: rest}}
+		w.target = Target{Model: w.target.Model, Invalid: &Invalid{Reason: v1beta1.FailureReason(arg), Message: rest}}
+	case "c":
+		n, err := strconv.ParseInt(arg, 10, 64)
+		w.isvc.Generation++
+		w.isvc.Spec.Predictor.CanaryTrafficPercent = &n
+		return err
+	case "refuse":
+		w.deny.activate = map[string]bool{"iris-predictor-" + arg: true}
+	case "accept":
+		w.deny = refused{}
 	case "ready", "fail", "delete":
 		return w.happenTo(verb, arg, rest)
 	default:

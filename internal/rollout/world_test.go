@@ -5,6 +5,7 @@ package rollout
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -19,8 +20,12 @@ type world struct {
 	isvc      *v1beta1.InferenceService
 	target    Target
 	revisions []Revision
-	now       time.Time
-	min       int32 // replicas
+	// idle are the revisions whose Deployments are marked as not active, bare
+	// those that have no Deployment, because it was refused.
+	idle, bare map[string]bool
+	deny       refused
+	now        time.Time
+	min        int32 // replicas
 }
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -30,11 +35,16 @@ func newWorld() *world {
 		isvc: &v1beta1.InferenceService{ObjectMeta: metav1.ObjectMeta{Name: "iris", Namespace: "ns", Annotations: map[string]string{}}},
 		now:  epoch,
 		min:  1,
+		idle: map[string]bool{},
+		bare: map[string]bool{},
 	}
 }
 
 func (w *world) clone() *world {
-	return &world{isvc: w.isvc.DeepCopy(), target: w.target, revisions: slices.Clone(w.revisions), now: w.now, min: w.min}
+	return &world{
+		isvc: w.isvc.DeepCopy(), target: w.target, revisions: slices.Clone(w.revisions),
+		idle: maps.Clone(w.idle), bare: maps.Clone(w.bare), now: w.now, min: w.min,
+	}
 }
 
 // apply is the user's kubectl apply of a manifest.
@@ -65,32 +75,86 @@ func (w *world) input() Input {
 	}
 }
 
-// do makes objects as the plan says, the status apart.
-func (w *world) do(p Plan) {
-	if p.Create != nil {
+// refused are the writes that the API does not take.
+type refused struct {
+	create, status, letGo bool
+	activate              map[string]bool // by revision
+}
+
+// round is one reconcile, in the order of the controller's writes: it makes
+// what is needed, stores the status, and lets go of what nobody needs once the
+// stored status says so.
+func (w *world) round(deny refused) Plan {
+	in := w.input()
+	p := Decide(in)
+	switch {
+	case p.Create != nil && deny.create:
+		in.Target.Invalid = &Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: "refused"}
+		p = Decide(in)
+	case p.Create != nil:
 		w.revisions = append(w.revisions, Revision{Name: p.Create.Name, Number: p.Create.Number, Hash: w.target.Hash, Model: w.target.Model})
+		w.bare[p.Create.Name] = true
 	}
+	if in.Refusals = w.activate(p, deny); len(in.Refusals) > 0 {
+		p = Decide(in)
+	}
+	if !reflect.DeepEqual(w.isvc.Status, p.Status) {
+		if !deny.status {
+			w.isvc.Status = *p.Status.DeepCopy()
+		}
+		return p
+	}
+	if !deny.letGo {
+		w.letGo(p)
+	}
+	return p
+}
+
+// activate makes the Deployments that must run, and returns those refused.
+func (w *world) activate(p Plan, deny refused) (out []Refusal) {
+	for i := range w.revisions {
+		r := &w.revisions[i]
+		if !slices.Contains(p.Active, r.Name) || !w.idle[r.Name] && !w.bare[r.Name] {
+			continue
+		}
+		if deny.activate[r.Name] {
+			out = append(out, Refusal{r.Name, "refused"})
+			continue
+		}
+		r.IdleSince = time.Time{}
+		delete(w.idle, r.Name)
+		delete(w.bare, r.Name)
+	}
+	return out
+}
+
+// letGo marks what is idle, and deletes what is not kept.
+func (w *world) letGo(p Plan) {
 	w.revisions = slices.DeleteFunc(w.revisions, func(r Revision) bool { return !slices.Contains(p.Keep, r.Name) })
 	for i := range w.revisions {
-		w.revisions[i].IdleSince = p.IdleSince[w.revisions[i].Name]
+		if r := &w.revisions[i]; !slices.Contains(p.Active, r.Name) {
+			r.IdleSince = p.IdleSince[r.Name]
+			w.idle[r.Name] = true
+		}
 	}
 }
 
 // scale is the autoscaler's part.
-func (w *world) scale(p Plan) {
+func (w *world) scale() {
 	for i := range w.revisions {
 		r := &w.revisions[i]
-		if !slices.Contains(p.Active, r.Name) && w.now.Sub(r.IdleSince) >= 30*time.Second {
+		if w.idle[r.Name] && w.now.Sub(r.IdleSince) >= 30*time.Second {
 			r.Health = Health{}
 		}
 	}
 }
 
-// decide decides, and does all of it.
+// decide is a round, and another on the status that it stored. It returns what
+// the first wanted and what exists after both.
 func (w *world) decide() Plan {
-	p := Decide(w.input())
-	w.do(p)
-	w.isvc.Status = *p.Status.DeepCopy()
+	p := w.round(w.deny)
+	after := w.round(w.deny)
+	p.Keep, p.Active, p.IdleSince = after.Keep, after.Active, after.IdleSince
 	return p
 }
 
