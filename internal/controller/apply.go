@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
-	"golang.org/x/sync/errgroup"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -18,7 +18,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -37,58 +36,108 @@ type writer struct {
 	api    client.Reader // not cached
 }
 
-// apply writes what differs: records, the other objects and events, then
-// prunes, and the status last. It says whether the status changed.
-func (w writer) apply(ctx context.Context, now *world, p rollout.Plan, objects []wanted) (changed bool, err error) {
-	same := equality.Semantic.DeepEqual(now.service.Status, p.Status)
-	doomed := now.doomed(p.Keep)
-	if tells := !same && len(p.Events) > 0; tells || len(doomed) > 0 {
-		if err := w.unchanged(ctx, now.service); err != nil {
-			return false, err
-		}
-	}
-	for _, o := range objects { // a conflict here ends an outdated decision
-		if record, ok := o.object.(*appsv1ac.ControllerRevisionApplyConfiguration); ok && o.current == nil {
-			if err := w.create(ctx, record, &appsv1.ControllerRevision{}, appsv1.Resource("controllerrevisions")); err != nil {
-				return false, err
-			}
-		}
-	}
-	// At once, because clients wait for the status. What a service still lacks
-	// after a crash here is written after it; events have their names.
-	var writes errgroup.Group
+// errOutdated is the end of a decision on an outdated cache. What is newer is
+// on its way there, and its arrival reconciles again.
+var errOutdated = errors.New("the cache is late")
+
+// try has the API server check a new revision's Deployment without storing it,
+// so that a template that nobody can make never becomes a revision.
+func (w writer) try(ctx context.Context, objects []wanted) error {
 	for _, o := range objects {
-		writes.Go(func() error { return w.applyObject(ctx, o) })
+		d, ok := o.object.(*appsv1ac.DeploymentApplyConfiguration)
+		if !ok {
+			continue
+		}
+		err := w.client.Apply(ctx, d, fieldOwner, client.DryRunAll)
+		if err != nil && strings.Contains(err.Error(), "does not support dry run") {
+			return nil // a webhook's answer, which says nothing about d
+		}
+		return w.wrap(ctx, "try", d, w.inTheWay(ctx, o, err))
 	}
-	if !same {
-		writes.Go(func() error {
-			for i, e := range p.Events {
-				w.tell(ctx, now.service, i, e.Type(), e.Reason, e.Message)
-			}
-			return nil
-		})
-	}
-	if err := writes.Wait(); err != nil {
-		return false, err
-	}
-	if err := w.prune(ctx, doomed); err != nil || same {
-		return false, err
-	}
-	err = w.applyStatus(ctx, now.service, p.Status)
-	return err == nil, err
+	return nil
 }
 
-// unchanged fails with a conflict if the service is no longer the one that was
-// decided on, because the cache is late. What cannot be taken back asks first:
-// a deletion, and an event.
+// record creates the ControllerRevision of a new revision.
+func (w writer) record(ctx context.Context, objects []wanted) error {
+	for _, o := range objects {
+		if record, ok := o.object.(*appsv1ac.ControllerRevisionApplyConfiguration); ok && o.current == nil {
+			return w.create(ctx, record, &appsv1.ControllerRevision{})
+		}
+	}
+	return nil
+}
+
+// grow writes, at once, the objects that differ, but for those that only let
+// go. It returns what the API does not take: no object waits for another.
+func (w writer) grow(ctx context.Context, objects []wanted) ([]rollout.Refusal, error) {
+	errs := make([]error, len(objects))
+	var writes sync.WaitGroup
+	for i, o := range objects {
+		if !o.idle {
+			writes.Go(func() { errs[i] = w.applyObject(ctx, o) })
+		}
+	}
+	writes.Wait()
+	var refusals []rollout.Refusal
+	for i, err := range errs {
+		if err != nil && !errors.Is(err, errOutdated) {
+			refusals = append(refusals, rollout.Refusal{Revision: objects[i].revision, Message: err.Error()})
+		}
+	}
+	return refusals, errors.Join(errs...)
+}
+
+// store writes the status, and before it the events that belong to it.
+func (w writer) store(ctx context.Context, s *v1beta1.InferenceService, p rollout.Plan) error {
+	if len(p.Events) > 0 {
+		if err := w.unchanged(ctx, s); err != nil {
+			return err
+		}
+	}
+	for i, e := range p.Events {
+		w.tell(ctx, s, i, e.Type(), e.Reason, e.Message)
+	}
+	return w.applyStatus(ctx, s, p.Status)
+}
+
+// letGo marks what is idle and deletes what is not kept. The status that is
+// stored no longer names it: see rollout.Plan.Active.
+func (w writer) letGo(ctx context.Context, now *world, p rollout.Plan, objects []wanted) error {
+	doomed := now.doomed(p.Keep)
+	var differ []wanted
+	for _, o := range objects {
+		if same, err := o.covered(); o.idle && !(same && err == nil) {
+			differ = append(differ, o)
+		}
+	}
+	if len(differ) == 0 && len(doomed) == 0 {
+		return nil
+	}
+	if err := w.unchanged(ctx, now.service); err != nil {
+		return err
+	}
+	var errs []error
+	for _, o := range differ {
+		errs = append(errs, w.applyObject(ctx, o))
+	}
+	for _, o := range doomed {
+		errs = append(errs, w.delete(ctx, o))
+	}
+	return errors.Join(errs...)
+}
+
+// unchanged fails if the service is no longer the one that was decided on,
+// because the cache is late. What cannot be taken back asks first: a deletion, a
+// mark that lets Pods go, and an event.
 func (w writer) unchanged(ctx context.Context, s *v1beta1.InferenceService) error {
 	var live metav1.PartialObjectMetadata // the rest may be unreadable
 	live.SetGroupVersionKind(v1beta1.Kind)
-	if err := w.api.Get(ctx, client.ObjectKeyFromObject(s), &live); err != nil {
+	err := w.api.Get(ctx, client.ObjectKeyFromObject(s), &live)
+	switch {
+	case apierrors.IsNotFound(err), err == nil && live.ResourceVersion != s.ResourceVersion:
+		return errOutdated
+	case err != nil:
 		return fmt.Errorf("read service again: %w", err)
-	}
-	if live.ResourceVersion != s.ResourceVersion {
-		return apierrors.NewConflict(v1beta1.Resource.GroupResource(), live.Name, errors.New("it changed while it was decided on"))
 	}
 	return nil
 }
@@ -96,16 +145,16 @@ func (w writer) unchanged(ctx context.Context, s *v1beta1.InferenceService) erro
 func (w writer) applyObject(ctx context.Context, o wanted) error {
 	switch ac := o.object.(type) {
 	case *appsv1ac.ControllerRevisionApplyConfiguration:
-		return nil // made once, never changed
+		return w.adopt(ctx, o) // made once, never changed
 	case *corev1ac.ServiceApplyConfiguration:
 		if o.current == nil && ac.Spec.ExternalName != nil {
 			// Under a name that users chose: an apply could merge into theirs.
-			return w.create(ctx, ac, &corev1.Service{}, corev1.Resource("services"))
+			return w.create(ctx, ac, &corev1.Service{})
 		}
 	}
 	opts := []client.ApplyOption{fieldOwner}
 	if o.current != nil {
-		same, err := covers(o.current, o.object)
+		same, err := o.covered()
 		if err != nil || same {
 			return err
 		}
@@ -113,13 +162,46 @@ func (w writer) applyObject(ctx context.Context, o wanted) error {
 		// nobody or by a stranger, whose object must not be overwritten.
 		opts = append(opts, client.ForceOwnership)
 	}
-	return wrap("apply", o.object, w.client.Apply(ctx, o.object, opts...))
+	return w.wrap(ctx, "apply", o.object, w.inTheWay(ctx, o, w.client.Apply(ctx, o.object, opts...)))
+}
+
+// inTheWay says in place of the API server's error about a new object, which
+// would be about some of its fields, that somebody else's has its name.
+func (w writer) inTheWay(ctx context.Context, o wanted, err error) error {
+	if o.current != nil || !apierrors.IsConflict(err) && !apierrors.IsInvalid(err) {
+		return err
+	}
+	content, wrong := runtime.DefaultUnstructuredConverter.ToUnstructured(o.object)
+	if wrong != nil {
+		return err
+	}
+	mine := &unstructured.Unstructured{Object: content}
+	var there metav1.PartialObjectMetadata
+	there.SetGroupVersionKind(mine.GroupVersionKind())
+	if w.api.Get(ctx, client.ObjectKeyFromObject(mine), &there) != nil || metav1.GetControllerOf(&there) != nil &&
+		metav1.GetControllerOf(&there).UID == metav1.GetControllerOf(mine).UID {
+		return err
+	}
+	return taken(o.object, &there)
+}
+
+// adopt claims the record of a revision whose service was deleted without it
+// (kubectl delete --cascade=orphan) and exists again.
+func (w writer) adopt(ctx context.Context, o wanted) error {
+	record, ok := o.object.(*appsv1ac.ControllerRevisionApplyConfiguration)
+	if !ok || o.current == nil || metav1.GetControllerOf(o.current) != nil {
+		return nil
+	}
+	ac := appsv1ac.ControllerRevision(*record.Name, *record.Namespace).
+		WithUID(o.current.GetUID()).
+		WithOwnerReferences(&record.OwnerReferences[0])
+	return w.wrap(ctx, "adopt", o.object, w.client.Apply(ctx, ac, fieldOwner, client.ForceOwnership))
 }
 
 // create makes an object of a kind that empty has. If there is one of that
 // name, it is ours and the cache does not show it yet, so that the decision is
 // outdated, or it is of somebody else, such as a deleted service of this name.
-func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty client.Object, kind schema.GroupResource) error {
+func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty client.Object) error {
 	object := empty.DeepCopyObject().(client.Object)
 	b, err := json.Marshal(ac)
 	if err == nil {
@@ -131,15 +213,24 @@ func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty
 	mine := metav1.GetControllerOf(object)
 	err = w.client.Create(ctx, object, fieldOwner)
 	if !apierrors.IsAlreadyExists(err) {
-		return wrap("create", ac, err)
+		return w.wrap(ctx, "create", ac, err)
 	}
 	if err := w.api.Get(ctx, client.ObjectKeyFromObject(object), empty); err != nil {
-		return wrap("read", ac, err)
+		return w.wrap(ctx, "read", ac, err)
 	}
-	if owner := metav1.GetControllerOf(empty); owner == nil || owner.UID != mine.UID {
-		return fmt.Errorf("create %s: somebody else has one of that name", describe(ac))
+	if owner := metav1.GetControllerOf(empty); owner != nil && owner.UID == mine.UID {
+		return errOutdated
 	}
-	return apierrors.NewConflict(kind, object.GetName(), err)
+	return taken(ac, empty)
+}
+
+// taken says what is in the way of an object.
+func taken(ac runtime.ApplyConfiguration, by client.Object) error {
+	whose := "is not Serin's"
+	if owner := metav1.GetControllerOf(by); owner != nil {
+		whose = fmt.Sprintf("belongs to %s %s", owner.Kind, owner.Name)
+	}
+	return fmt.Errorf("%s exists and %s: delete it, or give this service another name", describe(ac), whose)
 }
 
 // doomed are the objects of revisions that are no longer kept.
@@ -158,18 +249,20 @@ func (w *world) doomed(keep []string) []client.Object {
 	return doomed
 }
 
-func (w writer) prune(ctx context.Context, doomed []client.Object) error {
-	for _, o := range doomed {
-		uid := o.GetUID()
-		if err := w.client.Delete(ctx, o, client.Preconditions{UID: &uid}, client.PropagationPolicy("Background")); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("delete %T %s: %w", o, o.GetName(), err)
-		}
+func (w writer) delete(ctx context.Context, o client.Object) error {
+	uid := o.GetUID()
+	err := w.client.Delete(ctx, o, client.Preconditions{UID: &uid}, client.PropagationPolicy("Background"))
+	if apierrors.IsConflict(err) { // another one of that name
+		return errOutdated
+	}
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete %T %s: %w", o, o.GetName(), err)
 	}
 	return nil
 }
 
-// applyStatus writes the status over the very object that was read, or fails
-// with a conflict: a decision on an outdated service must not undo a newer one.
+// applyStatus writes the status over the very object that was read, or not at
+// all: a decision on an outdated service must not undo a newer one.
 func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, now v1beta1.InferenceServiceStatus) error {
 	status, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&now)
 	if err != nil {
@@ -181,10 +274,22 @@ func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, no
 	u.SetName(s.Name)
 	u.SetUID(s.UID)
 	u.SetResourceVersion(s.ResourceVersion)
-	if err := w.client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership); err != nil {
+	err = w.client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)
+	switch {
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
+		return errOutdated
+	case err != nil:
 		return fmt.Errorf("apply status: %w", err)
 	}
 	return nil
+}
+
+// covered says whether the object already is as wanted.
+func (o wanted) covered() (bool, error) {
+	if o.current == nil {
+		return false, nil
+	}
+	return covers(o.current, o.object)
 }
 
 // covers says whether current already is as desired says. The API server adds
@@ -229,9 +334,14 @@ func includes(have, want any) bool {
 	return equality.Semantic.DeepEqual(have, want)
 }
 
-func wrap(act string, o runtime.ApplyConfiguration, err error) error {
-	if err == nil {
+// wrap says what the API server did not take, and why. In a namespace that
+// ends nothing can be made any more.
+func (w writer) wrap(ctx context.Context, act string, o runtime.ApplyConfiguration, err error) error {
+	switch {
+	case err == nil:
 		return nil
+	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause), ctx.Err() != nil:
+		return errOutdated
 	}
 	return fmt.Errorf("%s %s: %w", act, describe(o), err)
 }

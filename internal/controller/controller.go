@@ -2,10 +2,12 @@
 
 // Package controller turns InferenceServices into revisions and traffic.
 //
-// A reconcile is four calls: gather reads everything, rollout.Decide says what
-// should be, render makes exact objects of it, apply writes what differs:
-// objects and events first, then it prunes, and `.status` comes last. The router
-// does what the status says.
+// A reconcile gathers everything, asks rollout.Decide what should be, renders
+// exact objects of it, and writes what differs. First come the objects that the
+// new traffic needs. The status is stored next, also if the API refuses one of
+// them: it says so. Pods and objects that the stored status no longer names are
+// let go last, in a reconcile of their own. The router does what the status
+// says, so no refused write takes the Pods from a revision that has traffic.
 //
 // Reads come from informer caches, which may lag behind our own writes. So
 // nothing is decided twice in a harmful way: the name of a revision follows
@@ -30,6 +32,7 @@ import (
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
@@ -212,15 +215,57 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err != nil || w == nil {
 		return reconcile.Result{}, err
 	}
-	plan := w.decide(r.Config, time.Now())
-	changed, err := r.writer.apply(ctx, w, plan, w.objects(plan, r.Config))
-	if changed {
-		logDecision(ctx, plan)
-	}
-	if err = ignoreStale(err); err != nil {
-		r.writer.complain(ctx, w.service, err)
+	err = r.bring(ctx, w, time.Now())
+	if errors.Is(err, errOutdated) {
+		return reconcile.Result{RequeueAfter: time.Second}, nil
 	}
 	return reconcile.Result{}, err
+}
+
+// bring decides and writes. What the API refuses is said in the status, and
+// returned, so that it is tried again.
+func (r *reconciler) bring(ctx context.Context, w *world, now time.Time) error {
+	plan := w.decide(r.Config, now)
+	refused := r.start(ctx, w, plan)
+	if errors.Is(refused, errOutdated) {
+		return refused
+	}
+	if refused != nil {
+		w.invalid = &rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: refused.Error()}
+		plan = w.decide(r.Config, now)
+	}
+	objects := w.objects(plan, r.Config)
+	refusals, err := r.writer.grow(ctx, objects)
+	if errors.Is(err, errOutdated) {
+		return err
+	}
+	refused = errors.Join(refused, err)
+	if w.refusals = refusals; len(refusals) > 0 {
+		plan = w.decide(r.Config, now)
+	}
+	if equality.Semantic.DeepEqual(w.service.Status, plan.Status) {
+		return errors.Join(refused, r.writer.letGo(ctx, w, plan, objects))
+	}
+	if err := r.writer.store(ctx, w.service, plan); err != nil {
+		if !errors.Is(err, errOutdated) {
+			r.writer.complain(ctx, w.service, err)
+		}
+		return err
+	}
+	logDecision(ctx, plan)
+	return refused
+}
+
+// start tries and records the revision that a plan creates, if any.
+func (r *reconciler) start(ctx context.Context, w *world, p rollout.Plan) error {
+	if p.Create == nil {
+		return nil
+	}
+	objects := w.objects(rollout.Plan{Create: p.Create, Active: p.Active}, Config{})
+	if err := r.writer.try(ctx, objects); err != nil {
+		return err
+	}
+	return r.writer.record(ctx, objects)
 }
 
 // logDecision writes the one line per decision that changed something.

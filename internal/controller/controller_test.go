@@ -4,6 +4,7 @@ package controller_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -406,9 +407,9 @@ func TestStrangersObjectsAreLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	apply(t, ns, model("one", ""))
-	message := events(t, ns, 2)["ApplyFailed"] // the other: a revision was created
-	if want := "apply Service iris-predictor-00001: "; !strings.HasPrefix(message, want) {
-		t.Errorf("event %q does not start with %q", message, want)
+	s := wait(t, ns, func(s *v1beta1.InferenceService) bool { return condition(s, v1beta1.ConditionReady).Message != "" })
+	if got, want := condition(s, v1beta1.ConditionReady), "Service iris-predictor-00001 exists and is not Serin's: delete it, or give this service another name"; got.Status != metav1.ConditionFalse || !strings.Contains(got.Message, want) {
+		t.Errorf("Ready: %+v, want %q", got, want)
 	}
 	var got corev1.Service
 	if err := api.Get(t.Context(), client.ObjectKeyFromObject(theirs), &got); err != nil {
@@ -426,9 +427,8 @@ func TestADecisionOnAnOutdatedServiceIsNotTold(t *testing.T) {
 	old := wait(t, ns, isReady)
 	apply(t, ns, model("one", "10"))
 	plan := rollout.Plan{Events: []rollout.Event{{Reason: "Outdated", Message: "It was so a moment ago"}}}
-	changed, err := controller.Apply(t.Context(), api, old, plan)
-	if changed || !apierrors.IsConflict(err) {
-		t.Errorf("Apply = %v, %v; want a conflict", changed, err)
+	if err := controller.Store(t.Context(), api, old, plan); !errors.Is(err, controller.ErrOutdated) {
+		t.Errorf("Store = %v, want %v", err, controller.ErrOutdated)
 	}
 	if got, told := events(t, ns, 2)["Outdated"]; told {
 		t.Errorf("there is an event: %s", got)

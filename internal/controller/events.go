@@ -19,8 +19,8 @@ import (
 // eventApplyFailed is the reason of the only event that no decision makes.
 const eventApplyFailed = "ApplyFailed"
 
-// complain tells people of an error that needs them, such as a quota or an
-// object of somebody else in the way.
+// complain tells people that the status cannot be written, which says
+// everything else.
 func (w writer) complain(ctx context.Context, s *v1beta1.InferenceService, err error) {
 	w.tell(ctx, s, 0, corev1.EventTypeWarning, eventApplyFailed, err.Error())
 }
@@ -54,7 +54,7 @@ func (w writer) tell(ctx context.Context, s *v1beta1.InferenceService, n int, ki
 		Source:              corev1.EventSource{Component: string(fieldOwner)},
 		ReportingController: string(fieldOwner),
 	})
-	if err = ignoreStale(err); err != nil && !apierrors.IsAlreadyExists(err) {
+	if err != nil && !apierrors.IsAlreadyExists(err) && !apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
 		log.FromContext(ctx).Error(err, "cannot write event", "reason", reason, "message", message)
 	}
 }

@@ -13,9 +13,12 @@ import (
 	"github.com/serin-dev/serin/internal/rollout"
 )
 
-// Apply writes a decision about a service as it was read, for tests of late caches.
-func Apply(ctx context.Context, c client.Client, s *v1beta1.InferenceService, p rollout.Plan) (bool, error) {
-	return writer{client: c, api: c}.apply(ctx, &world{service: s}, p, nil)
+// ErrOutdated is the end of a decision on an outdated cache.
+var ErrOutdated = errOutdated
+
+// Store writes a decision about a service as it was read, for tests of late caches.
+func Store(ctx context.Context, c client.Client, s *v1beta1.InferenceService, p rollout.Plan) error {
+	return writer{client: c, api: c}.store(ctx, s, p)
 }
 
 // ReadService reads a service as the API gave it.

@@ -8,15 +8,16 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/serin-dev/serin/api/v1alpha1"
@@ -37,9 +38,12 @@ type world struct {
 	front client.Object // nil: nothing yet
 	// strays are objects of ours whose ControllerRevision is gone.
 	strays []client.Object
-	// template is what the current spec resolves to; nil if it is invalid.
+	// template is what the current spec resolves to; nil if it is invalid, and
+	// was never asked for before.
 	template *render.Template
 	invalid  *rollout.Invalid
+	// refusals are what the API did not take in this reconcile.
+	refusals []rollout.Refusal
 	// settings are how the service wants to scale; nil if it makes no sense.
 	settings *scale.Settings
 }
@@ -47,7 +51,7 @@ type world struct {
 // revision is a ControllerRevision and what was made of it.
 type revision struct {
 	record     *appsv1.ControllerRevision
-	template   *render.Template
+	template   *render.Template   // nil if the record cannot be read
 	deployment *appsv1.Deployment // nil until made
 	service    *corev1.Service    // nil until made
 	pods       []corev1.Pod
@@ -72,13 +76,13 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*wor
 	if err := errors.Join(r.attach(w, objects), r.readFront(ctx, w)); err != nil {
 		return nil, err
 	}
-	if w.invalid == nil {
-		w.invalid = w.readSettings()
+	if w.invalid == nil { // the spec can be read
+		r.resolve(w)
+		if wrong := w.readSettings(); wrong != nil {
+			w.invalid = wrong
+		}
 	}
-	if w.invalid != nil {
-		return w, nil
-	}
-	return w, r.resolve(w)
+	return w, nil
 }
 
 // readSettings reads what annotations say: no schema has checked them.
@@ -133,7 +137,15 @@ func (r *reconciler) ownObjects(s *v1beta1.InferenceService) ([]client.Object, e
 	for i := range services {
 		out = append(out, &services[i])
 	}
-	return slices.DeleteFunc(out, func(o client.Object) bool { return !metav1.IsControlledBy(o, s) }), nil
+	return slices.DeleteFunc(out, func(o client.Object) bool { return !belongs(o, s) }), nil
+}
+
+// belongs says whether an object with the label of a service is its own, or was
+// left behind by a deleted service of its name (kubectl delete --cascade=orphan)
+// and is to be adopted.
+func belongs(o client.Object, s *v1beta1.InferenceService) bool {
+	owner := metav1.GetControllerOf(o)
+	return owner == nil || owner.UID == s.UID
 }
 
 // takeAddresses keeps the Services of no revision, and returns the other objects.
@@ -174,12 +186,12 @@ func (r *reconciler) history(ctx context.Context, s *v1beta1.InferenceService, o
 	var out []revision
 	for i := range records {
 		cr := &records[i]
-		if !metav1.IsControlledBy(cr, s) || cr.DeletionTimestamp != nil {
+		if !belongs(cr, s) || cr.DeletionTimestamp != nil {
 			continue // of a deleted service of the same name
 		}
 		t, err := render.ReadTemplate(cr)
 		if err != nil {
-			return nil, err
+			log.FromContext(ctx).Error(err, "a revision stays as it is, because its record cannot be read")
 		}
 		out = append(out, revision{record: cr, template: t})
 	}
@@ -222,54 +234,73 @@ func (r *reconciler) attach(w *world, objects []client.Object) error {
 
 // resolve finds what the current spec asks for: a template of the history if
 // it was asked for before, whatever became of its runtime since.
-func (r *reconciler) resolve(w *world) error {
+func (r *reconciler) resolve(w *world) {
 	hash := render.Hash(&w.service.Spec.Predictor)
 	for _, rev := range slices.Backward(w.revisions) {
-		if rev.template.Hash == hash {
+		if rev.template != nil && rev.template.Hash == hash {
 			w.template = rev.template
-			return nil
+			return
 		}
 	}
 	runtimes, broken := readable[v1alpha1.ServingRuntime](r.shelves.runtimes, w.service.Namespace)
 	ofCluster, more := readable[v1alpha1.ClusterServingRuntime](r.shelves.clusterRuntimes, "")
 	t, err := render.Resolve(w.service, runtimes, ofCluster, r.Render)
-	if invalid, ok := errors.AsType[*render.Invalid](err); ok {
-		w.invalid = &rollout.Invalid{Reason: invalid.Reason, Message: strings.Join(slices.Concat([]string{invalid.Message}, broken, more), "; ")}
-		return nil
+	if err != nil {
+		reason := v1beta1.InvalidPredictorSpec
+		if invalid, ok := errors.AsType[*render.Invalid](err); ok {
+			reason = invalid.Reason
+		}
+		w.invalid = &rollout.Invalid{Reason: reason, Message: strings.Join(slices.Concat([]string{err.Error()}, broken, more), "; ")}
+		return
 	}
 	w.template = t
-	return err
 }
 
 // decide puts the world before the rollout's rules.
 func (w *world) decide(c Config, now time.Time) rollout.Plan {
 	in := rollout.Input{
-		Service: w.service,
-		Domain:  c.Domain,
-		Scheme:  c.Scheme,
-		Target:  rollout.Target{Invalid: w.invalid},
-		Min:     1,
-		Now:     now,
-	}
-	if w.settings != nil {
-		in.Min = w.settings.Min
+		Service:  w.service,
+		Domain:   c.Domain,
+		Scheme:   c.Scheme,
+		Target:   rollout.Target{Invalid: w.invalid, Model: render.Model(&w.service.Spec.Predictor)},
+		Refusals: w.refusals,
+		Min:      w.least(),
+		Now:      now,
 	}
 	if t := w.template; t != nil {
-		in.Target = rollout.Target{Hash: t.Hash, Model: t.Model, Runtime: t.Runtime, ClusterRuntime: t.ClusterRuntime}
+		in.Target = rollout.Target{Invalid: w.invalid, Hash: t.Hash, Model: t.Model, Runtime: t.Runtime, ClusterRuntime: t.ClusterRuntime}
 	}
 	for _, r := range w.revisions {
-		in.Revisions = append(in.Revisions, rollout.Revision{
+		one := rollout.Revision{
 			Name:      r.record.Name,
 			Number:    int(r.record.Revision),
-			Hash:      r.template.Hash,
-			Model:     r.template.Model,
 			Health:    rollout.HealthOf(r.pods, r.deployment),
 			IdleSince: idleSince(r.deployment),
-		})
+		}
+		if r.template != nil {
+			one.Hash, one.Model = r.template.Hash, r.template.Model
+		}
+		in.Revisions = append(in.Revisions, one)
 	}
 	n := rollout.NextNumber(in.Revisions, w.service.Status.Components[v1beta1.Predictor])
 	in.Next = rollout.NewRevision{Name: render.RevisionName(w.service.Name, v1beta1.Predictor, n), Number: n}
 	return rollout.Decide(in)
+}
+
+// least is the least number of replicas of a revision with traffic: as the
+// settings say or, where they make no sense, as before.
+func (w *world) least() int32 {
+	if w.settings != nil {
+		return w.settings.Min
+	}
+	for _, r := range w.revisions {
+		if r.record.Name == w.service.Status.Components[v1beta1.Predictor].LatestRolledoutRevision && r.deployment != nil {
+			if n, err := strconv.ParseInt(r.deployment.Annotations[v1beta1.AnnotationMinReplicas], 10, 32); err == nil {
+				return int32(n)
+			}
+		}
+	}
+	return 1
 }
 
 // idleSince is what an earlier decision noted on the revision's Deployment.
@@ -309,17 +340,4 @@ func (r *reconciler) invalidServices(_ context.Context, runtime client.Object) [
 		}
 	}
 	return out
-}
-
-// ignoreStale drops the errors of a decision on an outdated cache: what is
-// newer is on its way to the cache, and its arrival reconciles again. A dispute
-// about a field is no such thing.
-func ignoreStale(err error) error {
-	switch {
-	case apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict):
-		return err
-	case apierrors.IsConflict(err), apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
-		return nil
-	}
-	return client.IgnoreNotFound(err)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
@@ -91,6 +92,8 @@ func wait(t *testing.T, namespace string, wanted func(*v1beta1.InferenceService)
 	})
 	return s
 }
+
+func quantity(s string) resource.Quantity { return resource.MustParse(s) }
 
 func isReady(s *v1beta1.InferenceService) bool {
 	return condition(s, v1beta1.ConditionReady).Status == metav1.ConditionTrue

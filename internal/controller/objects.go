@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -20,8 +21,12 @@ import (
 
 // wanted is an object as it should be, and as the cache shows it, if it does.
 type wanted struct {
-	object  runtime.ApplyConfiguration
-	current client.Object // nil if there is none
+	object   runtime.ApplyConfiguration
+	current  client.Object // nil if there is none
+	revision string        // whose it is; empty: the service's own
+	// idle marks a Deployment that may go to zero: to be written only once the
+	// stored status gives it no traffic.
+	idle bool
 }
 
 // objects renders what should exist. Where the router has a host name, the
@@ -30,19 +35,21 @@ type wanted struct {
 func (w *world) objects(p rollout.Plan, cfg Config) []wanted {
 	var out []wanted
 	add := func(name string, number int, t *render.Template, scaling map[string]string, current ...client.Object) {
+		active := slices.Contains(p.Active, name)
 		for i, o := range render.Objects(w.service, render.Revision{
 			Name:      name,
 			Number:    number,
 			Template:  t,
-			Active:    slices.Contains(p.Active, name),
+			Active:    active,
 			IdleSince: p.IdleSince[name],
 			Scaling:   scaling,
 		}) {
-			out = append(out, wanted{o, current[i]})
+			_, deployment := o.(*appsv1ac.DeploymentApplyConfiguration)
+			out = append(out, wanted{o, current[i], name, deployment && !active})
 		}
 	}
 	for _, r := range w.revisions {
-		if slices.Contains(p.Keep, r.record.Name) {
+		if slices.Contains(p.Keep, r.record.Name) && r.template != nil {
 			add(r.record.Name, int(r.record.Revision), r.template, w.scaling(r.template, r.deployment, slices.Contains(p.Starting, r.record.Name)), r.record, orNil(r.deployment), orNil(r.service))
 		}
 	}
@@ -51,11 +58,11 @@ func (w *world) objects(p rollout.Plan, cfg Config) []wanted {
 	}
 	if cfg.Router != "" {
 		for _, ac := range render.Addresses(w.service, cfg.Router) {
-			out = append(out, wanted{ac, orNil(w.addresses[*ac.Name])})
+			out = append(out, wanted{object: ac, current: orNil(w.addresses[*ac.Name])})
 		}
 	}
 	if names := hosts(p.Status); cfg.Front.Exists() && len(names) > 0 {
-		out = append(out, wanted{cfg.Front.Route(w.service, names), w.front})
+		out = append(out, wanted{object: cfg.Front.Route(w.service, names), current: w.front})
 	}
 	return out
 }
@@ -64,7 +71,7 @@ func (w *world) objects(p rollout.Plan, cfg Config) []wanted {
 // makes no sense, as before.
 func (w *world) scaling(t *render.Template, d *appsv1.Deployment, starting bool) map[string]string {
 	if w.settings == nil {
-		before := map[string]string{}
+		before := map[string]string{v1beta1.AnnotationMinReplicas: "1"}
 		if d != nil {
 			before = maps.Clone(d.Annotations)
 		}

@@ -46,7 +46,8 @@ type Input struct {
 
 // Target is what the current spec resolves to.
 type Target struct {
-	// Hash identifies the Pod template, Model the model in it.
+	// Hash identifies the Pod template, Model the model in it. Without a hash
+	// there is no template.
 	Hash, Model string
 	// Runtime and ClusterRuntime name the serving runtime; one of them is empty.
 	Runtime, ClusterRuntime string

@@ -51,7 +51,7 @@ func read(in Input) *situation {
 // invalid spec makes no new one.
 func (s *situation) wanted() (*Revision, *NewRevision) {
 	for i := len(s.in.Revisions) - 1; i >= 0; i-- {
-		if r := &s.in.Revisions[i]; r.Hash == s.in.Target.Hash {
+		if r := &s.in.Revisions[i]; r.Hash != "" && r.Hash == s.in.Target.Hash {
 			return r, nil
 		}
 	}
