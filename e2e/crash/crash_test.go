@@ -7,6 +7,7 @@ package crash
 import (
 	"bytes"
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -66,15 +67,16 @@ var walkThrough = []struct{ name, annotations, predictor, traffic string }{
 // objects, an event, and the status.
 const certain = 5
 
-// The controller is killed between any two of its writes, in every step of the
-// walk-through, while requests go on. Started again, it ends where it would have
-// ended without, and no request fails. Before write N+1 is after write N.
-func TestACrashBetweenAnyTwoWritesIsHarmless(t *testing.T) {
+// The controller is killed between any two of its writes, or the API refuses
+// some of them for a while, in every step of the walk-through, while requests go
+// on. It ends where it would have ended without, and no request fails. Before
+// write N+1 is after write N.
+func TestCrashesAndRefusedWritesAreHarmless(t *testing.T) {
 	c := startCluster(t)
 	var want []end
 	var most int
 	t.Run("no crash", func(t *testing.T) {
-		for i, e := range c.walk(t, never, nil) {
+		for i, e := range c.walk(t, fault{}, nil) {
 			want = append(want, e)
 			most = max(most, len(e.writes))
 			for n, w := range e.writes {
@@ -86,11 +88,11 @@ func TestACrashBetweenAnyTwoWritesIsHarmless(t *testing.T) {
 		t.Run(fmt.Sprintf("after write %d", n), func(t *testing.T) {
 			t.Parallel()
 			var died []string
-			fault := n
+			after := n
 			if n == 0 {
-				fault = beforeFirst
+				after = beforeFirst
 			}
-			for i, e := range c.walk(t, fault, want) {
+			for i, e := range c.walk(t, fault{after: after}, want) {
 				if len(e.writes) == n {
 					died = append(died, walkThrough[i].name)
 				}
@@ -101,7 +103,27 @@ func TestACrashBetweenAnyTwoWritesIsHarmless(t *testing.T) {
 			}
 		})
 	}
+	for seed := 1; seed <= *seeds; seed++ {
+		t.Run(fmt.Sprintf("writes refused, subset %d", seed), func(t *testing.T) {
+			t.Parallel()
+			var refused []string
+			for i, e := range c.walk(t, fault{refuse: seed}, want) {
+				for _, w := range e.writes {
+					if w, ok := strings.CutPrefix(w, "refused "); ok {
+						refused = append(refused, walkThrough[i].name+": "+w)
+					}
+				}
+			}
+			if len(refused) == 0 {
+				t.Error("nothing was refused")
+			}
+			t.Logf("refused:\n%s", strings.Join(refused, "\n"))
+		})
+	}
 }
+
+// seeds is how many subsets of writes the API refuses, each in a namespace.
+var seeds = flag.Int("subsets", 6, "how many subsets of refused writes to try")
 
 // cluster is everything but the controller, and a store of models.
 type cluster struct {
@@ -142,11 +164,11 @@ type end struct {
 // walk goes through all steps in a namespace of its own. In each, the
 // controller dies after its nth write and is started again. A step is over when
 // the state is as wanted; without anything wanted, when it has settled.
-func (c cluster) walk(t *testing.T, n int, want []end) (ends []end) {
+func (c cluster) walk(t *testing.T, what fault, want []end) (ends []end) {
 	t.Helper()
 	namespace := c.newNamespace(t)
 	for i, step := range walkThrough {
-		stop := c.control(t, namespace, n)
+		stop := c.control(t, namespace, what)
 		c.apply(t, namespace, step.annotations, step.predictor)
 		var e end
 		quiet := unchanged()
@@ -272,7 +294,7 @@ func (c cluster) apply(t *testing.T, namespace, annotations, predictor string) {
 
 // control runs the controller of a namespace until stop: one that dies after
 // its nth write, then one that does not. The writes are those of the first.
-func (c cluster) control(t *testing.T, namespace string, n int) (stop func() (writes []string)) {
+func (c cluster) control(t *testing.T, namespace string, what fault) (stop func() (writes []string)) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
@@ -280,7 +302,7 @@ func (c cluster) control(t *testing.T, namespace string, n int) (stop func() (wr
 	go func() {
 		defer close(done)
 		for first := true; ctx.Err() == nil; first = false {
-			p := exec.CommandContext(ctx, "faulty-controller", c.Kubeconfig, filepath.Join(c.Dir, "models"), namespace, fmt.Sprint(n))
+			p := exec.CommandContext(ctx, "faulty-controller", c.Kubeconfig, filepath.Join(c.Dir, "models"), namespace, fmt.Sprint(what.after), fmt.Sprint(what.refuse))
 			p.Stderr = os.Stderr
 			if first {
 				p.Stdout = &out
@@ -289,11 +311,11 @@ func (c cluster) control(t *testing.T, namespace string, n int) (stop func() (wr
 				t.Error(err)
 				return
 			}
-			if err := p.Run(); n == never && ctx.Err() == nil {
+			if err := p.Run(); what.after == never && ctx.Err() == nil {
 				t.Errorf("controller of %s: %v", namespace, err)
 				return
 			}
-			n = never
+			what.after = never
 		}
 	}()
 	return func() []string {

@@ -95,7 +95,7 @@ type write struct {
 
 func (l *writeLog) wrap(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		if r.Method == http.MethodGet || strings.Contains(r.URL.Path, "/events") {
+		if r.Method == http.MethodGet || strings.Contains(r.URL.Path, "/events") || r.URL.Query().Has("dryRun") {
 			return next.RoundTrip(r)
 		}
 		entry := &write{text: r.Method + " " + r.URL.Path}

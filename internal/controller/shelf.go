@@ -187,20 +187,18 @@ func (s shelves) service(key types.NamespacedName) (*v1beta1.InferenceService, *
 	if err != nil || !ok {
 		return nil, nil, err
 	}
-	var whole v1beta1.InferenceService
-	wrong := s.services.unpack(o, &whole)
-	if wrong == nil {
-		return &whole, nil, nil
-	}
-	var rest struct {
-		Metadata metav1.ObjectMeta              `json:"metadata"`
-		Status   v1beta1.InferenceServiceStatus `json:"status"`
-	}
-	if err := s.services.unpack(o, &rest); err != nil {
+	var raw json.RawMessage
+	if err := s.services.unpack(o, &raw); err != nil {
 		return nil, nil, fmt.Errorf("unpack service: %w", err)
 	}
-	return &v1beta1.InferenceService{ObjectMeta: rest.Metadata, Status: rest.Status},
-		&rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: unreadable(wrong)}, nil
+	service, wrong := v1beta1.Decode(raw)
+	switch {
+	case service == nil:
+		return nil, nil, fmt.Errorf("read service: %w", wrong)
+	case wrong != nil:
+		return service, &rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: unreadable(wrong)}, nil
+	}
+	return service, nil, nil
 }
 
 // readable reads the objects of a namespace, or those of none, that can be

@@ -42,11 +42,11 @@ const rulePin = "pin previous model"
 // rules are asked in this order; the first that applies answers.
 var rules = []rule{
 	{"stopped", stopped},
+	{"roll back", rollBack},
+	{rulePin, pinPrevious},
 	{"invalid spec", invalidSpec},
 	{"first revision starts", firstStarts},
 	{"first revision", first},
-	{"roll back", rollBack},
-	{rulePin, pinPrevious},
 	{"nothing to split", nothingToSplit},
 	{"roll out", rollOut},
 	{"rollout waits", rolloutWaits},
@@ -69,20 +69,10 @@ func stopped(s *situation) (answer, bool) {
 }
 
 // An invalid spec gives nobody more traffic. What takes traffic from a canary
-// or goes back takes effect all the same: a rollback must not wait until the
-// manifest is mended.
+// takes effect all the same, as what goes back does by the rules before: neither
+// must wait until the manifest is mended.
 func invalidSpec(s *situation) (answer, bool) {
-	if s.in.Target.Invalid == nil {
-		return answer{}, false
-	}
-	if s.r != nil {
-		for _, back := range []func(*situation) (answer, bool){rollBack, pinPrevious} {
-			if a, ok := back(s); ok {
-				return a, true
-			}
-		}
-	}
-	return s.same(s.atMost(s.c), "the spec is invalid: no share grows"), true
+	return s.same(s.atMost(s.c), "the spec is invalid: no share grows"), s.in.Target.Invalid != nil
 }
 
 // Rule 2: before anything ever served there is nobody to send requests to.
@@ -101,7 +91,7 @@ func first(s *situation) (answer, bool) {
 // Rule 4: c below 100 on a revision that already had everything takes the
 // traffic back to the revision before it.
 func rollBack(s *situation) (answer, bool) {
-	if s.full || s.n != s.r || s.p == nil || s.p == s.r {
+	if s.full || s.r == nil || s.n != s.r || s.p == nil || s.p == s.r {
 		return answer{}, false
 	}
 	return s.backTo(s.p, "canaryTrafficPercent was lowered after the full rollout"), true
@@ -111,7 +101,7 @@ func rollBack(s *situation) (answer, bool) {
 // manifest lost args or resources on the way and so is a revision of its own.
 func pinPrevious(s *situation) (answer, bool) {
 	model := s.in.Target.Model
-	if s.full || s.c != 0 || s.n == s.r || model == "" || model != s.r.Model || s.p == nil || s.p.Model == s.r.Model {
+	if s.full || s.c != 0 || s.r == nil || s.n == s.r || model == "" || model != s.r.Model || s.p == nil || s.p.Model == s.r.Model {
 		return answer{}, false
 	}
 	return s.backTo(s.p, "canaryTrafficPercent 0 on the model that has the traffic pins the previous model"), true

@@ -84,6 +84,10 @@ func (r *Rollout) SetTraffic(percent int64, e Evidence) (Change, error) {
 	if percent < 0 || percent > 100 {
 		return Change{}, fmt.Errorf("%d%% is no share of the traffic: say a number from 0 to 100", percent)
 	}
+	if c := r.canary(); r.invalid() && c.percent() > percent {
+		return r.change(set{"canaryTrafficPercent": percent}, "%d%% -> %d%%: %s gets less, the rest goes to %s at once. The spec stays as it is, and is not accepted",
+			c.percent(), percent, c.Name, r.RolledOut.Name)
+	}
 	if err := r.steerable(); err != nil {
 		return Change{}, err
 	}
@@ -157,7 +161,9 @@ func (r *Rollout) Undo() (Change, error) {
 	switch {
 	case r.RolledOut == nil:
 		return Change{}, errors.New("nothing has been rolled out yet that could be undone")
-	case r.Current != r.RolledOut && (r.Current == nil || r.Current.State != RolledBack):
+	case r.Current == nil:
+		return r.Abort() // the edit that no revision could be made of is the last that was done
+	case r.Current != r.RolledOut && r.Current.State != RolledBack:
 		return Change{}, fmt.Errorf("a rollout is in progress: 'abort' ends it and leaves all the traffic with %s", r.RolledOut.Name)
 	case r.Previous == nil:
 		return Change{}, fmt.Errorf("there is no revision before %s to go back to", r.RolledOut.Name)
@@ -197,6 +203,8 @@ func (r *Rollout) steerable() error {
 	switch {
 	case r.Current == nil:
 		return fmt.Errorf("no revision could be made of the spec: %s 'abort' writes the last good one back", r.Outlook().Next)
+	case r.invalid():
+		return fmt.Errorf("no share grows while the spec is not accepted: %s 'abort' writes the last good one back", r.Outlook().Next)
 	case r.RolledOut == nil:
 		return fmt.Errorf("%s is the first revision: it takes all the traffic once it is ready, whatever canaryTrafficPercent says", r.Current.Name)
 	}
@@ -204,6 +212,17 @@ func (r *Rollout) steerable() error {
 }
 
 func (r *Rollout) noPrevious() bool { return r.Previous == nil || r.Previous == r.RolledOut }
+
+// canary returns the revision that has traffic beside the one rolled out, nil
+// if there is none.
+func (r *Rollout) canary() *Revision {
+	for i := range r.Revisions {
+		if rev := &r.Revisions[i]; rev.Share != nil && r.RolledOut != nil && rev != r.RolledOut {
+			return rev
+		}
+	}
+	return nil
+}
 
 // pins says that canaryTrafficPercent 0 means the previous model: the current
 // revision differs from the one rolled out by less than its model.

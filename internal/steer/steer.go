@@ -27,7 +27,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/render"
@@ -107,26 +106,27 @@ type record struct {
 
 // Read makes a Rollout of what the API holds.
 func Read(o Objects) (*Rollout, error) {
-	r := &Rollout{Service: &v1beta1.InferenceService{}}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Service.Object, r.Service); err != nil {
+	raw, err := o.Service.MarshalJSON()
+	if err != nil {
 		return nil, fmt.Errorf("read InferenceService %s: %w", o.Service.GetName(), err)
 	}
+	service, unreadable := v1beta1.Decode(raw) // the controller says what is wrong with it
+	if service == nil {
+		return nil, fmt.Errorf("read InferenceService %s: %w", o.Service.GetName(), unreadable)
+	}
+	r := &Rollout{Service: service}
 	r.predictor, _, _ = unstructured.NestedMap(o.Service.Object, "spec", "predictor")
 	r.min = least(r.Service)
 	for i := range o.Records {
 		if !metav1.IsControlledBy(&o.Records[i], o.Service) {
 			continue // of a deleted service of the same name
 		}
-		rev, err := r.revision(&o.Records[i], o)
-		if err != nil {
-			return nil, err
-		}
-		r.Revisions = append(r.Revisions, rev)
+		r.Revisions = append(r.Revisions, r.revision(&o.Records[i], o))
 	}
 	slices.SortFunc(r.Revisions, func(a, b Revision) int { return cmp.Compare(a.Number, b.Number) })
 	hash := render.Hash(&r.Service.Spec.Predictor)
 	for i := range r.Revisions {
-		if rev := &r.Revisions[i]; rev.hash == hash && !r.invalid() {
+		if rev := &r.Revisions[i]; rev.hash == hash && unreadable == nil {
 			r.Current = rev
 		}
 	}
@@ -149,17 +149,19 @@ func least(s *v1beta1.InferenceService) int32 {
 	return settings.Min
 }
 
-// invalid says that no revision could be made of the spec.
+// invalid reports whether the spec cannot take effect as it is: no revision
+// could be made of it, or the API server refuses what follows from it.
 func (r *Rollout) invalid() bool {
 	m := r.Service.Status.ModelStatus
 	return r.Observed() && m != nil && m.TransitionStatus == v1beta1.InvalidSpec
 }
 
-// revision reads one revision off its record and its Pods.
-func (r *Rollout) revision(cr *appsv1.ControllerRevision, o Objects) (Revision, error) {
+// revision reads one revision off its record and its Pods. Of a record that
+// cannot be read it knows the name and the Pods.
+func (r *Rollout) revision(cr *appsv1.ControllerRevision, o Objects) Revision {
 	var rec record
 	if err := json.Unmarshal(cr.Data.Raw, &rec); err != nil {
-		return Revision{}, fmt.Errorf("read revision %s: %w", cr.Name, err)
+		rec = record{}
 	}
 	rev := Revision{
 		Name:    cr.Name,
@@ -172,7 +174,7 @@ func (r *Rollout) revision(cr *appsv1.ControllerRevision, o Objects) (Revision, 
 		hash:    rec.Hash,
 	}
 	rev.Wanted, rev.Health = fare(cr.Name, o)
-	return rev, nil
+	return rev
 }
 
 // fare is how many Pods a revision should have, and how they are.
