@@ -70,10 +70,10 @@ type InferenceServiceSpec struct {
 // +kubebuilder:validation:Type=object
 type Unsupported struct{}
 
-// Decode reads an InferenceService from JSON. Of one with a field that cannot
+// DecodeService reads an InferenceService from JSON. Of one with a field that cannot
 // be read it returns what can always be: metadata, status and
 // canaryTrafficPercent, and the error.
-func Decode(b []byte) (*InferenceService, error) {
+func DecodeService(b []byte) (*InferenceService, error) {
 	var whole InferenceService
 	unreadable := json.Unmarshal(b, &whole)
 	if unreadable == nil {

@@ -52,7 +52,10 @@ func (w writer) try(ctx context.Context, objects []wanted) error {
 		if err != nil && strings.Contains(err.Error(), "does not support dry run") {
 			return nil // a webhook's answer, which says nothing about d
 		}
-		return w.wrap(ctx, "try", d, w.inTheWay(ctx, o, err))
+		if err = w.wrap(ctx, "try", d, w.inTheWay(ctx, o, err)); err != nil && !errors.Is(err, errOutdated) {
+			return fmt.Errorf("no Pod can be made of this spec: %w", errors.Unwrap(err))
+		}
+		return err
 	}
 	return nil
 }

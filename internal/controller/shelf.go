@@ -191,7 +191,7 @@ func (s shelves) service(key types.NamespacedName) (*v1beta1.InferenceService, *
 	if err := s.services.unpack(o, &raw); err != nil {
 		return nil, nil, fmt.Errorf("unpack service: %w", err)
 	}
-	service, wrong := v1beta1.Decode(raw)
+	service, wrong := v1beta1.DecodeService(raw)
 	switch {
 	case service == nil:
 		return nil, nil, fmt.Errorf("read service: %w", wrong)

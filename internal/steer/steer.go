@@ -110,7 +110,7 @@ func Read(o Objects) (*Rollout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read InferenceService %s: %w", o.Service.GetName(), err)
 	}
-	service, unreadable := v1beta1.Decode(raw) // the controller says what is wrong with it
+	service, unreadable := v1beta1.DecodeService(raw) // the controller says what is wrong with it
 	if service == nil {
 		return nil, fmt.Errorf("read InferenceService %s: %w", o.Service.GetName(), unreadable)
 	}

@@ -47,6 +47,7 @@ func (crdGenerator) Generate(ctx *genall.GenerationContext) error {
 		}
 	}
 	shorten(parser, ctx.Roots)
+	tighten(parser)
 	var defs []apiextensionsv1.CustomResourceDefinition
 	for _, kind := range kinds {
 		parser.NeedCRDFor(kind, nil)
@@ -84,6 +85,18 @@ func shorten(parser *crd.Parser, roots []*loader.Package) {
 		}
 		crd.EditSchema(&schema, describe(keep))
 		parser.Schemata[id] = schema
+	}
+}
+
+// tighten adds what the API server says of a port's name only when it reads a
+// Deployment.
+func tighten(parser *crd.Parser) {
+	for id, schema := range parser.Schemata {
+		if id.Name == "ContainerPort" && id.Package.PkgPath == corePackage {
+			name := schema.Properties["name"]
+			name.MaxLength = new(int64(15))
+			schema.Properties["name"] = name
+		}
 	}
 }
 
