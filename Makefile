@@ -8,7 +8,7 @@ GO       := go
 LINT     := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VERSION  := $(shell git describe --always --dirty 2>/dev/null || echo development)
 LDFLAGS  := -s -w -X main.version=$(VERSION)
-PROGRAMS := modelserver queue fetch controller router
+PROGRAMS := etcd modelserver queue fetch controller router
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test race e2e check lint format generate images proof bench clean

@@ -118,7 +118,7 @@ func (d *demo) during(ctx context.Context, c local.Config, do func() error) erro
 	select {
 	case <-ready:
 	case err := <-ended:
-		return err
+		return errors.Join(err, ctx.Err())
 	}
 	c.Progress("serin is up")
 	err := d.connect()

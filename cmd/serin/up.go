@@ -27,6 +27,7 @@ type upFlags struct {
 	dir, kubeconfig, domain, logLevel, accessLog string
 	apiPort, routerPort, metricsPort             int
 	without                                      []string
+	restore                                      bool
 }
 
 func upCommand() *cobra.Command {
@@ -52,6 +53,7 @@ next 'serin up' finds every service again. It listens on 127.0.0.1 only.`,
 	fs.StringVar(&f.domain, "domain", "example.com", "end of the host names of services")
 	fs.StringVar(&f.logLevel, "log-level", "warn", "what Serin says on standard error: debug, info, warn or error")
 	fs.StringVar(&f.accessLog, "access-log", "", "file that gets a line for every request; - is standard error")
+	fs.BoolVar(&f.restore, "restore", false, "go back to the copy of the database that was made every 10 minutes; what is there is kept beside it")
 	fs.StringSliceVar(&f.without, "without", nil, "parts to leave out, for who develops them: "+strings.Join(local.Parts, ", "))
 	return c
 }
@@ -69,11 +71,7 @@ func up(ctx context.Context, f upFlags, out io.Writer) (err error) {
 		fmt.Fprint(out, f.hints(c))
 	}
 	context.AfterFunc(ctx, func() { fmt.Fprintln(out, "stopping ...") })
-	err = local.Run(ctx, c)
-	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		return nil // Ctrl-C while it was starting
-	}
-	return err
+	return local.Run(ctx, c)
 }
 
 // config reads the flags and opens what they name, so that what cannot work is
@@ -109,12 +107,11 @@ func (f *upFlags) config(ctx context.Context) (c local.Config, open closers, err
 		Domain:     f.domain,
 		Env:        modelEnv(os.Environ()),
 		Without:    f.without,
+		Restore:    f.restore,
 		Log:        slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 	}
-	if !slices.Contains(f.without, local.Node) {
-		if c.Programs, err = programs(); err != nil {
-			return c, open, err
-		}
+	if c.Programs, err = programs(!slices.Contains(f.without, local.Node)); err != nil {
+		return c, open, err
 	}
 	for _, l := range []struct {
 		to   *net.Listener
@@ -190,9 +187,9 @@ func listen(ctx context.Context, port int, flag string) (net.Listener, error) {
 	return l, nil
 }
 
-// programs is the directory of serin-modelserver and its siblings: the one that
-// serin itself lies in.
-func programs() (string, error) {
+// programs is the directory of serin-etcd and its siblings: the one that serin
+// itself lies in. Without a node nobody needs those of models.
+func programs(node bool) (string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", fmt.Errorf("find serin's own directory: %w", err)
@@ -201,7 +198,11 @@ func programs() (string, error) {
 		return "", fmt.Errorf("find serin's own directory: %w", err)
 	}
 	dir := filepath.Dir(self)
-	for _, name := range []string{"serin-modelserver", "serin-queue", "serin-fetch"} {
+	names := []string{"serin-etcd"}
+	if node {
+		names = append(names, "serin-modelserver", "serin-queue", "serin-fetch")
+	}
+	for _, name := range names {
 		if _, err := os.Stat(filepath.Join(dir, name)); err != nil {
 			return "", fmt.Errorf("%s is missing beside serin in %s: 'make build' puts both there", name, dir)
 		}

@@ -5,61 +5,44 @@ package kube
 import (
 	"context"
 	"fmt"
-	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
-
-	"go.etcd.io/etcd/server/v3/embed"
-	"go.uber.org/zap"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
 )
 
-// maxSocketPath is what a unix socket's address holds on every system we know.
-const maxSocketPath = 100
+const (
+	// maxSocketPath is what a unix socket's address holds on every system we know.
+	maxSocketPath = 100
+	// etcdStop is how long etcd has to end. It makes a copy of its data then.
+	etcdStop = 10 * time.Second
+	// calm is for how long etcd has to run to count as well again.
+	calm = 5 * time.Second
+	// lockedTries is how often a start waits for the etcd of a killed process to be gone.
+	lockedTries = 50
+)
 
-// startEtcd starts a single-member etcd and returns its endpoint. It listens on
-// a unix socket in a private directory, because etcd itself asks nobody for
-// credentials and loopback is open to every user of the machine.
+// startEtcd starts a single-member etcd, which is started again whenever it
+// ends, and returns its endpoint. It listens on a unix socket in a private
+// directory, because etcd itself asks nobody for credentials and loopback is
+// open to every user of the machine.
 func (s *Server) startEtcd(ctx context.Context, c Config) (endpoint string, err error) {
 	sockets, remove, err := socketDir(c.Dir)
 	if err != nil {
 		return "", err
 	}
-	client := url.URL{Scheme: "unix", Path: filepath.Join(sockets, "etcd.sock")}
-	peer := url.URL{Scheme: "unix", Path: filepath.Join(sockets, "peer.sock")}
-	for _, u := range []url.URL{client, peer} {
-		_ = os.Remove(u.Path) // a killed process leaves its sockets
-	}
-
-	e := embed.NewConfig()
-	e.Name = "serin"
-	e.Dir = filepath.Join(c.Dir, "etcd")
-	e.ListenClientUrls, e.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
-	e.ListenPeerUrls, e.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
-	e.InitialCluster = e.InitialClusterFromName(e.Name)
-	e.UnsafeNoFsync = c.NoSync
-	e.AutoCompactionMode, e.AutoCompactionRetention = "periodic", "10m"
-	e.SnapshotCount = 5000 // the log is kept in memory; a laptop needs less of it
-	e.TickMs, e.ElectionMs = 20, 100
-	e.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zap.NewNop())
-
-	server, err := embed.StartEtcd(e)
-	if err != nil {
-		remove()
-		return "", fmt.Errorf("start etcd in %s: %w", e.Dir, err)
-	}
+	p := &etcdProgram{Config: c, socket: filepath.Join(sockets, "etcd.sock")}
+	ready := make(chan struct{})
 	s.Start("etcd", func(ctx context.Context) error {
 		defer remove()
-		defer server.Close()
-		select {
-		case <-ctx.Done():
-			return nil
-		case err := <-server.Err():
-			return err
-		}
+		return p.keep(ctx, sync.OnceFunc(func() { close(ready) }))
 	})
 	select {
-	case <-server.Server.ReadyNotify():
-		return client.String(), nil
+	case <-ready:
+		return "unix://" + p.socket, nil
 	case err := <-s.Failed():
 		return "", err
 	case <-ctx.Done():
@@ -79,3 +62,97 @@ func socketDir(dir string) (string, func(), error) {
 	}
 	return tmp, func() { _ = os.RemoveAll(tmp) }, nil
 }
+
+// etcdProgram is etcd as a child of this process.
+type etcdProgram struct {
+	Config
+	socket string
+
+	mu   sync.Mutex
+	told string // what is wrong with it, until it is well again
+}
+
+// keep runs etcd until ctx ends: the first time as a part that may fail, then
+// again and again, so that the API comes back by itself.
+func (p *etcdProgram) keep(ctx context.Context, ready func()) error {
+	runtime.LockOSThread() // the parent-death signal comes when the thread ends that forked
+	up := false
+	for tries := 0; ; tries++ {
+		began := time.Now()
+		end := p.run(ctx, func() { up = true; ready() })
+		if ctx.Err() != nil {
+			return nil
+		}
+		if time.Since(began) > calm {
+			tries = 0
+		}
+		wait := min(time.Second<<tries, 8*time.Second)
+		switch {
+		case up:
+			p.tell(p.interrupted(end))
+		case end.locked && tries < lockedTries:
+			wait = 50 * time.Millisecond
+		default:
+			return p.cannotStart(end)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(wait):
+		}
+	}
+}
+
+// run runs etcd once, and returns its last words.
+func (p *etcdProgram) run(ctx context.Context, ready func()) *lastWords {
+	args := []string{"--dir", p.Dir, "--socket", p.socket}
+	if p.NoSync {
+		args = append(args, "--no-sync")
+	}
+	if p.Restore {
+		args = append(args, "--restore")
+	}
+	words := &lastWords{log: p.Log}
+	well := time.AfterFunc(time.Hour, p.well)
+	well.Stop()
+	defer well.Stop()
+	cmd := exec.CommandContext(ctx, p.Etcd, args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = etcdStop
+	cmd.Stderr = words
+	cmd.Stdout = onWrite(func() { // its only word is that it is ready
+		p.Restore = false // that was for the first start
+		ready()
+		well.Reset(calm)
+	})
+	dieWithParent(cmd)
+	if err := cmd.Run(); err != nil {
+		words.note(exits, err.Error())
+	}
+	return words
+}
+
+// tell says what is wrong, once.
+func (p *etcdProgram) tell(trouble string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.told != trouble {
+		p.told = trouble
+		p.Say.Error(trouble)
+	}
+}
+
+// well says that what was wrong is over.
+func (p *etcdProgram) well() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.told != "" {
+		p.told = ""
+		p.Say.Warn("etcd runs again: the Kubernetes API takes changes")
+	}
+}
+
+// onWrite calls a function at each write.
+type onWrite func()
+
+func (f onWrite) Write(b []byte) (int, error) { f(); return len(b), nil }

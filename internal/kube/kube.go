@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package kube is a real Kubernetes control plane inside this process: etcd,
-// kube-apiserver, kube-scheduler, and those controllers of
-// kube-controller-manager that a Deployment needs to become Pods.
+// Package kube is a real Kubernetes control plane: kube-apiserver,
+// kube-scheduler, and those controllers of kube-controller-manager that a
+// Deployment needs to become Pods, inside this process, and etcd in a child of
+// it, which is started again when a full disk has ended it.
 //
 //	etcd (unix socket) <- kube-apiserver (TLS on loopback) <- controllers, scheduler, everybody else
 //
@@ -27,11 +28,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync/atomic"
 
+	"github.com/google/renameio/v2"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
+	_ "github.com/serin-dev/serin/internal/kube/quiet" // before kube-apiserver's packages
 	"github.com/serin-dev/serin/internal/supervise"
 )
 
@@ -41,6 +45,10 @@ type Config struct {
 	Dir string
 	// Listener takes the API's connections. Nil means a free loopback port.
 	Listener net.Listener
+	// Etcd is the program serin-etcd.
+	Etcd string
+	// Restore begins with the copy of etcd's data.
+	Restore bool
 	// NodeName is the name of the only node; it is named in its certificate.
 	NodeName string
 	// Manifests are trees of YAML files, applied before the controllers start:
@@ -50,6 +58,8 @@ type Config struct {
 	NoSync bool
 	// Log takes what the Kubernetes components have to say: much. Nil drops it.
 	Log *slog.Logger
+	// Say takes what a person should know. Nil drops it.
+	Say *slog.Logger
 	// Progress is told what is being started, in a few words. May be nil.
 	Progress func(string)
 }
@@ -80,7 +90,11 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Say == nil {
+		c.Say = slog.New(slog.DiscardHandler)
+	}
 	klog.SetSlogLogger(c.Log)
+	fatal := fatalErrors()
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
@@ -97,7 +111,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if s.Kubeconfig, s.REST, err = p.admin("https://" + c.Listener.Addr().String()); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(p.path(fileAdmin), s.Kubeconfig, 0o600); err != nil {
+	if err := renameio.WriteFile(p.path(fileAdmin), s.Kubeconfig, 0o600); err != nil {
 		return nil, fmt.Errorf("write kubeconfig: %w", err)
 	}
 	defer func() {
@@ -106,6 +120,14 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 		}
 	}()
 
+	s.Start("kubernetes", func(ctx context.Context) error {
+		select {
+		case err := <-fatal:
+			return err
+		case <-ctx.Done():
+			return nil
+		}
+	})
 	c.Progress("etcd")
 	endpoint, err := s.startEtcd(ctx, c)
 	if err != nil {
@@ -126,4 +148,19 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 		return nil, err
 	}
 	return s, s.waitReady(ctx)
+}
+
+// fatalErrors receives what Kubernetes' components would end the process for,
+// with exit code 255 and without another word: also what goes wrong because
+// they are being stopped. The goroutine that meant to end the process ends.
+func fatalErrors() <-chan error {
+	fatal := make(chan error, 1)
+	klog.OsExit = func(int) {
+		select {
+		case fatal <- errors.New("a component of Kubernetes gave up; its last words are in kubernetes.log"):
+		default:
+		}
+		runtime.Goexit()
+	}
+	return fatal
 }

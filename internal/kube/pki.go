@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -27,7 +28,9 @@ import (
 
 // pki is the directory's own certificate authority and what it signed. The
 // authority and the key of service account tokens are kept for ever, so that
-// kubeconfigs outlive restarts; the rest is signed anew at each start.
+// kubeconfigs outlive restarts, and written whole or not at all: half of one,
+// from a full disk, would stand in the way of every start. The rest is signed
+// anew at each start.
 type pki struct {
 	dir  string
 	ca   pair
@@ -127,7 +130,9 @@ func (p *pki) loadCA() error {
 		})
 		if err == nil {
 			// The certificate last: a crash in between leaves a key to overwrite.
-			err = errors.Join(os.WriteFile(p.path(fileCAKey), made.keyPEM, 0o600), os.WriteFile(p.path(fileCA), made.certPEM, 0o600))
+			if err = renameio.WriteFile(p.path(fileCAKey), made.keyPEM, 0o600); err == nil {
+				err = renameio.WriteFile(p.path(fileCA), made.certPEM, 0o600)
+			}
 		}
 	}
 	p.ca = made
@@ -147,7 +152,7 @@ func (p *pki) loadAccountKey() error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(p.path(fileAccountKey), b, 0o600)
+	return renameio.WriteFile(p.path(fileAccountKey), b, 0o600)
 }
 
 func readPair(cert, key string) (pair, error) {

@@ -23,7 +23,7 @@ func Programs(ctx context.Context) (string, error) {
 	}
 	bin := filepath.Join(cache, "serin-test")
 	fmt.Fprintf(os.Stderr, "building serin into %s; set SERIN_BIN to where it is already\n", bin)
-	for _, command := range []string{"serin", "modelserver", "queue", "fetch", "controller", "kubectl-serin"} {
+	for _, command := range []string{"serin", "etcd", "modelserver", "queue", "fetch", "controller", "kubectl-serin"} {
 		to := command
 		if !strings.Contains(command, "serin") {
 			to = "serin-" + command

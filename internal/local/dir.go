@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
@@ -88,8 +89,24 @@ func mergeKubeconfig(file string, ours []byte, router cli.Endpoints) error {
 	into.AuthInfos[kube.Context] = add.AuthInfos[kube.Context]
 	into.Contexts[kube.Context] = add.Contexts[kube.Context]
 	into.CurrentContext = kube.Context
-	if err := clientcmd.WriteToFile(*into, file); err != nil { // mode 0600
+	if err := writeKubeconfig(*into, file); err != nil {
 		return fmt.Errorf("write kubeconfig: %w; name another file with --kubeconfig", err)
 	}
 	return nil
+}
+
+// writeKubeconfig writes it whole or not at all: on a full disk, a person's
+// file with other clusters would be gone.
+func writeKubeconfig(c clientcmdapi.Config, file string) error {
+	content, err := clientcmd.Write(c)
+	if err != nil {
+		return err
+	}
+	if to, err := filepath.EvalSymlinks(file); err == nil {
+		file = to // a link stays one
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		return err
+	}
+	return renameio.WriteFile(file, content, 0o600)
 }

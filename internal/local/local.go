@@ -57,7 +57,8 @@ type Config struct {
 	// Kubeconfig is the file that gets the context "serin". Contexts of other
 	// clusters in it are kept.
 	Kubeconfig string
-	// Programs is the directory of serin-modelserver, serin-queue and serin-fetch.
+	// Programs is the directory of serin-etcd, serin-modelserver, serin-queue and
+	// serin-fetch.
 	Programs string
 	// API takes the connections of kubectl, Router those of the models' users.
 	API, Router net.Listener
@@ -77,12 +78,27 @@ type Config struct {
 	Ready func()
 	// Without leaves some of Parts out: who develops one runs it by itself.
 	Without []string
+	// Restore begins with the copy of etcd's data.
+	Restore bool
 	// NoSync is for tests: quicker, and unsafe to kill.
 	NoSync bool
 }
 
-// Run starts everything and stops it, in order, when ctx ends.
-func Run(ctx context.Context, c Config) (err error) {
+// Run starts everything and stops it, in order, when ctx ends. A start that ctx
+// cuts short has not failed, whatever its parts then say.
+func Run(ctx context.Context, c Config) error {
+	ready := c.Ready
+	served := false
+	c.Ready = func() { served = true; ready() }
+	err := run(ctx, c)
+	if err != nil && ctx.Err() != nil && !served {
+		c.Log.Debug("stopped while starting", "err", err)
+		return nil
+	}
+	return err
+}
+
+func run(ctx context.Context, c Config) (err error) {
 	steady := saveMemory()
 	unlock, err := lock(c.Dir)
 	if err != nil {
@@ -103,10 +119,13 @@ func Run(ctx context.Context, c Config) (err error) {
 	server, err := kube.Start(ctx, kube.Config{
 		Dir:       filepath.Join(c.Dir, "kubernetes"),
 		Listener:  c.API,
+		Etcd:      c.program("etcd"),
+		Restore:   c.Restore,
 		NodeName:  nodeName,
 		Manifests: []fs.FS{crd.Files, render.Runtimes},
 		NoSync:    c.NoSync,
 		Log:       chatter,
+		Say:       c.Log,
 		Progress:  c.Progress,
 	})
 	if err != nil {
@@ -145,6 +164,9 @@ func Run(ctx context.Context, c Config) (err error) {
 // has says whether a part runs in this process.
 func (c Config) has(part string) bool { return !slices.Contains(c.Without, part) }
 
+// program is the path of one of the small programs.
+func (c Config) program(name string) string { return filepath.Join(c.Programs, "serin-"+name) }
+
 // parts are those that run in this process.
 func (c Config) parts() []string {
 	return slices.DeleteFunc(slices.Clone(Parts), func(p string) bool { return !c.has(p) })
@@ -164,7 +186,6 @@ func endpoints(c Config) cli.Endpoints {
 // start starts what Serin adds to Kubernetes. The router is last, so that it is
 // the first to stop: it finishes its requests while the models still run.
 func start(parts *supervise.Parts, c Config, server *kube.Server, nodeListener net.Listener) {
-	program := func(name string) string { return filepath.Join(c.Programs, "serin-"+name) }
 	run := func(part, name string, run func(context.Context) error) {
 		if c.has(part) {
 			parts.Start(name, run)
@@ -176,9 +197,9 @@ func start(parts *supervise.Parts, c Config, server *kube.Server, nodeListener n
 			Name: nodeName,
 			Dir:  filepath.Join(c.Dir, "node"),
 			Programs: map[string]string{
-				"serin/modelserver": program("modelserver"),
-				"serin/queue":       program("queue"),
-				"serin/fetch":       program("fetch"),
+				"serin/modelserver": c.program("modelserver"),
+				"serin/queue":       c.program("queue"),
+				"serin/fetch":       c.program("fetch"),
 			},
 			Env:      c.Env,
 			Listener: nodeListener,

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package etcd is the store of a local Serin, in a program of its own. etcd
+// ends its process when it cannot write, as on a full disk, and when its data
+// is damaged. The models must not end with it, so `serin up` runs it as a child
+// and starts it again.
+//
+//	serin up --starts--> serin-etcd:  DIR/etcd         its data
+//	                                  DIR/etcd.backup  a copy that was found whole
+//
+// It keeps one copy of its data: made a minute after the start, every ten
+// minutes and at the end, and stored only if it is whole. Restore starts from
+// it. It refuses to start from half of its data, which etcd itself would do.
+package etcd
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/etcd/server/v3/embed"
+	"go.uber.org/zap"
+)
+
+// Config says where etcd works.
+type Config struct {
+	// Dir holds its data and the copy.
+	Dir string
+	// Socket is what it listens on. Its path has to be short.
+	Socket string
+	// Restore replaces the data by the copy. What is there is kept beside it.
+	Restore bool
+	// NoSync skips fsync: quicker, and unsafe to kill. For tests.
+	NoSync bool
+	// Ready is called once, when etcd answers.
+	Ready func()
+	// Log takes what etcd has to say.
+	Log *zap.Logger
+}
+
+// patience bounds a start. With a part of its log etcd waits for the rest.
+const patience = 20 * time.Second
+
+// When the data is copied.
+const (
+	firstBackup = time.Minute
+	nextBackup  = 10 * time.Minute
+)
+
+// peer is the socket for other members, of which there are none.
+func (c Config) peer() url.URL {
+	return url.URL{Scheme: "unix", Path: filepath.Join(filepath.Dir(c.Socket), "peer.sock")}
+}
+
+func (c Config) data() string   { return filepath.Join(c.Dir, "etcd") }
+func (c Config) backup() string { return filepath.Join(c.Dir, "etcd.backup") }
+
+// Run runs etcd until ctx ends.
+func Run(ctx context.Context, c Config) error {
+	if c.Restore {
+		if err := c.restore(time.Now()); err != nil {
+			return err
+		}
+	}
+	if err := c.whole(); err != nil {
+		return err
+	}
+	late := time.AfterFunc(patience, func() { c.Log.Fatal("not ready after " + patience.String()) })
+	server, err := embed.StartEtcd(c.embed())
+	if err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	defer server.Close()
+	select {
+	case <-server.Server.ReadyNotify():
+		late.Stop()
+		c.Ready()
+	case err := <-server.Err():
+		return err
+	case <-ctx.Done():
+		return nil
+	}
+	save := func() {
+		if err := c.save(server.Server.Backend()); err != nil {
+			c.Log.Warn("copy the data", zap.Error(err))
+		}
+	}
+	timer := time.NewTimer(firstBackup)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			save()
+			return nil
+		case err := <-server.Err():
+			return err
+		case <-timer.C:
+			save()
+			timer.Reset(nextBackup)
+		}
+	}
+}
+
+// embed is the configuration of a cluster of one.
+func (c Config) embed() *embed.Config {
+	client, peer := url.URL{Scheme: "unix", Path: c.Socket}, c.peer()
+	for _, u := range []url.URL{client, peer} {
+		_ = os.Remove(u.Path) // a killed process leaves its sockets
+	}
+	e := embed.NewConfig()
+	e.Name = name
+	e.Dir = c.data()
+	e.ListenClientUrls, e.AdvertiseClientUrls = []url.URL{client}, []url.URL{client}
+	e.ListenPeerUrls, e.AdvertisePeerUrls = []url.URL{peer}, []url.URL{peer}
+	e.InitialCluster = e.InitialClusterFromName(e.Name)
+	e.UnsafeNoFsync = c.NoSync
+	e.AutoCompactionMode, e.AutoCompactionRetention = "periodic", "10m"
+	e.SnapshotCount = 5000         // the log is kept in memory; a laptop needs less of it
+	e.SnapshotCatchUpEntries = 100 // as there is no other member that could be late
+	e.TickMs, e.ElectionMs = 20, 100
+	e.ZapLoggerBuilder = embed.NewZapLoggerBuilder(c.Log)
+	return e
+}
+
+// name is the member's name. It stands in data directories.
+const name = "serin"
