@@ -13,8 +13,8 @@
 //	exits ----> worker: record -> decide ----+---> pods/status (only what changed)
 //	probes --/                                \--> volumes, logs, events
 //
-// It refuses to be more than that: there is no chroot, no namespace and no resource limit, and
-// what runs has the rights of the node's user. A volume is a directory of the node, and paths
+// It refuses to be more than that: there is no chroot and no namespace, limits bound single
+// processes, and what runs has the rights of the node's user. A volume is a directory of the node, and paths
 // below a mount are rewritten wherever the Pod spells them (see mounts). Images are names of
 // programs in a table; nothing is ever pulled.
 //

@@ -17,23 +17,24 @@ type setting struct {
 	env    []string // with the marker of the container
 	dir    string
 	mounts mounts
+	limits limits
 }
 
 // command is a further process of the container. Unlike its first program, it may be found in PATH.
-func (s setting) command(argv []string) (*exec.Cmd, error) {
+func (s setting) command(argv []string) (cmd command, err error) {
 	argv = s.mounts.rewriteAll(argv)
 	if len(argv) == 0 {
-		return nil, fmt.Errorf("no command")
+		return cmd, fmt.Errorf("no command")
 	}
 	path, err := exec.LookPath(argv[0])
 	if err != nil {
-		return nil, err
+		return cmd, err
 	}
-	return &exec.Cmd{Path: path, Args: argv, Env: s.env, Dir: s.dir}, nil
+	return command{&exec.Cmd{Path: path, Args: argv, Env: s.env, Dir: s.dir}, s.limits}, nil
 }
 
 // exec runs cmd to its end; when ctx ends first, it is killed with all it started.
-func (f *forker) exec(ctx context.Context, cmd *exec.Cmd) error {
+func (f *forker) exec(ctx context.Context, cmd command) error {
 	cmd.WaitDelay = time.Second
 	if err := f.start(cmd); err != nil {
 		return err

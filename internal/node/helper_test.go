@@ -47,6 +47,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// taken is what allocate took.
+var taken [][]byte
+
 // help runs one step of the helper program; the arguments of a test container are such steps.
 func help(step string) error {
 	verb, arg, _ := strings.Cut(step, ":")
@@ -86,6 +89,18 @@ func help(step string) error {
 			return err
 		}
 		os.Exit(n)
+	case "allocate": // allocate:N takes N MB
+		n, err := strconv.Atoi(arg)
+		if err != nil {
+			return err
+		}
+		for range n {
+			block := make([]byte, 1<<20)
+			for i := range block {
+				block[i] = 1
+			}
+			taken = append(taken, block)
+		}
 	case "child": // a process that leaves the group and holds a port
 		cmd := exec.Command(os.Args[0], "serve:"+arg)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"runtime"
 	"slices"
 	"time"
 
@@ -159,6 +160,7 @@ func (w *worker) prepare(ctx context.Context, c *corev1.Container) (s setting, a
 		s.env = append(s.env, k+"="+s.mounts.rewrite(env[k]))
 	}
 	s.env = append(s.env, w.dir.marker(c.Name)...)
+	s.limits = limitsOf(c, runtime.NumCPU(), maxProcesses())
 	return s, append(slices.Clone(argv), expand(c.Args)...), nil
 }
 

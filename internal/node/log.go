@@ -4,6 +4,7 @@ package node
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +33,7 @@ type logFile struct {
 	mu      sync.Mutex
 	file    *os.File // nil once closed
 	size    int64
+	ranOut  bool          // a line says that there was no memory left
 	turns   int           // how often the file was begun anew
 	changed chan struct{} // closed by the next change; nil while nobody waits
 }
@@ -82,6 +84,7 @@ func (l *logFile) write(stream, tag string, text []byte) {
 	if l.file == nil {
 		return
 	}
+	l.ranOut = l.ranOut || ranOut(text)
 	line := fmt.Appendf(nil, "%s %s %s %s", time.Now().UTC().Format(logTime), stream, tag, text)
 	if l.size > 0 && l.size+int64(len(line)) > l.limit {
 		l.turn()
@@ -90,6 +93,14 @@ func (l *logFile) write(stream, tag string, text []byte) {
 	l.size += int64(n)
 	l.wake()
 }
+
+// ranOut says whether a line is what programs of Go, C, C++, Python or Java say
+// when they get no more memory.
+func ranOut(line []byte) bool {
+	return slices.ContainsFunc(noMemory, func(words []byte) bool { return bytes.Contains(line, words) })
+}
+
+var noMemory = [][]byte{[]byte("out of memory"), []byte("annot allocate memory"), []byte("bad_alloc"), []byte("MemoryError")}
 
 // turn begins the file anew.
 func (l *logFile) turn() {

@@ -26,7 +26,7 @@ type forker struct {
 }
 
 type forkRequest struct {
-	cmd    *exec.Cmd
+	cmd    command
 	result chan error
 }
 
@@ -38,10 +38,11 @@ func newForker() *forker {
 func (f *forker) run(ctx context.Context) {
 	defer close(f.ended)
 	runtime.LockOSThread()
+	traced := mayTrace()
 	for {
 		select {
 		case r := <-f.requests:
-			r.result <- r.cmd.Start()
+			r.result <- startLimited(r.cmd, traced)
 		case <-ctx.Done():
 			return
 		}
@@ -49,8 +50,8 @@ func (f *forker) run(ctx context.Context) {
 }
 
 // start starts cmd as the leader of a process group of its own.
-func (f *forker) start(cmd *exec.Cmd) error {
-	dieWithParent(cmd)
+func (f *forker) start(cmd command) error {
+	dieWithParent(cmd.Cmd)
 	r := forkRequest{cmd: cmd, result: make(chan error, 1)}
 	select {
 	case f.requests <- r:
@@ -62,7 +63,7 @@ func (f *forker) start(cmd *exec.Cmd) error {
 
 // process is one running program with all processes it started.
 type process struct {
-	cmd       *exec.Cmd
+	cmd       command
 	startedAt time.Time
 	stdin     *os.File      // for kubectl attach; nil unless asked for
 	done      chan struct{} // closed when it ended and its output is stored
@@ -74,7 +75,7 @@ type process struct {
 // variables of the environment what it leaves behind can be found.
 func (f *forker) spawn(argv []string, s setting, marker []string, stdin bool, log *logFile) (*process, error) {
 	p := &process{
-		cmd:  &exec.Cmd{Path: argv[0], Args: argv, Env: s.env, Dir: s.dir},
+		cmd:  command{&exec.Cmd{Path: argv[0], Args: argv, Env: s.env, Dir: s.dir}, s.limits},
 		done: make(chan struct{}),
 	}
 	outR, outW, err := os.Pipe()

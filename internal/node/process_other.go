@@ -13,6 +13,12 @@ var errUnsupported = errors.New("the process node works on Linux only")
 
 func supported() error { return errUnsupported }
 
+func startLimited(command, bool) error { return errUnsupported }
+
+func mayTrace() bool { return false }
+
+func maxProcesses() uint64 { return 0 }
+
 func dieWithParent(*exec.Cmd) {}
 
 func controlTerminal(*exec.Cmd) {}

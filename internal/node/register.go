@@ -18,6 +18,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/retry"
 )
 
@@ -38,6 +39,9 @@ func (n *node) heartbeat(ctx context.Context) error {
 					return fmt.Errorf("register node %s: %w", n.Name, err)
 				}
 				n.Log.Warn("write the node", "err", err)
+			}
+			if beat == 0 {
+				n.events.Event(&corev1.ObjectReference{Kind: "Node", Name: n.Name, UID: types.UID(n.Name)}, corev1.EventTypeNormal, "ProcessLimits", notLimited)
 			}
 		}
 		if err := n.renewLease(ctx); err != nil && ctx.Err() == nil {

@@ -104,13 +104,18 @@ func (w *worker) exited(name string, r *instance) {
 	_ = os.Remove(w.dir.container(name, "process"))
 	c := w.view.containers[name]
 	reason := "Completed"
-	if r.exitCode != 0 {
+	message := w.message(name, r)
+	switch {
+	case r.exitCode == 0:
+	case r.setting.limits.data > 0 && r.log.ranOut: // its last lines are often about something else
+		reason, message = "OOMKilled", "out of memory: limits.memory of the container is "+r.spec.Resources.Limits.Memory().String()
+	default:
 		reason = "Error"
 	}
 	c.running = nil
 	c.started, c.ready = false, false
 	c.ended = &corev1.ContainerStateTerminated{
-		ExitCode: r.exitCode, Signal: r.signal, Reason: reason, Message: w.message(name, r),
+		ExitCode: r.exitCode, Signal: r.signal, Reason: reason, Message: message,
 		StartedAt: metav1.NewTime(r.startedAt), FinishedAt: metav1.Now(), ContainerID: c.id,
 	}
 	w.view.containers[name] = c

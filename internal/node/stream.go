@@ -111,7 +111,7 @@ func (s session) ExecInContainer(ctx context.Context, _, _, _ string, argv []str
 	return err
 }
 
-func (n *node) execPipes(ctx context.Context, cmd *exec.Cmd, in io.Reader, out, errOut io.Writer) error {
+func (n *node) execPipes(ctx context.Context, cmd command, in io.Reader, out, errOut io.Writer) error {
 	cmd.Stdout, cmd.Stderr = out, errOut
 	if in != nil {
 		stdin, err := cmd.StdinPipe()
@@ -127,14 +127,14 @@ func (n *node) execPipes(ctx context.Context, cmd *exec.Cmd, in io.Reader, out, 
 	return n.fork.exec(ctx, cmd)
 }
 
-func (n *node) execTerminal(ctx context.Context, cmd *exec.Cmd, in io.Reader, out io.Writer, resize <-chan remotecommand.TerminalSize) error {
+func (n *node) execTerminal(ctx context.Context, cmd command, in io.Reader, out io.Writer, resize <-chan remotecommand.TerminalSize) error {
 	master, slave, err := pty.Open()
 	if err != nil {
 		return fmt.Errorf("open a terminal: %w", err)
 	}
 	defer func() { _ = master.Close() }()
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
-	controlTerminal(cmd)
+	controlTerminal(cmd.Cmd)
 	copied := make(chan struct{})
 	if in != nil {
 		go func() { _, _ = io.Copy(master, in) }()
