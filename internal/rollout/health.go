@@ -23,6 +23,8 @@ type Health struct {
 	Loading bool
 	// Failure is what a failing Pod said; nil if none fails.
 	Failure *v1beta1.FailureInfo
+	// Pending says that nothing has failed: Failure is why no node takes a Pod.
+	Pending bool
 }
 
 // HealthOf reads the health of a revision off its Pods and its Deployment,
@@ -43,9 +45,11 @@ func HealthOf(pods []corev1.Pod, d *appsv1.Deployment) Health {
 		h.Loading = h.Loading || running(p)
 		if f := podFailure(p); f != nil {
 			h.Failed++
-			if h.Failure == nil {
-				h.Failure = f
+			if h.Failure == nil || h.Pending {
+				h.Failure, h.Pending = f, false
 			}
+		} else if f := unscheduled(p); f != nil && h.Failure == nil {
+			h.Failure, h.Pending = f, true
 		}
 	}
 	if h.Failure == nil && h.Ready == 0 {
@@ -79,6 +83,11 @@ func podFailure(p *corev1.Pod) *v1beta1.FailureInfo {
 			return f
 		}
 	}
+	return nil
+}
+
+// unscheduled is why no node takes a Pod. It waits, and may start at any time.
+func unscheduled(p *corev1.Pod) *v1beta1.FailureInfo {
 	for _, c := range p.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse && c.Reason == corev1.PodReasonUnschedulable {
 			return &v1beta1.FailureInfo{

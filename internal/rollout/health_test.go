@@ -123,8 +123,19 @@ func TestHealthOf(t *testing.T) {
 			pods: []corev1.Pod{pod("a", corev1.PodStatus{Conditions: []corev1.PodCondition{{
 				Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/1 nodes are available",
 			}}})},
-			want: Health{Failed: 1, Failure: &v1beta1.FailureInfo{
+			want: Health{Pending: true, Failure: &v1beta1.FailureInfo{
 				Location: "a", Reason: v1beta1.RuntimeUnhealthy, Message: "the Pod cannot be scheduled: 0/1 nodes are available",
+			}},
+		},
+		"no node has room for one, and another fails": {
+			pods: []corev1.Pod{
+				pod("a", corev1.PodStatus{Conditions: []corev1.PodCondition{{
+					Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable, Message: "0/1 nodes are available",
+				}}}),
+				pod("b", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: v1beta1.ContainerModel, State: exited(1, "bye")}}}),
+			},
+			want: Health{Failed: 1, Failure: &v1beta1.FailureInfo{
+				Location: "b", Reason: v1beta1.ModelLoadFailed, Message: "bye", ExitCode: 1, Time: &finished,
 			}},
 		},
 		"Pods are refused": {

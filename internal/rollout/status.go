@@ -133,7 +133,7 @@ func (s *situation) modelStatus(a answer) *v1beta1.ModelStatus {
 		if s.n.Ready == 0 {
 			m.States.TargetModelState = v1beta1.Standby
 		}
-	case s.n.Failure != nil:
+	case s.n.Failure != nil && !s.n.Pending:
 		m.TransitionStatus = v1beta1.BlockedByFailedLoad
 		m.States.TargetModelState = v1beta1.FailedToLoad
 		m.LastFailureInfo = s.failure()

@@ -32,6 +32,7 @@ var update = flag.Bool("update", false, "rewrite the plans in testdata")
 //	stop on                       the stop annotation
 //	ready 00002 1                 a revision's ready replicas
 //	fail 00002 MESSAGE            a revision's Pod fails to load its model
+//	wait 00002 MESSAGE            no node takes a revision's Pod
 //	invalid REASON MESSAGE        the spec, of the model as before, resolves to nothing
 //	c 10                          canaryTrafficPercent alone
 //	refuse 00002                  the API server does not take its Deployment
@@ -113,7 +114,7 @@ func (w *world) happen(line string) error {
 		w.deny.activate = map[string]bool{"iris-predictor-" + arg: true}
 	case "accept":
 		w.deny = refused{}
-	case "ready", "fail", "delete":
+	case "ready", "fail", "wait", "delete":
 		return w.happenTo(verb, arg, rest)
 	default:
 		return fmt.Errorf("unknown verb %q", verb)
@@ -137,6 +138,8 @@ func (w *world) happenTo(verb, number, rest string) error {
 		return err
 	case "fail":
 		r.Health = Health{Failed: 1, Failure: &v1beta1.FailureInfo{Location: r.Name + "-pod", Reason: v1beta1.ModelLoadFailed, Message: rest, ExitCode: 1}}
+	case "wait":
+		r.Health = Health{Pending: true, Failure: &v1beta1.FailureInfo{Location: r.Name + "-pod", Reason: v1beta1.RuntimeUnhealthy, Message: rest}}
 	case "delete":
 		w.revisions = slices.DeleteFunc(slices.Clone(w.revisions), func(r Revision) bool { return r.Number == n })
 	}
