@@ -176,7 +176,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if !ok || d.DeletionTimestamp != nil {
 		return reconcile.Result{}, nil
 	}
-	plan := r.loads.decide(req.NamespacedName, in)
+	plan := r.loads.decide(req.NamespacedName, steadily(in))
 	if plan.Replicas != in.Replicas {
 		if err := r.apply(ctx, &d, plan.Replicas); err != nil {
 			return reconcile.Result{}, ignoreGone(err)

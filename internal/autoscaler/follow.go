@@ -64,7 +64,7 @@ func (f *follower) run(ctx context.Context) error {
 // found listens to routers that are new. One that has no name any more is heard
 // until it ends: for a while it takes requests, and has those it took before.
 func (f *follower) found(ctx context.Context, addresses map[string]bool) {
-	for _, address := range f.loads.expect(addresses, time.Now()) {
+	for _, address := range f.loads.expect(addresses, steady(time.Now())) {
 		f.listening.Go(func() { f.follow(ctx, address) })
 	}
 }
@@ -129,7 +129,7 @@ func (f *follower) listen(ctx context.Context, address string) error {
 			return fmt.Errorf("read %s: %w", url, err)
 		}
 		silence.Reset(silentFor)
-		for _, deployment := range f.loads.hear(address, time.Now(), report) {
+		for _, deployment := range f.loads.hear(address, steady(time.Now()), report) {
 			f.wake(ctx, deployment)
 		}
 	}

@@ -184,7 +184,7 @@ func (p *pki) sign(t x509.Certificate) (pair, error) {
 	if t.SerialNumber, err = rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120)); err != nil {
 		return pair{}, err
 	}
-	t.NotBefore = time.Now().Add(-time.Hour) // clocks of virtual machines jump
+	t.NotBefore = time.Now().AddDate(0, 0, -1) // clocks of virtual machines jump
 	t.NotAfter = t.NotBefore.AddDate(yearsLeaf, 0, 0)
 	parent, signer := p.ca.cert, p.ca.key
 	if t.IsCA {

@@ -95,7 +95,7 @@ func (p *plan) keep(v view, c *corev1.Container, now time.Time) {
 	if s.running != nil || (s.ended != nil && !restarts(v, c)) {
 		return
 	}
-	if at := s.startAt(); now.Before(at) {
+	if at := s.startAt(now); now.Before(at) {
 		p.lookAt(at, now)
 		return
 	}
@@ -133,9 +133,10 @@ func (p *plan) lookAt(at, now time.Time) {
 	}
 }
 
-// startAt is the earliest time for the next start of a container that does not run.
-func (s container) startAt() time.Time {
-	if s.ended == nil {
+// startAt is the earliest time for the next start of a container that does not run. One that
+// ended later than now, as an API tells whose clock was set back since, has waited enough.
+func (s container) startAt(now time.Time) time.Time {
+	if s.ended == nil || s.ended.FinishedAt.After(now) {
 		return s.retryAt
 	}
 	if at := s.backoff.until(s.ended.FinishedAt.Time); at.After(s.retryAt) {

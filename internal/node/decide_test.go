@@ -85,6 +85,10 @@ func TestDecide(t *testing.T) {
 			testView(corev1.RestartPolicyAlways, states{"i1": ok}),
 			plan{start: []string{"i2"}},
 		},
+		"a container that ended later than now need not wait: the clock was set back": {
+			testView(corev1.RestartPolicyAlways, states{"i1": ok, "i2": ok, "a": exited(1, -time.Hour), "b": starting()}, initDone),
+			plan{initialized: true, start: []string{"a"}},
+		},
 		"a failed init container waits for its back-off": {
 			testView(corev1.RestartPolicyAlways, states{"i1": crashing(10*time.Second, 3*time.Second)}),
 			plan{again: now.Add(7 * time.Second)},

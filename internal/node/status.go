@@ -68,7 +68,7 @@ func containerStatus(v view, c *corev1.Container) corev1.ContainerStatus {
 
 // showsEnd says whether a container that ended still shows how, or already waits for its restart.
 func showsEnd(v view, c *corev1.Container, s container) bool {
-	return !restarts(v, c) || (s.waiting.Reason == "" && !s.startAt().After(s.ended.FinishedAt.Time))
+	return !restarts(v, c) || (s.waiting.Reason == "" && !s.startAt(s.ended.FinishedAt.Time).After(s.ended.FinishedAt.Time))
 }
 
 func waiting(v view, c *corev1.Container, s container) *corev1.ContainerStateWaiting {

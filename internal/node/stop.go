@@ -120,7 +120,8 @@ func (w *worker) exited(name string, r *instance) {
 	}
 	w.view.containers[name] = c
 	w.log.Info("container ended", "container", name, "exitCode", r.exitCode, "signal", r.signal)
-	if wait := time.Until(c.startAt()); wait > 0 && restarts(w.view, r.spec) {
+	now := time.Now()
+	if c.startAt(now).After(now) && restarts(w.view, r.spec) {
 		w.event(corev1.EventTypeWarning, "BackOff", "Back-off restarting failed container "+name)
 	}
 }

@@ -22,6 +22,9 @@ const (
 	callTimeout = 10 * time.Second
 	// haltGrace bounds the grace period of containers when the node goes down.
 	haltGrace = 4 * time.Second
+	// lookAgain bounds how long a worker sleeps. It measures time by a clock that nobody sets, but
+	// tokens expire by one that somebody may.
+	lookAgain = time.Minute
 	// settleFor bounds how long the status waits for a container to become ready.
 	settleFor = 50 * time.Millisecond
 )
@@ -179,7 +182,6 @@ func (w *worker) refresh() {
 // step decides and acts until there is nothing to do, then tells the API. It returns how long to
 // wait without news, and whether the worker's job is over.
 func (w *worker) step(ctx context.Context) (again time.Duration, over bool) {
-	const never = 24 * time.Hour
 	var p plan
 	for {
 		p = decide(w.view, time.Now())
@@ -199,7 +201,7 @@ func (w *worker) step(ctx context.Context) (again time.Duration, over bool) {
 		}
 	}
 	now := time.Now()
-	at := earliest(now.Add(never), p.again, w.killOverdue(now), w.renewVolumes(ctx, now))
+	at := earliest(now.Add(lookAgain), p.again, w.killOverdue(now), w.renewVolumes(ctx, now))
 	gone, settled := false, w.settled(now)
 	if settled.IsZero() {
 		gone = w.show(ctx, now)

@@ -33,7 +33,7 @@ type Endpoint struct {
 
 	room     int64 // how many requests that waited it gets at once; zero: any number
 	inFlight atomic.Int64
-	avoid    atomic.Int64 // Unix nanoseconds
+	avoid    atomic.Pointer[time.Time] // until then, by a clock that nobody sets
 }
 
 // endpoint returns the Endpoint of a Pod, the one that old has if any.
@@ -105,10 +105,13 @@ func (e *Endpoint) End() { e.inFlight.Add(-1) }
 func (e *Endpoint) InFlight() int64 { return e.inFlight.Load() }
 
 // Avoid prefers other Pods until then, because this one did not answer.
-func (e *Endpoint) Avoid(until time.Time) { e.avoid.Store(until.UnixNano()) }
+func (e *Endpoint) Avoid(until time.Time) { e.avoid.Store(&until) }
 
 // Avoided reports whether Avoid asked for other Pods until after now.
-func (e *Endpoint) Avoided(now time.Time) bool { return e.avoid.Load() > now.UnixNano() }
+func (e *Endpoint) Avoided(now time.Time) bool {
+	until := e.avoid.Load()
+	return until != nil && now.Before(*until)
+}
 
 // InFlight returns how many requests this router has at the revision's Pods.
 func (r *Revision) InFlight() int64 {

@@ -103,7 +103,8 @@ func (in Input) unrouted() Plan {
 	if in.IdleSince.IsZero() {
 		return Plan{Why: "stopped"}
 	}
-	if warm := in.IdleSince.Add(idleDelay).Sub(in.Now); warm > 0 {
+	// Noted before the clock was set back, it may lie far ahead.
+	if warm := in.IdleSince.Add(idleDelay).Sub(in.Now); warm > 0 && warm <= 2*idleDelay {
 		return Plan{Replicas: in.Replicas, Why: "warm for a rollback", Again: warm}
 	}
 	if in.Replicas > 0 && in.Load != nil && (in.Load.InFlight > 0 || in.Load.Since.IsZero()) {

@@ -30,6 +30,7 @@ func TestRevisionsWithoutTraffic(t *testing.T) {
 		"and stays there":                                 {scale.Input{Min: 3, IdleSince: ago(time.Hour)}, scale.Plan{Why: "no traffic"}},
 		"an idle revision at zero is not started":         {scale.Input{Min: 3, IdleSince: now}, scale.Plan{Why: "warm for a rollback", Again: 30 * time.Second}},
 		"a clock behind the controller's keeps it longer": {scale.Input{Replicas: 1, IdleSince: now.Add(time.Second)}, scale.Plan{Replicas: 1, Why: "warm for a rollback", Again: 31 * time.Second}},
+		"a clock that was set back does not keep it":      {scale.Input{Replicas: 1, IdleSince: now.Add(time.Hour)}, scale.Plan{Why: "no traffic"}},
 		"its last request may end first":                  {scale.Input{Replicas: 2, IdleSince: ago(time.Hour), Load: busy}, scale.Plan{Replicas: 2, Why: "requests are in flight", Again: time.Second}},
 		"as may one that nobody knows of now":             {scale.Input{Replicas: 2, IdleSince: ago(time.Hour), Load: blind}, scale.Plan{Replicas: 2, Why: "requests are in flight", Again: time.Second}},
 		"then it goes":                                    {scale.Input{Replicas: 2, IdleSince: ago(time.Hour), Load: done}, scale.Plan{Why: "no traffic"}},
