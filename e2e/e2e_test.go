@@ -12,6 +12,7 @@
 //	expand FILE...      puts $WORK, and the images $MODELSERVER and $CLIENT, into files, in the place of @WORK@ ...
 //	absent CMD          repeats CMD until it prints nothing on standard output
 //	account NAMESPACE NAME FILE  writes a kubeconfig of a ServiceAccount
+//	tmpfs DIR SIZE      mounts a disk in memory, as small as wanted; it ends with the script
 //	part NAME [FLAGS]   starts serin-NAME, as a cluster would; it ends with the script
 //	terminal RE KEYS CMD  runs CMD in a terminal of 80x24, and types KEYS once it shows RE
 //	tutorial PAGE       runs a page of docs, and compares what it shows
@@ -93,6 +94,8 @@ func TestScripts(t *testing.T) {
 			switch name {
 			case "cluster":
 				return where != nil, nil
+			case "root":
+				return os.Getuid() == 0, nil
 			case "here":
 				return os.Getenv(hereVariable) != "", nil
 			case "previous":
@@ -109,6 +112,7 @@ func TestScripts(t *testing.T) {
 			"expand":     expand,
 			"account":    account,
 			"part":       part,
+			"tmpfs":      tmpfs,
 			"terminal":   terminal,
 			"tutorial":   tutorial,
 			"machine":    machine,

@@ -135,8 +135,9 @@ func crash(ts *testscript.TestScript, neg bool, args []string) {
 	noProcesses(ts)
 }
 
-// noProcesses fails if a process of this script's Pods still lives. Pods'
-// processes have paths below the data directory in their environment.
+// noProcesses fails if a process of this script's Pods still lives, or its etcd.
+// Pods' processes have paths below the data directory in their environment,
+// etcd in its arguments.
 func noProcesses(ts *testscript.TestScript) {
 	var alive []string
 	for deadline := time.Now().Add(downTimeout); time.Now().Before(deadline); time.Sleep(interval) {
@@ -144,11 +145,14 @@ func noProcesses(ts *testscript.TestScript) {
 		environs, err := filepath.Glob("/proc/[0-9]*/environ")
 		ts.Check(err)
 		for _, f := range environs {
-			env, err := os.ReadFile(f)
-			if err != nil || !bytes.Contains(env, []byte("SERIN_POD")) || !bytes.Contains(env, []byte(ts.Getenv("SERIN_DATA_DIR"))) {
+			dir := []byte(ts.Getenv("SERIN_DATA_DIR"))
+			env, _ := os.ReadFile(f)
+			cmdline, _ := os.ReadFile(filepath.Join(filepath.Dir(f), "cmdline"))
+			pod := bytes.Contains(env, []byte("SERIN_POD")) && bytes.Contains(env, dir)
+			etcd := bytes.Contains(cmdline, []byte("serin-etcd\x00")) && bytes.Contains(cmdline, dir)
+			if !pod && !etcd {
 				continue
 			}
-			cmdline, _ := os.ReadFile(filepath.Join(filepath.Dir(f), "cmdline"))
 			alive = append(alive, string(bytes.ReplaceAll(cmdline, []byte{0}, []byte(" "))))
 		}
 		if alive == nil {

@@ -69,3 +69,14 @@ func part(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 }
+
+// tmpfs mounts a disk of memory until the script ends.
+func tmpfs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: tmpfs DIR SIZE")
+	}
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o700))
+	ts.Check(ts.Exec("mount", "-t", "tmpfs", "-o", "mode=0700,size="+args[1], "serin-test", dir))
+	ts.Defer(func() { _ = exec.Command("umount", "-l", dir).Run() })
+}

@@ -73,6 +73,10 @@ func (s *Server) startAPIServer(ctx context.Context, c Config, p *pki, etcd stri
 // one busy for as long as it lives.
 const shutdownTimeout = 2 * time.Second
 
+// stopTimeout bounds the end as a whole: without etcd, which a full disk may
+// have ended, it waits for that.
+const stopTimeout = 6 * time.Second
+
 // runAPIServer is app.Run, which would wait a minute in the end.
 func runAPIServer(ctx context.Context, o options.CompletedOptions) error {
 	config, err := app.NewConfig(o)
@@ -92,7 +96,19 @@ func runAPIServer(ctx context.Context, o options.CompletedOptions) error {
 	if err != nil {
 		return err
 	}
-	return prepared.Run(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- prepared.Run(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(stopTimeout):
+		return nil // the process ends
+	}
 }
 
 // readyTimeout bounds the start: a slow disk may need a while, no disk a minute.
