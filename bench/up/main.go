@@ -143,14 +143,23 @@ func (s *server) stop() error {
 	return s.process.Wait()
 }
 
-// resident is the process's memory in MB.
+// resident is the memory of the process and its etcd in MB.
 func (s *server) resident() (float64, error) {
-	p, err := procfs.NewProc(s.process.Process.Pid)
+	all, err := procfs.AllProcs()
 	if err != nil {
 		return 0, err
 	}
-	stat, err := p.Stat()
-	return float64(stat.ResidentMemory()) / (1 << 20), err
+	bytes := 0
+	for _, p := range all {
+		stat, err := p.Stat()
+		if err != nil {
+			continue // it has ended
+		}
+		if stat.PID == s.process.Process.Pid || stat.PPID == s.process.Process.Pid && stat.Comm == "serin-etcd" {
+			bytes += stat.ResidentMemory()
+		}
+	}
+	return float64(bytes) / (1 << 20), nil
 }
 
 // applyUntilReady creates a service of the example model and waits for Ready.

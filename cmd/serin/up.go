@@ -53,7 +53,7 @@ next 'serin up' finds every service again. It listens on 127.0.0.1 only.`,
 	fs.StringVar(&f.domain, "domain", "example.com", "end of the host names of services")
 	fs.StringVar(&f.logLevel, "log-level", "warn", "what Serin says on standard error: debug, info, warn or error")
 	fs.StringVar(&f.accessLog, "access-log", "", "file that gets a line for every request; - is standard error")
-	fs.BoolVar(&f.restore, "restore", false, "go back to the copy of the database that was made every 10 minutes; what is there is kept beside it")
+	fs.BoolVar(&f.restore, "restore", false, "begin with the copy of the database, which is made every 10 minutes and at the end; what is there is kept beside it")
 	fs.StringSliceVar(&f.without, "without", nil, "parts to leave out, for who develops them: "+strings.Join(local.Parts, ", "))
 	return c
 }

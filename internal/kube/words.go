@@ -114,6 +114,9 @@ func (p *etcdProgram) cannotStart(end *lastWords) error {
 	case end.few:
 		return fmt.Errorf("%s: raise the limit of file descriptors (ulimit -n)", end.words)
 	}
+	if end.locked {
+		return fmt.Errorf("another etcd has the data in %s: end it, or wait until it has ended", p.Dir)
+	}
 	return fmt.Errorf("%s: %s", end.words, p.wayOut())
 }
 

@@ -24,6 +24,7 @@ import (
 	"strings"
 
 	"github.com/go-logr/logr"
+	"gopkg.in/natefinch/lumberjack.v2"
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/serin-dev/serin/api/crd"
@@ -239,11 +240,13 @@ func start(parts *supervise.Parts, c Config, server *kube.Server, nodeListener n
 }
 
 // kubernetesLog is the file that takes the chatter of Kubernetes' components.
-// It starts anew each time: it is for the question at hand, not an archive.
-func kubernetesLog(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "kubernetes.log"), os.O_CREATE|os.O_TRUNC|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
+// It starts anew each time, and of a long life the end is kept: it is for the
+// question at hand, not an archive, and must not fill the disk.
+func kubernetesLog(dir string) (io.WriteCloser, error) {
+	const megabytes = 10
+	file := filepath.Join(dir, "kubernetes.log")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		return nil, fmt.Errorf("open log: %w", err)
 	}
-	return f, nil
+	return &lumberjack.Logger{Filename: file, MaxSize: megabytes, MaxBackups: 1}, nil
 }
