@@ -15,7 +15,9 @@ package etcd
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -55,17 +57,59 @@ func (c Config) peer() url.URL {
 	return url.URL{Scheme: "unix", Path: filepath.Join(filepath.Dir(c.Socket), "peer.sock")}
 }
 
+// A mark stands beside data that never was ready, in which nobody can have
+// stored anything: killed in a certain moment of its first start, etcd would
+// wait for ever at the next. The mark is gone for good before anybody stores.
+func (c Config) marker() string { return filepath.Join(c.Dir, "etcd.unfinished") }
+
+// clear removes what a first start left that never was ready.
+func (c Config) clear() error {
+	if _, err := os.Stat(c.marker()); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return errors.Join(os.RemoveAll(c.data()), os.Remove(c.marker()))
+}
+
+// mark marks data that is to be made.
+func (c Config) mark() error {
+	if _, err := os.Stat(c.data()); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.WriteFile(c.marker(), nil, 0o600)
+}
+
+func (c Config) unmark() error {
+	err := os.Remove(c.marker())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil || c.NoSync {
+		return err
+	}
+	dir, err := os.Open(c.Dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
 func (c Config) data() string   { return filepath.Join(c.Dir, "etcd") }
 func (c Config) backup() string { return filepath.Join(c.Dir, "etcd.backup") }
 
 // Run runs etcd until ctx ends.
 func Run(ctx context.Context, c Config) error {
+	if err := c.clear(); err != nil {
+		return err
+	}
 	if c.Restore {
 		if err := c.restore(time.Now()); err != nil {
 			return err
 		}
 	}
 	if err := c.whole(); err != nil {
+		return err
+	}
+	if err := c.mark(); err != nil {
 		return err
 	}
 	late := time.AfterFunc(patience, func() { c.Log.Fatal("not ready after " + patience.String()) })
@@ -77,6 +121,9 @@ func Run(ctx context.Context, c Config) error {
 	select {
 	case <-server.Server.ReadyNotify():
 		late.Stop()
+		if err := c.unmark(); err != nil {
+			return err
+		}
 		c.Ready()
 	case err := <-server.Err():
 		return err

@@ -233,6 +233,31 @@ func TestDamagedDataIsRefusedOrWhole(t *testing.T) {
 	}
 }
 
+// A process that is killed at any moment of its first start leaves what the
+// next one can use.
+func TestKilledInItsFirstStart(t *testing.T) {
+	dir := t.TempDir()
+	for n := range 40 {
+		c := exec.CommandContext(t.Context(), os.Args[0])
+		c.Env = append(os.Environ(), child+"="+dir)
+		if _, err := c.StdinPipe(); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		<-time.After(time.Duration(n) * 5 * time.Millisecond)
+		_ = c.Process.Kill()
+		_ = c.Wait()
+		s, err := start(t, dir)
+		if err != nil {
+			t.Fatalf("killed after %d ms: %v", n*5, err)
+		}
+		s.end(t)
+		remove(t, filepath.Join(dir, "etcd"))
+	}
+}
+
 func TestDamagedDataNeverBecomesTheCopy(t *testing.T) {
 	dir := used(t)
 	before, err := os.ReadFile(filepath.Join(dir, "etcd.backup"))
