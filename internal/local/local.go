@@ -100,6 +100,9 @@ func Run(ctx context.Context, c Config) error {
 }
 
 func run(ctx context.Context, c Config) (err error) {
+	if err := enoughFiles(); err != nil {
+		return err
+	}
 	steady := saveMemory()
 	unlock, err := lock(c.Dir)
 	if err != nil {
