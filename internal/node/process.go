@@ -42,7 +42,11 @@ func (f *forker) run(ctx context.Context) {
 	for {
 		select {
 		case r := <-f.requests:
-			r.result <- startLimited(r.cmd, traced)
+			err := startLimited(r.cmd, traced)
+			if errors.Is(err, syscall.EPERM) {
+				traced = mayTrace() // somebody may trace the node since; the next try knows
+			}
+			r.result <- err
 		case <-ctx.Done():
 			return
 		}
