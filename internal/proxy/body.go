@@ -11,14 +11,76 @@ import (
 	"strconv"
 )
 
-// mover moves message bodies from one connection to another as they come: what
-// has arrived is passed on before waiting for more.
+// mover moves one message body from a connection to another as it comes: what
+// has arrived is passed on before waiting for more. Its state is between two
+// waits: after an error of wait or of a flush, move goes on where it was.
 type mover struct {
-	dst   *bufio.Writer
+	dst   flusher
 	src   *bufio.Reader
-	plain bool         // chunks lose their frames: the client speaks HTTP/1.0
-	wait  func() error // waits for the source's next byte; nil: by reading
-	moved int64        // bytes of body, frames not counted
+	wait  func(n int) error // waits until n bytes are there to be read; nil: by reading
+	plain bool              // chunks lose their frames: the client speaks HTTP/1.0
+	moved int64             // bytes of body, frames not counted
+	whole bool              // it is not in chunks
+
+	stage stage
+	left  int64 // to be moved in this stage; of trailers, how much they may still be
+}
+
+type flusher interface {
+	io.Writer
+	Flush() error
+}
+
+// stage is where a mover is in its body.
+type stage uint8
+
+const (
+	stageSize stage = iota // before a chunk
+	stageData
+	stageDataEnd
+	stageTrailers
+	stageRest // until the source closes
+	stageDone
+)
+
+// begin prepares for a body of the given framing.
+func (m *mover) begin(framing int) {
+	switch framing {
+	case chunked:
+		m.stage = stageSize
+	case untilClose:
+		m.stage = stageRest
+	default:
+		m.stage, m.left = stageData, int64(framing)
+		m.whole = true
+	}
+}
+
+// move moves the body, or the rest of it.
+func (m *mover) move() error {
+	for m.stage != stageDone {
+		if err := m.step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *mover) step() error {
+	switch m.stage {
+	case stageSize:
+		return m.chunkStart()
+	case stageData:
+		return m.data()
+	case stageDataEnd:
+		return m.chunkEnd()
+	case stageTrailers:
+		return m.trailer()
+	case stageRest:
+		return m.rest()
+	case stageDone:
+	}
+	return nil
 }
 
 // errFraming is a body whose frames make no sense. The connections of both
@@ -31,21 +93,10 @@ type writeError struct{ error }
 
 func (e writeError) Unwrap() error { return e.error }
 
-// body moves a body of the given framing.
-func (m *mover) body(framing int) error {
-	switch framing {
-	case chunked:
-		return m.chunks()
-	case untilClose:
-		return m.rest()
-	}
-	return m.exactly(int64(framing))
-}
-
-// exactly moves n bytes.
-func (m *mover) exactly(n int64) error {
-	for n > 0 {
-		b, err := m.next(n)
+// data moves what is left of a chunk, or of a body of a known length.
+func (m *mover) data() error {
+	for m.left > 0 {
+		b, err := m.next(m.left)
 		if err != nil {
 			return err
 		}
@@ -53,15 +104,19 @@ func (m *mover) exactly(n int64) error {
 			return err
 		}
 		m.moved += int64(len(b))
-		n -= int64(len(b))
+		m.left -= int64(len(b))
 		m.discard(len(b))
+	}
+	m.stage = stageDataEnd
+	if m.whole {
+		m.stage = stageDone
 	}
 	return nil
 }
 
-// fill waits until something is there to be read. It flushes before it waits.
-func (m *mover) fill() error {
-	if m.src.Buffered() > 0 {
+// fill waits until n bytes are there to be read. It flushes before it waits.
+func (m *mover) fill(n int) error {
+	if m.src.Buffered() >= n {
 		return nil
 	}
 	if err := m.flush(); err != nil {
@@ -69,9 +124,9 @@ func (m *mover) fill() error {
 	}
 	var err error
 	if m.wait != nil {
-		err = m.wait()
+		err = m.wait(n)
 	} else {
-		_, err = m.src.Peek(1)
+		_, err = m.src.Peek(n)
 	}
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -81,7 +136,7 @@ func (m *mover) fill() error {
 
 // next returns up to limit bytes that are there, after waiting for some.
 func (m *mover) next(limit int64) ([]byte, error) {
-	if err := m.fill(); err != nil {
+	if err := m.fill(1); err != nil {
 		return nil, err
 	}
 	b, _ := m.src.Peek(int(min(int64(m.src.Buffered()), limit))) // buffered, so it cannot fail
@@ -106,66 +161,59 @@ func (m *mover) flush() error {
 	return nil
 }
 
-// rest moves everything until the source closes, in chunks of our own.
+// rest moves what is there of a body that ends with its connection, as a chunk
+// of our own.
 func (m *mover) rest() error {
-	for {
-		b, err := m.next(int64(m.src.Size()))
-		if errors.Is(err, io.ErrUnexpectedEOF) {
-			if m.plain {
-				return nil
-			}
-			return m.write([]byte("0\r\n\r\n"))
+	b, err := m.next(int64(m.src.Size()))
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		m.stage = stageDone
+		if m.plain {
+			return nil
 		}
-		if err != nil {
-			return err
-		}
-		if err := m.frame(int64(len(b))); err != nil {
-			return err
-		}
-		if err := m.write(b); err != nil {
-			return err
-		}
-		m.moved += int64(len(b))
-		m.discard(len(b))
-		if err := m.frameEnd(); err != nil {
-			return err
-		}
+		return m.write([]byte("0\r\n\r\n"))
 	}
+	if err != nil {
+		return err
+	}
+	if err := m.frame(int64(len(b))); err != nil {
+		return err
+	}
+	if err := m.write(b); err != nil {
+		return err
+	}
+	m.moved += int64(len(b))
+	m.discard(len(b))
+	return m.frameEnd()
 }
 
-// chunks moves chunks as they are, and the trailers after the last.
-func (m *mover) chunks() error {
-	for {
-		size, err := m.chunkSize()
-		if err != nil {
-			return err
-		}
-		if size == 0 {
-			break
-		}
-		if err := m.frame(size); err != nil {
-			return err
-		}
-		if err := m.exactly(size); err != nil {
-			return err
-		}
-		end, err := m.line()
-		if err != nil {
-			return err
-		}
-		if len(end) != 0 {
-			return errFraming
-		}
-		if err := m.frameEnd(); err != nil {
-			return err
-		}
+// chunkStart moves a chunk's first line.
+func (m *mover) chunkStart() error {
+	size, err := m.chunkSize()
+	if err != nil {
+		return err
 	}
-	if !m.plain {
-		if err := m.write([]byte("0\r\n")); err != nil {
-			return err
-		}
+	if size > 0 {
+		m.stage, m.left = stageData, size
+		return m.frame(size)
 	}
-	return m.trailers()
+	m.stage, m.left = stageTrailers, int64(m.src.Size())
+	if m.plain {
+		return nil
+	}
+	return m.write([]byte("0\r\n"))
+}
+
+// chunkEnd moves the end of a chunk.
+func (m *mover) chunkEnd() error {
+	end, err := m.line()
+	if err != nil {
+		return err
+	}
+	if len(end) != 0 {
+		return errFraming
+	}
+	m.stage = stageSize
+	return m.frameEnd()
 }
 
 func (m *mover) frame(size int64) error {
@@ -208,52 +256,53 @@ func (m *mover) chunkSize() (int64, error) {
 	return size, nil
 }
 
-// trailers moves the fields after the last chunk and the empty line after them.
-func (m *mover) trailers() error {
-	for left := m.src.Size(); ; {
-		line, err := m.line()
-		if err != nil {
-			return err
-		}
-		if left -= len(line) + 2; left < 0 {
-			return fmt.Errorf("%w: trailers are too large", errFraming)
-		}
-		name, _, ok := bytes.Cut(line, []byte{':'})
-		if len(line) > 0 && (!ok || len(name) == 0 || bytes.ContainsAny(name, " \t\r")) {
-			return errFraming
-		}
-		if !m.plain {
-			if err := m.write(line); err != nil {
-				return err
-			}
-			if err := m.write([]byte("\r\n")); err != nil {
-				return err
-			}
-		}
-		if len(line) == 0 {
-			return nil
-		}
+// trailer moves a field after the last chunk, or the empty line after them. It
+// drops those that belong into a head.
+func (m *mover) trailer() error {
+	line, err := m.line()
+	if err != nil {
+		return err
 	}
+	if m.left -= int64(len(line)) + 2; m.left < 0 {
+		return fmt.Errorf("%w: trailers are too large", errFraming)
+	}
+	if len(line) == 0 {
+		m.stage = stageDone
+		return m.frameEnd()
+	}
+	f, ok := parseField(line)
+	if !ok {
+		return fmt.Errorf("%w: a trailer is malformed", errFraming)
+	}
+	if m.plain || !trailerAllowed(string(f.name)) {
+		return nil
+	}
+	if err := m.write(line); err != nil {
+		return err
+	}
+	return m.write([]byte("\r\n"))
 }
 
 // line reads a line that must end in CRLF and returns it without.
 func (m *mover) line() ([]byte, error) {
-	if err := m.fill(); err != nil {
-		return nil, err
+	for seen := 0; ; {
+		if err := m.fill(seen + 1); err != nil {
+			return nil, err
+		}
+		b, _ := m.src.Peek(m.src.Buffered()) // buffered, so it cannot fail
+		n := bytes.IndexByte(b[seen:], '\n')
+		if n < 0 && len(b) == m.src.Size() {
+			return nil, errFraming
+		}
+		if n < 0 {
+			seen = len(b)
+			continue
+		}
+		line, ok := bytes.CutSuffix(b[:seen+n+1], []byte("\r\n"))
+		if !ok || bytes.IndexByte(line, '\r') >= 0 {
+			return nil, errFraming
+		}
+		m.discard(seen + n + 1) // line is good until more is read
+		return line, nil
 	}
-	line, err := m.src.ReadSlice('\n')
-	if errors.Is(err, io.EOF) {
-		return nil, io.ErrUnexpectedEOF
-	}
-	if errors.Is(err, bufio.ErrBufferFull) {
-		return nil, errFraming
-	}
-	if err != nil {
-		return nil, err
-	}
-	line, ok := bytes.CutSuffix(line, []byte("\r\n"))
-	if !ok || bytes.IndexByte(line, '\r') >= 0 {
-		return nil, errFraming
-	}
-	return line, nil
 }

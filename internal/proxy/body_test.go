@@ -16,7 +16,8 @@ import (
 func moveChunks(in string) (out, rest string, err error) {
 	var b bytes.Buffer
 	m := mover{dst: bufio.NewWriter(&b), src: bufio.NewReaderSize(strings.NewReader(in), 64)}
-	err = m.chunks()
+	m.begin(chunked)
+	err = m.move()
 	_ = m.dst.Flush() // into memory
 	left, _ := io.ReadAll(m.src)
 	return b.String(), string(left), err

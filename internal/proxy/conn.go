@@ -16,14 +16,6 @@ import (
 	"time"
 )
 
-const (
-	// headTimeout bounds the arrival of a head once it began, and of a body
-	// that is read first.
-	headTimeout = 30 * time.Second
-	// stallTimeout bounds how long a client may leave what we send unread.
-	stallTimeout = time.Minute
-)
-
 var longAgo = time.Unix(1, 0)
 
 // conn is a client's HTTP/1 connection. Its goroutine serves one request after
@@ -56,7 +48,7 @@ type conn struct {
 func newConn(s *Server, nc net.Conn) *conn {
 	raw := rawIO(nc)
 	c := &conn{server: s, nc: nc, br: bufio.NewReaderSize(raw, bufferSize)}
-	c.bw = bufio.NewWriterSize(&stallWriter{Conn: nc, raw: raw}, bufferSize/2)
+	c.bw = bufio.NewWriterSize(newStallWriter(nc, raw, &s.Limits), bufferSize/2)
 	if host, _, err := net.SplitHostPort(nc.RemoteAddr().String()); err == nil {
 		c.remote = host
 	}
@@ -151,6 +143,9 @@ func (c *conn) one() bool {
 	c.x = exchange{conn: c, r: &c.req}
 	keep := c.x.run()
 	c.server.Policy.Done(&c.req)
+	if c.x.streams {
+		c.request = nil // it is large
+	}
 	if c.x.unread {
 		c.linger()
 	}
@@ -170,13 +165,14 @@ func same(old string, b []byte) string {
 // was none.
 func (c *conn) readHead() *Refusal {
 	var until time.Time
+	limit := c.server.Limits.ClientHeader
 	err := readHead(c.br, func(b []byte) (int, error) {
 		c.got = append(c.got[:0], b...) // what is read next may move b
 		return c.in.parseRequest(c.got)
 	}, func() error {
 		if until.IsZero() { // once: the bound is for the whole head
-			until = time.Now().Add(headTimeout)
-			c.setReadDeadline(until)
+			until = time.Now()
+			c.setReadDeadline(after(until, limit))
 		}
 		return nil
 	})
@@ -190,7 +186,7 @@ func (c *conn) readHead() *Refusal {
 	case errors.Is(err, errMalformed):
 		return refusef(http.StatusBadRequest, "the request is not valid HTTP/1.1")
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return refusef(http.StatusRequestTimeout, "the request's headers did not arrive within %v", headTimeout)
+		return refusef(http.StatusRequestTimeout, "the request's headers did not arrive within %v", limit)
 	}
 	return &Refusal{} // the client left
 }
@@ -234,23 +230,6 @@ func (c *conn) linger() {
 	}
 	c.setReadDeadline(time.Now().Add(idleGrace))
 	_, _ = io.CopyN(io.Discard, c.br, 1<<20) // whatever comes, it is enough
-}
-
-// stallWriter fails when the client reads nothing for stallTimeout.
-type stallWriter struct {
-	net.Conn
-	raw   io.Writer // to the same
-	until time.Time
-}
-
-func (w *stallWriter) Write(b []byte) (int, error) {
-	if now := time.Now(); w.until.Sub(now) < stallTimeout/2 { // spares most writes the call
-		w.until = now.Add(stallTimeout)
-		if err := w.SetWriteDeadline(w.until); err != nil {
-			return 0, err
-		}
-	}
-	return w.raw.Write(b)
 }
 
 // watch is a context that ends when the client closes its side of the

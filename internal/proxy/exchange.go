@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -70,20 +71,15 @@ func (x *exchange) fail(err error) bool {
 func (x *exchange) prepare() *Refusal {
 	x.request = appendRequest(x.request[:0], &x.in, x.fw)
 	length := x.in.length
-	x.streams = length == chunked || length > bufferSize || (length > 0 && x.in.expects)
-	if x.streams || length == 0 {
+	if length == 0 {
 		return nil
 	}
-	if x.br.Buffered() < length {
-		x.setReadDeadline(time.Now().Add(headTimeout))
+	if length < 0 || x.br.Buffered() < length {
+		return x.readFirst()
 	}
-	body, err := x.br.Peek(length)
-	if err != nil {
-		x.in.closes = true
-		return refusef(http.StatusBadRequest, "the request's body ended early")
-	}
+	body, _ := x.br.Peek(length) // buffered, so it cannot fail
 	x.request = append(x.request, body...)
-	_, _ = x.br.Discard(length) // buffered, so it cannot fail
+	_, _ = x.br.Discard(length) // the same
 	return nil
 }
 
@@ -150,20 +146,34 @@ func (x *exchange) connect(fresh bool) error {
 
 // awaitResponse waits for the response's first byte.
 func (x *exchange) awaitResponse(now time.Time) error {
-	return x.await(now, x.r.Start.Add(x.r.Target.timeout()))
+	return x.await(1, now, x.r.Start.Add(x.r.Target.timeout()))
 }
 
-// awaitBody waits for more of the response's body, however long it takes.
-func (x *exchange) awaitBody() error {
-	if err := x.await(time.Now(), time.Time{}); err != nil {
-		return err
+// awaitBody waits for more of the response's body, until n bytes are there.
+func (x *exchange) awaitBody(n int) error {
+	now := time.Now()
+	last, idle := now, x.server.Limits.StreamIdle
+	for {
+		err := x.await(n, now, after(last, idle))
+		now = time.Now()
+		if err == nil && x.upload != nil {
+			x.upload.active.Store(now.UnixNano())
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		if x.upload.running() {
+			last = x.upload.lastActive()
+		}
+		if idle > 0 && now.Sub(last) >= idle {
+			return errIdle(idle)
+		}
 	}
-	return x.up.SetReadDeadline(time.Time{})
 }
 
-// await waits for a byte from the target until limit, if there is one. When
+// await waits for n bytes from the target until limit, if there is one. When
 // that takes longer than usual, it watches the client too.
-func (x *exchange) await(now, limit time.Time) error {
+func (x *exchange) await(n int, now, limit time.Time) error {
 	for {
 		soon := now.Add(patience)
 		if !limit.IsZero() && soon.After(limit) {
@@ -174,7 +184,7 @@ func (x *exchange) await(now, limit time.Time) error {
 		} else if err := x.up.SetReadDeadline(soon); err != nil {
 			return err
 		}
-		err := x.up.answered()
+		err := x.up.answered(n)
 		if !errors.Is(err, os.ErrDeadlineExceeded) || soon.Equal(limit) {
 			return err
 		}
@@ -188,7 +198,7 @@ func (x *exchange) await(now, limit time.Time) error {
 	}
 	up := x.up
 	stop := context.AfterFunc(x.context(), func() { _ = up.Close() }) // wakes it
-	err := up.answered()
+	err := up.answered(n)
 	stop()
 	if !x.unwatch() {
 		return errClientGone
@@ -204,8 +214,8 @@ func (x *exchange) explain(err error) error {
 	case errors.Is(err, errClientGone):
 		return errClientGone
 	case x.upload.clientFailed():
-		if errors.Is(x.upload.err, errFraming) {
-			return refusef(http.StatusBadRequest, "the request's body is not valid: %v", x.upload.err)
+		if err := x.upload.err; errors.Is(err, errFraming) || errors.Is(err, errSlow) {
+			return badBody(err, &x.server.Limits, true)
 		}
 		return errClientGone
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -230,16 +240,18 @@ func (x *exchange) respond() bool {
 		return false
 	}
 	m := mover{dst: x.bw, src: x.up.br, plain: x.in.http10}
+	m.begin(framing)
 	if framing < 0 || framing > x.up.br.Buffered() {
 		m.wait = x.awaitBody
 	}
-	err = m.body(framing)
+	err = m.move()
 	if err == nil {
 		err = m.flush()
 	}
 	x.r.Sent = m.moved
 	uploaded := x.endUpload(err == nil)
 	if err != nil {
+		_ = x.bw.Flush() // what is cut short must show
 		x.r.Err = err
 		x.discard()
 		return false
@@ -276,6 +288,7 @@ func (x *exchange) relayHead() (int, error) {
 		}
 		if !interim {
 			x.r.Status = x.out.status
+			x.upload.answered()
 			return framing, nil
 		}
 		_ = x.bw.Flush() // the same
@@ -303,123 +316,69 @@ func (x *exchange) discard() {
 	x.endUpload(false)
 }
 
-// upload sends a request's body while the response is awaited.
-type upload struct {
-	done chan struct{}
-	err  error // valid after done
-}
-
-// startUpload sends the head and then the body, as it comes.
-func (x *exchange) startUpload() {
-	u := &upload{done: make(chan struct{})}
-	x.upload = u
-	x.setReadDeadline(time.Time{})
-	if x.in.expects {
-		_, _ = x.bw.WriteString("HTTP/1.1 100 Continue\r\n\r\n") // an error shows in the response
-		_ = x.bw.Flush()
-	}
-	up, length, request := x.up, x.in.length, x.request
-	m := mover{dst: bufio.NewWriterSize(up, bufferSize), src: x.br}
-	go func() {
-		err := m.write(request)
-		if err == nil {
-			err = m.body(length)
-		}
-		if err == nil {
-			err = m.flush()
-		}
-		u.err = err
-		close(u.done)
-		if w := (writeError{}); err != nil && !errors.As(err, &w) {
-			_ = up.Close() // the client failed: nobody waits for a response
-		}
-	}()
-}
-
-// endUpload waits for the upload, or stops it unless it may complete. It
-// reports whether the whole body was sent.
-func (x *exchange) endUpload(wait bool) bool {
-	u := x.upload
-	if u == nil {
-		return true
-	}
-	select {
-	case <-u.done:
-		return u.err == nil
-	default:
-	}
-	if wait { // the target answered early; what it did not want to read, it will not
-		t := time.NewTimer(10 * time.Millisecond)
-		defer t.Stop()
-		select {
-		case <-u.done:
-			return u.err == nil
-		case <-t.C:
-		}
-	}
-	_ = x.up.SetWriteDeadline(longAgo) // both wake the upload
-	_ = x.nc.SetReadDeadline(longAgo)
-	<-u.done
-	x.setReadDeadline(time.Time{})
-	return false
-}
-
-// running reports whether the upload goes on.
-func (u *upload) running() bool {
-	if u == nil {
-		return false
-	}
-	select {
-	case <-u.done:
-		return false
-	default:
-		return true
-	}
-}
-
-// clientFailed reports whether the upload ended because of the client.
-func (u *upload) clientFailed() bool {
-	if u == nil || u.running() {
-		return false
-	}
-	w := writeError{}
-	return u.err != nil && !errors.As(u.err, &w)
-}
-
-// tunnel joins the two connections after an upgrade until both sides end.
+// tunnel joins the two connections after an upgrade until both sides end, or
+// nothing moves for too long.
 func (x *exchange) tunnel() {
-	_ = x.up.SetReadDeadline(time.Time{}) // failures of these show in the copies
-	x.setReadDeadline(time.Time{})
-	_ = x.bw.Flush()
+	x.until = time.Time{}
+	_ = x.bw.Flush() // failures of these show in the copies
 	_ = x.nc.SetWriteDeadline(time.Time{})
 	stop := context.AfterFunc(x.server.base, func() { _ = x.up.Close() })
 	defer stop()
+	t := tunnel{idle: x.server.Limits.StreamIdle}
+	t.touch(time.Now())
 	back := make(chan struct{})
 	go func() {
 		defer close(back)
-		pour(x.up.Conn, x.br, x.nc)
+		t.pour(x.up.Conn, x.br, x.nc)
 	}()
-	x.r.Sent = pour(x.nc, x.up.br, x.up.Conn)
+	x.r.Sent = t.pour(x.nc, x.up.br, x.up.Conn)
 	<-back
 	_ = x.up.Close() // both directions ended
 }
 
-// pour copies what br holds and then everything else from src, and closes the
-// writing side of dst. After an error nothing flows in the other direction
-// either.
-func pour(dst net.Conn, br *bufio.Reader, src net.Conn) int64 {
-	held, _ := br.Peek(br.Buffered())
-	n, err := dst.Write(held)
-	total := int64(n)
-	if err == nil {
-		var copied int64
-		copied, err = io.Copy(dst, src)
-		total += copied
+// tunnel is two connections, joined.
+type tunnel struct {
+	idle time.Duration
+	last atomic.Int64 // when something moved in either direction
+}
+
+func (t *tunnel) touch(now time.Time) { t.last.Store(now.UnixNano()) }
+
+// pour moves everything that br reads from src, and closes the writing side of
+// dst. After an error nothing flows in the other direction either.
+func (t *tunnel) pour(dst net.Conn, br *bufio.Reader, src net.Conn) int64 {
+	var total int64
+	var err error
+	for err == nil {
+		if err = t.await(br, src); err == nil {
+			b, _ := br.Peek(br.Buffered()) // buffered, so it cannot fail
+			_, err = dst.Write(b)
+			total += int64(len(b))
+			_, _ = br.Discard(len(b)) // the same
+			t.touch(time.Now())
+		}
 	}
-	if half, ok := dst.(interface{ CloseWrite() error }); ok && err == nil && half.CloseWrite() == nil {
+	if half, ok := dst.(interface{ CloseWrite() error }); ok && errors.Is(err, io.EOF) && half.CloseWrite() == nil {
 		return total
 	}
 	_ = dst.Close() // both are of no use any more
 	_ = src.Close()
 	return total
+}
+
+// await waits until something can be read from src, as long as anything moves.
+func (t *tunnel) await(br *bufio.Reader, src net.Conn) error {
+	for {
+		if err := src.SetReadDeadline(after(time.Unix(0, t.last.Load()), t.idle)); err != nil {
+			return err
+		}
+		_, err := br.Peek(1)
+		now := time.Now()
+		if err == nil {
+			t.touch(now)
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) || now.UnixNano()-t.last.Load() >= int64(t.idle) {
+			return err
+		}
+	}
 }

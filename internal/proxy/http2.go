@@ -14,8 +14,10 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/singleflight"
@@ -53,8 +55,10 @@ func newHTTP2Side(s *Server) *http2Side {
 	side.server = &http.Server{
 		Handler:           http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { side.serve(reverse, w, req) }),
 		Protocols:         new(http.Protocols),
-		ReadHeaderTimeout: headTimeout,
+		ReadHeaderTimeout: s.Limits.ClientHeader,
 		IdleTimeout:       clientIdle,
+		MaxHeaderBytes:    bufferSize,
+		HTTP2:             &http.HTTP2Config{WriteByteTimeout: s.Limits.Send},
 		ErrorLog:          reverse.ErrorLog,
 		ConnState:         side.count,
 	}
@@ -96,7 +100,7 @@ func (c *conn) beginsHTTP2() bool {
 	if err != nil || b[0] != preface[0] {
 		return false
 	}
-	c.setReadDeadline(time.Now().Add(headTimeout))
+	c.setReadDeadline(after(time.Now(), c.server.Limits.ClientHeader))
 	b, err = c.br.Peek(len("PRI ")) // no other method begins so
 	return err == nil && strings.HasPrefix(preface, string(b))
 }
@@ -141,6 +145,7 @@ func (h *http2Side) count(_ net.Conn, state http.ConnState) {
 // call is a request on its way through the ReverseProxy.
 type call struct {
 	r      *Request
+	stream *stream
 	target *url.URL // its path and query go upstream
 	cancel context.CancelCauseFunc
 }
@@ -167,9 +172,24 @@ func (h *http2Side) serve(reverse http.Handler, w http.ResponseWriter, req *http
 		Remote: remote, Start: time.Now(),
 		header: req.Header.Get, context: func() context.Context { return ctx },
 	}
-	defer h.proxy.Policy.Done(r)
-	r.Target, err = h.proxy.Policy.Admit(r)
+	defer func() {
+		if r.Err == nil {
+			r.Err = context.Cause(ctx)
+		}
+		h.proxy.Policy.Done(r)
+	}()
+	s := newStream(&h.proxy.Limits, w, cancel)
+	defer s.close()
+	s.grpc = isGRPC(req)
+	s.watch()
+	if req.ContentLength != 0 {
+		err = s.readFirst(ctx, req)
+		r.Start = time.Now()
+	}
 	target := req.URL
+	if err == nil {
+		r.Target, err = h.proxy.Policy.Admit(r)
+	}
 	if path := r.Target.Path; err == nil && path != "" {
 		target, err = url.ParseRequestURI(path)
 	}
@@ -179,14 +199,18 @@ func (h *http2Side) serve(reverse http.Handler, w http.ResponseWriter, req *http
 	case err != nil:
 		h.refuse(w, req, r, err)
 	default:
-		ctx = context.WithValue(ctx, callKey{}, &call{r: r, target: target, cancel: cancel})
-		reverse.ServeHTTP(&countingWriter{ResponseWriter: w, r: r}, req.WithContext(ctx))
+		s.place(time.Since(r.Start))
+		ctx = context.WithValue(ctx, callKey{}, &call{r: r, stream: s, target: target, cancel: cancel})
+		reverse.ServeHTTP(&countingWriter{ResponseWriter: w, r: r, stream: s}, req.WithContext(ctx))
 	}
 }
 
 func (h *http2Side) refuse(w http.ResponseWriter, req *http.Request, r *Request, err error) {
 	if r.Target.Revision != "" {
 		w.Header().Set(RevisionHeader, r.Target.Revision)
+	}
+	if send := h.proxy.Limits.Send; send > 0 { // what is not read by then is reset
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(send))
 	}
 	h.proxy.refuse(r, err).writeTo(w, req)
 }
@@ -200,7 +224,8 @@ func (h *http2Side) rewrite(p *httputil.ProxyRequest) {
 		Scheme: "http", Host: r.Target.Addr,
 		Path: c.target.Path, RawPath: c.target.RawPath, RawQuery: c.target.RawQuery, ForceQuery: c.target.ForceQuery,
 	}
-	p.Out.Trailer = p.In.Trailer // not a copy: its values come after the body
+	cleanTrailer(p.In.Trailer)   // of names; of values when they come, with the body's end
+	p.Out.Trailer = p.In.Trailer // so not a copy
 	for name, values := range p.In.Header {
 		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") {
 			p.Out.Header[name] = values
@@ -249,14 +274,18 @@ func (h *http2Side) RoundTrip(req *http.Request) (*http.Response, error) {
 // transportFor keeps HTTP/2 as it is, unless the target cannot speak it.
 func (h *http2Side) transportFor(req *http.Request) *http.Transport {
 	if h.proxy.DetectH2 && !h.detect.http2(req.URL.Host) {
+		callOf(req.Context()).stream.noGRPC()
 		return h.plain
 	}
 	return h.http2
 }
 
 func modifyResponse(response *http.Response) error {
-	r := callOf(response.Request.Context()).r
+	c := callOf(response.Request.Context())
+	r := c.r
 	r.Status = response.StatusCode
+	c.stream.answer()
+	response.Body = &answerBody{response.Body, c.stream, response}
 	if r.Target.Revision != "" {
 		response.Header.Set(RevisionHeader, r.Target.Revision)
 	}
@@ -272,6 +301,7 @@ func modifyResponse(response *http.Response) error {
 			delete(response.Header, name)
 		}
 	}
+	cleanTrailer(response.Trailer)
 	return nil
 }
 
@@ -285,25 +315,42 @@ func (h *http2Side) fail(w http.ResponseWriter, req *http.Request, err error) {
 		h.refuse(w, req, r, refused)
 	case cause != nil:
 		r.Status, r.Err = StatusClientGone, errClientGone
-	default:
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		h.refuse(w, req, r, broken(r.Target, err))
+	default: // net/http's errors quote what came, which is not for clients
+		h.proxy.Log.Debug("no valid response", "target", r.Target.Addr, "err", err)
+		h.refuse(w, req, r, broken(r.Target, errors.New("it is not valid HTTP")))
 	}
 }
 
-// countingWriter counts the bytes of the body.
+// countingWriter counts the bytes of the body, and how long they take.
 type countingWriter struct {
 	http.ResponseWriter
-	r *Request
+	r      *Request
+	stream *stream
 }
 
+// Write writes pieces, so that a client that reads some of b is seen to.
 func (w *countingWriter) Write(b []byte) (int, error) {
-	n, err := w.ResponseWriter.Write(b)
-	w.r.Sent += int64(n)
-	return n, err
+	total := 0
+	for piece := range slices.Chunk(b, bufferSize/2) {
+		n, err := w.stream.write(piece, w.ResponseWriter.Write)
+		total += n
+		w.r.Sent += int64(n)
+		if err != nil {
+			return total, err
+		}
+	}
+	return total, nil
 }
 
-// Unwrap lets http.ResponseController find Flush.
-func (w *countingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+// FlushError is what http.ResponseController looks for.
+func (w *countingWriter) FlushError() error {
+	_, err := w.stream.write(nil, func([]byte) (int, error) {
+		return 0, http.NewResponseController(w.ResponseWriter).Flush()
+	})
+	return err
+}
 
 // handoff is a listener for connections that another one accepted.
 type handoff struct {

@@ -68,10 +68,10 @@ func (t Target) timeout() time.Duration {
 type Request struct {
 	Method   string
 	Host     string
-	Path     string // as sent, query included
-	Protocol string // HTTP/1.1, HTTP/1.0 or HTTP/2.0
-	Remote   string // the client's IP address
-	Start    time.Time
+	Path     string    // as sent, query included
+	Protocol string    // HTTP/1.1, HTTP/1.0 or HTTP/2.0
+	Remote   string    // the client's IP address
+	Start    time.Time // when it was whole, or could not be read first
 
 	Target Target // the last one tried
 	Status int    // what the client was told; 499 if it left before

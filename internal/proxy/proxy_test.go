@@ -211,3 +211,11 @@ func TestATargetsPathReplacesTheRequests(t *testing.T) {
 		}
 	})
 }
+
+// plainBackend speaks HTTP/1.1 only.
+func plainBackend(t *testing.T, handler http.HandlerFunc) proxy.Target {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return proxy.Target{Addr: server.Listener.Addr().String()}
+}

@@ -59,7 +59,7 @@ func (r *Refusal) writeTo(w http.ResponseWriter, req *http.Request) {
 	if after := r.retryAfter(); after != "" {
 		h.Set("Retry-After", after)
 	}
-	if strings.HasPrefix(req.Header.Get("Content-Type"), "application/grpc") {
+	if isGRPC(req) {
 		h.Set("Content-Type", "application/grpc")
 		h.Set("Grpc-Status", strconv.Itoa(grpcCode(r.Status)))
 		h.Set("Grpc-Message", grpcMessage(r.Text))
@@ -71,13 +71,17 @@ func (r *Refusal) writeTo(w http.ResponseWriter, req *http.Request) {
 	_, _ = w.Write(r.body()) // the client may be gone
 }
 
+func isGRPC(req *http.Request) bool {
+	return strings.HasPrefix(req.Header.Get("Content-Type"), "application/grpc")
+}
+
 // grpcCode maps a status as gRPC's own mapping of HTTP statuses does, and a
 // timeout to DEADLINE_EXCEEDED.
 func grpcCode(status int) int {
 	switch status {
 	case http.StatusNotFound:
 		return 12 // UNIMPLEMENTED
-	case http.StatusGatewayTimeout:
+	case http.StatusGatewayTimeout, http.StatusRequestTimeout:
 		return 4 // DEADLINE_EXCEEDED
 	case http.StatusBadGateway, http.StatusServiceUnavailable:
 		return 14 // UNAVAILABLE

@@ -33,6 +33,7 @@ type Config struct {
 	DetectH2  bool          // ask a target once whether it speaks HTTP/2; else send it what the client speaks
 	Drain     time.Duration // how long requests may still take once Serve must end
 	Idle      time.Duration // how long a connection to a target is kept for reuse; zero: 30 s, for our own servers
+	Limits    Limits        // for slow clients and silent streams; the zero value: DefaultLimits
 	Log       *slog.Logger
 }
 
@@ -55,6 +56,7 @@ type Server struct {
 // New returns a Server for cfg.
 func New(cfg Config) *Server {
 	cfg.Idle = cmp.Or(cfg.Idle, upstreamIdle)
+	cfg.Limits = cmp.Or(cfg.Limits, DefaultLimits())
 	s := &Server{Config: cfg, upstreams: newUpstreams(cfg.Idle), conns: map[*conn]struct{}{}}
 	s.base, s.kill = context.WithCancel(context.Background())
 	s.http2 = newHTTP2Side(s)

@@ -158,10 +158,10 @@ func (p *upstreams) close() {
 	}
 }
 
-// answered sends the question, if there still is one, and waits for the first
-// byte of the answer. After a deadline that passed before anything was sent,
+// answered sends the question, if there still is one, and waits for the first n
+// bytes of the answer. After a deadline that passed before anything was sent,
 // the question is still to be sent.
-func (u *upstream) answered() error {
+func (u *upstream) answered(n int) error {
 	if q := u.question; q != nil {
 		sent, err := u.ask(q)
 		if sent == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
@@ -172,7 +172,7 @@ func (u *upstream) answered() error {
 			return err
 		}
 	}
-	_, err := u.br.Peek(1)
+	_, err := u.br.Peek(n)
 	return err
 }
 

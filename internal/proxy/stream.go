@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// stream is what upload and stallWriter are for HTTP/1: it reads the body of an
+// HTTP/2 request first, if it can, and then watches both directions. net/http
+// reads and writes frames, so what counts here are bytes of bodies: empty
+// frames, padding and pings are none.
+type stream struct {
+	limits *Limits
+	w      http.ResponseWriter
+	end    context.CancelCauseFunc // of the request, with the answer or the reason
+
+	mu       sync.Mutex
+	over     bool
+	timer    *time.Timer
+	grpc     bool // a call may be silent between messages
+	frames   grpcFrames
+	answered bool
+	full     bool // the first part of the body filled a buffer
+	placed   bool
+	reading  waiting // for the client's body
+	writing  waiting // for the client to read
+	active   time.Time
+}
+
+// waiting is somebody who waits for the client, on a budget.
+type waiting struct {
+	pace
+	since time.Time // zero: nobody does
+}
+
+func (w *waiting) begin(now time.Time) { w.since = now }
+
+func (w *waiting) stop(now time.Time, n int) {
+	w.spend(now.Sub(w.since))
+	w.earn(int64(n))
+	w.since = time.Time{}
+}
+
+// late reports whether the budget is spent.
+func (w *waiting) late(now time.Time) bool {
+	return !w.since.IsZero() && w.grace > 0 && w.left <= now.Sub(w.since)
+}
+
+func newStream(l *Limits, w http.ResponseWriter, end context.CancelCauseFunc) *stream {
+	return &stream{
+		limits: l, w: w, end: end, active: time.Now(),
+		reading: waiting{pace: newPace(l.RequestRate, l.grace(false))},
+		writing: waiting{pace: newPace(l.ResponseRate, l.Send)},
+	}
+}
+
+// watch looks at the stream from time to time until it is closed.
+func (s *stream) watch() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	every := time.Second
+	for _, d := range [...]time.Duration{s.limits.ClientBody, s.limits.RateGrace, s.limits.Send, s.limits.StreamIdle} {
+		if d > 0 {
+			every = min(every, max(d/4, time.Millisecond))
+		}
+	}
+	s.timer = time.AfterFunc(every, func() {
+		if s.look(time.Now()) {
+			s.timer.Reset(every)
+		}
+	})
+}
+
+// look ends the stream if it is too slow, and reports whether to look again.
+func (s *stream) look(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	idle := s.limits.StreamIdle
+	streams := s.answered || s.grpc
+	switch {
+	case s.over:
+		return false
+	case s.writing.late(now):
+		s.end(errUnread)
+		// The handler may be blocked in a write: that resets the stream.
+		_ = http.NewResponseController(s.w).SetWriteDeadline(longAgo)
+	case !s.answered && s.reading.late(now) && (!s.grpc || s.frames.partial()):
+		s.end(badBody(errSlow, s.limits, s.placed))
+	case streams && idle > 0 && now.Sub(s.active) >= idle:
+		s.end(s.idle(idle))
+	default:
+		return true
+	}
+	s.over = true
+	return false
+}
+
+// idle is why a stream ends on which nothing moves: an answer, if there was none.
+func (s *stream) idle(d time.Duration) error {
+	if s.answered {
+		return errIdle(d)
+	}
+	return refusef(http.StatusRequestTimeout, "%v", errIdle(d))
+}
+
+// close ends the watch. The ResponseWriter is not touched after it.
+func (s *stream) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+}
+
+// place gives a request that waited for its turn another budget: it has a
+// target now.
+func (s *stream) place(waited time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.placed, s.active = true, now
+	s.reading.pace = newPace(s.limits.RequestRate, s.limits.grace(true))
+	if !s.full {
+		s.reading.spend(waited)
+	}
+	if !s.reading.since.IsZero() {
+		s.reading.since = now
+	}
+}
+
+// noGRPC says that the target does not speak it, whatever the client says.
+func (s *stream) noGRPC() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.grpc = false
+}
+
+func (s *stream) answer() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answered, s.active = true, time.Now()
+}
+
+func (s *stream) touch() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.active = time.Now()
+}
+
+// read is a Read of the request's body.
+func (s *stream) read(body io.Reader, b []byte) (int, error) {
+	s.mu.Lock()
+	s.reading.begin(time.Now())
+	s.mu.Unlock()
+	n, err := body.Read(b)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.reading.stop(now, n)
+	s.frames.add(b[:n])
+	if n > 0 {
+		s.active = now
+	}
+	return n, err
+}
+
+// write writes of the response, or flushes.
+func (s *stream) write(b []byte, do func([]byte) (int, error)) (int, error) {
+	s.mu.Lock()
+	s.writing.begin(time.Now())
+	s.mu.Unlock()
+	n, err := do(b)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	s.writing.stop(now, n)
+	if n > 0 {
+		s.active = now
+	}
+	return n, err
+}
+
+// grpcFrames is where a gRPC call is: in a message, which tells its length first,
+// or between two.
+type grpcFrames struct {
+	head [5]byte
+	have int   // of head
+	left int64 // of the message
+	seen bool  // one was whole
+}
+
+func (m *grpcFrames) add(b []byte) {
+	for len(b) > 0 {
+		if m.have < len(m.head) {
+			n := copy(m.head[m.have:], b)
+			m.have += n
+			b = b[n:]
+			if m.have < len(m.head) {
+				return
+			}
+			m.left = int64(m.head[1])<<24 | int64(m.head[2])<<16 | int64(m.head[3])<<8 | int64(m.head[4])
+		}
+		n := min(m.left, int64(len(b)))
+		m.left -= n
+		b = b[n:]
+		if m.left == 0 {
+			m.have, m.seen = 0, true
+		}
+	}
+}
+
+func (m *grpcFrames) partial() bool { return m.have > 0 }
+
+// firstBody is a request's body of which the first part was read before.
+type firstBody struct {
+	stream  *stream
+	body    io.ReadCloser
+	trailer http.Header // which comes with the body's end
+	buf     []byte      // read, and not asked for yet
+	err     error       // after it
+	pending chan piece  // a read that goes on, or nil
+}
+
+// piece is what came of a read.
+type piece struct {
+	b   []byte
+	err error
+}
+
+// readFirst reads the body until it is whole or fills a buffer; a large one, or
+// one of unknown length, no longer than its client cannot be waiting for a
+// response. A gRPC call has all it needs with its first message. An error is
+// the answer.
+func (s *stream) readFirst(ctx context.Context, req *http.Request) error {
+	f := &firstBody{stream: s, body: req.Body, trailer: req.Trailer}
+	req.Body = f
+	unsure := make(<-chan time.Time)
+	if req.ContentLength < 0 || req.ContentLength > bufferSize {
+		t := time.NewTimer(s.limits.unsure())
+		defer t.Stop()
+		unsure = t.C
+	}
+	for f.err == nil && len(f.buf) < bufferSize && !s.called() {
+		f.ask()
+		select {
+		case p := <-f.pending:
+			f.take(p)
+		case <-unsure:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	s.full = f.err == nil
+	if f.err != nil && !errors.Is(f.err, io.EOF) {
+		return refusef(http.StatusBadRequest, "the request's body ended early")
+	}
+	return nil
+}
+
+// called reports whether the first message of a gRPC call came.
+func (s *stream) called() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.grpc && s.frames.seen
+}
+
+// ask begins a read whose end can be waited for.
+func (f *firstBody) ask() {
+	if f.pending != nil {
+		return
+	}
+	pending := make(chan piece, 1)
+	f.pending = pending
+	go func() {
+		b := make([]byte, bufferSize/4)
+		n, err := f.stream.read(f.body, b)
+		pending <- piece{b[:n], err}
+	}()
+}
+
+func (f *firstBody) take(p piece) {
+	f.pending = nil
+	if f.buf == nil {
+		f.buf = p.b
+	} else {
+		f.buf = append(f.buf, p.b...)
+	}
+	f.err = p.err
+	f.ended()
+}
+
+// ended drops the trailers that must not pass. They come with the end.
+func (f *firstBody) ended() {
+	if errors.Is(f.err, io.EOF) {
+		cleanTrailer(f.trailer)
+	}
+}
+
+func (f *firstBody) Read(b []byte) (int, error) {
+	if len(f.buf) == 0 && f.pending != nil {
+		f.take(<-f.pending)
+	}
+	if len(f.buf) > 0 {
+		n := copy(b, f.buf)
+		f.buf = f.buf[n:]
+		return n, nil
+	}
+	if f.err != nil {
+		return 0, f.err
+	}
+	n, err := f.stream.read(f.body, b)
+	f.err = err
+	f.ended()
+	return n, err
+}
+
+func (f *firstBody) Close() error { return f.body.Close() }
+
+// answerBody is a response's body.
+type answerBody struct {
+	io.ReadCloser
+	stream   *stream
+	response *http.Response
+}
+
+func (a *answerBody) Read(b []byte) (int, error) {
+	n, err := a.ReadCloser.Read(b)
+	if n > 0 {
+		a.stream.touch()
+	}
+	if errors.Is(err, io.EOF) {
+		cleanTrailer(a.response.Trailer)
+	}
+	return n, err
+}
