@@ -191,25 +191,24 @@ func (c *conn) readHead() *Refusal {
 	return &Refusal{} // the client left
 }
 
-// checkTarget refuses to be a forward proxy, and makes the rare absolute form
-// of a request's target an ordinary one.
+// checkTarget makes the rare absolute form of a request's target an ordinary
+// one, and gives a request without a host that under which it came.
 func (c *conn) checkTarget() *Refusal {
-	method, target := string(c.in.method), c.in.target
-	switch {
-	case method == http.MethodConnect:
-		return refusef(http.StatusNotImplemented, "CONNECT is not supported")
-	case target[0] == '/', method == http.MethodOptions && string(target) == "*":
-		return nil
+	in := &c.in
+	if rest, ok := bytes.CutPrefix(in.target, []byte("http://")); ok {
+		host, _, _ := bytes.Cut(rest, []byte{'/'})
+		if in.has(kindHost) && !bytes.EqualFold(host, in.host) {
+			return refusef(http.StatusBadRequest, "the request's target must be a path")
+		}
+		in.host, in.target = host, rest[len(host):]
+		if len(in.target) == 0 {
+			in.target = []byte{'/'}
+		}
 	}
-	rest, ok := bytes.CutPrefix(target, []byte("http://"))
-	host, _, _ := bytes.Cut(rest, []byte{'/'})
-	if !ok || !bytes.EqualFold(host, c.in.host) {
-		return refusef(http.StatusBadRequest, "the request's target must be a path")
+	if len(in.host) == 0 {
+		in.host = []byte(c.nc.LocalAddr().String())
 	}
-	if c.in.target = rest[len(host):]; len(c.in.target) == 0 {
-		c.in.target = []byte{'/'}
-	}
-	return nil
+	return checkRequest(same(c.req.Method, in.method), in.target, in.host)
 }
 
 // answer writes a response of our own.

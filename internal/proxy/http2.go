@@ -172,6 +172,11 @@ func (h *http2Side) serve(reverse http.Handler, w http.ResponseWriter, req *http
 		Remote: remote, Start: time.Now(),
 		header: req.Header.Get, context: func() context.Context { return ctx },
 	}
+	if refused := checkRequest(req.Method, []byte(req.RequestURI), []byte(req.Host)); refused != nil {
+		h.refuse(w, req, r, refused)
+		h.proxy.Policy.Done(r)
+		return
+	}
 	defer func() {
 		if r.Err == nil {
 			r.Err = context.Cause(ctx)

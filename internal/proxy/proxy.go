@@ -95,7 +95,7 @@ func (r *Request) Context() context.Context { return r.context() }
 // idempotent reports whether sending the request twice is as good as once.
 func idempotent(method string) bool {
 	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete, http.MethodTrace:
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete:
 		return true
 	}
 	return false

@@ -175,7 +175,7 @@ func TestKeepAliveRequestsOneAfterTheOther(t *testing.T) {
 		{"GET /p HTTP/1.1\r\nHost: y\r\nContent-Length: 5\r\n\r\nhello", "GET y /p hello"},
 		{"POST /p HTTP/1.1\r\nHost: y\r\nConnection: host, content-length\r\nContent-Length: 5\r\n\r\nhello", "POST y /p hello"},
 		{"\r\nGET /p HTTP/1.1\nHost: y\n\n", "GET y /p "},
-		{"GET /p HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET  /p "},
+		{"GET /p HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET " + addr + " /p "},
 		{"POST http://y/p/q HTTP/1.1\r\nHost: y\r\nContent-Length: 0\r\n\r\n", "POST y /p/q "},
 	} {
 		response, body := ask(t, conn, br, c.send)

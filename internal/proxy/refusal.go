@@ -17,6 +17,7 @@ type Refusal struct {
 	Status     int
 	Text       string        // one sentence for the client
 	RetryAfter time.Duration // zero: no such header
+	Allow      string        // of a 405: the methods that are allowed
 }
 
 func (r *Refusal) Error() string { return r.Text }
@@ -58,6 +59,9 @@ func (r *Refusal) writeTo(w http.ResponseWriter, req *http.Request) {
 	h := w.Header()
 	if after := r.retryAfter(); after != "" {
 		h.Set("Retry-After", after)
+	}
+	if r.Allow != "" {
+		h.Set("Allow", r.Allow)
 	}
 	if isGRPC(req) {
 		h.Set("Content-Type", "application/grpc")

@@ -28,6 +28,7 @@ func appendRequest(b []byte, h *head, forwarded *forwarded) []byte {
 	b = append(b, ' ')
 	b = append(b, h.target...)
 	b = append(b, " HTTP/1.1\r\n"...)
+	named := false
 	for i := range h.fields {
 		f := &h.fields[i]
 		switch f.kind {
@@ -41,12 +42,17 @@ func appendRequest(b []byte, h *head, forwarded *forwarded) []byte {
 			if h.private(f) {
 				continue
 			}
-		case kindLength, kindHost, kindForwardedProto, kindForwardedHost, kindRevision:
+		case kindHost:
+			if len(f.value) == 0 { // there will be one
+				continue
+			}
+		case kindLength, kindForwardedProto, kindForwardedHost, kindRevision:
 		}
 		b = appendLine(b, f)
+		named = named || f.kind == kindHost
 	}
-	if !h.has(kindHost) { // an HTTP/1.0 client's
-		b = append(b, "Host: \r\n"...)
+	if !named { // an HTTP/1.0 client's, or it was empty
+		b = appendField(b, "Host", h.host)
 	}
 	b = forwarded.append(b, h)
 	if h.length == chunked {
@@ -165,6 +171,9 @@ func appendRefusal(b []byte, r *Refusal, isHead, http10, closes bool, name strin
 	}
 	if after := r.retryAfter(); after != "" {
 		b = appendField(b, "Retry-After", after)
+	}
+	if r.Allow != "" {
+		b = appendField(b, "Allow", r.Allow)
 	}
 	switch {
 	case closes:
