@@ -26,7 +26,6 @@ type stream struct {
 	grpc     bool // a call may be silent between messages
 	frames   grpcFrames
 	answered bool
-	full     bool // the first part of the body filled a buffer
 	placed   bool
 	reading  waiting // for the client's body
 	writing  waiting // for the client to read
@@ -47,9 +46,10 @@ func (w *waiting) stop(now time.Time, n int) {
 	w.since = time.Time{}
 }
 
-// late reports whether the budget is spent.
+// late reports whether the budget is spent. There is always time to find what
+// is there already.
 func (w *waiting) late(now time.Time) bool {
-	return !w.since.IsZero() && w.grace > 0 && w.left <= now.Sub(w.since)
+	return !w.since.IsZero() && w.grace > 0 && max(w.left, 10*time.Millisecond) <= now.Sub(w.since)
 }
 
 func newStream(l *Limits, w http.ResponseWriter, end context.CancelCauseFunc) *stream {
@@ -127,9 +127,7 @@ func (s *stream) place(waited time.Duration) {
 	now := time.Now()
 	s.placed, s.active = true, now
 	s.reading.pace = newPace(s.limits.RequestRate, s.limits.grace(true))
-	if !s.full {
-		s.reading.spend(waited)
-	}
+	s.reading.spend(waited) // what came meanwhile earns that back
 	if !s.reading.since.IsZero() {
 		s.reading.since = now
 	}
@@ -258,7 +256,6 @@ func (s *stream) readFirst(ctx context.Context, req *http.Request) error {
 			return context.Cause(ctx)
 		}
 	}
-	s.full = f.err == nil
 	if f.err != nil && !errors.Is(f.err, io.EOF) {
 		return refusef(http.StatusBadRequest, "the request's body ended early")
 	}

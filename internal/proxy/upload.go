@@ -30,7 +30,6 @@ type upload struct {
 	pace   pace
 	paced  int64     // of moved, what the pace knows of
 	unsure time.Time // first: until when to wait for what the client may not send yet; zero: longer
-	full   bool      // first filled the buffer
 
 	streaming atomic.Bool  // the response began
 	active    atomic.Int64 // when something moved last, in either direction
@@ -87,7 +86,6 @@ func (x *exchange) readFirst() *Refusal {
 	case err == nil:
 		return nil
 	case errors.Is(err, errFull), errors.Is(err, errUnsure):
-		u.full = errors.Is(err, errFull)
 		x.streams, x.upload = true, u
 		return nil
 	}
@@ -163,9 +161,7 @@ func (x *exchange) startUpload() {
 	u.pace = newPace(u.limits.RequestRate, u.limits.grace(true))
 	u.paced = u.moved
 	u.unsure = time.Time{}
-	if !u.full { // it could have come while the request waited for its turn
-		u.pace.spend(time.Since(x.r.Start))
-	}
+	u.pace.spend(time.Since(x.r.Start)) // what came while it waited for its turn earns that back
 	u.done = make(chan struct{})
 	up, request := x.up, x.request
 	go func() {
