@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/serin-dev/serin/internal/proxy"
 	"github.com/serin-dev/serin/internal/queue"
 )
 
@@ -41,14 +42,20 @@ func run(ctx context.Context, args []string, podIP string, stderr io.Writer) err
 	userPort := flags.Int("user-port", 8080, "`port` of the model server")
 	concurrency := flags.Int("concurrency", 0, "how many requests the model server may have at once; 0 means any `number`")
 	timeout := flags.Int("timeout", 300, "how many `seconds` a response may take to begin")
+	pending := flags.Int("max-pending-requests", 0, "how many requests may wait for their turn; 0 means 10 for each that the model server may have at once, at least 100")
+	var limits proxy.Limits
+	limits.AddFlags(flags)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
-	if *concurrency < 0 || *timeout <= 0 {
-		return fmt.Errorf("--concurrency must not be negative and --timeout must be positive, got %d and %d", *concurrency, *timeout)
+	if *concurrency < 0 || *pending < 0 || *timeout <= 0 {
+		return fmt.Errorf("--concurrency and --max-pending-requests must not be negative and --timeout must be positive, got %d, %d and %d", *concurrency, *pending, *timeout)
+	}
+	if err := limits.Check(); err != nil {
+		return err
 	}
 	requests, err := listen(ctx, podIP, *port)
 	if err != nil {
@@ -68,6 +75,8 @@ func run(ctx context.Context, args []string, podIP string, stderr io.Writer) err
 		Target:      address(server, *userPort),
 		Concurrency: *concurrency,
 		Timeout:     time.Duration(*timeout) * time.Second,
+		MaxPending:  *pending,
+		Limits:      limits,
 		Log:         slog.New(slog.NewTextHandler(stderr, nil)),
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/serin-dev/serin/internal/proxy"
 	"github.com/serin-dev/serin/internal/router"
 )
 
@@ -35,6 +36,7 @@ type options struct {
 	listen, admin, domain, kubeconfig string
 	accessLog                         bool
 	drain                             time.Duration
+	limits                            proxy.Limits
 	logLevel                          string
 }
 
@@ -55,6 +57,7 @@ func command() *cobra.Command {
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file that says how to reach the API server (default: as a Pod does)")
 	f.BoolVar(&o.accessLog, "access-log", false, "write a JSON line per request to standard output")
 	f.DurationVar(&o.drain, "drain", router.DefaultDrain, "how long requests may take after SIGTERM; then they are cut off")
+	o.limits.AddFlags(f)
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	return c
 }
@@ -63,6 +66,9 @@ func run(ctx context.Context, o options) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
 		return fmt.Errorf("--log-level: %w", err)
+	}
+	if err := o.limits.Check(); err != nil {
+		return err
 	}
 	rest, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
 	if err != nil {
@@ -90,6 +96,7 @@ func run(ctx context.Context, o options) error {
 		Domain:    o.domain,
 		AccessLog: access,
 		Drain:     o.drain,
+		Limits:    o.limits,
 		Log:       log,
 	})
 }

@@ -3,6 +3,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -15,7 +16,8 @@ import (
 )
 
 const (
-	// queuedPerSlot is how many requests may wait for each that may run.
+	// queuedPerSlot is how many requests may wait for each that may run, as in
+	// Knative's queue-proxy.
 	queuedPerSlot = 10
 	// minQueued is how many may wait at least.
 	minQueued = 100
@@ -25,15 +27,21 @@ const (
 // in which they came.
 type limit struct {
 	slots     int
+	pending   int // requests that may wait
 	timeout   time.Duration
 	semaphore *semaphore.Weighted // first in, first out
 	running   atomic.Int64
 	queued    atomic.Int64
 }
 
-// newLimit returns a limit of n at once; zero means no limit.
-func newLimit(n int, timeout time.Duration) *limit {
-	return &limit{slots: n, timeout: timeout, semaphore: semaphore.NewWeighted(int64(n))}
+// newLimit returns a limit of cfg.Concurrency at once; zero means no limit.
+func newLimit(cfg Config) *limit {
+	return &limit{
+		slots:     cfg.Concurrency,
+		pending:   cmp.Or(cfg.MaxPending, max(cfg.Concurrency*queuedPerSlot, minQueued)),
+		timeout:   cfg.Timeout,
+		semaphore: semaphore.NewWeighted(int64(cfg.Concurrency)),
+	}
 }
 
 // acquire waits for a slot. The caller releases it.
@@ -48,10 +56,9 @@ func (l *limit) acquire(r *proxy.Request) error {
 }
 
 func (l *limit) wait(r *proxy.Request) error {
-	most := int64(max(l.slots*queuedPerSlot, minQueued))
-	if l.queued.Add(1) > most {
+	if l.queued.Add(1) > int64(l.pending) {
 		l.queued.Add(-1)
-		return refusal("this Pod serves %d requests at once (containerConcurrency), and %d more wait already", l.slots, most)
+		return refusal("this Pod serves %d requests at once (containerConcurrency), and %d more wait already", l.slots, l.pending)
 	}
 	defer l.queued.Add(-1)
 	ctx, cancel := context.WithTimeout(r.Context(), l.timeout)

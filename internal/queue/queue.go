@@ -56,6 +56,8 @@ type Config struct {
 	Target      string        // host:port of the model server
 	Concurrency int           // requests at once at the model server; zero: no limit
 	Timeout     time.Duration // until a response must begin; zero: proxy.DefaultTimeout
+	MaxPending  int           // requests that may wait for their turn; zero: 10 for each that may run, at least 100
+	Limits      proxy.Limits  // for slow clients and silent streams; the zero value: proxy.DefaultLimits
 	Log         *slog.Logger
 
 	// RestartFor is how long a request waits for a model server that takes no
@@ -85,7 +87,7 @@ func Run(ctx context.Context, cfg Config) error {
 	defer announce()
 	q := &queue{
 		Config:   cfg,
-		limit:    newLimit(cfg.Concurrency, cfg.Timeout),
+		limit:    newLimit(cfg),
 		draining: announced.Done(),
 		drained:  make(chan struct{}),
 	}
@@ -108,7 +110,7 @@ func Run(ctx context.Context, cfg Config) error {
 		q.drain(serving)
 		stop()
 	}()
-	server := proxy.New(proxy.Config{Policy: q, DetectH2: true, Drain: closeFor, Idle: modelIdle, Log: cfg.Log})
+	server := proxy.New(proxy.Config{Policy: q, DetectH2: true, Drain: closeFor, Idle: modelIdle, Limits: cfg.Limits, Log: cfg.Log})
 	err := server.Serve(serving, cfg.Listener)
 	stop() // Serve may have failed by itself
 	<-drained

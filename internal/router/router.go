@@ -45,6 +45,7 @@ type Config struct {
 	REST      *rest.Config // the API server
 	Domain    string       // of the services' hosts
 	AccessLog io.Writer    // one JSON line per request; nil: off
+	Limits    proxy.Limits // for slow clients and silent streams; the zero value: proxy.DefaultLimits
 	Log       *slog.Logger
 	// Drain bounds how long requests may take once Run must end; zero: DefaultDrain.
 	Drain time.Duration
@@ -104,7 +105,7 @@ func newRouter(cfg Config) *router {
 // run serves while watch keeps the table up to date, and on until the last
 // request ended: a held one may still need a new table.
 func (r *router) run(ctx context.Context, watch func(context.Context) error) error {
-	server := proxy.New(proxy.Config{Policy: r, Forwarded: true, Drain: cmp.Or(r.Drain, DefaultDrain), Log: r.Log})
+	server := proxy.New(proxy.Config{Policy: r, Forwarded: true, Drain: cmp.Or(r.Drain, DefaultDrain), Limits: r.Limits, Log: r.Log})
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
