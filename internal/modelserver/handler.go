@@ -25,6 +25,13 @@ var (
 
 const modelsPath = "/v1/models"
 
+// What may be done with a page, and with a verb of a model.
+const (
+	readable = "GET, HEAD, OPTIONS"
+	callable = "POST, OPTIONS"
+	anything = "GET, HEAD, POST, OPTIONS"
+)
+
 // handle routes a request. The order puts predictions first.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	path := ctx.Path()
@@ -34,10 +41,14 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	}
 	get := s.page(string(path))
 	switch {
+	case ctx.IsOptions() && string(ctx.RequestURI()) == "*":
+		options(ctx, anything)
 	case get == nil:
 		notFound(ctx)
-	case !ctx.IsGet():
-		notAllowed(ctx)
+	case ctx.IsOptions():
+		options(ctx, readable)
+	case !ctx.IsGet() && !ctx.IsHead():
+		notAllowed(ctx, readable)
 	default:
 		get(ctx)
 	}
@@ -74,9 +85,15 @@ func (s *Server) handleModel(ctx *fasthttp.RequestCtx, rest []byte) {
 			name, verb = n, v
 		}
 	}
+	allowed, ok := callable, ctx.IsPost()
+	if verb == "" {
+		allowed, ok = readable, ctx.IsGet() || ctx.IsHead()
+	}
 	switch {
-	case (verb == "") != ctx.IsGet() || (verb != "") != ctx.IsPost():
-		notAllowed(ctx)
+	case ctx.IsOptions():
+		options(ctx, allowed)
+	case !ok:
+		notAllowed(ctx, allowed)
 	case string(name) != s.name:
 		fail(ctx, http.StatusNotFound, fmt.Sprintf("Model with name %s does not exist.", name))
 	case verb == ":explain":
@@ -107,7 +124,11 @@ func (s *Server) predict(ctx *fasthttp.RequestCtx) {
 	defer s.recycle(b)
 
 	start := time.Now()
-	if err := b.parse(ctx.PostBody()); err != nil {
+	body, ok := decoded(ctx)
+	if !ok {
+		return
+	}
+	if err := b.parse(body); err != nil {
 		code := http.StatusInternalServerError
 		if _, ok := errors.AsType[*formatError](err); ok {
 			code = http.StatusBadRequest
@@ -140,6 +161,29 @@ func (s *Server) predict(ctx *fasthttp.RequestCtx) {
 	s.metrics.postprocess.Observe(time.Since(predicted).Seconds())
 }
 
+// decoded returns the body without its encoding. If it cannot, it answers.
+func decoded(ctx *fasthttp.RequestCtx) ([]byte, bool) {
+	encodings := ctx.Request.Header.PeekAll("Content-Encoding")
+	encoding := string(bytes.ToLower(bytes.TrimSpace(bytes.Join(encodings, []byte{','}))))
+	switch encoding {
+	case "", "identity":
+		return ctx.PostBody(), true
+	case "gzip", "x-gzip":
+	default:
+		ctx.Response.Header.Set("Accept-Encoding", "gzip")
+		fail(ctx, http.StatusUnsupportedMediaType, "The request body's Content-Encoding is not supported: send gzip, or none.")
+		return nil, false
+	}
+	body, err := ctx.Request.BodyGunzipWithLimit(maxBody)
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		tooLarge(ctx)
+	case err != nil:
+		fail(ctx, http.StatusBadRequest, "The request body is not gzip, as its Content-Encoding says.")
+	}
+	return body, err == nil
+}
+
 // recycle keeps a batch for the next request, unless one large request would
 // pin its memory for good.
 func (s *Server) recycle(b *batch) {
@@ -167,8 +211,14 @@ func notFound(ctx *fasthttp.RequestCtx) {
 	answer(ctx, http.StatusNotFound, `{"detail":"Not Found"}`)
 }
 
-func notAllowed(ctx *fasthttp.RequestCtx) {
+func notAllowed(ctx *fasthttp.RequestCtx, allowed string) {
+	ctx.Response.Header.Set("Allow", allowed)
 	answer(ctx, http.StatusMethodNotAllowed, `{"detail":"Method Not Allowed"}`)
+}
+
+func options(ctx *fasthttp.RequestCtx, allowed string) {
+	ctx.Response.Header.Set("Allow", allowed)
+	ctx.SetStatusCode(http.StatusNoContent)
 }
 
 // tooLarge is what to say to a body beyond maxBody.
@@ -186,7 +236,8 @@ func expect(ctx *fasthttp.RequestCtx) int {
 	return http.StatusContinue
 }
 
-// refuse answers requests that could not be read.
+// refuse answers requests that could not be read. It does not say more of them:
+// fasthttp's errors quote heads, with what they hold of secrets.
 func refuse(ctx *fasthttp.RequestCtx, err error) {
 	_, header := errors.AsType[*fasthttp.ErrSmallBuffer](err)
 	late, ok := errors.AsType[net.Error](err)
@@ -199,7 +250,7 @@ func refuse(ctx *fasthttp.RequestCtx, err error) {
 	case ok && late.Timeout():
 		fail(ctx, http.StatusRequestTimeout, "The request did not arrive in time.")
 	default:
-		fail(ctx, http.StatusBadRequest, "The request is not HTTP: "+err.Error())
+		fail(ctx, http.StatusBadRequest, "The request is not valid HTTP/1.1.")
 	}
 }
 

@@ -115,7 +115,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		NoDefaultContentType:         true,
 		DisablePreParseMultipartForm: true,
 		CloseOnShutdown:              true,
-		Logger:                       slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		Logger:                       discreet{s.log},
 	}
 	s.log.Info("serving", "model", s.name, "class", s.model.Class(), "address", ln.Addr().String())
 	served := make(chan error, 1)
@@ -131,4 +131,19 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	err := srv.ShutdownWithContext(context.WithoutCancel(ctx))
 	_ = ln.Close() // Shutdown does not know ln if Serve has not begun
 	return errors.Join(err, <-served)
+}
+
+// discreet logs what fasthttp says, but for errors that may quote requests.
+type discreet struct{ log *slog.Logger }
+
+// Printf implements fasthttp.Logger.
+func (d discreet) Printf(format string, args ...any) {
+	for i, a := range args {
+		if err, ok := a.(error); ok {
+			if _, ok := errors.AsType[*net.OpError](err); !ok {
+				args[i] = "the request is not valid HTTP/1.1"
+			}
+		}
+	}
+	d.log.Warn(fmt.Sprintf(format, args...))
 }

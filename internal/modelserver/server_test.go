@@ -5,6 +5,7 @@ package modelserver
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -260,6 +262,113 @@ func TestRequestsThatAreNoHTTPGetAnAnswer(t *testing.T) {
 		line, err := bufio.NewReader(conn).ReadString('\n')
 		if !strings.HasPrefix(line, "HTTP/1.1 "+test.want) {
 			t.Errorf("%s: answer %q, %v, want %s", name, line, err, test.want)
+		}
+	}
+}
+
+func TestRequestsAreNotQuoted(t *testing.T) {
+	var logged lockedBuffer
+	r := start(t, iris, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&logged, nil)) })
+	const secret = "Bearer SECRET"
+	for _, request := range []string{
+		"SECRET\r\n\r\n", "GET / HTTP/1.1\r\nAuthorization: " + secret + "\r\nno colon\r\n\r\n", "GET / SECRET\r\nHost: x\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: " + secret + "\r\nContent-Length: SECRET\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nSECRET\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nSECRET: " + strings.Repeat("SECRET", 10_000) + "\r\n\r\n",
+	} {
+		conn := r.dial(t)
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(conn)
+		if !strings.HasPrefix(string(got), "HTTP/1.1 4") || strings.Contains(string(got), "SECRET") {
+			t.Errorf("%.50q: %q, %v", request, got, err)
+		}
+	}
+	r.stop()
+	r.ended(t)
+	if text := logged.String(); strings.Contains(text, "SECRET") {
+		t.Errorf("logged: %s", text)
+	}
+}
+
+// lockedBuffer is a buffer for several goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(b)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func TestMethods(t *testing.T) {
+	r := start(t, iris)
+	for _, test := range []struct{ method, path, want, allow string }{
+		{"HEAD", "/", "200 ", ""},
+		{"HEAD", "/v1/models/m", "200 ", ""},
+		{"HEAD", "/metrics", "200 ", ""},
+		{"HEAD", "/v1/models/x", "404 ", ""},
+		{"HEAD", "/v1/models/m:predict", "405 ", "POST, OPTIONS"},
+		{"OPTIONS", "/", "204 ", "GET, HEAD, OPTIONS"},
+		{"OPTIONS", "/v1/models/m", "204 ", "GET, HEAD, OPTIONS"},
+		{"OPTIONS", "/v1/models/m:predict", "204 ", "POST, OPTIONS"},
+		{"OPTIONS", "*", "204 ", "GET, HEAD, POST, OPTIONS"},
+		{"OPTIONS", "/v3", `404 {"detail":"Not Found"}`, ""},
+		{"PUT", "/v1/models/m", `405 {"detail":"Method Not Allowed"}`, "GET, HEAD, OPTIONS"},
+		{"GET", "/v1/models/m:predict", `405 {"detail":"Method Not Allowed"}`, "POST, OPTIONS"},
+		{"TRACE", "/", `405 {"detail":"Method Not Allowed"}`, "GET, HEAD, OPTIONS"},
+	} {
+		conn := r.dial(t)
+		if _, err := fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", test.method, test.path); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: test.method})
+		if err != nil {
+			t.Fatalf("%s %s: %v", test.method, test.path, err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if got := fmt.Sprintf("%d %s", resp.StatusCode, body); got != test.want || resp.Header.Get("Allow") != test.allow || err != nil {
+			t.Errorf("%s %s: %s, Allow %q, %v", test.method, test.path, got, resp.Header.Get("Allow"), err)
+		}
+	}
+}
+
+func TestEncodedBodies(t *testing.T) {
+	r := start(t, iris)
+	zip := func(text string) []byte {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		_, _ = io.WriteString(w, text) // into memory
+		_ = w.Close()
+		return b.Bytes()
+	}
+	body := zip(irisBody)
+	for name, test := range map[string]struct {
+		encoding string
+		body     []byte
+		want     string
+	}{
+		"gzip":           {"gzip", body, `200 {"predictions":[1,1]}`},
+		"its other name": {"X-GZIP", body, `200 {"predictions":[1,1]}`},
+		"none":           {"identity", []byte(irisBody), `200 {"predictions":[1,1]}`},
+		"cut short":      {"gzip", body[:len(body)-12], `400 {"error":"The request body is not gzip, as its Content-Encoding says."}`},
+		"not gzip":       {"gzip", []byte(irisBody), `400 {"error":"The request body is not gzip, as its Content-Encoding says."}`},
+		"a bomb":         {"gzip", zip(strings.Repeat(" ", maxBody+1)), `413 {"error":"The request body is larger than 33554432 bytes."}`},
+		"another":        {"br", body, `415 {"error":"The request body's Content-Encoding is not supported: send gzip, or none."}`},
+		"twice":          {"gzip, gzip", zip(string(body)), `415 {"error":"The request body's Content-Encoding is not supported: send gzip, or none."}`},
+	} {
+		if diff := cmp.Diff(test.want, r.do(t, "POST", "/v1/models/m:predict", bytes.NewReader(test.body), "Content-Encoding", test.encoding)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }
