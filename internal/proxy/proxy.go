@@ -7,8 +7,8 @@
 // TLS. An HTTP/1.1 request is read, sent on and answered by the goroutine of
 // its connection: heads are checked and written anew without their hop-by-hop
 // fields, and bodies are moved as they come, never gathered. Small
-// request bodies are read first, so that the request can be sent again when no
-// one has seen it. HTTP/2, and so gRPC, goes through net/http's ReverseProxy
+// request bodies are read first, so that a slow client takes no place, and the
+// request can be sent again when no one has seen it. HTTP/2, and so gRPC, goes through net/http's ReverseProxy
 // and stays HTTP/2 on the other side.
 //
 // The package refuses to decide anything: no routes, no limits on concurrency,

@@ -42,7 +42,7 @@ func newMetrics() *metrics {
 		}, append(labels, "code")),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "serin_router_request_duration_seconds",
-			Help:    "Time from a request's head to the last byte of its answer, by revision.",
+			Help:    "Time from the arrival of a request, or of the first 16 KiB of its body, to the last byte of its answer, by revision.",
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300},
 		}, labels),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
