@@ -82,7 +82,6 @@ func (s *stream) look(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	idle := s.limits.StreamIdle
-	streams := s.answered || s.grpc
 	switch {
 	case s.over:
 		return false
@@ -92,21 +91,13 @@ func (s *stream) look(now time.Time) bool {
 		_ = http.NewResponseController(s.w).SetWriteDeadline(longAgo)
 	case !s.answered && s.reading.late(now) && (!s.grpc || s.frames.partial()):
 		s.end(badBody(errSlow, s.limits, s.placed))
-	case streams && idle > 0 && now.Sub(s.active) >= idle:
-		s.end(s.idle(idle))
+	case s.answered && idle > 0 && now.Sub(s.active) >= idle:
+		s.end(errIdle(idle))
 	default:
 		return true
 	}
 	s.over = true
 	return false
-}
-
-// idle is why a stream ends on which nothing moves: an answer, if there was none.
-func (s *stream) idle(d time.Duration) error {
-	if s.answered {
-		return errIdle(d)
-	}
-	return refusef(http.StatusRequestTimeout, "%v", errIdle(d))
 }
 
 // close ends the watch. The ResponseWriter is not touched after it.
