@@ -71,6 +71,7 @@ func command() *cobra.Command {
 	f.StringVar(&o.render.QueueImage, "queue-image", "serin/queue", "image of the sidecar queue-proxy")
 	f.StringVar(&o.render.ModelCache, "model-cache", "", "folder on each node that keeps downloaded models (default: every Pod downloads for itself)")
 	f.StringArrayVar(&o.render.FetchEnv, "fetch-env", nil, "NAME=VALUE in the environment of storage-initializer, once for each: a proxy, an endpoint of a store")
+	f.StringArrayVar(&o.render.Limits, "limit", nil, "NAME=VALUE of a limit of the sidecar queue-proxy, once for each: stream-idle-timeout=1h")
 	f.StringVar(&o.leaderElection, "leader-election", "", "namespace of the leases by which one of several controllers works (default: this is the only one)")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	return c

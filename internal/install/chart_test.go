@@ -47,6 +47,7 @@ func chartTemplate(t *testing.T) string {
 		ModelCache:  "{{ .Values.modelCache }}",
 		Gateway:     "{{ .Values.gateway }}", IngressClass: "{{ .Values.ingressClass }}", URLScheme: "{{ .Values.urlScheme }}",
 		FetchEnv: []string{"NAME=VALUE"},
+		Limits:   []string{"LIMIT=VALUE"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -68,6 +69,8 @@ func chartTemplate(t *testing.T) string {
 		"replicas: 71002", "replicas: {{ .Values.router.replicas }}",
 		"{{.Name}}", `{{ "{{.Name}}" }}`, // ours, not Helm's
 		env, "        {{- range .Values.fetchEnv }}\n        - {{ printf \"%q\" (print \"--fetch-env=\" .) }}\n        {{- end }}\n",
+		"        - --limit=LIMIT=VALUE\n", "        {{- range .Values.limits }}\n        - {{ printf \"%q\" (print \"--limit=\" .) }}\n        {{- end }}\n",
+		"        - --LIMIT=VALUE\n", "        {{- range .Values.limits }}\n        - {{ printf \"%q\" (print \"--\" .) }}\n        {{- end }}\n",
 		secret, "      {{- if .Values.image.pullSecret }}\n"+secret+"      {{- end }}\n",
 	).Replace(text)
 }
@@ -133,6 +136,8 @@ func TestChartGivesWhatInstallApplies(t *testing.T) {
 		if secret != "" {
 			o.FetchEnv = []string{"HTTPS_PROXY=http://proxy:3128", "NO_PROXY=a,b"}
 			values["fetchEnv"] = o.FetchEnv
+			o.Limits = []string{"stream-idle-timeout=1h", "min-response-data-rate=0"}
+			values["limits"] = o.Limits
 			o.ModelCache, o.Gateway = "/var/cache/models", "edge/public"
 			values["modelCache"], values["gateway"] = o.ModelCache, o.Gateway
 		}

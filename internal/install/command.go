@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -65,6 +66,7 @@ func (o *Options) addFlags(fs *pflag.FlagSet) {
 	fs.Int32Var(&o.Controllers, "controllers", o.Controllers, "replicas of the controller; one of them works")
 	fs.Int32Var(&o.Routers, "routers", o.Routers, "replicas of the router")
 	fs.StringArrayVar(&o.FetchEnv, "fetch-env", o.FetchEnv, "NAME=VALUE in the environment of what downloads models, once for each: HTTPS_PROXY, AWS_ENDPOINT_URL ...")
+	fs.StringArrayVar(&o.Limits, "limit", o.Limits, "NAME=VALUE of a limit of the router and of the queues in models' Pods, once for each: stream-idle-timeout=1h")
 	fs.StringVar(&o.ModelCache, "model-cache", o.ModelCache, "folder on each node that keeps downloaded models; user 65532 must be able to write there (default: every Pod downloads for itself)")
 }
 
@@ -84,10 +86,33 @@ func (o *Options) validate() error {
 		return fmt.Errorf("--url-scheme %s: say http or https", o.URLScheme)
 	case slices.ContainsFunc(o.FetchEnv, func(v string) bool { return strings.Index(v, "=") < 1 }):
 		return fmt.Errorf("--fetch-env %s: say NAME=VALUE", strings.Join(o.FetchEnv, ", "))
+	case slices.ContainsFunc(o.Limits, func(v string) bool { return !isLimit(v) }):
+		return fmt.Errorf("--limit %s: say NAME=VALUE, where NAME is one of %s", strings.Join(o.Limits, ", "), strings.Join(limits, ", "))
 	case strings.HasSuffix(o.ImagePrefix, "/"):
 		return fmt.Errorf("--image-prefix %s: leave out the slash at its end", o.ImagePrefix)
 	}
 	return render.Front{Gateway: o.Gateway, IngressClass: o.IngressClass}.Check()
+}
+
+// limits are the flags that routers and queues have in common: rates, which are
+// numbers, and durations.
+var limits = []string{
+	"client-body-timeout", "client-header-timeout", "min-request-body-data-rate", "min-request-body-data-rate-grace",
+	"min-response-data-rate", "send-timeout", "stream-idle-timeout",
+}
+
+// isLimit reports whether the programs would take a limit.
+func isLimit(limit string) bool {
+	name, value, _ := strings.Cut(limit, "=")
+	if !slices.Contains(limits, name) {
+		return false
+	}
+	if strings.HasSuffix(name, "-rate") {
+		n, err := strconv.Atoi(value)
+		return err == nil && n >= 0
+	}
+	d, err := time.ParseDuration(value)
+	return err == nil && d >= 0
 }
 
 // Commands are `install` and `uninstall` of a program, whose images have a

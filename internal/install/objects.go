@@ -44,6 +44,9 @@ type Options struct {
 	// FetchEnv is the environment of what downloads models, NAME=VALUE each:
 	// proxies, endpoints.
 	FetchEnv []string
+	// Limits are limits of the router and of the queues in models' Pods,
+	// NAME=VALUE each.
+	Limits []string
 }
 
 // Defaults are what most installations want. Where the images are is for each to say.
@@ -179,6 +182,9 @@ func (o Options) controller() runtime.Object {
 	for _, variable := range o.FetchEnv {
 		args = append(args, "--fetch-env="+variable)
 	}
+	for _, limit := range o.Limits {
+		args = append(args, "--limit="+limit)
+	}
 	return o.deployment(controllerName, o.Controllers, corev1.PodSpec{
 		TerminationGracePeriodSeconds: new(int64(30)),
 		Containers: []corev1.Container{{
@@ -194,17 +200,21 @@ func (o Options) controller() runtime.Object {
 }
 
 func (o Options) router() runtime.Object {
+	args := []string{
+		fmt.Sprintf("--listen=:%d", requestPort),
+		fmt.Sprintf("--admin=:%d", adminPort),
+		"--domain=" + o.Domain,
+		fmt.Sprintf("--drain=%ds", drainSeconds),
+	}
+	for _, limit := range o.Limits {
+		args = append(args, "--"+limit)
+	}
 	return o.deployment(routerName, o.Routers, corev1.PodSpec{
 		TerminationGracePeriodSeconds: new(int64(leaveSeconds + drainSeconds + 10)),
 		Containers: []corev1.Container{{
 			Name:  "router",
 			Image: o.image("router"),
-			Args: []string{
-				fmt.Sprintf("--listen=:%d", requestPort),
-				fmt.Sprintf("--admin=:%d", adminPort),
-				"--domain=" + o.Domain,
-				fmt.Sprintf("--drain=%ds", drainSeconds),
-			},
+			Args:  args,
 			Ports: []corev1.ContainerPort{
 				{Name: "http", ContainerPort: requestPort, Protocol: corev1.ProtocolTCP},
 				{Name: "admin", ContainerPort: adminPort, Protocol: corev1.ProtocolTCP},

@@ -9,11 +9,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/pflag"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/serin-dev/serin/internal/proxy"
 )
 
 func objectsOf(t *testing.T, o Options) []*unstructured.Unstructured {
@@ -143,6 +146,22 @@ func TestOptionsReachTheImages(t *testing.T) {
 	}
 }
 
+// What the programs take, so that a typing error shows at once.
+func TestLimitsAreThoseOfThePrograms(t *testing.T) {
+	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
+	new(proxy.Limits).AddFlags(fs)
+	var names []string
+	fs.VisitAll(func(f *pflag.Flag) {
+		names = append(names, f.Name)
+		if limit := f.Name + "=" + f.DefValue; !isLimit(limit) {
+			t.Errorf("%s is refused", limit)
+		}
+	})
+	if diff := cmp.Diff(names, limits); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestWrongOptionsAreRefused(t *testing.T) {
 	for want, change := range map[string]func(*Options){
 		"--service-type Nodeport: say ClusterIP, NodePort or LoadBalancer":                                                          func(o *Options) { o.ServiceType = "Nodeport" },
@@ -155,6 +174,8 @@ func TestWrongOptionsAreRefused(t *testing.T) {
 		"--gateway and --ingress-class: say one of them":                                                                            func(o *Options) { o.Gateway, o.IngressClass = "a/b", "nginx" },
 		"--url-scheme ftp: say http or https":                                                                                       func(o *Options) { o.URLScheme = "ftp" },
 		"--fetch-env HTTPS_PROXY: say NAME=VALUE":                                                                                   func(o *Options) { o.FetchEnv = []string{"HTTPS_PROXY"} },
+		"--limit stream-idle=1h: say NAME=VALUE, where NAME is one of " + strings.Join(limits, ", "):                                func(o *Options) { o.Limits = []string{"stream-idle=1h"} },
+		"--limit send-timeout=x: say NAME=VALUE, where NAME is one of " + strings.Join(limits, ", "):                                func(o *Options) { o.Limits = []string{"send-timeout=x"} },
 		"--image-prefix registry.example.com/: leave out the slash at its end":                                                      func(o *Options) { o.ImagePrefix = "registry.example.com/" },
 	} {
 		o := Defaults("v1")

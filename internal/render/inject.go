@@ -48,7 +48,7 @@ func inject(pod *corev1.PodSpec, isvc *v1beta1.InferenceService, o Options) erro
 	}
 	port := userPort(model)
 	completeModelContainer(model, isvc.Name, port)
-	pod.Containers = append(pod.Containers, queueContainer(o.QueueImage, port, concurrency(p), timeout(p)))
+	pod.Containers = append(pod.Containers, queueContainer(o, port, concurrency(p), timeout(p)))
 	for _, containers := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
 		for i := range containers {
 			if containers[i].TerminationMessagePolicy == "" {
@@ -140,17 +140,21 @@ func completeModelContainer(c *corev1.Container, service string, port int32) {
 	}
 }
 
-func queueContainer(image string, userPort int32, concurrency, timeout int64) corev1.Container {
+func queueContainer(o Options, userPort int32, concurrency, timeout int64) corev1.Container {
+	args := []string{
+		fmt.Sprintf("--port=%d", v1beta1.QueuePort),
+		fmt.Sprintf("--admin-port=%d", v1beta1.QueueAdminPort),
+		fmt.Sprintf("--user-port=%d", userPort),
+		fmt.Sprintf("--concurrency=%d", concurrency),
+		fmt.Sprintf("--timeout=%d", timeout),
+	}
+	for _, limit := range o.Limits {
+		args = append(args, "--"+limit)
+	}
 	return corev1.Container{
 		Name:  v1beta1.ContainerQueue,
-		Image: image,
-		Args: []string{
-			fmt.Sprintf("--port=%d", v1beta1.QueuePort),
-			fmt.Sprintf("--admin-port=%d", v1beta1.QueueAdminPort),
-			fmt.Sprintf("--user-port=%d", userPort),
-			fmt.Sprintf("--concurrency=%d", concurrency),
-			fmt.Sprintf("--timeout=%d", timeout),
-		},
+		Image: o.QueueImage,
+		Args:  args,
 		Ports: []corev1.ContainerPort{
 			{Name: "queue-port", ContainerPort: v1beta1.QueuePort, Protocol: corev1.ProtocolTCP},
 			{Name: "http-queueadm", ContainerPort: v1beta1.QueueAdminPort, Protocol: corev1.ProtocolTCP},

@@ -87,6 +87,13 @@ func TestARuntimeWithoutKServeContainerIsRefused(t *testing.T) {
 	}
 }
 
+func TestLimitsReachTheQueue(t *testing.T) {
+	args := queueContainer(Options{Limits: []string{"stream-idle-timeout=1h"}}, 8080, 0, 300).Args
+	if got := args[len(args)-1]; got != "--stream-idle-timeout=1h" {
+		t.Errorf("the last argument is %s", got)
+	}
+}
+
 func TestUsersResourcesWin(t *testing.T) {
 	const runtime = "{requests: {cpu: 1, memory: 2Gi}, limits: {cpu: 1, memory: 2Gi}}"
 	for _, c := range []struct{ name, user, want string }{

@@ -62,6 +62,9 @@ type Options struct {
 	// FetchEnv is the environment of storage-initializer, NAME=VALUE each:
 	// proxies, endpoints.
 	FetchEnv []string
+	// Limits are limits of queue-proxy, NAME=VALUE each, as its flags are
+	// called.
+	Limits []string
 }
 
 // Invalid says why a spec cannot become a Template. Only a change of the spec
