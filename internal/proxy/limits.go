@@ -117,12 +117,12 @@ func (p *pace) spend(d time.Duration) bool {
 }
 
 // until returns when the budget is spent by somebody who waits from now on, or
-// zero. There is always time to find what is there already.
+// zero.
 func (p *pace) until(now time.Time) time.Time {
 	if p.grace == 0 {
 		return time.Time{}
 	}
-	return now.Add(max(p.left, time.Millisecond))
+	return now.Add(p.left)
 }
 
 // errSlow is a body that comes too slowly.

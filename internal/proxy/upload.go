@@ -133,12 +133,17 @@ func (u *upload) awaitClient(n int) error {
 	}
 }
 
-// limit is when to look again at how the client does.
+// limit is when to look again at how the client does; zero: never. There is
+// always time to find what is there already.
 func (u *upload) limit(now time.Time) time.Time {
+	until := earlier(u.pace.until(now), u.unsure)
 	if u.streaming.Load() {
-		return after(u.lastActive(), u.limits.StreamIdle)
+		until = after(u.lastActive(), u.limits.StreamIdle)
 	}
-	return earlier(u.pace.until(now), u.unsure)
+	if soon := now.Add(time.Millisecond); !until.IsZero() && until.Before(soon) {
+		return soon
+	}
+	return until
 }
 
 func (u *upload) lastActive() time.Time { return time.Unix(0, u.active.Load()) }
@@ -153,8 +158,8 @@ func (u *upload) setDeadline(t time.Time) error {
 	return u.conn.nc.SetReadDeadline(t)
 }
 
-// startUpload sends the request as far as it is in memory, and then the rest of its
-// body as it comes.
+// startUpload sends the request as far as it is in memory, and then the rest of
+// its body as it comes.
 func (x *exchange) startUpload() {
 	u := x.upload
 	u.dst = bufio.NewWriterSize(x.up, bufferSize)
