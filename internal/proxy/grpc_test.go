@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -40,6 +41,11 @@ func (grpcService) UnaryCall(ctx context.Context, in *grpc_testing.SimpleRequest
 }
 
 func (grpcService) FullDuplexCall(stream grpc.BidiStreamingServer[grpc_testing.StreamingOutputCallRequest, grpc_testing.StreamingOutputCallResponse]) error {
+	if len(metadata.ValueFromIncomingContext(stream.Context(), "begin")) > 0 {
+		if err := stream.SendHeader(nil); err != nil {
+			return err
+		}
+	}
 	for {
 		in, err := stream.Recv()
 		if errors.Is(err, io.EOF) {
@@ -199,6 +205,43 @@ func TestHTTP2ForATargetThatDoesNotSpeakIt(t *testing.T) {
 		body, err := io.ReadAll(response.Body)
 		if want := "POST " + addr + " /p hello"; string(body) != want || err != nil || response.ProtoMajor != 2 {
 			t.Errorf("%s %s %q, %v", response.Proto, response.Status, body, err)
+		}
+	}
+}
+
+// A stream may be silent for longer than a body may: before its first message,
+// if the server begins, and between two.
+func TestAGRPCStreamMayBeSilent(t *testing.T) {
+	t.Parallel()
+	limits := quick
+	limits.StreamIdle = time.Minute
+	policy := &fixed{targets: []proxy.Target{grpcBackend(t)}}
+	addr, _ := start(t, proxy.Config{Policy: policy, DetectH2: true, Limits: limits})
+	c := grpcClient(t, addr)
+	for _, ctx := range []context.Context{t.Context(), metadata.AppendToOutgoingContext(t.Context(), "begin", "1")} {
+		stream, err := c.FullDuplexCall(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := metadata.FromOutgoingContext(ctx); ok {
+			if _, err := stream.Header(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for range 3 {
+			if err := stream.Send(&grpc_testing.StreamingOutputCallRequest{Payload: payload("hello")}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := stream.Recv(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * quick.RateGrace)
+		}
+		if err := stream.CloseSend(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
+			t.Errorf("the end is %v", err)
 		}
 	}
 }

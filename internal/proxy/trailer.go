@@ -23,8 +23,7 @@ func trailerAllowed(name string) bool {
 		return false
 	}
 	switch lower {
-	case "cookie", "set-cookie", "forwarded", "location", "vary", "accept", "accept-encoding", "allow", "age", "date", "expires",
-		"retry-after", "warning", "proxy-status", "strict-transport-security", "x-real-ip":
+	case "cookie", "set-cookie", "forwarded", "location", "strict-transport-security", "x-real-ip":
 		return false
 	}
 	for _, prefix := range [...]string{"x-forwarded-", "knative-", "serin-", "access-control-", "sec-"} {
