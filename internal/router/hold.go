@@ -14,9 +14,10 @@ import (
 const (
 	// holdFor bounds how long a request waits for a ready Pod.
 	holdFor = 30 * time.Second
-	// maxHeld is how many places there are to wait in. A revision may take as
-	// many as it leaves free, so that there is always one for another.
-	maxHeld = 1000
+	// maxHeld is how many places there are to wait in, and reserved how many of
+	// them nobody gets who has as many as everybody else. See room.go.
+	maxHeld  = 1000
+	reserved = maxHeld / 10
 	// lookEvery is how often a request that waits looks whether a Pod that
 	// took no connection may be tried again. All else is told to it.
 	lookEvery = avoidFor / 10
@@ -29,11 +30,12 @@ const (
 //	join --> queue of the revision --room at a ready Pod--> released
 //	              |        ^                                   ^
 //	              |        +--the traffic moved on: placed anew+--nobody answers any more
-//	              +--left: the client did, or it took too long
+//	              +--left: the client did, it took too long, or there are too many
 type line struct {
 	mu     sync.Mutex // held while the router's view is replaced, too
 	queues map[*routing.Account][]*held
-	n      int // in all queues
+	early  []*held // those whose service has no traffic yet, as they came
+	room   room    // counts all of them
 }
 
 // held is a request that waits. The line owns it until released is closed.
@@ -41,6 +43,7 @@ type held struct {
 	request  routing.Request
 	start    time.Time
 	choice   routing.Choice
+	owner    owner             // as the room counts it
 	endpoint *routing.Endpoint // begun; nil if err is set
 	err      error
 	released chan struct{}
@@ -60,7 +63,7 @@ func (h *held) release(e *routing.Endpoint, err error) {
 func (l *line) waiting() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.n
+	return l.room.n
 }
 
 // replace makes next the router's view and lets go who need not wait any more.
@@ -77,6 +80,7 @@ func (r *router) replace(next *view) {
 				h.choice = choice
 				stay = append(stay, h)
 			} else {
+				l.room.remove(h.owner)
 				moving = append(moving, h)
 			}
 		}
@@ -94,9 +98,7 @@ func (r *router) replace(next *view) {
 
 // set replaces the queue of a revision.
 func (l *line) set(account *routing.Account, queue []*held) {
-	more := len(queue) - len(l.queues[account])
-	l.n += more
-	account.Hold(more)
+	account.Hold(len(queue) - len(l.queues[account]))
 	if len(queue) == 0 {
 		delete(l.queues, account)
 		return
@@ -124,15 +126,21 @@ func (r *router) place(v *view, h *held, now time.Time) {
 	}
 	h.choice = choice
 	account := choice.Revision.Account
-	queue := r.line.queues[account]
+	r.line.set(account, r.line.enter(r.line.queues[account], h))
+	if choice.Revision.Ready() == 0 {
+		r.loads.wake() // for whoever can start one
+	}
+}
+
+// enter gives a request a place, and returns the queue with it.
+func (l *line) enter(queue []*held, h *held) []*held {
+	h.owner = owner{h.choice.Service.Namespace, h.choice.Service.Name}
+	l.room.add(h.owner)
 	i := len(queue)
 	for i > 0 && queue[i-1].start.After(h.start) {
 		i--
 	}
-	r.line.set(account, slices.Insert(queue, i, h))
-	if choice.Revision.Ready() == 0 {
-		r.loads.wake() // for whoever can start one
-	}
+	return slices.Insert(queue, i, h)
 }
 
 // advance releases those who wait for a revision, in order, as far as its Pods
@@ -146,6 +154,7 @@ func (l *line) advance(account *routing.Account, now time.Time) {
 			break
 		}
 		e.Begin()
+		l.room.remove(queue[n].owner)
 		queue[n].release(e, nil)
 		n++
 	}
@@ -154,19 +163,71 @@ func (l *line) advance(account *routing.Account, now time.Time) {
 	}
 }
 
-// join puts a request into the line, if there is a place. It may be released
-// at once: its Pod may have become ready since it looked.
+// join puts a request into the line. It may be released at once: its Pod may
+// have become ready since it looked, or there is no place for it.
 func (r *router) join(h *held) {
 	l := &r.line
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := time.Now()
 	r.place(r.view.Load(), h, now)
-	account := h.choice.Revision.Account
-	l.advance(account, now)
-	if own := len(l.queues[account]); own > maxHeld-l.n+1 { // both count this one
-		l.leave(h, "has no ready Pod, and too many requests wait already: %d for it, %d in all", own-1, l.n-1)
+	l.advance(h.choice.Revision.Account, now)
+	select {
+	case <-h.released:
+	default:
+		r.makeRoom(h.owner)
 	}
+}
+
+// expect lets a request wait for its service's first traffic. Whoever calls it
+// calls forget.
+func (r *router) expect(h *held) {
+	r.line.mu.Lock()
+	defer r.line.mu.Unlock()
+	r.line.early = r.line.enter(r.line.early, h)
+	r.makeRoom(h.owner)
+}
+
+func (r *router) forget(h *held) {
+	r.line.mu.Lock()
+	defer r.line.mu.Unlock()
+	r.line.drop(h)
+}
+
+// makeRoom refuses a request if there are too many now that one of o came.
+func (r *router) makeRoom(o owner) {
+	l := &r.line
+	who, must := l.room.yields(o)
+	if !must {
+		return
+	}
+	h := l.newest(who)
+	own, all := l.room.namespaces[who.namespace], l.room.n
+	text := fmt.Sprintf("too many requests wait already: %d for InferenceService %s/%s, %d in its namespace, %d in all",
+		own.services[who.service], who.namespace, who.service, own.n, all)
+	l.drop(h)
+	h.release(nil, unavailable(text))
+	r.metrics.turnAway(who.namespace)
+}
+
+// newest returns the last that came for a service.
+func (l *line) newest(of owner) *held {
+	var last *held
+	look := func(queue []*held) {
+		for _, h := range slices.Backward(queue) {
+			if h.owner == of {
+				if last == nil || h.start.After(last.start) {
+					last = h
+				}
+				return
+			}
+		}
+	}
+	look(l.early)
+	for _, queue := range l.queues {
+		look(queue)
+	}
+	return last
 }
 
 // look releases those who wait for the same revision, if a Pod has room.
@@ -199,12 +260,29 @@ func (r *router) giveUp(h *held, after time.Duration) {
 
 // leave releases a request with an error if it is in the line.
 func (l *line) leave(h *held, format string, args ...any) {
-	revision := h.choice.Revision
-	queue := l.queues[revision.Account]
+	if l.drop(h) {
+		revision := h.choice.Revision
+		h.release(nil, unavailable(fmt.Sprintf("revision %s/%s ", revision.Namespace, revision.Name)+fmt.Sprintf(format, args...)))
+	}
+}
+
+// drop takes a request's place away, and reports whether it had one.
+func (l *line) drop(h *held) bool {
+	if h.choice.Revision == nil {
+		i := slices.Index(l.early, h)
+		if i >= 0 {
+			l.early = slices.Delete(l.early, i, i+1)
+			l.room.remove(h.owner)
+		}
+		return i >= 0
+	}
+	account := h.choice.Revision.Account
+	queue := l.queues[account]
 	i := slices.Index(queue, h)
 	if i < 0 {
-		return
+		return false
 	}
-	l.set(revision.Account, slices.Concat(queue[:i], queue[i+1:]))
-	h.release(nil, unavailable(fmt.Sprintf("revision %s/%s ", revision.Namespace, revision.Name)+fmt.Sprintf(format, args...)))
+	l.set(account, slices.Concat(queue[:i], queue[i+1:]))
+	l.room.remove(h.owner)
+	return true
 }

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -60,9 +61,12 @@ func (m *model) start(revision string) {
 	m.swap()
 }
 
-// come lets a request for a service join the line.
+// come lets a request for a service join the line: NAME, or NAME.NAMESPACE.
 func (m *model) come(service string) *held {
-	request := routing.Request{Host: service + ".n", Header: func(string) string { return "" }}
+	if !strings.Contains(service, ".") {
+		service += ".n"
+	}
+	request := routing.Request{Host: service, Header: func(string) string { return "" }}
 	choice, err := m.router.view.Load().table.Route(request)
 	if err != nil {
 		m.t.Fatalf("route %s: %v", service, err)
@@ -216,43 +220,113 @@ func (m *model) finish() {
 	}
 }
 
-func TestAColdRevisionLeavesPlacesToOthers(t *testing.T) {
-	m := newModel(t)
-	refused := func(h *held) string {
-		select {
-		case <-h.released:
-			if r := (*proxy.Refusal)(nil); errors.As(h.err, &r) {
-				return fmt.Sprint(r.Status, " ", r.Text, " ", r.RetryAfter)
-			}
-		default:
+// refused is the answer of a request that got or kept no place.
+func refused(h *held) string {
+	select {
+	case <-h.released:
+		if r := (*proxy.Refusal)(nil); errors.As(h.err, &r) {
+			return fmt.Sprint(r.Status, " ", r.Text, " ", r.RetryAfter)
 		}
-		return ""
+	default:
 	}
-	for i := range maxHeld / 2 {
-		if text := refused(m.come("a")); text != "" {
+	return ""
+}
+
+// tenant adds cold services of a namespace.
+func (m *model) tenant(namespace string, services int) {
+	for i := range services {
+		name := fmt.Sprint("cold-", i)
+		m.in.Services = append(m.in.Services, routing.Service{
+			Namespace: namespace, Name: name, Traffic: []routing.Share{{Revision: namespace + "-" + name, Percent: 100}},
+		})
+	}
+	m.swap()
+}
+
+func TestAColdServiceLeavesPlacesToOthers(t *testing.T) {
+	m := newModel(t)
+	var first []*held
+	for i := range maxHeld - reserved {
+		h := m.come("a")
+		if text := refused(h); text != "" {
 			t.Fatalf("request %d: %s", i, text)
 		}
+		first = append(first, h)
 	}
-	want := "503 revision n/a-1 has no ready Pod, and too many requests wait already: 500 for it, 500 in all 1s"
+	want := "503 too many requests wait already: 901 for InferenceService n/a, 901 in its namespace, 901 in all 1s"
 	if diff := cmp.Diff(want, refused(m.come("a"))); diff != "" {
 		t.Error(diff)
 	}
-	for i := range maxHeld / 4 {
+	for i := range maxHeld / 2 {
 		if text := refused(m.come("b")); text != "" {
 			t.Fatalf("request %d of another service: %s", i, text)
 		}
 	}
-	if text := refused(m.come("b")); text == "" {
-		t.Error("another service takes the last places")
+	for i, h := range first { // the newest left for those of b that found no other place
+		if is, want := refused(h) != "", i >= maxHeld/2; is != want {
+			t.Fatalf("request %d: refused is %v", i, is)
+		}
 	}
-	m.router.giveUp(m.waiting[0], time.Second) // frees its place, and half a place is free again
-	m.collect()
-	m.router.giveUp(m.waiting[0], time.Second)
-	m.collect()
-	if text := refused(m.come("b")); text != "" {
-		t.Errorf("after others left: %s", text)
+	if text := refused(m.come("b")); text == "" {
+		t.Error("another service takes more places than it leaves")
 	}
 	m.check()
+}
+
+// A tenant whose services are all cold and much asked for does not keep another
+// tenant's one from being woken.
+func TestATenantDoesNotTakeTheWholeRoom(t *testing.T) {
+	for _, services := range []int{1, 10, 100, maxHeld} {
+		m := newModel(t)
+		m.tenant("loud", services)
+		m.tenant("quiet", 2)
+		for i := range 2 * maxHeld {
+			m.come(fmt.Sprintf("cold-%d.loud", i%services))
+		}
+		for i := range 3 {
+			h := m.come("cold-0.quiet")
+			for j := range maxHeld / 2 {
+				m.come(fmt.Sprintf("cold-%d.loud", j%services))
+			}
+			if text := refused(h); text != "" {
+				t.Errorf("%d services: request %d of the other tenant: %s", services, i, text)
+			}
+		}
+		m.check()
+	}
+}
+
+// A tenant that asks for services without traffic, which is waited for, too,
+// takes no more.
+func TestRequestsThatComeEarlyShareTheRoom(t *testing.T) {
+	m := newModel(t)
+	early := func(o owner) *held {
+		m.came++
+		h := newHeld(routing.Request{}, time.Unix(0, int64(m.came)), routing.Choice{Service: &routing.Service{Namespace: o.namespace, Name: o.service}})
+		m.router.expect(h)
+		return h
+	}
+	for range 2 * maxHeld {
+		early(owner{"loud", "new"})
+	}
+	if n := m.router.line.waiting(); n != maxHeld-reserved {
+		t.Errorf("%d wait", n)
+	}
+	for i := range maxHeld / 2 {
+		if text := refused(m.come("a")); text != "" {
+			t.Fatalf("request %d of another tenant: %s", i, text)
+		}
+	}
+	h := early(owner{"third", "new"})
+	if text := refused(h); text != "" {
+		t.Error(text)
+	}
+	before := m.router.line.waiting()
+	m.router.forget(h)
+	m.router.forget(h)
+	if n := m.router.line.waiting(); n != before-1 {
+		t.Errorf("%d wait after one of %d left", n, before)
+	}
 }
 
 // 500 requests wait for a Pod that runs one at a time and refuses all that come
@@ -262,7 +336,8 @@ func TestManyHeldRequestsDoNotFloodAPod(t *testing.T) {
 	w.service(target(one, 100, ""))
 	w.knows(one)
 	var wg sync.WaitGroup
-	for range maxHeld / 2 {
+	const requests = maxHeld / 2
+	for range requests {
 		wg.Go(func() {
 			if status, revision := w.ask(); status != 200 || revision != one {
 				t.Errorf("%d from %q", status, revision)
@@ -271,7 +346,7 @@ func TestManyHeldRequestsDoNotFloodAPod(t *testing.T) {
 	}
 	eventually(t, "all are held", func() (string, bool) {
 		n := w.router.line.waiting()
-		return fmt.Sprint(n), n == maxHeld/2
+		return fmt.Sprint(n), n == requests
 	})
 	slot := make(chan struct{}, 1)
 	var here, most atomic.Int64

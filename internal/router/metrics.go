@@ -18,6 +18,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	refused  *prometheus.CounterVec
+	away     *prometheus.CounterVec
 
 	mu    sync.Mutex
 	known map[revisionKey]*counters
@@ -49,9 +50,13 @@ func newMetrics() *metrics {
 			Name: "serin_router_refused_total",
 			Help: "Requests that reached no revision, by status code.",
 		}, []string{"code"}),
+		away: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "serin_router_held_refused_total",
+			Help: "Requests refused because too many waited, by namespace. Some waited already, and left for one of a namespace or service with fewer.",
+		}, []string{"namespace"}),
 		known: map[revisionKey]*counters{},
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.refused)
+	m.registry.MustRegister(m.requests, m.duration, m.refused, m.away)
 	return m
 }
 
@@ -88,10 +93,10 @@ func (m *metrics) follow(table *routing.Table, before map[revisionKey]*counters)
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	current := map[revisionKey]*counters{}
+	current, namespaces := map[revisionKey]*counters{}, map[string]bool{}
 	for r := range table.Revisions {
 		key := revisionKey{r.Namespace, r.Name}
-		current[key] = m.ofLocked(key)
+		current[key], namespaces[key.namespace] = m.ofLocked(key), true
 	}
 	for key := range m.known {
 		if current[key] == nil {
@@ -99,6 +104,9 @@ func (m *metrics) follow(table *routing.Table, before map[revisionKey]*counters)
 			labels := prometheus.Labels{"namespace": key.namespace, "revision": key.revision}
 			m.requests.DeletePartialMatch(labels)
 			m.duration.Delete(labels)
+			if !namespaces[key.namespace] {
+				m.away.DeleteLabelValues(key.namespace)
+			}
 		}
 	}
 	return current
@@ -112,6 +120,8 @@ func (c *counters) count(status int, d time.Duration) {
 func (m *metrics) refuse(status int) {
 	m.refused.WithLabelValues(strconv.Itoa(status)).Inc()
 }
+
+func (m *metrics) turnAway(namespace string) { m.away.WithLabelValues(namespace).Inc() }
 
 // inFlight collects what the table counts anyway.
 type inFlight struct {

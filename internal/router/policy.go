@@ -60,15 +60,16 @@ func (r *router) route(req *proxy.Request, v *view) (routing.Choice, error) {
 	if !noTraffic(err) {
 		return choice, err
 	}
-	defer r.early.Add(-1)
-	if r.early.Add(1) > maxHeld {
-		return choice, err
-	}
+	h := newHeld(asked, req.Start, choice)
+	r.expect(h)
+	defer r.forget(h)
 	ctx, cancel := context.WithDeadline(req.Context(), req.Start.Add(newsWithin))
 	defer cancel()
 	for {
 		select {
 		case <-v.replaced:
+		case <-h.released: // its place was another's
+			return choice, h.err
 		case <-ctx.Done():
 			return choice, err
 		}

@@ -62,7 +62,6 @@ type router struct {
 	metrics *metrics
 	access  *slog.Logger
 	hold    time.Duration
-	early   atomic.Int64 // requests that wait for their service's first traffic
 	line    line
 	loads   loads
 }
@@ -94,7 +93,7 @@ func Run(ctx context.Context, cfg Config) error {
 }
 
 func newRouter(cfg Config) *router {
-	r := &router{Config: cfg, metrics: newMetrics(), hold: holdFor}
+	r := &router{Config: cfg, metrics: newMetrics(), hold: holdFor, line: line{room: room{places: maxHeld, reserve: reserved}}}
 	r.metrics.registry.MustRegister(newInFlight(r))
 	if cfg.AccessLog != nil {
 		r.access = slog.New(slog.NewJSONHandler(cfg.AccessLog, nil))

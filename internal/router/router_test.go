@@ -457,7 +457,7 @@ func TestARequestMayComeBeforeTheNewsOfItsService(t *testing.T) {
 		answered <- fmt.Sprint(status, " ", revision)
 	}()
 	eventually(t, "the request waits", func() (string, bool) {
-		n := w.router.early.Load()
+		n := w.router.line.waiting()
 		return fmt.Sprint(n), n == 1
 	})
 	w.pod(one, true, ok)

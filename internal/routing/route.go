@@ -37,7 +37,8 @@ func (r *Refusal) Error() string { return r.Text }
 // Route returns who answers a request. A tag in the header asks for one
 // revision and overrides a tag in the host. Without any, what the service is
 // sticky to decides, and without that the split, of which this request takes
-// its turn. Every error is a *Refusal.
+// its turn. Every error is a *Refusal, and that of a service without traffic
+// comes with the service.
 func (t *Table) Route(req Request) (Choice, error) {
 	e, path, err := t.find(req)
 	if err != nil {
@@ -55,7 +56,7 @@ func (t *Table) Route(req Request) (Choice, error) {
 		return Choice{}, r.unknownTag(tag)
 	}
 	if len(r.split) == 0 {
-		return Choice{}, &Refusal{Status: 503, Text: fmt.Sprintf(
+		return Choice{Service: &r.service}, &Refusal{Status: 503, Text: fmt.Sprintf(
 			"InferenceService %s/%s has no ready revision yet", r.service.Namespace, r.service.Name)}
 	}
 	if key := r.service.Sticky.key(req); key != "" {
