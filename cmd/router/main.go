@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -37,6 +38,7 @@ type options struct {
 	accessLog                         bool
 	drain                             time.Duration
 	limits                            proxy.Limits
+	connections                       proxy.Connections
 	logLevel                          string
 }
 
@@ -58,6 +60,8 @@ func command() *cobra.Command {
 	f.BoolVar(&o.accessLog, "access-log", false, "write a JSON line per request to standard output")
 	f.DurationVar(&o.drain, "drain", router.DefaultDrain, "how long requests may take after SIGTERM; then they are cut off")
 	o.limits.AddFlags(f)
+	f.IntVar(&o.connections.Most, "max-connections", 0, "client connections at once (default: half of the open files that ulimit allows, at most 32768); then idle ones are closed for new ones")
+	f.IntVar(&o.connections.PerClient, "max-connections-per-client", 0, "of these, how many one address may have (default: nine tenths)")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	return c
 }
@@ -69,6 +73,9 @@ func run(ctx context.Context, o options) error {
 	}
 	if err := o.limits.Check(); err != nil {
 		return err
+	}
+	if o.connections.Most < 0 || o.connections.PerClient < 0 {
+		return errors.New("--max-connections and --max-connections-per-client must not be negative")
 	}
 	rest, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
 	if err != nil {
@@ -90,13 +97,14 @@ func run(ctx context.Context, o options) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	log.Info("listening", "requests", requests.Addr(), "admin", admin.Addr())
 	return router.Run(ctx, router.Config{
-		Listener:  requests,
-		Admin:     admin,
-		REST:      rest,
-		Domain:    o.domain,
-		AccessLog: access,
-		Drain:     o.drain,
-		Limits:    o.limits,
-		Log:       log,
+		Listener:    requests,
+		Admin:       admin,
+		REST:        rest,
+		Domain:      o.domain,
+		AccessLog:   access,
+		Connections: o.connections,
+		Drain:       o.drain,
+		Limits:      o.limits,
+		Log:         log,
 	})
 }

@@ -10,9 +10,11 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -26,6 +28,8 @@ type conn struct {
 	br     *bufio.Reader
 	bw     *bufio.Writer
 	remote string
+	client netip.Prefix
+	fd     syscall.RawConn // nil: nobody can look
 
 	got     []byte     // the request's head as it came
 	in      head       // the same, parsed
@@ -40,17 +44,33 @@ type conn struct {
 	// watch notices a client that leaves while its request waits.
 	watch watch
 
-	mu    sync.Mutex // guards idle and the deadline that goes with it
-	idle  bool
+	mu    sync.Mutex // guards the state and the deadline that goes with it
+	state state
+	since time.Time // of being idle, or of the last time that it was
+	given bool      // to the HTTP/2 server
+	gone  bool      // closed for another connection
 	until time.Time // read deadline that is set
 }
+
+// state is what a connection is at.
+type state uint8
+
+const (
+	busy    state = iota // with a request that arrived
+	reading              // with a part of one
+	idle
+)
 
 func newConn(s *Server, nc net.Conn) *conn {
 	raw := rawIO(nc)
 	c := &conn{server: s, nc: nc, br: bufio.NewReaderSize(raw, bufferSize)}
 	c.bw = bufio.NewWriterSize(newStallWriter(nc, raw, &s.Limits), bufferSize/2)
-	if host, _, err := net.SplitHostPort(nc.RemoteAddr().String()); err == nil {
-		c.remote = host
+	if addr, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		c.client = clientOf(addr.AddrPort().Addr())
+		c.remote = addr.AddrPort().Addr().Unmap().String()
+	}
+	if file, ok := nc.(syscall.Conn); ok {
+		c.fd, _ = file.SyscallConn() // nil if it is closed, as its first use will tell
 	}
 	if s.Forwarded {
 		c.fw = &forwarded{remote: c.remote}
@@ -60,29 +80,25 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// serve answers requests until either side wants to stop.
-func (c *conn) serve() {
-	keep := false
-	for first := true; ; first = false {
-		if !c.await() {
-			break
-		}
+// serve answers requests until either side wants to stop. It reports whether it
+// gave the connection to the HTTP/2 server.
+func (c *conn) serve() (given bool) {
+	for first := true; c.await(); first = false {
 		if first && c.beginsHTTP2() {
-			c.server.http2.take(c)
-			return
+			return c.server.http2.take(c)
 		}
-		if keep = c.one(); !keep {
+		if !c.one() {
 			break
 		}
 	}
-	_ = c.nc.Close() // all that could be said was said
+	return false
 }
 
 // await waits for the first byte of a request.
 func (c *conn) await() bool {
 	c.mu.Lock()
-	c.idle = true
 	now := time.Now()
+	c.state, c.since = idle, now
 	switch {
 	case c.server.draining.Load():
 		c.setReadDeadline(now.Add(idleGrace))
@@ -92,9 +108,51 @@ func (c *conn) await() bool {
 	c.mu.Unlock()
 	_, err := c.br.Peek(1)
 	c.mu.Lock()
-	c.idle = false
+	c.state = reading
 	c.mu.Unlock()
 	return err == nil
+}
+
+// arrived notes that the connection has a request that is to be answered, and
+// reports whether that can be done.
+func (c *conn) arrived() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state = busy
+	return !c.gone
+}
+
+// rest notes whether an HTTP/2 connection has requests.
+func (c *conn) rest(is state) {
+	c.mu.Lock()
+	c.state, c.since = is, time.Now()
+	c.mu.Unlock()
+}
+
+// resting returns the state, and since when the connection has had no request.
+func (c *conn) resting() (state, time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state, c.since
+}
+
+// closeResting closes the connection unless a request arrived, and reports
+// whether it did.
+func (c *conn) closeResting() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == busy || c.gone || (c.state == idle && c.pending()) {
+		return false
+	}
+	c.gone = true
+	_ = c.nc.Close()
+	return true
+}
+
+// pending looks whether something arrived that was not read yet.
+func (c *conn) pending() bool {
+	var found error
+	return c.fd == nil || c.fd.Control(func(fd uintptr) { found = peek(fd) }) != nil || !errors.Is(found, syscall.EAGAIN)
 }
 
 // setReadDeadline remembers the deadline it sets. An error means that the
@@ -108,7 +166,7 @@ func (c *conn) setReadDeadline(t time.Time) {
 func (c *conn) stopIdling() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.idle {
+	if c.state == idle && !c.given {
 		c.setReadDeadline(time.Now().Add(idleGrace))
 	}
 }

@@ -35,6 +35,10 @@ func (x *exchange) run() bool {
 	if refused := x.prepare(); refused != nil {
 		return x.refuse(refused)
 	}
+	if !x.arrived() {
+		x.r.Status, x.r.Err = StatusClientGone, errClientGone
+		return false
+	}
 	var err error
 	x.r.Target, err = x.server.Policy.Admit(x.r)
 	if !x.unwatch() {
@@ -129,6 +133,9 @@ func (x *exchange) connect(fresh bool) error {
 		if err == nil {
 			x.live.Store(x.up)
 			return nil
+		}
+		if refused := (*Refusal)(nil); errors.As(err, &refused) {
+			return refused
 		}
 		next, refused := x.server.Policy.Elsewhere(x.r, x.r.Target)
 		if !x.unwatch() {

@@ -3,7 +3,6 @@
 package proxy
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -37,8 +36,8 @@ func newHTTP2Side(s *Server) *http2Side {
 	side := &http2Side{
 		proxy: s,
 		ln:    &handoff{conns: make(chan net.Conn), done: make(chan struct{})},
-		plain: transport(false, s.Idle),
-		http2: transport(true, s.Idle),
+		plain: transport(false, s),
+		http2: transport(true, s),
 	}
 	reverse := &httputil.ReverseProxy{
 		Rewrite:        side.rewrite,
@@ -63,24 +62,27 @@ func newHTTP2Side(s *Server) *http2Side {
 }
 
 // transport returns a client for targets, with or without HTTP/2.
-func transport(http2 bool, idle time.Duration) *http.Transport {
+func transport(http2 bool, s *Server) *http.Transport {
 	t := &http.Transport{
 		Protocols:          new(http.Protocols),
 		DisableCompression: true, // pass through what there is
-		IdleConnTimeout:    idle,
+		IdleConnTimeout:    s.Idle,
 		MaxIdleConns:       maxIdlePerAddr,
 		HTTP2:              &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
 	}
 	t.MaxIdleConnsPerHost = maxIdlePerAddr
 	t.Protocols.SetHTTP1(!http2)
 	t.Protocols.SetUnencryptedHTTP2(http2)
-	dialer := net.Dialer{Timeout: dialTimeout}
-	t.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		conn, err := dialer.DialContext(ctx, network, addr)
-		if err != nil {
-			return nil, connectError{err}
+	t.DialContext = func(ctx context.Context, _, addr string) (net.Conn, error) {
+		conn, err := s.upstreams.connect(ctx, addr)
+		refused := (*Refusal)(nil)
+		switch {
+		case err == nil:
+			return conn, nil
+		case errors.As(err, &refused):
+			return nil, refused
 		}
-		return conn, nil
+		return nil, connectError{err}
 	}
 	return t
 }
@@ -107,13 +109,17 @@ func (h *http2Side) start() {
 	})
 }
 
-// take gives a connection to the HTTP/2 server.
-func (h *http2Side) take(c *conn) {
-	_ = c.nc.SetReadDeadline(time.Time{}) // an error shows in the next read
+// take gives a connection to the HTTP/2 server, unless that takes no more.
+func (h *http2Side) take(c *conn) bool {
+	c.mu.Lock()
+	c.state, c.given = busy, true
+	c.setReadDeadline(time.Time{})
+	c.mu.Unlock()
 	select {
-	case h.ln.conns <- &peekedConn{Conn: c.nc, br: c.br}:
+	case h.ln.conns <- &peekedConn{Conn: c.nc, conn: c}:
+		return true
 	case <-h.ln.done:
-		_ = c.nc.Close() // no request was read
+		return false // no request was read
 	}
 }
 
@@ -128,13 +134,18 @@ func (h *http2Side) stop(ctx context.Context) {
 	h.http2.CloseIdleConnections()
 }
 
-func (h *http2Side) count(_ net.Conn, state http.ConnState) {
+// count follows the states of a connection.
+func (h *http2Side) count(nc net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		h.wg.Add(1)
 	case http.StateClosed, http.StateHijacked:
+		h.proxy.conns.leave(nc.(*peekedConn).conn)
 		h.wg.Done()
-	case http.StateActive, http.StateIdle:
+	case http.StateActive:
+		nc.(*peekedConn).rest(busy)
+	case http.StateIdle:
+		nc.(*peekedConn).rest(idle)
 	}
 }
 
@@ -379,7 +390,7 @@ func (l *handoff) Addr() net.Addr { return &net.TCPAddr{} }
 // peekedConn is a connection whose first bytes were looked at.
 type peekedConn struct {
 	net.Conn
-	br *bufio.Reader
+	*conn
 }
 
 func (c *peekedConn) Read(b []byte) (int, error) { return c.br.Read(b) }

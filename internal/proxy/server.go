@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -34,7 +35,9 @@ type Config struct {
 	Drain     time.Duration // how long requests may still take once Serve must end
 	Idle      time.Duration // how long a connection to a target is kept for reuse; zero: 30 s, for our own servers
 	Limits    Limits        // for slow clients and silent streams; the zero value: DefaultLimits
-	Log       *slog.Logger
+	// Connections bound those of clients and to targets.
+	Connections Connections
+	Log         *slog.Logger
 }
 
 // Server is a proxy on a listener. Make one with New and call Serve once.
@@ -48,8 +51,7 @@ type Server struct {
 	base context.Context
 	kill context.CancelFunc
 
-	mu    sync.Mutex
-	conns map[*conn]struct{}
+	conns connections
 	wg    sync.WaitGroup
 }
 
@@ -57,7 +59,12 @@ type Server struct {
 func New(cfg Config) *Server {
 	cfg.Idle = cmp.Or(cfg.Idle, upstreamIdle)
 	cfg.Limits = cmp.Or(cfg.Limits, DefaultLimits())
-	s := &Server{Config: cfg, upstreams: newUpstreams(cfg.Idle), conns: map[*conn]struct{}{}}
+	cfg.Connections = cfg.Connections.withDefaults(Descriptors())
+	s := &Server{
+		Config:    cfg,
+		upstreams: newUpstreams(cfg.Idle, cfg.Connections.Targets),
+		conns:     connections{Connections: cfg.Connections, log: cfg.Log, clients: map[netip.Prefix]*client{}},
+	}
 	s.base, s.kill = context.WithCancel(context.Background())
 	s.http2 = newHTTP2Side(s)
 	return s
@@ -86,40 +93,50 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 }
 
 func (s *Server) accept(ctx context.Context, ln net.Listener) error {
+	var pause time.Duration
 	for {
 		nc, err := ln.Accept()
 		switch {
 		case err == nil:
+			pause = 0
 			s.open(nc)
+			continue
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("accept connections on %s: %w", ln.Addr(), err)
-		default: // out of file descriptors, most likely: wait for some
+		case outOfDescriptors(err) && s.conns.relieve(time.Now()):
+			continue
+		}
+		if pause == 0 { // once, until it works again
 			s.Log.Warn("accept a connection", "err", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(10 * time.Millisecond):
-			}
+		}
+		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
 		}
 	}
 }
 
-// open serves a connection in a goroutine of its own.
+// open serves a connection in a goroutine of its own, if there is a place for
+// it.
 func (s *Server) open(nc net.Conn) {
 	c := newConn(s, nc)
-	s.mu.Lock()
-	s.conns[c] = struct{}{}
-	s.mu.Unlock()
+	if !s.conns.enter(c, time.Now()) {
+		_ = nc.Close() // no request was read
+		return
+	}
 	s.wg.Go(func() {
-		defer func() {
-			s.mu.Lock()
-			delete(s.conns, c)
-			s.mu.Unlock()
-		}()
-		c.serve()
+		if given := c.serve(); !given {
+			_ = nc.Close() // all that could be said was said
+			s.conns.leave(c)
+		}
 	})
 }
+
+// ConnectionCounts returns what became of client connections until now.
+func (s *Server) ConnectionCounts() ConnectionCounts { return s.conns.count() }
 
 // drain waits until all connections ended, idle ones soon and busy ones after
 // their request, and ends those that do not within the bound.
@@ -127,11 +144,7 @@ func (s *Server) drain() {
 	bound := time.AfterFunc(s.Drain, s.abort)
 	defer bound.Stop()
 	s.draining.Store(true)
-	s.mu.Lock()
-	for c := range s.conns {
-		c.stopIdling()
-	}
-	s.mu.Unlock()
+	s.conns.each((*conn).stopIdling)
 	ctx, cancel := context.WithTimeout(s.base, s.Drain)
 	defer cancel()
 	s.http2.stop(ctx)
@@ -141,11 +154,7 @@ func (s *Server) drain() {
 // abort closes every connection.
 func (s *Server) abort() {
 	s.kill()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.conns {
-		c.abort()
-	}
+	s.conns.each((*conn).abort)
 }
 
 // sweep closes idle upstream connections until the server ends.

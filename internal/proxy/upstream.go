@@ -8,8 +8,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -29,6 +31,8 @@ const (
 type upstreams struct {
 	dialer net.Dialer
 	keep   time.Duration
+	most   int // connections that may be open, idle or not
+	open   atomic.Int64
 	mu     sync.Mutex
 	idle   map[string][]*upstream // last used at the end
 	closed bool
@@ -47,7 +51,7 @@ type upstream struct {
 	question []byte // the request, until it is sent
 	sent     int    // how much of it was
 
-	fd     syscall.RawConn // nil: nobody can look
+	fd     syscall.RawConn
 	look   func(fd uintptr)
 	looked error // what the last look found
 }
@@ -60,8 +64,8 @@ func (u *upstream) SetReadDeadline(t time.Time) error {
 
 func (u *upstream) Write(b []byte) (int, error) { return u.raw.Write(b) }
 
-func newUpstreams(keep time.Duration) *upstreams {
-	return &upstreams{keep: keep, dialer: net.Dialer{Timeout: dialTimeout}, idle: map[string][]*upstream{}}
+func newUpstreams(keep time.Duration, most int) *upstreams {
+	return &upstreams{keep: keep, most: most, dialer: net.Dialer{Timeout: dialTimeout}, idle: map[string][]*upstream{}}
 }
 
 // get returns a connection from the pool, or a new one. The other side may have
@@ -93,19 +97,73 @@ func (p *upstreams) pop(addr string) *upstream {
 	return u
 }
 
+// errNoTargets is the answer when there are as many connections to targets as
+// there may be. That is nobody's fault but ours: no other target helps.
+var errNoTargets = &Refusal{Status: http.StatusServiceUnavailable, Text: "there are too many connections to Pods", RetryAfter: time.Second}
+
+// counted is a connection to a target.
+type counted struct {
+	*net.TCPConn
+	ended func() // once
+}
+
+func (c *counted) Close() error {
+	c.ended()
+	return c.TCPConn.Close()
+}
+
+// connect makes a connection. If there are too many, or no descriptor is left,
+// one that is kept for reuse is closed for it, or the error is errNoTargets.
+func (p *upstreams) connect(ctx context.Context, addr string) (*counted, error) {
+	if p.open.Add(1) > int64(p.most) && !p.closeOldest() {
+		p.open.Add(-1)
+		return nil, errNoTargets
+	}
+	nc, err := p.dialer.DialContext(ctx, "tcp", addr)
+	if outOfDescriptors(err) {
+		if err = errNoTargets; p.closeOldest() {
+			nc, err = p.dialer.DialContext(ctx, "tcp", addr)
+		}
+	}
+	if err != nil {
+		p.open.Add(-1)
+		return nil, err
+	}
+	return &counted{TCPConn: nc.(*net.TCPConn), ended: sync.OnceFunc(func() { p.open.Add(-1) })}, nil
+}
+
+// closeOldest closes the connection that has been kept for the longest time.
+func (p *upstreams) closeOldest() bool {
+	p.mu.Lock()
+	var oldest *upstream
+	for _, conns := range p.idle {
+		if len(conns) > 0 && (oldest == nil || conns[0].since.Before(oldest.since)) {
+			oldest = conns[0]
+		}
+	}
+	if oldest != nil {
+		p.idle[oldest.addr] = p.idle[oldest.addr][1:]
+	}
+	p.mu.Unlock()
+	if oldest == nil {
+		return false
+	}
+	_ = oldest.Close() // nothing is in flight on it
+	return true
+}
+
+// dial makes a connection.
 func (p *upstreams) dial(ctx context.Context, addr string) (*upstream, error) {
-	conn, err := p.dialer.DialContext(ctx, "tcp", addr)
+	conn, err := p.connect(ctx, addr)
 	if err != nil {
 		return nil, err
 	}
-	raw := rawIO(conn)
+	raw := rawIO(conn.TCPConn)
 	u := &upstream{Conn: conn, raw: raw, br: bufio.NewReaderSize(raw, bufferSize), addr: addr}
 	u.look = func(fd uintptr) { u.looked = peek(fd) }
-	if c, ok := conn.(syscall.Conn); ok {
-		if u.fd, err = c.SyscallConn(); err != nil {
-			_ = conn.Close() // it is closed already
-			return nil, err
-		}
+	if u.fd, err = conn.SyscallConn(); err != nil {
+		_ = conn.Close() // it is closed already
+		return nil, err
 	}
 	return u, nil
 }
@@ -192,9 +250,6 @@ func (u *upstream) ask(b []byte) (int, error) {
 // open looks, without waiting, whether the other side closed the connection or
 // sent something unasked for.
 func (u *upstream) open() bool {
-	if u.fd == nil {
-		return true
-	}
 	// By Control: Read would want a deadline that has not passed, and to set
 	// one costs more than the look.
 	return u.fd.Control(u.look) == nil && errors.Is(u.looked, syscall.EAGAIN)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/serin-dev/serin/internal/proxy"
 	"github.com/serin-dev/serin/internal/routing"
 )
 
@@ -162,4 +163,39 @@ func (c *inFlight) Collect(out chan<- prometheus.Metric) {
 		gauge(c.requests, r.InFlight(), r.Namespace, r.Name)
 		gauge(c.pods, int64(r.Ready()), r.Namespace, r.Name)
 	}
+}
+
+// connections collects what the proxy counts anyway.
+type connections struct {
+	counts                       func() proxy.ConnectionCounts
+	open, limit, closed, refused *prometheus.Desc
+}
+
+func newConnections(counts func() proxy.ConnectionCounts) *connections {
+	desc := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("serin_router_connections"+name, help, nil, nil)
+	}
+	return &connections{
+		counts:  counts,
+		open:    desc("", "Client connections open now."),
+		limit:   desc("_limit", "Client connections that may be open."),
+		closed:  desc("_closed_total", "Client connections without a request that were closed to make room for new ones."),
+		refused: desc("_refused_total", "Client connections refused because too many were open, or too many of the same client."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *connections) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.open, c.limit, c.closed, c.refused} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *connections) Collect(out chan<- prometheus.Metric) {
+	n := c.counts()
+	out <- prometheus.MustNewConstMetric(c.open, prometheus.GaugeValue, float64(n.Open))
+	out <- prometheus.MustNewConstMetric(c.limit, prometheus.GaugeValue, float64(n.Limit))
+	out <- prometheus.MustNewConstMetric(c.closed, prometheus.CounterValue, float64(n.Closed))
+	out <- prometheus.MustNewConstMetric(c.refused, prometheus.CounterValue, float64(n.Refused))
 }

@@ -47,6 +47,8 @@ type Config struct {
 	AccessLog io.Writer    // one JSON line per request; nil: off
 	Limits    proxy.Limits // for slow clients and silent streams; the zero value: proxy.DefaultLimits
 	Log       *slog.Logger
+	// Connections bound those of clients and those to Pods.
+	Connections proxy.Connections
 	// Drain bounds how long requests may take once Run must end; zero: DefaultDrain.
 	Drain time.Duration
 
@@ -58,6 +60,7 @@ type Config struct {
 // router is the state of a running router.
 type router struct {
 	Config
+	server  *proxy.Server
 	view    atomic.Pointer[view]
 	metrics *metrics
 	access  *slog.Logger
@@ -94,7 +97,10 @@ func Run(ctx context.Context, cfg Config) error {
 
 func newRouter(cfg Config) *router {
 	r := &router{Config: cfg, metrics: newMetrics(), hold: holdFor, line: line{room: room{places: maxHeld, reserve: reserved}}}
-	r.metrics.registry.MustRegister(newInFlight(r))
+	r.server = proxy.New(proxy.Config{
+		Policy: r, Forwarded: true, Drain: cmp.Or(r.Drain, DefaultDrain), Connections: r.Connections, Limits: r.Limits, Log: r.Log,
+	})
+	r.metrics.registry.MustRegister(newInFlight(r), newConnections(r.server.ConnectionCounts))
 	if cfg.AccessLog != nil {
 		r.access = slog.New(slog.NewJSONHandler(cfg.AccessLog, nil))
 	}
@@ -104,7 +110,6 @@ func newRouter(cfg Config) *router {
 // run serves while watch keeps the table up to date, and on until the last
 // request ended: a held one may still need a new table.
 func (r *router) run(ctx context.Context, watch func(context.Context) error) error {
-	server := proxy.New(proxy.Config{Policy: r, Forwarded: true, Drain: cmp.Or(r.Drain, DefaultDrain), Limits: r.Limits, Log: r.Log})
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	watching, stopWatching := context.WithCancel(context.WithoutCancel(ctx))
@@ -126,7 +131,7 @@ func (r *router) run(ctx context.Context, watch func(context.Context) error) err
 		}
 		administered <- err
 	}()
-	err := server.Serve(serving, r.Listener)
+	err := r.server.Serve(serving, r.Listener)
 	stopWatching()
 	return errors.Join(err, <-watched, <-administered)
 }
