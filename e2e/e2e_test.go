@@ -5,7 +5,7 @@
 //
 // Besides testscript's own commands, scripts have:
 //
-//	up [FLAGS]          serin up, in $WORK/data, on free ports; waits until it is up
+//	up [FLAGS]          serin up, in $WORK/data, on free ports; waits until it is up. $DESCRIPTORS bounds its open files
 //	down                Ctrl-C; fails unless it ends well, and leaves no process
 //	crash               kill -9; fails if a model process outlives it
 //	eventually RE CMD   repeats CMD until its output matches, for a minute at most
@@ -18,6 +18,7 @@
 //	tutorial PAGE       runs a page of docs, and compares what it shows
 //	kubectl, curl, jq   programs on the PATH: serin kubectl, and as much of the others as we need
 //	count N CURL-ARGS   a program too: sends a request N times, and counts by revision who answered
+//	idle N ADDR CMD     a program as well: runs CMD beside N connections to ADDR, or the API's if that is "api", that say nothing
 //	load N CURL-ARGS    the same N times per second until Ctrl-C, or as N/10s for that long, and counts what failed, and when last
 //
 // The scripts have two homes. On a laptop each has a `serin up` of its own. In
@@ -47,7 +48,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kubectl": kubectl, "curl": curl, "jq": jq, "count": count, "load": load})
+	testscript.Main(m, map[string]func(){"kubectl": kubectl, "curl": curl, "jq": jq, "count": count, "load": load, "idle": idle})
 }
 
 func TestScripts(t *testing.T) {

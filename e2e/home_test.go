@@ -56,6 +56,9 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 	out, err := os.OpenFile(h.output, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
 	ts.Check(err)
 	h.process = exec.Command(filepath.Join(ts.Getenv("SERIN_BIN"), "serin"), append([]string{"up", "--api-port=0", "--router-port=0"}, args...)...)
+	if n := ts.Getenv("DESCRIPTORS"); n != "" {
+		h.process = exec.Command("sh", append([]string{"-c", "ulimit -n " + n + `; exec "$@"`, "sh"}, h.process.Args...)...)
+	}
 	h.process.Dir = ts.Getenv("WORK")
 	h.process.Env = []string{"TMPDIR=" + os.TempDir()}
 	for _, name := range []string{"PATH", "HOME", "SERIN_DATA_DIR", "STORAGE_EMULATOR_HOST"} {

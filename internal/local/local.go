@@ -30,9 +30,11 @@ import (
 	"github.com/serin-dev/serin/api/crd"
 	"github.com/serin-dev/serin/internal/autoscaler"
 	"github.com/serin-dev/serin/internal/cli"
+	"github.com/serin-dev/serin/internal/connlimit"
 	"github.com/serin-dev/serin/internal/controller"
 	"github.com/serin-dev/serin/internal/kube"
 	"github.com/serin-dev/serin/internal/node"
+	"github.com/serin-dev/serin/internal/proxy"
 	"github.com/serin-dev/serin/internal/render"
 	"github.com/serin-dev/serin/internal/router"
 	"github.com/serin-dev/serin/internal/supervise"
@@ -100,10 +102,11 @@ func Run(ctx context.Context, c Config) error {
 }
 
 func run(ctx context.Context, c Config) (err error) {
-	if err := enoughFiles(); err != nil {
+	steady := saveMemory()
+	each, err := share(proxy.Descriptors())
+	if err != nil {
 		return err
 	}
-	steady := saveMemory()
 	unlock, err := lock(c.Dir)
 	if err != nil {
 		return err
@@ -122,7 +125,7 @@ func run(ctx context.Context, c Config) (err error) {
 
 	server, err := kube.Start(ctx, kube.Config{
 		Dir:       filepath.Join(c.Dir, "kubernetes"),
-		Listener:  c.API,
+		Listener:  connlimit.Listen(c.API, ownConnections+each),
 		Etcd:      c.program("etcd"),
 		Restore:   c.Restore,
 		NodeName:  nodeName,
@@ -149,7 +152,7 @@ func run(ctx context.Context, c Config) (err error) {
 	if p := c.parts(); len(p) > 0 {
 		c.Progress(strings.Join(p, ", "))
 	}
-	start(parts, c, server, nodeListener)
+	start(parts, c, server, connlimit.Listen(nodeListener, each), each)
 	if err := waitServing(ctx, c, server.REST, parts); err != nil {
 		return err
 	}
@@ -189,7 +192,7 @@ func endpoints(c Config) cli.Endpoints {
 
 // start starts what Serin adds to Kubernetes. The router is last, so that it is
 // the first to stop: it finishes its requests while the models still run.
-func start(parts *supervise.Parts, c Config, server *kube.Server, nodeListener net.Listener) {
+func start(parts *supervise.Parts, c Config, server *kube.Server, nodeListener net.Listener, each int) {
 	run := func(part, name string, run func(context.Context) error) {
 		if c.has(part) {
 			parts.Start(name, run)
@@ -238,6 +241,8 @@ func start(parts *supervise.Parts, c Config, server *kube.Server, nodeListener n
 			Domain:    c.Domain,
 			AccessLog: c.AccessLog,
 			Log:       c.Log,
+			// Targets are as many: each request needs one of either.
+			Connections: proxy.Connections{Most: each, PerClient: each, Targets: each},
 		})
 	})
 }

@@ -11,7 +11,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/serin-dev/serin/internal/connlimit"
 )
+
+// maxAdmin is how many connections the admin listener has at once.
+const maxAdmin = 64
 
 // administer serves the admin listener until ctx ends, and the answers that
 // /wait-for-drain still owes then.
@@ -22,7 +27,7 @@ func (q *queue) administer(ctx context.Context) error {
 	mux.HandleFunc("GET /wait-for-drain", q.waitForDrain)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(q.Log.Handler(), slog.LevelDebug)}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(q.Admin) }()
+	go func() { served <- server.Serve(connlimit.Listen(q.Admin, maxAdmin)) }()
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve %s: %w", q.Admin.Addr(), err)

@@ -11,7 +11,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/serin-dev/serin/internal/connlimit"
 )
+
+// maxAdmin is how many connections the admin listener has at once.
+const maxAdmin = 64
 
 // administer serves the admin listener until ctx ends. The router is ready
 // from its first table until serving ends.
@@ -36,7 +41,7 @@ func (r *router) administer(ctx, serving context.Context) error {
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(r.Log.Handler(), slog.LevelDebug)}
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
-	if err := server.Serve(r.Admin); !errors.Is(err, http.ErrServerClosed) {
+	if err := server.Serve(connlimit.Listen(r.Admin, min(maxAdmin, r.server.Connections.Most))); !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve metrics on %s: %w", r.Admin.Addr(), err)
 	}
 	return nil

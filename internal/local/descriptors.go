@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package local
+
+import "fmt"
+
+// All parts share the descriptors of one process, and etcd ends it when it
+// finds none.
+const (
+	// ownDescriptors is what all of them need without a visitor: 175 were
+	// counted, two thirds of them the API server's connections to etcd.
+	ownDescriptors = 192
+	// ownConnections is how many of these are connections to the API.
+	ownConnections = 16
+	// fewest is what each share must have to be of any use.
+	fewest = 8
+	// most bounds a share: each connection needs memory, too.
+	most = 32 << 10
+)
+
+// share returns how many connections each of these may have: clients of the
+// API, clients of the router, the router to Pods, and the API server to the
+// node. A fifth share is left to the node's Pods.
+func share(descriptors int) (int, error) {
+	each := min((descriptors-ownDescriptors)/5, most)
+	if each < fewest {
+		return 0, fmt.Errorf("%d file descriptors are too few, it takes %d at least: raise the limit, as with 'ulimit -n 1024'",
+			descriptors, ownDescriptors+5*fewest)
+	}
+	return each, nil
+}
