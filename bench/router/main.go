@@ -35,6 +35,7 @@ type options struct {
 	seconds  int
 	rate     int
 	services []int
+	idle     int                // connections; if set, nothing else is measured
 	budgets  map[string]float64 // CPU per request, as a multiple of nginx's, by proxy
 }
 
@@ -55,6 +56,9 @@ func run(ctx context.Context) error {
 	opts, err := parseFlags()
 	if err != nil {
 		return err
+	}
+	if opts.idle > 0 {
+		return measureIdle(ctx, opts)
 	}
 	for _, tool := range []string{"nginx", "haproxy", "wrk", "taskset"} {
 		if _, err := exec.LookPath(tool); err != nil {
@@ -83,6 +87,7 @@ func parseFlags() (options, error) {
 	flag.IntVar(&opts.rounds, "rounds", 5, "how often each proxy has its turn")
 	flag.IntVar(&opts.seconds, "seconds", 2, "length of a turn")
 	flag.IntVar(&opts.rate, "rate", 2000, "requests per second when latency is measured; 0: do not")
+	flag.IntVar(&opts.idle, "idle", 0, "measure only what so many idle connections hold in the router, 10000 say; needs nginx")
 	services := flag.String("services", "1,2,50", "how many services the proxies know, one table for each number")
 	router := flag.Float64("budget", 0, "fail if the router costs more than this times nginx; 0: only print")
 	queue := flag.Float64("queue-budget", 0, "fail if router and queue together cost more than this times nginx")

@@ -18,6 +18,10 @@ import (
 	"time"
 )
 
+// mostKept is how many bytes of a request's first lines an idle connection keeps
+// for the next, which is often the same.
+const mostKept = 512
+
 var longAgo = time.Unix(1, 0)
 
 // conn is a client's HTTP/1 connection. Its goroutine serves one request after
@@ -25,21 +29,21 @@ var longAgo = time.Unix(1, 0)
 type conn struct {
 	server *Server
 	nc     net.Conn
-	br     *bufio.Reader
-	bw     *bufio.Writer
+	raw    io.ReadWriter // the same
+	stall  *stallWriter  // to the same
 	remote string
 	client netip.Prefix
 	fd     syscall.RawConn // nil: nobody can look
 
-	got     []byte     // the request's head as it came
-	in      head       // the same, parsed
-	request []byte     // as it goes upstream
-	out     head       // the response's
-	head    []byte     // the same, as it goes to the client
-	fw      *forwarded // nil: not asked for
-	req     Request
-	x       exchange
-	live    atomic.Pointer[upstream] // for abort: where the request is
+	*buffers            // nil while the connection is idle
+	fw       *forwarded // nil: not asked for
+	req      Request
+	x        exchange
+	live     atomic.Pointer[upstream] // for abort: where the request is
+
+	// try is the method, made once, and tried what it found.
+	try   func(fd uintptr) bool
+	tried error
 
 	// watch notices a client that leaves while its request waits.
 	watch watch
@@ -52,6 +56,37 @@ type conn struct {
 	until time.Time // read deadline that is set
 }
 
+// buffers are what a connection needs for a request. Idle ones share them: there
+// may be thousands.
+type buffers struct {
+	br *bufio.Reader
+	bw *bufio.Writer
+
+	got     []byte // the request's head as it came
+	in      head   // the same, parsed
+	request []byte // as it goes upstream
+	out     head   // the response's
+	head    []byte // the same, as it goes to the client
+}
+
+var spare = sync.Pool{New: func() any {
+	return &buffers{br: bufio.NewReaderSize(nil, bufferSize), bw: bufio.NewWriterSize(nil, bufferSize/2)}
+}}
+
+// take gives the connection buffers.
+func (c *conn) take() {
+	c.buffers = spare.Get().(*buffers)
+	c.br.Reset(c.raw)
+	c.bw.Reset(c.stall)
+}
+
+// give gives the buffers back, with nothing in them.
+func (c *conn) give() {
+	b := c.buffers
+	c.buffers = nil
+	spare.Put(b)
+}
+
 // state is what a connection is at.
 type state uint8
 
@@ -62,9 +97,9 @@ const (
 )
 
 func newConn(s *Server, nc net.Conn) *conn {
-	raw := rawIO(nc)
-	c := &conn{server: s, nc: nc, br: bufio.NewReaderSize(raw, bufferSize)}
-	c.bw = bufio.NewWriterSize(newStallWriter(nc, raw, &s.Limits), bufferSize/2)
+	c := &conn{server: s, nc: nc, raw: rawIO(nc)}
+	c.stall = newStallWriter(nc, c.raw, &s.Limits)
+	c.try = c.tryRead
 	if addr, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
 		c.client = clientOf(addr.AddrPort().Addr())
 		c.remote = addr.AddrPort().Addr().Unmap().String()
@@ -88,8 +123,11 @@ func (c *conn) serve() (given bool) {
 			return c.server.http2.take(c)
 		}
 		if !c.one() {
-			break
+			return false // with buffers that somebody may still use
 		}
+	}
+	if c.buffers != nil {
+		c.give()
 	}
 	return false
 }
@@ -106,11 +144,42 @@ func (c *conn) await() bool {
 		c.setReadDeadline(now.Add(clientIdle))
 	}
 	c.mu.Unlock()
-	_, err := c.br.Peek(1)
+	err := c.awaitByte()
 	c.mu.Lock()
 	c.state = reading
 	c.mu.Unlock()
 	return err == nil
+}
+
+// awaitByte waits for something to read, without buffers.
+func (c *conn) awaitByte() error {
+	switch {
+	case c.buffers == nil:
+	case c.br.Buffered() > 0:
+		return nil
+	default:
+		c.give()
+	}
+	if c.fd == nil {
+		c.take()
+		_, err := c.br.Peek(1)
+		return err
+	}
+	if err := c.fd.Read(c.try); err != nil {
+		return err
+	}
+	return c.tried
+}
+
+// tryRead takes buffers and reads into them what is there. If nothing is, it
+// gives them back, and is called again when something came.
+func (c *conn) tryRead(fd uintptr) bool {
+	c.take()
+	if c.tried = readNow(c.raw, fd, c.br); errors.Is(c.tried, syscall.EAGAIN) {
+		c.give()
+		return false
+	}
+	return true
 }
 
 // arrived notes that the connection has a request that is to be answered, and
@@ -206,6 +275,10 @@ func (c *conn) one() bool {
 	}
 	if c.x.unread {
 		c.linger()
+	}
+	c.x = exchange{} // it may hold much
+	if len(c.req.Method)+len(c.req.Host)+len(c.req.Path) > mostKept {
+		c.req.Method, c.req.Host, c.req.Path = "", "", ""
 	}
 	return keep
 }

@@ -246,7 +246,7 @@ func (k *connections) say(now time.Time) {
 		return
 	}
 	k.log.Warn("client connections are at their limit: idle ones are closed for new ones, and new ones when all have requests",
-		"open", k.counts.Open, "limit", k.Most, "per client", k.PerClient,
+		"open", k.counts.Open, "limit", k.Most, "perClient", k.PerClient,
 		"closed", k.counts.Closed-k.unsaid.Closed, "refused", k.counts.Refused-k.unsaid.Refused)
 	k.said, k.unsaid = now, k.counts
 }

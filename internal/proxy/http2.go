@@ -393,4 +393,13 @@ type peekedConn struct {
 	*conn
 }
 
-func (c *peekedConn) Read(b []byte) (int, error) { return c.br.Read(b) }
+func (c *peekedConn) Read(b []byte) (int, error) {
+	switch {
+	case c.buffers == nil:
+		return c.nc.Read(b)
+	case c.br.Buffered() > 0:
+		return c.br.Read(b)
+	}
+	c.give() // what was looked at is read
+	return c.nc.Read(b)
+}

@@ -11,8 +11,10 @@
 // request can be sent again when no one has seen it. HTTP/2, and so gRPC, goes through net/http's ReverseProxy
 // and stays HTTP/2 on the other side.
 //
-// The package refuses to decide anything: no routes, no limits on concurrency,
-// no metrics. It retries only what nobody can have processed.
+// Connections are bounded, see connections.go, and those of clients have no
+// buffers while they are idle. Else the package refuses to decide anything: no
+// routes, no limits on concurrency, no metrics. It retries only what nobody can
+// have processed.
 package proxy
 
 import (

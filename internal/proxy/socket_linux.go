@@ -5,6 +5,7 @@
 package proxy
 
 import (
+	"bufio"
 	"errors"
 	"io"
 	"net"
@@ -26,6 +27,8 @@ type socket struct {
 	raw     syscall.RawConn
 	in, out transfer
 	asking  question
+	now     bool    // readNow reads
+	fd      uintptr // then
 }
 
 // question is an ask on its way.
@@ -57,6 +60,18 @@ func rawIO(nc net.Conn) io.ReadWriter {
 	return s
 }
 
+// readNow reads into br what is there, and fails with EAGAIN if nothing is. It
+// is called where the descriptor may be read already.
+func readNow(raw io.ReadWriter, fd uintptr, br *bufio.Reader) error {
+	if s, ok := raw.(*socket); ok {
+		s.now, s.fd = true, fd
+		_, err := br.Peek(1)
+		s.now = false
+		return err
+	}
+	return peek(fd)
+}
+
 // ask writes b, if the connection is open and nothing waits to be read, and
 // waits for something to read. It returns how much it wrote.
 //
@@ -83,7 +98,11 @@ func (s *socket) Read(b []byte) (int, error) {
 		return 0, nil
 	}
 	s.in.b = b
-	if err := s.raw.Read(s.in.try); err != nil {
+	if s.now {
+		if !s.in.read(s.fd) {
+			return 0, syscall.EAGAIN
+		}
+	} else if err := s.raw.Read(s.in.try); err != nil {
 		return 0, err
 	}
 	if s.in.err != 0 {

@@ -5,6 +5,7 @@
 package proxy
 
 import (
+	"bufio"
 	"io"
 	"net"
 	"syscall"
@@ -12,6 +13,9 @@ import (
 
 // rawIO returns nc's quickest Reader and Writer.
 func rawIO(nc net.Conn) io.ReadWriter { return nc }
+
+// readNow fails with EAGAIN if nothing can be read. What can is read later.
+func readNow(_ io.ReadWriter, fd uintptr, _ *bufio.Reader) error { return peek(fd) }
 
 // peek looks for a byte without waiting or taking it: nil means there is one,
 // or the end, and EAGAIN neither.
