@@ -130,6 +130,7 @@ func (m *model) end(addr string) {
 func TestTheLineKeepsItsOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel(t)
+		m.router.line.room = room{places: rapid.IntRange(2, 50).Draw(t, "places"), reserve: 1}
 		for range rapid.IntRange(1, 100).Draw(t, "steps") {
 			switch rapid.SampledFrom([]string{"come", "come", "come", "pod", "gone", "end", "end", "leave", "shift"}).Draw(t, "step") {
 			case "come":
