@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -45,6 +46,8 @@ func run(ctx context.Context, args []string, podIP string, stderr io.Writer) err
 	pending := flags.Int("max-pending-requests", 0, "how many requests may wait for their turn; 0 means 10 for each that the model server may have at once, at least 100")
 	var limits proxy.Limits
 	limits.AddFlags(flags)
+	var connections proxy.Connections
+	connections.AddFlags(flags)
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -54,7 +57,7 @@ func run(ctx context.Context, args []string, podIP string, stderr io.Writer) err
 	if *concurrency < 0 || *pending < 0 || *timeout <= 0 {
 		return fmt.Errorf("--concurrency and --max-pending-requests must not be negative and --timeout must be positive, got %d, %d and %d", *concurrency, *pending, *timeout)
 	}
-	if err := limits.Check(); err != nil {
+	if err := cmp.Or(limits.Check(), connections.Check()); err != nil {
 		return err
 	}
 	requests, err := listen(ctx, podIP, *port)
@@ -77,6 +80,7 @@ func run(ctx context.Context, args []string, podIP string, stderr io.Writer) err
 		Timeout:     time.Duration(*timeout) * time.Second,
 		MaxPending:  *pending,
 		Limits:      limits,
+		Connections: connections,
 		Log:         slog.New(slog.NewTextHandler(stderr, nil)),
 	})
 }

@@ -6,7 +6,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -60,8 +59,7 @@ func command() *cobra.Command {
 	f.BoolVar(&o.accessLog, "access-log", false, "write a JSON line per request to standard output")
 	f.DurationVar(&o.drain, "drain", router.DefaultDrain, "how long requests may take after SIGTERM; then they are cut off")
 	o.limits.AddFlags(f)
-	f.IntVar(&o.connections.Most, "max-connections", 0, "client connections at once (default: half of the open files that ulimit allows, at most 32768); then idle ones are closed for new ones")
-	f.IntVar(&o.connections.PerClient, "max-connections-per-client", 0, "of these, how many one address may have (default: nine tenths)")
+	o.connections.AddFlags(f)
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	return c
 }
@@ -74,8 +72,8 @@ func run(ctx context.Context, o options) error {
 	if err := o.limits.Check(); err != nil {
 		return err
 	}
-	if o.connections.Most < 0 || o.connections.PerClient < 0 {
-		return errors.New("--max-connections and --max-connections-per-client must not be negative")
+	if err := o.connections.Check(); err != nil {
+		return err
 	}
 	rest, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
 	if err != nil {

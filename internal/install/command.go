@@ -94,10 +94,10 @@ func (o *Options) validate() error {
 	return render.Front{Gateway: o.Gateway, IngressClass: o.IngressClass}.Check()
 }
 
-// limits are the flags that routers and queues have in common: rates, which are
-// numbers, and durations.
+// limits are the flags that routers and queues have in common: rates and numbers
+// of connections, and durations.
 var limits = []string{
-	"client-body-timeout", "client-header-timeout", "min-request-body-data-rate", "min-request-body-data-rate-grace",
+	"client-body-timeout", "client-header-timeout", "max-connections", "max-connections-per-client", "min-request-body-data-rate", "min-request-body-data-rate-grace",
 	"min-response-data-rate", "send-timeout", "stream-idle-timeout",
 }
 
@@ -107,7 +107,7 @@ func isLimit(limit string) bool {
 	if !slices.Contains(limits, name) {
 		return false
 	}
-	if strings.HasSuffix(name, "-rate") {
+	if strings.HasSuffix(name, "-rate") || strings.HasPrefix(name, "max-connections") {
 		n, err := strconv.Atoi(value)
 		return err == nil && n >= 0
 	}

@@ -150,6 +150,7 @@ func TestOptionsReachTheImages(t *testing.T) {
 func TestLimitsAreThoseOfThePrograms(t *testing.T) {
 	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
 	new(proxy.Limits).AddFlags(fs)
+	new(proxy.Connections).AddFlags(fs)
 	var names []string
 	fs.VisitAll(func(f *pflag.Flag) {
 		names = append(names, f.Name)

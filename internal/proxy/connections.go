@@ -35,6 +35,20 @@ type Connections struct {
 	Targets   int // to all targets, those kept for reuse included; zero: as Most, or what that leaves
 }
 
+// AddFlags adds a flag for each of those of clients.
+func (c *Connections) AddFlags(f flagSet) {
+	f.IntVar(&c.Most, "max-connections", 0, "client connections at once, after which idle ones are closed for new ones; 0: half of the files that may be open, at most 32768")
+	f.IntVar(&c.PerClient, "max-connections-per-client", 0, "how many of these one address may have; 0: nine tenths")
+}
+
+// Check refuses what makes no sense.
+func (c *Connections) Check() error {
+	if min(c.Most, c.PerClient) < 0 {
+		return errors.New("numbers of connections must not be negative")
+	}
+	return nil
+}
+
 // Descriptors returns how many files and connections this process may have open.
 func Descriptors() int {
 	var limit syscall.Rlimit

@@ -51,13 +51,14 @@ const (
 
 // Config is what a queue needs.
 type Config struct {
-	Listener    net.Listener  // takes the requests
-	Admin       net.Listener  // serves /ready, /wait-for-drain and /metrics
-	Target      string        // host:port of the model server
-	Concurrency int           // requests at once at the model server; zero: no limit
-	Timeout     time.Duration // until a response must begin; zero: proxy.DefaultTimeout
-	MaxPending  int           // requests that may wait for their turn; zero: 10 for each that may run, at least 100
-	Limits      proxy.Limits  // for slow clients and silent streams; the zero value: proxy.DefaultLimits
+	Listener    net.Listener      // takes the requests
+	Admin       net.Listener      // serves /ready, /wait-for-drain and /metrics
+	Target      string            // host:port of the model server
+	Concurrency int               // requests at once at the model server; zero: no limit
+	Timeout     time.Duration     // until a response must begin; zero: proxy.DefaultTimeout
+	MaxPending  int               // requests that may wait for their turn; zero: 10 for each that may run, at least 100
+	Limits      proxy.Limits      // for slow clients and silent streams; the zero value: proxy.DefaultLimits
+	Connections proxy.Connections // of routers and to the model server; the zero value: the defaults
 	Log         *slog.Logger
 
 	// RestartFor is how long a request waits for a model server that takes no
@@ -110,7 +111,7 @@ func Run(ctx context.Context, cfg Config) error {
 		q.drain(serving)
 		stop()
 	}()
-	server := proxy.New(proxy.Config{Policy: q, DetectH2: true, Drain: closeFor, Idle: modelIdle, Limits: cfg.Limits, Log: cfg.Log})
+	server := proxy.New(proxy.Config{Policy: q, DetectH2: true, Drain: closeFor, Idle: modelIdle, Limits: cfg.Limits, Connections: cfg.Connections, Log: cfg.Log})
 	err := server.Serve(serving, cfg.Listener)
 	stop() // Serve may have failed by itself
 	<-drained
