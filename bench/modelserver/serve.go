@@ -35,7 +35,7 @@ func serve(ctx context.Context, role string) error {
 	if role == constantRole {
 		return serveConstant(ctx, ln)
 	}
-	s, err := modelserver.New(modelserver.Config{
+	s, err := modelserver.New(ctx, modelserver.Config{
 		ModelName: "m",
 		ModelDir:  os.Getenv(modelVariable),
 		Log:       slog.New(slog.DiscardHandler),

@@ -9,8 +9,10 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"syscall"
@@ -30,7 +32,12 @@ LogisticRegression, RandomForestClassifier and SVC, and pipelines of them with S
 
 Other flags of KServe's servers are ignored with a warning.
 With POD_IP set it listens on that address only. With PREDICT_PROBA=true it answers probabilities.
+With GOMEMLIMIT set, as the runtime does from limits.memory, a model that needs more memory is refused.
 `
+
+// memoryShare is the part of GOMEMLIMIT for what Go counts: the program itself
+// and what the kernel keeps for it take some of a container's memory, too.
+const memoryShare = 0.9
 
 func main() { os.Exit(run()) }
 
@@ -52,10 +59,16 @@ func run() int {
 	cfg.Host = os.Getenv("POD_IP")
 	cfg.Proba = strings.EqualFold(os.Getenv("PREDICT_PROBA"), "true")
 
+	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
+		debug.SetMemoryLimit(int64(memoryShare * float64(limit)))
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	if err := modelserver.Run(ctx, cfg); err != nil {
 		fmt.Fprintln(os.Stderr, err)
+		if ctx.Err() != nil {
+			return 128 + int(syscall.SIGTERM)
+		}
 		return 1
 	}
 	return 0

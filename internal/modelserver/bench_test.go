@@ -11,7 +11,7 @@ import (
 
 // BenchmarkPredict is a request without the network.
 func BenchmarkPredict(b *testing.B) {
-	s, err := New(Config{ModelName: "m", ModelDir: folder(b, iris), Log: slog.New(slog.DiscardHandler)})
+	s, err := New(b.Context(), Config{ModelName: "m", ModelDir: folder(b, iris), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -140,10 +140,11 @@ func (s *Server) predict(ctx *fasthttp.RequestCtx) {
 	s.metrics.preprocess.Observe(parsed.Sub(start).Seconds())
 
 	var err error
+	stop := func() error { return gone(ctx.Conn()) }
 	if s.proba {
-		b.probabilities, err = s.model.PredictProba(b.probabilities[:0], b.x)
+		b.probabilities, err = s.model.PredictProba(stop, b.probabilities[:0], b.x)
 	} else {
-		b.classes, err = s.model.Predict(b.classes[:0], b.x)
+		b.classes, err = s.model.Predict(stop, b.classes[:0], b.x)
 	}
 	if err != nil {
 		fail(ctx, http.StatusInternalServerError, err.Error())

@@ -3,10 +3,15 @@
 package modelserver
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/serin-dev/serin/internal/sklearn"
@@ -17,31 +22,52 @@ var suffixes = []string{".joblib", ".pkl", ".pickle"}
 
 // loadModel loads the one model file of a folder. Its errors end up in the
 // status of the service: they are sentences for the person who uploaded it.
-func loadModel(dir string) (*sklearn.Model, error) {
+func loadModel(ctx context.Context, dir string) (*sklearn.Model, error) {
 	file, err := modelFile(dir)
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(file)
-	if err != nil {
-		return nil, fmt.Errorf("read the model: %w", err)
-	}
 	limits := sklearn.DefaultLimits
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("load %s: it is not a regular file", info.Name())
-	}
-	if info.Size() > int64(limits.Bytes) {
-		return nil, fmt.Errorf("load %s: the file holds more than %d bytes", info.Name(), limits.Bytes)
-	}
-	data, err := os.ReadFile(file)
+	limits.Memory = min(limits.Memory, debug.SetMemoryLimit(-1)/4*3)
+	limits.Stop = ctx.Err
+	data, err := readModel(file, limits.Memory)
 	if err != nil {
-		return nil, fmt.Errorf("read the model: %w", err)
+		return nil, err
 	}
+	// What is made of the file stays; more garbage than this would double the peak.
+	defer debug.SetGCPercent(debug.SetGCPercent(25))
 	model, err := sklearn.Load(data, limits)
+	if errors.Is(err, context.Canceled) {
+		return nil, fmt.Errorf("load %s: stopped before the model was loaded", printable(filepath.Base(file)))
+	}
 	if err != nil {
-		return nil, fmt.Errorf("load %s: %w", info.Name(), err)
+		return nil, fmt.Errorf("load %s: %w", printable(filepath.Base(file)), err)
 	}
 	return model, nil
+}
+
+// readModel reads a file that holds no more than most bytes.
+func readModel(file string, most int64) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the model: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read the model: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("load %s: it is not a regular file", printable(info.Name()))
+	}
+	if info.Size() > most {
+		return nil, fmt.Errorf("load %s: the file holds more than the %d bytes that loading may take here", printable(info.Name()), most)
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, fmt.Errorf("read the model: %w", err)
+	}
+	return data, nil
 }
 
 func modelFile(dir string) (string, error) {
@@ -61,5 +87,21 @@ func modelFile(dir string) (string, error) {
 	case 1:
 		return filepath.Join(dir, models[0]), nil
 	}
-	return "", fmt.Errorf("%d model files in the model folder, want one: %s", len(models), strings.Join(models, ", "))
+	const most = 5 // to name in a status
+	var names []string
+	for _, name := range models[:min(most, len(models))] {
+		names = append(names, printable(name))
+	}
+	if len(models) > most {
+		names = append(names, "...")
+	}
+	return "", fmt.Errorf("%d model files in the model folder, want one: %s", len(models), strings.Join(names, ", "))
+}
+
+// printable quotes a name that could do harm in a terminal or a log.
+func printable(name string) string {
+	if quoted := strconv.Quote(name); quoted != `"`+name+`"` {
+		return quoted
+	}
+	return name
 }

@@ -66,7 +66,7 @@ type Server struct {
 
 // Run loads the model, listens and serves until ctx ends.
 func Run(ctx context.Context, cfg Config) error {
-	s, err := New(cfg)
+	s, err := New(ctx, cfg)
 	if err != nil {
 		return err
 	}
@@ -78,9 +78,9 @@ func Run(ctx context.Context, cfg Config) error {
 	return s.Serve(ctx, ln)
 }
 
-// New loads the model.
-func New(cfg Config) (*Server, error) {
-	model, err := loadModel(cfg.ModelDir)
+// New loads the model, unless ctx ends before.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	model, err := loadModel(ctx, cfg.ModelDir)
 	if err != nil {
 		return nil, err
 	}

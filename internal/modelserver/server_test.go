@@ -59,7 +59,7 @@ func start(t *testing.T, file string, change ...func(*Config)) *running {
 	for _, c := range change {
 		c(&cfg)
 	}
-	s, err := New(cfg)
+	s, err := New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -481,7 +481,7 @@ func TestFoldersWithoutOneGoodModelAreRefused(t *testing.T) {
 		"a hostile one":         {folder(t, write("b.pkl", []byte("cos\nsystem\n(S'id'\ntR."))), "load b.pkl: the file asks for os.system, which no supported scikit-learn model needs; nothing was executed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := New(Config{ModelName: "m", ModelDir: test.dir, Log: slog.New(slog.DiscardHandler)})
+			_, err := New(t.Context(), Config{ModelName: "m", ModelDir: test.dir, Log: slog.New(slog.DiscardHandler)})
 			got := strings.ReplaceAll(fmt.Sprint(err), test.dir, "DIR")
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)

@@ -4,8 +4,6 @@ package sklearn
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 )
 
 // attributes reads what an estimator keeps. The first error stays and turns
@@ -119,32 +117,46 @@ func numbers[T any](a *attributes, arr *ndarray, name string, pick func(decoded)
 	}
 	count, err := arr.count()
 	a.check(err)
-	a.check(a.builder.charge(8 * count))
+	a.check(a.builder.alloc(8 * count))
 	if a.err != nil {
 		return nil
 	}
 	out := make([]T, 0, count)
-	a.check(arr.each(func(b []byte) { out = append(out, pick(number(b))) }))
+	a.check(arr.each(a.builder.budget, func(b []byte) { out = append(out, pick(number(b))) }))
 	return out
 }
 
-// values returns the elements of an array of labels or names.
+// values returns the elements of an array of labels or names. It pays for a
+// text whenever the array mentions it: whoever prints labels copies them.
 func (a *attributes) values(arr *ndarray) []any {
 	if a.err != nil {
 		return nil
 	}
-	if arr.dtype.kind == 'O' {
-		a.check(a.builder.charge(16 * len(arr.objects)))
-		return slices.Clone(arr.objects)
+	count, err := arr.count()
+	a.check(err)
+	a.check(a.builder.alloc(slotCost*count + 2*len(arr.data)))
+	if a.err != nil {
+		return nil
 	}
-	var out []any
-	a.check(a.builder.charge(16 * len(arr.data)))
-	if a.err == nil {
-		a.check(arr.each(func(b []byte) {
-			v, err := arr.dtype.value(b)
-			a.check(err)
-			out = append(out, v)
+	out := make([]any, 0, count)
+	if arr.dtype.kind != 'O' {
+		a.check(arr.each(a.builder.budget, func(b []byte) {
+			if a.err == nil {
+				v, err := arr.dtype.value(b)
+				a.check(err)
+				out = append(out, v)
+			}
 		}))
+		return out
+	}
+	for _, v := range arr.objects {
+		if text, ok := v.(string); ok {
+			a.check(a.builder.alloc(2 * len(text)))
+		}
+		if a.err != nil {
+			return nil
+		}
+		out = append(out, v)
 	}
 	return out
 }
@@ -170,6 +182,7 @@ func (a *attributes) labels() []any {
 // input describes the rows it was fitted on, which have this many features.
 func (a *attributes) input(features int) input {
 	in := input{class: a.class, features: features}
+	a.require(features > 0, "it was fitted on no features")
 	if v, ok := a.get("n_features_in_").(int64); ok && v != int64(features) {
 		a.failf("n_features_in_ is %d, but it was fitted on %d", v, features)
 	}
@@ -179,7 +192,7 @@ func (a *attributes) input(features int) input {
 			if !ok {
 				a.failf("a feature name is %s", describe(v))
 			}
-			in.names = append(in.names, strings.Clone(name))
+			in.names = append(in.names, name)
 		}
 		a.require(len(in.names) == features, "feature_names_in_ does not fit the features")
 	}

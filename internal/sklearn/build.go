@@ -11,8 +11,8 @@ import (
 const (
 	// maxPipelines bounds pipelines inside pipelines: a hostile one may hold itself.
 	maxPipelines = 16
-	// estimatorCost is charged for each estimator built, in bytes: a file can
-	// mention one many times.
+	// estimatorCost is what an estimator takes, in bytes, beside its arrays. It
+	// is paid for each mention of one: a file can mention it many times.
 	estimatorCost = 1 << 10
 )
 
@@ -33,12 +33,10 @@ var estimators = map[string]estimator{
 }
 
 // builder turns the values of a file into estimators.
-type builder struct {
-	budget int // bytes it may still copy
-}
+type builder struct{ *budget }
 
-func build(value any, budget int) (*Model, error) {
-	b := &builder{budget: budget}
+func build(value any, budget *budget) (*Model, error) {
+	b := &builder{budget}
 	steps, err := b.steps(value, 0)
 	if err != nil {
 		return nil, err
@@ -82,7 +80,10 @@ func (b *builder) steps(value any, depth int) ([]step, error) {
 	if !ok {
 		return nil, fmt.Errorf("the file holds %s, not an estimator", describe(value))
 	}
-	if err := b.charge(estimatorCost); err != nil {
+	if err := b.alloc(estimatorCost); err != nil {
+		return nil, err
+	}
+	if err := b.work(len(o.state.entries)); err != nil { // fitted looks at all of them
 		return nil, err
 	}
 	if class == "Pipeline" {
@@ -120,6 +121,9 @@ func (b *builder) pipeline(o *object, depth int) ([]step, error) {
 	}
 	var all []step
 	for _, item := range named.items {
+		if err := b.work(1); err != nil {
+			return nil, err
+		}
 		pair, _ := item.(tuple)
 		value := arg(pair, 1)
 		if value == any(none{}) || value == any("passthrough") {
@@ -132,12 +136,4 @@ func (b *builder) pipeline(o *object, depth int) ([]step, error) {
 		all = append(all, steps...)
 	}
 	return all, nil
-}
-
-func (b *builder) charge(bytes int) error {
-	if b.budget < bytes {
-		return errors.New("the model is larger than the limit")
-	}
-	b.budget -= bytes
-	return nil
 }

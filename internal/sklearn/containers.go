@@ -5,7 +5,7 @@ package sklearn
 import "fmt"
 
 func (m *machine) opMark() error {
-	if err := m.spend(1); err != nil {
+	if err := m.budget.alloc(slotCost); err != nil {
 		return err
 	}
 	m.marks = append(m.marks, len(m.stack))
@@ -102,8 +102,34 @@ func (m *machine) setItems(items []any) error {
 		return fmt.Errorf("set %d items of %s", len(items), describe(v))
 	}
 	for i := 0; i < len(items); i += 2 {
-		d.set(items[i], items[i+1])
+		if err := m.setItem(d, items[i], items[i+1]); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// setItem keeps the entries with string keys: attributes and fields have no
+// others. A key is hashed as often as the file says, however long it is.
+func (m *machine) setItem(d *dict, key, value any) error {
+	k, ok := key.(string)
+	if !ok {
+		return nil
+	}
+	cost := entryCost
+	if d.entries == nil {
+		cost += dictCost
+	}
+	if err := m.budget.alloc(cost); err != nil {
+		return err
+	}
+	if err := m.budget.work(len(k) / stepBytes); err != nil {
+		return err
+	}
+	if d.entries == nil {
+		d.entries = map[string]any{}
+	}
+	d.entries[k] = value
 	return nil
 }
 

@@ -3,6 +3,7 @@
 package sklearn
 
 import (
+	"bufio"
 	"bytes"
 	"compress/bzip2"
 	"errors"
@@ -12,7 +13,6 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zlib"
 	"github.com/pierrec/lz4/v4"
-	"github.com/ulikunitz/xz"
 	"github.com/ulikunitz/xz/lzma"
 )
 
@@ -22,87 +22,91 @@ const maxDictionary = 64 << 20
 // codecs are the compressions that joblib writes, by how the file begins.
 var codecs = []struct {
 	name, magic string
-	open        func([]byte) (io.Reader, error)
+	open        func(*bufio.Reader, *budget) (io.Reader, error)
 }{
-	{"zlib", "\x78", func(data []byte) (io.Reader, error) { return zlib.NewReader(bytes.NewReader(data)) }},
-	{"gzip", "\x1f\x8b", func(data []byte) (io.Reader, error) { return gzip.NewReader(bytes.NewReader(data)) }},
-	{"bzip2", "BZ", func(data []byte) (io.Reader, error) { return bzip2.NewReader(bytes.NewReader(data)), nil }},
-	{"xz", "\xfd7zXZ", openXZ},
-	{"lzma", "\x5d\x00", func(data []byte) (io.Reader, error) {
-		return lzma.ReaderConfig{DictCap: maxDictionary}.NewReader(bytes.NewReader(data))
+	{"zlib", "\x78", func(r *bufio.Reader, _ *budget) (io.Reader, error) { return zlib.NewReader(r) }},
+	{"gzip", "\x1f\x8b", func(r *bufio.Reader, _ *budget) (io.Reader, error) { return gzip.NewReader(r) }},
+	{"bzip2", "BZ", func(r *bufio.Reader, _ *budget) (io.Reader, error) { return bzip2.NewReader(r), nil }},
+	{"lzma", "\x5d\x00", func(r *bufio.Reader, b *budget) (io.Reader, error) {
+		return lzma.ReaderConfig{DictCap: int(max(lzma.MinDictCap, min(maxDictionary, b.memory)))}.NewReader(r)
 	}},
-	{"lz4", "\x04\x22\x4d\x18", func(data []byte) (io.Reader, error) { return lz4.NewReader(bytes.NewReader(data)), nil }},
+	{"lz4", "\x04\x22\x4d\x18", func(r *bufio.Reader, _ *budget) (io.Reader, error) { return lz4.NewReader(r), nil }},
 }
 
 // decompress returns the pickle inside data, which is data itself when it is
 // not compressed. It decompresses twice, first only to count, so that a bomb
 // costs no memory and an honest file costs exactly its size.
-func decompress(data []byte, limit int) ([]byte, error) {
-	if len(data) == 0 {
+func decompress(data []byte, b *budget) ([]byte, error) {
+	switch {
+	case len(data) == 0:
 		return nil, errors.New("the file is empty")
-	}
-	if bytes.HasPrefix(data, []byte("ZF")) {
+	case bytes.HasPrefix(data, []byte("ZF")):
 		return nil, errors.New("the file was written by joblib 0.9 or older: load it with a newer joblib and dump it again")
+	case bytes.HasPrefix(data, []byte(xzMagic)):
+		raw, err := decompressXZ(data, b)
+		return raw, wrapCodec("xz", err)
 	}
 	for _, c := range codecs {
 		if !bytes.HasPrefix(data, []byte(c.magic)) {
 			continue
 		}
-		r, err := c.open(data)
-		if err != nil {
-			return nil, fmt.Errorf("decompress %s: %w", c.name, err)
-		}
-		n, err := io.Copy(io.Discard, io.LimitReader(r, int64(limit)+1))
-		if err != nil {
-			return nil, fmt.Errorf("decompress %s: %w", c.name, err)
-		}
-		if n > int64(limit) {
-			return nil, tooLarge(limit)
-		}
-		if r, err = c.open(data); err != nil {
-			return nil, fmt.Errorf("decompress %s: %w", c.name, err)
-		}
-		raw := make([]byte, n)
-		if _, err := io.ReadFull(r, raw); err != nil {
-			return nil, fmt.Errorf("decompress %s: %w", c.name, err)
-		}
-		return raw, nil
+		raw, err := decompressWith(c.open, data, b)
+		return raw, wrapCodec(c.name, err)
 	}
-	if len(data) > limit {
-		return nil, tooLarge(limit)
+	if int64(len(data)) > b.memory {
+		return nil, tooLarge(b.memory)
 	}
 	return data, nil
 }
 
-func tooLarge(limit int) error {
-	return fmt.Errorf("the file holds more than %d bytes", limit)
+func decompressWith(open func(*bufio.Reader, *budget) (io.Reader, error), data []byte, b *budget) ([]byte, error) {
+	// Both ends hear Stop: a bomb gives much for little, an empty one little for much.
+	reader := func() (io.Reader, error) {
+		r, err := open(bufio.NewReaderSize(&heard{bytes.NewReader(data), b}, 1<<16), b)
+		return &heard{r, b}, err
+	}
+	r, err := reader()
+	if err != nil {
+		return nil, err
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(r, b.memory+1))
+	if err != nil {
+		return nil, err
+	}
+	if n > b.memory {
+		return nil, tooLarge(b.memory)
+	}
+	if r, err = reader(); err != nil {
+		return nil, err
+	}
+	raw := make([]byte, n)
+	_, err = io.ReadFull(r, raw)
+	return raw, err
 }
 
-// openXZ refuses a first block that asks for an unusual dictionary, because
-// the decoder allocates what the header says.
-func openXZ(data []byte) (io.Reader, error) {
-	const header = 12
-	if len(data) > header+16 {
-		filters := data[header+2:]
-		for _, size := range []byte{0x40, 0x80} { // optional sizes come first
-			if data[header+1]&size != 0 {
-				filters = skipVarint(filters)
-			}
-		}
-		if len(filters) > 2 && filters[0] == 0x21 {
-			if n, err := lzma.DecodeDictCap(filters[2]); err != nil || n > maxDictionary {
-				return nil, fmt.Errorf("the dictionary is larger than %d bytes", maxDictionary)
-			}
-		}
-	}
-	return xz.NewReader(bytes.NewReader(data))
+// heard is a reader that Stop ends.
+type heard struct {
+	r io.Reader
+	b *budget
 }
 
-func skipVarint(b []byte) []byte {
-	for i, c := range b {
-		if c < 0x80 {
-			return b[i+1:]
-		}
+func (h *heard) Read(p []byte) (int, error) {
+	if err := h.b.hear(len(p)); err != nil {
+		return 0, err
 	}
-	return nil
+	return h.r.Read(p)
+}
+
+// sizeError stands alone: it blames no codec.
+type sizeError int64
+
+func (e sizeError) Error() string { return fmt.Sprintf("the file holds more than %d bytes", int64(e)) }
+
+func tooLarge(limit int64) error { return sizeError(limit) }
+
+func wrapCodec(name string, err error) error {
+	if _, ok := errors.AsType[sizeError](err); ok || err == nil {
+		return err
+	}
+	return fmt.Errorf("decompress %s: %w", name, err)
 }

@@ -18,9 +18,9 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Add([]byte(pipelineInItself))
 	f.Add(doublingPipelines())
-	limits := Limits{Bytes: 1 << 20, Objects: 10_000}
+	limits := Limits{Memory: 1 << 20}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := Load(data, limits)
+		m, err := parse(data, limits)
 		if err != nil {
 			return
 		}
@@ -29,14 +29,14 @@ func FuzzLoad(f *testing.F) {
 			return
 		}
 		x := Matrix{Rows: 1, Cols: cols, Data: make([]float64, cols)}
-		indexes, err := m.Predict(nil, x)
+		indexes, err := m.Predict(nil, nil, x)
 		for _, i := range indexes {
 			if i < 0 || i >= len(m.Classes()) {
 				t.Fatalf("class %d of %d", i, len(m.Classes()))
 			}
 		}
 		if err == nil && m.HasProba() {
-			if _, err := m.PredictProba(nil, x); err != nil {
+			if _, err := m.PredictProba(nil, nil, x); err != nil {
 				t.Fatal(err)
 			}
 		}

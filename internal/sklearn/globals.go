@@ -111,7 +111,7 @@ func encodeBytes(m *machine, args tuple) (any, error) {
 	if encoding, _ := at[string](args, 1); !ok || encoding != "latin1" {
 		return nil, fmt.Errorf("bytes are not Latin-1 text")
 	}
-	if err := m.spendCopy(len(text)); err != nil {
+	if err := m.budget.alloc(len(text)); err != nil {
 		return nil, err
 	}
 	b := make(raw, 0, len(text))

@@ -138,11 +138,10 @@ func (o *object) build(m *machine, state any) error {
 	d, ok := state.(*dict)
 	switch {
 	case ok:
-		if err := m.spend(len(d.entries)); err != nil {
-			return err
-		}
 		for k, v := range d.entries {
-			o.state.set(k, v)
+			if err := m.setItem(&o.state, k, v); err != nil {
+				return err
+			}
 		}
 	case state == none{}:
 	default:

@@ -142,7 +142,8 @@ func TestDamagedFilesGiveClearErrors(t *testing.T) {
 const pipelineInItself = "\x80\x02csklearn.pipeline\nPipeline\n)\x81q\x00}X\x05\x00\x00\x00steps]X\x01\x00\x00\x00ah\x00\x86asb."
 
 func TestBombsEndAtTheLimits(t *testing.T) {
-	limits := Limits{Bytes: 1 << 20, Objects: 10_000}
+	limits := Limits{Memory: 1 << 20}
+	const tooMuch = "the model needs more memory than the 1048576 bytes that loading may take here"
 	zeros := make([]byte, 8<<20)
 	var zipped, gzipped, twice bytes.Buffer
 	zw := zlib.NewWriter(&zipped)
@@ -165,9 +166,6 @@ func TestBombsEndAtTheLimits(t *testing.T) {
 	if err := tw.Close(); err != nil {
 		t.Fatal(err)
 	}
-	xz := read(t, newest+"compress-xz.joblib")
-	xz = append([]byte(nil), xz...)
-	xz[16] = 40 // a dictionary of 4 GiB
 
 	for name, test := range map[string]struct {
 		file []byte
@@ -176,13 +174,12 @@ func TestBombsEndAtTheLimits(t *testing.T) {
 		"zlib":                         {zipped.Bytes(), "the file holds more than 1048576 bytes"},
 		"gzip":                         {gzipped.Bytes(), "the file holds more than 1048576 bytes"},
 		"not compressed":               {zeros, "the file holds more than 1048576 bytes"},
-		"an xz dictionary":             {xz, "decompress xz: the dictionary is larger than 67108864 bytes"},
-		"many small lists, compressed": {twice.Bytes(), "byte 10000: the file holds too many values"},
-		"many marks":                   {[]byte(strings.Repeat("(", 20_000)), "byte 10000: the file holds too many values"},
-		"many memos":                   {[]byte("N" + strings.Repeat("\x94", 20_000)), "byte 10000: the file holds too many values"},
-		"the same large text encoded again and again": {copiesOfText(), "the file holds too many values"},
+		"many small lists, compressed": {twice.Bytes(), tooMuch},
+		"many marks":                   {[]byte(strings.Repeat("(", 20_000)), tooMuch},
+		"many memos":                   {[]byte("N" + strings.Repeat("\x94", 20_000)), tooMuch},
+		"the same large text encoded again and again": {copiesOfText(), tooMuch},
 		"a pipeline in itself":                        {[]byte(pipelineInItself), "pipelines are nested too deeply"},
-		"pipelines that double":                       {doublingPipelines(), "the model is larger than the limit"},
+		"pipelines that double":                       {doublingPipelines(), tooMuch},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Load(test.file, limits)
@@ -232,7 +229,7 @@ func TestInputsThatDoNotFitAreErrorsInScikitLearnsWords(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := load(t, newest+test.file+".joblib")
-			_, err := m.Predict(nil, Matrix{Rows: 1, Cols: len(test.row), Data: test.row})
+			_, err := m.Predict(nil, nil, Matrix{Rows: 1, Cols: len(test.row), Data: test.row})
 			if diff := cmp.Diff(test.want, message(err)); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
@@ -241,7 +238,7 @@ func TestInputsThatDoNotFitAreErrorsInScikitLearnsWords(t *testing.T) {
 }
 
 func TestProbabilitiesOfAModelWithoutThemAreAnError(t *testing.T) {
-	_, err := load(t, newest+"svc-rbf.joblib").PredictProba(nil, Matrix{Rows: 1, Cols: 4, Data: make([]float64, 4)})
+	_, err := load(t, newest+"svc-rbf.joblib").PredictProba(nil, nil, Matrix{Rows: 1, Cols: 4, Data: make([]float64, 4)})
 	if diff := cmp.Diff("this SVC has no predict_proba", message(err)); diff != "" {
 		t.Error(diff)
 	}

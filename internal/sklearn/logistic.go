@@ -48,6 +48,7 @@ func (l *logistic) hasProba() bool { return true }
 func (l *logistic) decision(row []float64, s *scratch) []float64 {
 	out := sized(&s.scores, l.coef.Rows)
 	s.scores = out
+	s.done += len(l.coef.Data)
 	for i := range out {
 		out[i] = dot(row, l.coef.Data[i*l.coef.Cols:(i+1)*l.coef.Cols]) + l.intercept[i]
 	}

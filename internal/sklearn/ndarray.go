@@ -11,15 +11,19 @@ import (
 	"strings"
 )
 
-// maxDimensions is numpy's own limit.
-const maxDimensions = 64
+const (
+	maxDimensions = 64 // numpy's own limit
+	maxSpec       = 16 // characters of a dtype: "<U100"
+	maxItem       = 1 << 24
+)
 
 // dtype is numpy's description of one array element.
 type dtype struct {
 	kind   byte // b i u f U S V O, as numpy has them
 	size   int  // in bytes
 	order  binary.ByteOrder
-	fields map[string]field // of a structure
+	fields map[string]field // of a structure, which has kind V
+	built  bool             // it had its state
 }
 
 type field struct {
@@ -28,10 +32,16 @@ type field struct {
 }
 
 // newDtype is numpy.dtype("f8", align, copy).
-func newDtype(_ *machine, args tuple) (any, error) {
+func newDtype(m *machine, args tuple) (any, error) {
 	spec, ok := at[string](args, 0)
 	if !ok {
 		return nil, fmt.Errorf("a dtype is made of %s", describe(arg(args, 0)))
+	}
+	if err := m.budget.alloc(dtypeCost); err != nil {
+		return nil, err
+	}
+	if len(spec) > maxSpec {
+		return nil, fmt.Errorf("dtype %s is not supported", quote(spec))
 	}
 	d := &dtype{order: binary.LittleEndian}
 	code := strings.TrimLeft(spec, "<>=|")
@@ -44,7 +54,7 @@ func newDtype(_ *machine, args tuple) (any, error) {
 	d.kind = code[0]
 	if code != "O" {
 		n, err := strconv.ParseUint(code[1:], 10, 24)
-		if err != nil {
+		if err != nil || n >= maxItem {
 			return nil, fmt.Errorf("dtype %s is not supported", quote(spec))
 		}
 		d.size = int(n)
@@ -62,20 +72,30 @@ func (d *dtype) build(m *machine, state any) error {
 	if !ok || len(s) < 7 {
 		return errors.New("the state of a dtype is malformed")
 	}
+	if d.built { // its fields would not fit another size
+		return errors.New("a dtype is given a state twice")
+	}
+	d.built = true
 	if order, _ := at[string](s, 1); order == ">" {
 		d.order = binary.BigEndian
 	}
 	if arg(s, 2) != any(none{}) {
 		return errors.New("a dtype holds subarrays, which are not supported")
 	}
-	if size, ok := at[int64](s, 5); ok && size >= 0 && size < 1<<24 {
+	if size, ok := at[int64](s, 5); ok && size >= 0 && strings.IndexByte("USV", d.kind) >= 0 {
+		if size >= maxItem || d.kind == 'U' && size%4 != 0 {
+			return errors.New("the size of a dtype is malformed")
+		}
 		d.size = int(size)
 	}
 	fields, ok := at[*dict](s, 4)
 	if !ok {
 		return nil
 	}
-	if err := m.spend(len(fields.entries)); err != nil {
+	if d.kind != 'V' {
+		return fmt.Errorf("a dtype of kind %c has fields", d.kind)
+	}
+	if err := m.budget.alloc(dictCost + (dtypeCost+entryCost)*len(fields.entries)); err != nil {
 		return err
 	}
 	d.fields = map[string]field{}
@@ -83,7 +103,7 @@ func (d *dtype) build(m *machine, state any) error {
 		f, _ := v.(tuple)
 		inner, ok1 := at[*dtype](f, 0)
 		offset, ok2 := at[int64](f, 1)
-		if !ok1 || !ok2 || offset < 0 || offset+int64(inner.size) > int64(d.size) {
+		if !ok1 || !ok2 || offset < 0 || offset > int64(d.size-inner.size) {
 			return fmt.Errorf("field %s of a dtype is malformed", quote(name))
 		}
 		d.fields[name] = field{int(offset), *inner}
@@ -102,11 +122,11 @@ type ndarray struct {
 }
 
 // reconstructArray makes the empty array that a state then fills.
-func reconstructArray(_ *machine, args tuple) (any, error) {
+func reconstructArray(m *machine, args tuple) (any, error) {
 	if class, ok := at[*global](args, 0); !ok || class.name != "numpy.ndarray" {
 		return nil, fmt.Errorf("an array is of class %s", describe(arg(args, 0)))
 	}
-	return &ndarray{}, nil
+	return &ndarray{}, m.budget.alloc(arrayCost)
 }
 
 // build takes the state (version, shape, dtype, is Fortran, elements).
@@ -141,6 +161,9 @@ func (a *ndarray) fill(m *machine, kind, shape any, fortran bool, elements any) 
 	if len(dims) > maxDimensions {
 		return errors.New("an array has too many dimensions")
 	}
+	if err := m.budget.alloc(arrayCost + 16*len(dims)); err != nil {
+		return err
+	}
 	filled := ndarray{dtype: *dtype, fortran: fortran}
 	for _, dim := range dims {
 		n, ok := dim.(int64)
@@ -160,8 +183,11 @@ func (a *ndarray) fill(m *machine, kind, shape any, fortran bool, elements any) 
 		}
 		filled.objects = l.items
 	} else {
-		filled.data, ok = m.bytes(elements)
-		if !ok || dtype.size == 0 && count > 0 || len(filled.data) != count*dtype.size {
+		filled.data, err = m.bytes(elements)
+		if err != nil {
+			return err
+		}
+		if dtype.size == 0 && count > 0 || len(filled.data) != count*dtype.size {
 			return fmt.Errorf("an array of %d elements holds %d bytes", count, len(filled.data))
 		}
 	}
@@ -171,14 +197,17 @@ func (a *ndarray) fill(m *machine, kind, shape any, fortran bool, elements any) 
 
 // bytes returns what holds the elements of an array or scalar. Python 2 wrote
 // them as a str.
-func (m *machine) bytes(v any) ([]byte, bool) {
+func (m *machine) bytes(v any) ([]byte, error) {
 	switch v := v.(type) {
 	case raw:
-		return v, true
+		return v, nil
 	case string:
-		return []byte(v), m.spendCopy(len(v)) == nil
+		if err := m.budget.alloc(len(v)); err != nil {
+			return nil, err
+		}
+		return []byte(v), nil
 	}
-	return nil, false
+	return nil, fmt.Errorf("the elements of an array are %s", describe(v))
 }
 
 // count multiplies the shape without overflow.
@@ -196,11 +225,14 @@ func (a *ndarray) count() (int, error) {
 // newScalar is a numpy number outside an array: (dtype, bytes).
 func newScalar(m *machine, args tuple) (any, error) {
 	d, ok1 := at[*dtype](args, 0)
-	b, ok2 := m.bytes(arg(args, 1))
-	if !ok1 || !ok2 || len(b) != d.size {
+	b, err := m.bytes(arg(args, 1))
+	if err != nil {
+		return nil, err
+	}
+	if !ok1 || len(b) != d.size {
 		return nil, errors.New("a numpy scalar is malformed")
 	}
-	if err := m.spendCopy(len(b)); err != nil {
+	if err := m.budget.alloc(2 * len(b)); err != nil { // a text may grow as it is decoded
 		return nil, err
 	}
 	return d.value(b)
@@ -275,24 +307,29 @@ func (d *dtype) number() func([]byte) decoded {
 
 // each calls yield with every element in C order. The array has at most two
 // dimensions unless it is in C order already.
-func (a *ndarray) each(yield func([]byte)) error {
+func (a *ndarray) each(b *budget, yield func([]byte)) error {
+	const block = 1 << 12 // elements to pay for at once
 	size := a.dtype.size
 	count, err := a.count()
 	if err != nil {
 		return err
 	}
-	if !a.fortran || len(a.shape) < 2 {
-		for i := range count {
-			yield(a.data[i*size : (i+1)*size])
+	rows, cols := 1, count
+	if a.fortran && len(a.shape) > 1 && count > 0 {
+		if len(a.shape) > 2 {
+			return errors.New("an array in Fortran order has more than two dimensions")
 		}
-		return nil
+		rows, cols = a.shape[0], a.shape[1]
 	}
-	if len(a.shape) > 2 {
-		return errors.New("an array in Fortran order has more than two dimensions")
-	}
-	rows, cols := a.shape[0], a.shape[1]
+	n := 0
 	for r := range rows {
 		for c := range cols {
+			if n%block == 0 {
+				if err := b.work(1 + min(block, count-n)/8); err != nil {
+					return err
+				}
+			}
+			n++
 			i := c*rows + r
 			yield(a.data[i*size : (i+1)*size])
 		}

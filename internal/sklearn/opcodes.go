@@ -209,8 +209,11 @@ func (m *machine) opUnicodeLine() error {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		digits := 0
-		if s[i] == '\\' && i+1 < len(s) {
-			digits = map[byte]int{'u': 4, 'U': 8}[s[i+1]]
+		switch {
+		case strings.HasPrefix(s[i:], `\u`):
+			digits = 4
+		case strings.HasPrefix(s[i:], `\U`):
+			digits = 8
 		}
 		if digits == 0 {
 			b.WriteRune(rune(s[i]))
@@ -232,6 +235,9 @@ func (m *machine) opUnicodeLine() error {
 func (m *machine) opString(size int) error {
 	b, err := m.counted(size)
 	if err != nil {
+		return err
+	}
+	if err := m.budget.alloc(len(b)); err != nil {
 		return err
 	}
 	return m.push(string(b))

@@ -114,7 +114,7 @@ func TestModelsAnswerAsScikitLearnDoes(t *testing.T) {
 				t.Errorf("classes (-want +got):\n%s", diff)
 			}
 			x := want.matrix()
-			indexes, err := m.Predict(nil, x)
+			indexes, err := m.Predict(nil, nil, x)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -139,7 +139,7 @@ func compareProbabilities(t *testing.T, m *Model, want *expected) {
 	if !m.HasProba() {
 		return
 	}
-	flat, err := m.PredictProba(nil, want.matrix())
+	flat, err := m.PredictProba(nil, nil, want.matrix())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,9 @@
 //
 // The package never runs, imports or resolves anything that a file names: a
 // name outside the table ends the load with an error that says which one it
-// was. It reads nothing but the bytes it is given, and the memory it takes is
-// bounded by Limits whatever they hold.
+// was. It reads nothing but the bytes it is given. One budget of memory and of
+// steps, which follows from Limits and from the size of the file, pays for all
+// three stages, whatever the bytes say.
 package sklearn
 
 import (
@@ -20,19 +21,6 @@ import (
 	"math"
 	"sync"
 )
-
-// Limits bounds what loading one file may take.
-type Limits struct {
-	// Bytes bounds the file after decompression, and, counted apart, the
-	// numbers copied out of it.
-	Bytes int
-	// Objects bounds the values the pickle makes: one opcode of one byte may
-	// cost a hundred bytes of memory.
-	Objects int
-}
-
-// DefaultLimits fits any model that a pod of the usual 2 GiB could serve.
-var DefaultLimits = Limits{Bytes: 1 << 30, Objects: 4 << 20}
 
 // Matrix holds the samples to predict, row after row.
 type Matrix struct {
@@ -48,6 +36,9 @@ type Model struct {
 	features   []string
 	scratches  sync.Pool
 }
+
+// rowSteps is what a row costs beside its columns.
+const rowSteps = 100
 
 // A step is one estimator of a model.
 type step interface {
@@ -80,6 +71,22 @@ type scratch struct {
 	scores []float64
 	pairs  []float64
 	votes  []int
+
+	stop func() error // nil for never
+	done int          // steps since it was asked
+	err  error        // what it answered
+}
+
+// stopped pays for n steps of a nanosecond or so, and reports whether to give
+// up. Then err says why, and what was computed means nothing.
+func (s *scratch) stopped(n int) bool {
+	const every = 1 << 22
+	if s.done += n; s.done < every || s.stop == nil || s.err != nil {
+		return s.err != nil
+	}
+	s.done = 0
+	s.err = s.stop()
+	return s.err != nil
 }
 
 // input is what an estimator knows about the rows it was fitted on.
@@ -122,17 +129,29 @@ func (in input) accepts(row []float64) error {
 }
 
 // Load reads a model from the bytes of a file. The model keeps no reference to
-// them.
-func Load(data []byte, limits Limits) (*Model, error) {
-	raw, err := decompress(data, limits.Bytes)
+// them. A panic is a bug, but it is the file's, and one sentence.
+func Load(data []byte, limits Limits) (m *Model, err error) {
+	defer func() {
+		if bug := recover(); bug != nil {
+			m, err = nil, fmt.Errorf("this file makes Serin's reader fail, which is a bug: please report it and attach the file (%v)", bug)
+		}
+	}()
+	return parse(data, limits)
+}
+
+// parse is Load for tests that look for panics.
+func parse(data []byte, limits Limits) (*Model, error) {
+	b := newBudget(limits, len(data))
+	raw, err := decompress(data, b)
 	if err != nil {
 		return nil, err
 	}
-	value, err := unpickle(raw, limits.Objects)
+	b.unpacked(len(data), len(raw))
+	value, err := unpickle(raw, b)
 	if err != nil {
 		return nil, err
 	}
-	return build(value, limits.Bytes)
+	return build(value, b)
 }
 
 // Class names the estimator that gives the answers: "SVC".
@@ -152,10 +171,11 @@ func (m *Model) FeatureNames() []string { return m.features }
 // HasProba reports whether the model can tell probabilities.
 func (m *Model) HasProba() bool { return m.classifier.hasProba() }
 
-// Predict appends the class index of each row of x to dst.
-func (m *Model) Predict(dst []int, x Matrix) ([]int, error) {
-	s := m.scratch()
-	defer m.scratches.Put(s)
+// Predict appends the class index of each row of x to dst. Every few
+// milliseconds it calls stop, unless that is nil, and ends with its error.
+func (m *Model) Predict(stop func() error, dst []int, x Matrix) ([]int, error) {
+	s := m.scratch(stop)
+	defer m.recycle(s)
 	if err := m.checkShape(x); err != nil {
 		return dst, err
 	}
@@ -164,19 +184,23 @@ func (m *Model) Predict(dst []int, x Matrix) ([]int, error) {
 		if err != nil {
 			return dst, err
 		}
-		dst = append(dst, m.classifier.predict(row, s))
+		class := m.classifier.predict(row, s)
+		if s.stopped(x.Cols + rowSteps); s.err != nil {
+			return dst, s.err
+		}
+		dst = append(dst, class)
 	}
 	return dst, nil
 }
 
 // PredictProba appends the probabilities of each row of x to dst, in the order
-// of Classes.
-func (m *Model) PredictProba(dst []float64, x Matrix) ([]float64, error) {
+// of Classes. It heeds stop as Predict does.
+func (m *Model) PredictProba(stop func() error, dst []float64, x Matrix) ([]float64, error) {
 	if !m.HasProba() {
 		return dst, fmt.Errorf("this %s has no predict_proba", m.Class())
 	}
-	s := m.scratch()
-	defer m.scratches.Put(s)
+	s := m.scratch(stop)
+	defer m.recycle(s)
 	if err := m.checkShape(x); err != nil {
 		return dst, err
 	}
@@ -188,6 +212,9 @@ func (m *Model) PredictProba(dst []float64, x Matrix) ([]float64, error) {
 		n := len(dst)
 		dst = append(dst, make([]float64, len(m.classes))...)
 		m.classifier.proba(dst[n:], row, s)
+		if s.stopped(x.Cols + len(m.classes) + rowSteps); s.err != nil {
+			return dst[:n], s.err
+		}
 	}
 	return dst, nil
 }
@@ -226,11 +253,18 @@ func (m *Model) prepare(x Matrix, i int, s *scratch) ([]float64, error) {
 	return row, m.classifier.accepts(row)
 }
 
-func (m *Model) scratch() *scratch {
-	if s, ok := m.scratches.Get().(*scratch); ok {
-		return s
+func (m *Model) scratch(stop func() error) *scratch {
+	s, ok := m.scratches.Get().(*scratch)
+	if !ok {
+		s = &scratch{}
 	}
-	return &scratch{}
+	s.stop, s.done, s.err = stop, 0, nil
+	return s
+}
+
+func (m *Model) recycle(s *scratch) {
+	s.stop = nil
+	m.scratches.Put(s)
 }
 
 // sized returns *buf with n elements, whatever they hold.

@@ -48,8 +48,19 @@ func newSVC(a *attributes) step {
 	a.require(len(s.starts) == n+1 && total == vectors.Rows, "n_support_ does not fit the support vectors")
 	a.require(dual.Rows == n-1 && dual.Cols == vectors.Rows, "dual_coef_ does not fit the support vectors")
 	a.require(len(s.intercept) == pairs, "intercept_ does not fit the classes")
+	a.check(a.builder.alloc(8 * s.room()))
 	a.require(len(s.probA) == len(s.probB) && (len(s.probA) == 0 || len(s.probA) == pairs), "probA_ and probB_ do not fit the classes")
 	return s
+}
+
+// room counts the values that answering takes, for as long as the model lives.
+func (s *svc) room() int {
+	n := len(s.classes)
+	values := s.vectors.Rows + n + len(s.intercept)
+	if s.hasProba() {
+		values += 2*n*n + n
+	}
+	return values
 }
 
 // kernel fills dst with the similarity of a row to each support vector.
@@ -145,9 +156,14 @@ func (s *svc) pairwise(row []float64, buf *scratch) []float64 {
 	similar := sized(&buf.kernel, s.vectors.Rows)
 	buf.kernel = similar
 	s.kernel(similar, row, s.vectors)
-	out := buf.pairs[:0]
+	buf.done += len(s.vectors.Data)
 	n := len(s.classes)
+	out := sized(&buf.pairs, len(s.intercept))[:0]
+	buf.pairs = out
 	for i := range n {
+		if buf.stopped(n + s.vectors.Rows) {
+			return out[:len(s.intercept)] // whatever they hold
+		}
 		for j := i + 1; j < n; j++ {
 			sum := s.intercept[len(out)]
 			sum += s.weigh(similar, j-1, i)
@@ -236,14 +252,14 @@ func (s *svc) proba(dst, row []float64, buf *scratch) {
 		}
 	}
 	buf.kernel = sized(&buf.kernel, n*n+n)
-	couple(dst, r, buf.kernel)
+	couple(dst, r, buf)
 }
 
 // couple is the second method of Wu, Lin and Weng (2004), stopping when
-// libsvm stops: r[i*n+j] is the probability of i given i or j. It needs room
-// for n*n+n values.
-func couple(p, r, room []float64) {
-	n := len(p)
+// libsvm stops: r[i*n+j] is the probability of i given i or j. It needs n*n+n
+// values in buf.kernel.
+func couple(p, r []float64, buf *scratch) {
+	n, room := len(p), buf.kernel
 	clear(room)
 	q, qp := room[:n*n], room[n*n:]
 	for t := range n {
@@ -258,6 +274,9 @@ func couple(p, r, room []float64) {
 	}
 	enough := 0.005 / float64(n)
 	for range max(100, n) {
+		if buf.stopped(4 * n * n) {
+			return
+		}
 		total := 0.0
 		for t := range n {
 			qp[t] = dot(q[t*n:(t+1)*n], p)

@@ -9,6 +9,7 @@ type tree struct {
 	nodes   []node
 	leaves  []float64 // one probability per class and leaf
 	missing bool      // NaN is a value like others
+	depth   int       // nodes on the longest way
 }
 
 // node sends a row left if its feature is at most the threshold. A leaf has
@@ -20,7 +21,11 @@ type node struct {
 	missingLeft bool
 }
 
-const leaf = -1
+const (
+	leaf     = -1
+	nodeCost = 32 // bytes of a node
+	noChild  = "a node of its tree has no such child"
+)
 
 // newTree reads the tree_ of a fitted classifier with this many classes.
 func newTree(a *attributes, classes int) (t *tree, features int) {
@@ -40,41 +45,91 @@ func newTree(a *attributes, classes int) (t *tree, features int) {
 }
 
 func (a *attributes) tree(features, classes int) *tree {
-	nodes := a.array("nodes")
-	left, right := a.column(nodes, "left_child"), a.column(nodes, "right_child")
-	feature, threshold := a.column(nodes, "feature"), a.column(nodes, "threshold")
 	t := &tree{}
-	var missing []decoded
-	if _, t.missing = nodes.dtype.fields["missing_go_to_left"]; t.missing {
-		missing = a.column(nodes, "missing_go_to_left")
-	}
-	values := a.array("values")
-	probabilities := a.floats("values")
-	a.require(len(left) > 0, "its tree has no nodes")
-	a.require(len(values.shape) == 3 && values.shape[0] == len(left) && values.shape[1] == 1 && values.shape[2] == classes, "the values of its tree do not fit the nodes and classes")
+	nodes := a.array("nodes")
+	a.require(len(nodes.shape) == 1 && nodes.shape[0] > 0, "its tree has no nodes")
 	if a.err != nil {
 		return t
 	}
-	t.nodes = make([]node, len(left))
-	for i := range t.nodes {
-		n := &t.nodes[i]
-		if left[i].int == leaf {
-			n.left, n.right = leaf, int32(len(t.leaves))
-			t.leaves = append(t.leaves, fractions(probabilities[i*classes:(i+1)*classes])...)
-			continue
-		}
-		*n = node{
-			threshold:   threshold[i].float,
-			left:        int32(left[i].int),
-			right:       int32(right[i].int),
-			feature:     int32(feature[i].int),
-			missingLeft: t.missing && missing[i].int != 0,
+	count := nodes.shape[0]
+	if a.check(a.builder.alloc(nodeCost * count)); a.err != nil {
+		return t
+	}
+	t.nodes = make([]node, count)
+	leaves := 0
+	a.column(nodes, "left_child", func(i int, v decoded) {
+		t.nodes[i].left = int32(v.int)
+		if v.int == leaf {
+			leaves++
+			return
 		}
 		// Children come after their parent, so every walk ends.
-		a.require(inside(left[i].int, i+1, len(t.nodes)) && inside(right[i].int, i+1, len(t.nodes)), "a node of its tree has no such child")
-		a.require(inside(feature[i].int, 0, features), "a node of its tree has no such feature")
+		a.require(inside(v.int, i+1, count), noChild)
+	})
+	inner := func(set func(n *node, v decoded)) func(int, decoded) {
+		return func(i int, v decoded) {
+			if n := &t.nodes[i]; n.left != leaf {
+				set(n, v)
+			}
+		}
 	}
+	a.column(nodes, "right_child", func(i int, v decoded) {
+		if n := &t.nodes[i]; n.left != leaf {
+			a.require(inside(v.int, i+1, count), noChild)
+			n.right = int32(v.int)
+		}
+	})
+	a.column(nodes, "feature", inner(func(n *node, v decoded) {
+		a.require(inside(v.int, 0, features), "a node of its tree has no such feature")
+		n.feature = int32(v.int)
+	}))
+	a.column(nodes, "threshold", inner(func(n *node, v decoded) { n.threshold = v.float }))
+	if _, t.missing = nodes.dtype.fields["missing_go_to_left"]; t.missing {
+		a.column(nodes, "missing_go_to_left", inner(func(n *node, v decoded) { n.missingLeft = v.int != 0 }))
+	}
+	a.leaves(t, classes, leaves)
+	a.depth(t)
 	return t
+}
+
+// depth measures the tree. A hostile one is a chain.
+func (a *attributes) depth(t *tree) {
+	if a.err == nil {
+		a.check(a.builder.alloc(4 * len(t.nodes)))
+	}
+	if a.err != nil {
+		return
+	}
+	depths := make([]int32, len(t.nodes))
+	for i, n := range t.nodes {
+		depth := depths[i] + 1
+		t.depth = max(t.depth, int(depth))
+		if n.left != leaf {
+			depths[n.left], depths[n.right] = max(depths[n.left], depth), max(depths[n.right], depth)
+		}
+	}
+	a.builder.release(4 * len(depths))
+}
+
+// leaves gives each leaf of a tree its probabilities.
+func (a *attributes) leaves(t *tree, classes, leaves int) {
+	values := a.array("values")
+	a.require(len(values.shape) == 3 && values.shape[0] == len(t.nodes) && values.shape[1] == 1 && values.shape[2] == classes, "the values of its tree do not fit the nodes and classes")
+	probabilities := a.floats("values")
+	if a.err != nil {
+		return
+	}
+	if a.check(a.builder.alloc(8 * classes * leaves)); a.err != nil {
+		return
+	}
+	t.leaves = make([]float64, 0, classes*leaves)
+	for i := range t.nodes {
+		if n := &t.nodes[i]; n.left == leaf {
+			n.right = int32(len(t.leaves))
+			t.leaves = append(t.leaves, fractions(probabilities[i*classes:(i+1)*classes])...)
+		}
+	}
+	a.builder.release(8 * len(probabilities))
 }
 
 func inside(n int64, from, to int) bool { return n >= int64(from) && n < int64(to) }
@@ -93,23 +148,22 @@ func fractions(values []float64) []float64 {
 	return values
 }
 
-// column decodes one field of an array of structures.
-func (a *attributes) column(arr *ndarray, name string) []decoded {
+// column decodes one field of an array of structures, from the first to the last.
+func (a *attributes) column(arr *ndarray, name string, set func(i int, v decoded)) {
 	if a.err != nil {
-		return nil
+		return
 	}
 	f, ok := arr.dtype.fields[name]
-	if !ok || f.dtype.number() == nil || len(arr.shape) != 1 {
-		a.failf("the nodes of its tree have no %s", name)
-		return nil
-	}
-	if a.err = a.builder.charge(16 * arr.shape[0]); a.err != nil {
-		return nil
-	}
 	number := f.dtype.number()
-	out := make([]decoded, 0, arr.shape[0])
-	a.check(arr.each(func(b []byte) { out = append(out, number(b[f.offset:f.offset+f.dtype.size])) }))
-	return out
+	if !ok || number == nil {
+		a.failf("the nodes of its tree have no %s", name)
+		return
+	}
+	i := 0
+	a.check(arr.each(a.builder.budget, func(b []byte) {
+		set(i, number(b[f.offset:f.offset+f.dtype.size]))
+		i++
+	}))
 }
 
 // find returns the probabilities of the leaf that a row ends in.
@@ -145,11 +199,13 @@ func (d *decisionTree) labels() []any { return d.classes }
 
 func (d *decisionTree) hasProba() bool { return true }
 
-func (d *decisionTree) predict(row []float64, _ *scratch) int {
+func (d *decisionTree) predict(row []float64, s *scratch) int {
+	s.done += d.depth
 	return argmax(d.find(row, len(d.classes)))
 }
 
-func (d *decisionTree) proba(dst, row []float64, _ *scratch) {
+func (d *decisionTree) proba(dst, row []float64, s *scratch) {
+	s.done += d.depth
 	copy(dst, d.find(row, len(d.classes)))
 }
 
@@ -174,7 +230,7 @@ func newForest(a *attributes) step {
 			a.failf("one of its trees is %s", describe(v))
 			return f
 		}
-		a.check(a.builder.charge(estimatorCost))
+		a.check(a.builder.alloc(estimatorCost))
 		member := &attributes{builder: a.builder, object: o, class: a.class, err: a.err}
 		t, n := newTree(member, len(f.classes))
 		if features == 0 {
@@ -201,9 +257,12 @@ func (f *forest) predict(row []float64, s *scratch) int {
 	return argmax(s.scores)
 }
 
-func (f *forest) proba(dst, row []float64, _ *scratch) {
+func (f *forest) proba(dst, row []float64, s *scratch) {
 	clear(dst)
 	for _, t := range f.trees {
+		if s.stopped(len(f.classes) + t.depth) {
+			return
+		}
 		for i, p := range t.find(row, len(f.classes)) {
 			dst[i] += p
 		}

@@ -14,9 +14,18 @@ import (
 const maxNesting = 4
 
 var (
-	errTruncated  = errors.New("the file ends too early: it is truncated or damaged")
-	errUnderflow  = errors.New("an opcode finds too few values on the stack")
-	errManyValues = errors.New("the file holds too many values")
+	errTruncated = errors.New("the file ends too early: it is truncated or damaged")
+	errUnderflow = errors.New("an opcode finds too few values on the stack")
+)
+
+// What the values of a pickle cost, in bytes, the slack of growing slices and
+// maps included.
+const (
+	slotCost  = 64 // on the stack, then in a container; a scalar too
+	entryCost = 64 // in a dict or the memo
+	dictCost  = 384
+	arrayCost = 192
+	dtypeCost = 96
 )
 
 // machine runs a pickle: a program for a stack and a memo. See
@@ -27,13 +36,13 @@ type machine struct {
 	stack   []any
 	marks   []int // stack heights
 	memo    map[uint64]any
-	budget  *int // values it may still make
+	budget  *budget
 	nesting int
 }
 
 // unpickle returns the value that a pickle describes.
-func unpickle(data []byte, objects int) (any, error) {
-	m := &machine{data: data, memo: map[uint64]any{}, budget: &objects}
+func unpickle(data []byte, b *budget) (any, error) {
+	m := &machine{data: data, memo: map[uint64]any{}, budget: b}
 	return m.run()
 }
 
@@ -46,6 +55,9 @@ func (m *machine) run() (any, error) {
 		}
 		if op == opStop {
 			return m.pop()
+		}
+		if err := m.budget.work(1); err != nil {
+			return nil, err
 		}
 		do := opcodes[op]
 		if do == nil {
@@ -71,20 +83,8 @@ func (m *machine) nested() (any, error) {
 	return v, err
 }
 
-func (m *machine) spend(n int) error {
-	if *m.budget < n {
-		return errManyValues
-	}
-	*m.budget -= n
-	return nil
-}
-
-// spendCopy pays for n bytes of memory: the file may ask for the same copy
-// again and again.
-func (m *machine) spendCopy(n int) error { return m.spend(n / 64) }
-
 func (m *machine) push(v any) error {
-	if err := m.spend(1); err != nil {
+	if err := m.budget.alloc(slotCost); err != nil {
 		return err
 	}
 	m.stack = append(m.stack, v)
@@ -143,7 +143,7 @@ func (m *machine) store(key uint64) error {
 	if err != nil {
 		return err
 	}
-	if err := m.spend(1); err != nil {
+	if err := m.budget.alloc(entryCost); err != nil {
 		return err
 	}
 	m.memo[key] = v
@@ -201,6 +201,9 @@ func (m *machine) line() (string, error) {
 	n := bytes.IndexByte(m.data[m.pos:], '\n')
 	if n < 0 {
 		return "", errTruncated
+	}
+	if err := m.budget.alloc(3 * n); err != nil { // text may grow when it is decoded
+		return "", err
 	}
 	s := string(m.data[m.pos : m.pos+n])
 	m.pos += n + 1

@@ -25,17 +25,8 @@ type tuple []any
 
 type list struct{ items []any }
 
-// dict keeps the entries with string keys: attributes and fields have no others.
+// dict is Python's dict, without the entries that machine.setItem leaves out.
 type dict struct{ entries map[string]any }
-
-func (d *dict) set(key, value any) {
-	if k, ok := key.(string); ok {
-		if d.entries == nil {
-			d.entries = map[string]any{}
-		}
-		d.entries[k] = value
-	}
-}
 
 // set is Python's set or frozenset. No estimator keeps anything of use in one.
 type set struct{}

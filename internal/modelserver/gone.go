@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package modelserver
+
+import (
+	"errors"
+	"net"
+	"syscall"
+)
+
+var errGone = errors.New("the client is gone")
+
+// gone reports whether the other side has closed conn. It looks at what would
+// be read next and leaves it there.
+func gone(conn net.Conn) error {
+	c, ok := conn.(syscall.Conn)
+	if !ok {
+		return nil
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil // a connection that cannot be asked is not gone
+	}
+	var result error
+	_ = raw.Read(func(fd uintptr) bool {
+		n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		if n == 0 && err == nil || errors.Is(err, syscall.ECONNRESET) {
+			result = errGone
+		}
+		return true
+	})
+	return result
+}
