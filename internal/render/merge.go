@@ -60,6 +60,10 @@ func mergedContainer(base corev1.Container, m *v1beta1.ModelSpec) (*corev1.Conta
 	}
 	out.Args = slices.Concat(base.Args, m.Args)
 	settle(&out.Resources, user.Resources)
+	for _, mine := range user.Env { // a value does not go with the runtime's valueFrom
+		i := slices.IndexFunc(out.Env, func(e corev1.EnvVar) bool { return e.Name == mine.Name })
+		out.Env[i] = mine
+	}
 	if m.RuntimeVersion != nil {
 		image, err := withTag(out.Image, *m.RuntimeVersion)
 		if err != nil {

@@ -140,3 +140,24 @@ func TestRuntimeVersionReplacesTheTag(t *testing.T) {
 		}
 	}
 }
+
+func TestAUsersVariableReplacesTheRuntimesWhole(t *testing.T) {
+	base := corev1.Container{Name: v1beta1.ContainerModel, Env: []corev1.EnvVar{
+		{Name: "A", Value: "1"},
+		{Name: "B", ValueFrom: &corev1.EnvVarSource{ResourceFieldRef: &corev1.ResourceFieldSelector{Resource: "limits.memory"}}},
+	}}
+	m := &v1beta1.ModelSpec{}
+	m.Env = []corev1.EnvVar{{Name: "B", Value: "2"}, {Name: "C", Value: "3"}}
+	out, err := mergedContainer(base, m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]corev1.EnvVar{}
+	for _, e := range out.Env {
+		got[e.Name] = e
+	}
+	want := map[string]corev1.EnvVar{"A": base.Env[0], "B": m.Env[0], "C": m.Env[1]}
+	if diff := cmp.Diff(want, got); diff != "" || len(out.Env) != 3 {
+		t.Errorf("%d variables, -want +got:\n%s", len(out.Env), diff)
+	}
+}
