@@ -31,7 +31,9 @@ func dialGCS(ctx context.Context, name string) (*connection, error) {
 			return nil, &Error{Subject: "gs://" + name, Reason: "the Google credentials cannot be used: " + err.Error(), Cause: err}
 		}
 		if tokens != nil {
-			hc = &http.Client{Transport: &oauth2.Transport{Source: tokens, Base: httpClient.Transport}}
+			// That transport adds the token to every request, wherever a redirect leads.
+			stay := func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+			hc = &http.Client{Transport: &oauth2.Transport{Source: tokens, Base: httpClient.Transport}, CheckRedirect: stay}
 			identity = "the configured Google credentials"
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -23,14 +22,14 @@ import (
 // httpClient serves gs:// and http(s)://. Nothing in it waits for ever.
 var httpClient = &http.Client{Transport: newTransport(), CheckRedirect: checkRedirect}
 
-func newTransport() *http.Transport {
+func newTransport() *guard {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	tune(t)
-	return t
+	return newGuard(t, isPublic)
 }
 
 func tune(t *http.Transport) {
-	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second}).DialContext
+	t.DialContext = dialer().DialContext
 	t.TLSHandshakeTimeout = 10 * time.Second
 	t.ResponseHeaderTimeout = 30 * time.Second
 	t.MaxIdleConnsPerHost = parallel
@@ -43,9 +42,10 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	switch {
 	case len(via) >= 10:
 		return permanent(displayed(from), "the server redirects in circles")
-	case from.Scheme == "https" && req.URL.Scheme != "https":
+	case via[len(via)-1].URL.Scheme == "https" && req.URL.Scheme != "https":
 		return permanent(displayed(from), "the server redirects from https to "+req.URL.Scheme+", which is not safe")
 	}
+	req.Header.Del("Referer") // it may hold a signature
 	if req.URL.Host != from.Host {
 		for name := range hostHeaders(from.Hostname()) {
 			req.Header.Del(name)

@@ -49,6 +49,9 @@ func dialS3(ctx context.Context, name string) (*connection, error) {
 	if err != nil {
 		return nil, &Error{Subject: "s3://" + name, Reason: "the AWS settings cannot be used: " + err.Error(), Cause: err}
 	}
+	if built, ok := cfg.HTTPClient.(*awshttp.BuildableClient); ok { // with the certificates of AWS_CA_BUNDLE
+		cfg.HTTPClient = &http.Client{Transport: s3Transport{newGuard(built.GetTransport(), isPublic)}, CheckRedirect: s3Redirect}
+	}
 	endpoint := s3Endpoint()
 	client := s3.NewFromConfig(cfg, func(o *s3.Options) {
 		if endpoint != "" {
@@ -64,6 +67,31 @@ func dialS3(ctx context.Context, name string) (*connection, error) {
 		return nil, err
 	}
 	return &connection{bucket: b, endpoint: aws.ToString(client.Options().BaseEndpoint), identity: identity}, nil
+}
+
+// s3Transport gives a redirect that leads nowhere a place to lead to, as Amazon's
+// client does: http.Client would turn it into an error, and its status says that
+// the bucket is in another region.
+type s3Transport struct{ *guard }
+
+// RoundTrip sends a request.
+func (t s3Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.guard.RoundTrip(req)
+	if err == nil && resp.StatusCode/100 == 3 && resp.Header.Get("Location") == "" {
+		resp.Header.Set("Location", nowhere) // see s3Redirect
+	}
+	return resp, err
+}
+
+const nowhere = "https://nowhere.invalid/"
+
+// s3Redirect follows only the redirects that keep a signed request what it is.
+func s3Redirect(req *http.Request, via []*http.Request) error {
+	code := req.Response.StatusCode
+	if req.URL.String() == nowhere || code != http.StatusTemporaryRedirect && code != http.StatusPermanentRedirect {
+		return http.ErrUseLastResponse
+	}
+	return checkRedirect(req, via)
 }
 
 // s3Endpoint is the service to ask when it is not Amazon's.
