@@ -9,8 +9,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 
 	_ "golang.org/x/crypto/x509roots/fallback" // its image has no other roots
@@ -18,12 +21,14 @@ import (
 	"github.com/serin-dev/serin/internal/fetch"
 )
 
-const usage = `Usage: serin-fetch [--cache-dir DIR] SOURCE FOLDER [SOURCE FOLDER ...]
+const usage = `Usage: serin-fetch [flags] SOURCE FOLDER [SOURCE FOLDER ...]
 
 Puts what is stored at each SOURCE into the FOLDER after it, whole or not at all. A SOURCE is
 gs://bucket/path, s3://bucket/path, https://host/file, http://host/file, file:///path or an absolute path.
 
   --cache-dir DIR   keep downloads in DIR, and take what is unchanged from there
+  --max-size SIZE   refuse a model that is larger, as stored or as unpacked: 500Mi, 2Gi, 1Ti
+                    (default 100Gi, or the variable FETCH_MAX_SIZE)
 `
 
 func main() { os.Exit(run()) }
@@ -56,8 +61,15 @@ func parse(args []string) (fetch.Config, error) {
 	flags := flag.NewFlagSet("serin-fetch", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // run says it once, and last
 	flags.StringVar(&cfg.CacheDir, "cache-dir", "", "")
+	most := flags.String("max-size", os.Getenv("FETCH_MAX_SIZE"), "")
 	if err := flags.Parse(args); err != nil {
 		return cfg, err
+	}
+	if *most != "" {
+		var err error
+		if cfg.MaxSize, err = parseSize(*most); err != nil {
+			return cfg, err
+		}
 	}
 	if flags.NArg() == 0 || flags.NArg()%2 != 0 {
 		return cfg, errors.New("needs a source and a folder, or several such pairs")
@@ -66,4 +78,20 @@ func parse(args []string) (fetch.Config, error) {
 		cfg.Models = append(cfg.Models, fetch.Model{Source: flags.Arg(i), Dest: flags.Arg(i + 1)})
 	}
 	return cfg, nil
+}
+
+// units are Kubernetes' own.
+var units = map[string]int64{
+	"": 1, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
+	"Ki": 1 << 10, "Mi": 1 << 20, "Gi": 1 << 30, "Ti": 1 << 40,
+}
+
+func parseSize(s string) (int64, error) {
+	number := strings.TrimRight(s, "kKMGTi")
+	n, err := strconv.ParseInt(number, 10, 64)
+	unit, ok := units[s[len(number):]]
+	if err != nil || !ok || n <= 0 || n > math.MaxInt64/unit {
+		return 0, fmt.Errorf("--max-size %q: say a size such as 500Mi or 2Gi", s)
+	}
+	return n * unit, nil
 }

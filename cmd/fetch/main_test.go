@@ -161,6 +161,9 @@ func TestArguments(t *testing.T) {
 		{"two models", []string{model, t.TempDir(), "file://" + model, t.TempDir()}, 0, "fetched file://" + model + ": 1 file, 3 B, in "},
 		{"nothing", nil, 1, "serin-fetch: needs a source and a folder"},
 		{"half a pair", []string{model}, 1, "serin-fetch: needs a source and a folder"},
+		{"a model that is just small enough", []string{"--max-size=3", model, t.TempDir()}, 0, "fetched "},
+		{"a model that is too large", []string{"--max-size=2", model, t.TempDir()}, 1, model + ": the model is larger than 2 B, the most that may be fetched here: see --max-size of serin-fetch"},
+		{"no size", []string{"--max-size=many", model, t.TempDir()}, 1, `serin-fetch: --max-size "many": say a size such as 500Mi or 2Gi`},
 		{"an unknown flag", []string{"--cache", model, "x"}, 1, "serin-fetch: flag provided but not defined: -cache"},
 		{"the second model is missing", []string{model, t.TempDir(), "/no/such", t.TempDir()}, 1, "/no/such: no such model: no such file or folder"},
 		{"a target that is a file", []string{model, model}, 1, model + ": "},
@@ -173,5 +176,28 @@ func TestArguments(t *testing.T) {
 				t.Errorf("exit %d (%v), want %d; stderr, whose last line should begin with %q:\n%s", got, err, c.code, c.want, stderr)
 			}
 		})
+	}
+}
+
+func TestSizes(t *testing.T) {
+	for s, want := range map[string]int64{
+		"1": 1, "2k": 2000, "500Mi": 500 << 20, "2Gi": 2 << 30, "1Ti": 1 << 40, "3G": 3e9,
+		"0": 0, "-1": 0, "": 0, "Gi": 0, "1.5Gi": 0, "1gi": 0, "1KiB": 0, "9999999999Gi": 0, "1 Gi": 0,
+	} {
+		if got, err := parseSize(s); got != want || (err == nil) != (want > 0) {
+			t.Errorf("%q: %d, %v; want %d", s, got, err, want)
+		}
+	}
+}
+
+func TestTheEnvironmentGivesTheLargestSize(t *testing.T) {
+	t.Setenv("FETCH_MAX_SIZE", "5Gi")
+	for _, c := range []struct {
+		args []string
+		want int64
+	}{{[]string{"/a", "/b"}, 5 << 30}, {[]string{"--max-size=1Gi", "/a", "/b"}, 1 << 30}} {
+		if cfg, err := parse(c.args); err != nil || cfg.MaxSize != c.want {
+			t.Errorf("%v: %d, %v", c.args, cfg.MaxSize, err)
+		}
 	}
 }

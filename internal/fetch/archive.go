@@ -13,8 +13,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path"
-	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -48,23 +47,36 @@ func archiveOf(name string) archive {
 	return noArchive
 }
 
-// A packed archive may grow this much: real models hardly shrink, bombs do a thousandfold.
 const (
+	// A packed archive may grow this much: real models hardly shrink, bombs do a thousandfold.
 	maxGrowth = 100
 	freeBytes = 64 << 20 // for everyone, whatever the ratio
+
+	maxElements = 100  // folders of a name
+	maxName     = 4096 // bytes of a name: Linux takes no more
+	maxElement  = 255  // and of a folder in it
+	// maxNames bounds all names together: each is kept, and each of its folders
+	// costs system calls as often as it is mentioned.
+	maxNames    = 64 << 20
+	elementCost = 64
+	maxFolders  = 10_000
+	maxIndex    = 16 << 20 // bytes of the index of a zip file, which is read whole
+	maxHops     = 40       // links that Linux follows for one name
 )
 
-// An unpacker writes entries below root, and nowhere else: os.Root refuses every path that leaves
-// it, through .. or through links made earlier.
-type unpacker struct {
-	ctx   context.Context
-	root  *os.Root
-	left  int64 // bytes that may still be written
-	files int
+// unpack writes what the archive at from holds into the folder dir: at most so many bytes. A panic
+// is a bug, but it is the archive's, and one sentence.
+func unpack(ctx context.Context, from string, kind archive, dir string, most int64) (err error) {
+	defer func() {
+		if bug := recover(); bug != nil {
+			err = bad("it makes Serin's reader fail, which is a bug: please report it and attach the archive (%v)", bug)
+		}
+	}()
+	return unpackAll(ctx, from, kind, dir, most)
 }
 
-// unpack writes what the archive at from holds into the folder dir.
-func unpack(ctx context.Context, from string, kind archive, dir string) error {
+// unpackAll is unpack for tests that look for panics.
+func unpackAll(ctx context.Context, from string, kind archive, dir string, most int64) error {
 	f, err := os.Open(from)
 	if err != nil {
 		return err
@@ -79,14 +91,16 @@ func unpack(ctx context.Context, from string, kind archive, dir string) error {
 		return err
 	}
 	defer func() { _ = root.Close() }()
-	u := &unpacker{ctx: ctx, root: root, left: freeBytes + maxGrowth*info.Size()}
+	u := &unpacker{ctx: ctx, root: root, most: most, made: map[string]made{".": {kind: fs.ModeDir}}, ends: map[string]string{}}
+	u.left = freeBytes + maxGrowth*info.Size()
+	u.stream = u.left
 	switch kind {
 	case zipArchive:
 		err = u.zip(f, info.Size())
 	case tgzArchive:
-		err = u.tgz(bufio.NewReader(f))
+		err = u.tgz(bufio.NewReader(u.heard(f)))
 	default:
-		err = u.tar(bufio.NewReader(f))
+		err = u.tar(bufio.NewReader(u.heard(f)))
 	}
 	if err != nil {
 		return err
@@ -100,13 +114,48 @@ func bad(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{errArchive}, args...)...)
 }
 
+// short keeps a name from an archive fit for a status.
+func short(name string) string {
+	const most = 100
+	if len(name) > most {
+		name = name[:most] + "..."
+	}
+	return strconv.Quote(name)
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// heard is r until the context ends.
+func (u *unpacker) heard(r io.Reader) io.Reader {
+	return readerFunc(func(p []byte) (int, error) {
+		if err := u.ctx.Err(); err != nil {
+			return 0, err
+		}
+		return r.Read(p)
+	})
+}
+
 func (u *unpacker) tgz(r *bufio.Reader) error {
 	z, err := gzip.NewReader(r)
-	if err != nil {
+	switch {
+	case u.ctx.Err() != nil:
+		return u.ctx.Err()
+	case err != nil:
 		return bad("not a gzip file: %v", err)
 	}
-	return u.tar(z)
+	// Most of a stream need not be files: headers, padding, entries that are skipped.
+	return u.tar(u.heard(readerFunc(func(p []byte) (int, error) {
+		n, err := z.Read(p)
+		if u.stream -= int64(n); u.stream < 0 {
+			return 0, errGrows
+		}
+		return n, err
+	})))
 }
+
+var errGrows = bad("it grows more than %d-fold when unpacked", maxGrowth)
 
 func (u *unpacker) tar(r io.Reader) error {
 	t := tar.NewReader(r)
@@ -116,7 +165,7 @@ func (u *unpacker) tar(r io.Reader) error {
 			return nil
 		}
 		if err != nil {
-			return bad("%v", err)
+			return u.broken(err)
 		}
 		if err := u.tarEntry(h, t); err != nil {
 			return err
@@ -124,30 +173,53 @@ func (u *unpacker) tar(r io.Reader) error {
 	}
 }
 
+// broken says why an archive cannot be read on.
+func (u *unpacker) broken(err error) error {
+	switch {
+	case u.ctx.Err() != nil:
+		return u.ctx.Err()
+	case errors.Is(err, errArchive):
+		return err
+	}
+	return bad("%v", err)
+}
+
 func (u *unpacker) tarEntry(h *tar.Header, t *tar.Reader) error {
-	name, err := u.name(h.Name)
+	name, err := u.name(h.Name, h.Linkname)
 	if err != nil || name == "." {
 		return err
 	}
 	switch h.Typeflag {
 	case tar.TypeDir:
-		return u.root.MkdirAll(name, 0o755)
+		return u.folder(name)
 	case tar.TypeReg, tar.TypeGNUSparse:
 		return u.file(name, t, h.FileInfo().Mode())
 	case tar.TypeSymlink:
-		return u.link(name, func() error { return u.root.Symlink(h.Linkname, name) })
+		return u.link(name, h.Linkname)
 	case tar.TypeLink:
-		return u.link(name, func() error { return u.root.Link(path.Clean(h.Linkname), name) })
+		return u.hardLink(name, h.Linkname)
 	case tar.TypeXGlobalHeader:
 		return nil
 	}
-	return bad("%q is neither a file, a folder nor a link", h.Name)
+	return bad("%s is neither a file, a folder nor a link", short(h.Name))
 }
 
 func (u *unpacker) zip(f *os.File, size int64) error {
-	z, err := zip.NewReader(f, size)
+	index := int64(0)
+	open := false
+	// The reader of zip files keeps the whole index, which may be most of the file.
+	z, err := zip.NewReader(readerAtFunc(func(p []byte, at int64) (int, error) {
+		if index += int64(len(p)); !open && index > maxIndex {
+			return 0, bad("its index is larger than %d bytes", maxIndex)
+		}
+		if err := u.ctx.Err(); err != nil {
+			return 0, err
+		}
+		return f.ReadAt(p, at)
+	}), size)
+	open = true
 	if err != nil {
-		return bad("%v", err)
+		return u.broken(err)
 	}
 	for _, entry := range z.File {
 		if err := u.zipEntry(entry); err != nil {
@@ -157,117 +229,35 @@ func (u *unpacker) zip(f *os.File, size int64) error {
 	return nil
 }
 
+type readerAtFunc func([]byte, int64) (int, error)
+
+func (f readerAtFunc) ReadAt(p []byte, at int64) (int, error) { return f(p, at) }
+
 func (u *unpacker) zipEntry(entry *zip.File) error {
-	name, err := u.name(entry.Name)
+	name, err := u.name(entry.Name, "")
 	if err != nil || name == "." {
 		return err
 	}
 	mode := entry.Mode()
 	if mode.IsDir() {
-		return u.root.MkdirAll(name, 0o755)
+		return u.folder(name)
 	}
 	r, err := entry.Open()
 	if err != nil {
-		return bad("%q: %v", entry.Name, err)
+		return u.broken(err)
 	}
 	defer func() { _ = r.Close() }()
 	switch {
 	case mode.IsRegular():
 		return u.file(name, r, mode)
 	case mode&fs.ModeSymlink != 0:
-		to, err := io.ReadAll(io.LimitReader(r, 4096))
+		to, err := io.ReadAll(io.LimitReader(r, maxName+1))
 		if err != nil {
-			return bad("%q: %v", entry.Name, err)
+			return u.broken(err)
 		}
-		return u.link(name, func() error { return u.root.Symlink(string(to), name) })
+		return u.link(name, string(to))
 	}
-	return bad("%q is neither a file, a folder nor a link", entry.Name)
-}
-
-// name is the place of an entry below the root, or "." for the root itself.
-func (u *unpacker) name(entry string) (string, error) {
-	if u.files++; u.files > maxObjects {
-		return "", bad("more than %d entries", maxObjects)
-	}
-	if err := u.ctx.Err(); err != nil {
-		return "", err
-	}
-	name := path.Clean(entry)
-	if entry == "" || !filepath.IsLocal(filepath.FromSlash(name)) {
-		return "", bad("%q lies outside the model's folder", entry)
-	}
-	return name, nil
-}
-
-func (u *unpacker) file(name string, r io.Reader, mode fs.FileMode) error {
-	if err := u.root.MkdirAll(path.Dir(name), 0o755); err != nil {
-		return err
-	}
-	// A name that comes twice is a new file: the old one may be a link.
-	if err := u.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	f, err := u.root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444|mode.Perm()&0o111)
-	if err != nil {
-		return err
-	}
-	err = u.copy(f, r)
-	return errors.Join(err, f.Close())
-}
-
-// copy tells a failing disk from a failing archive.
-func (u *unpacker) copy(f *os.File, r io.Reader) error {
-	buf := make([]byte, 256<<10)
-	for {
-		n, err := r.Read(buf)
-		if u.left -= int64(n); u.left < 0 {
-			return bad("it grows more than %d-fold when unpacked", maxGrowth)
-		}
-		if _, err := f.Write(buf[:n]); err != nil {
-			return err
-		}
-		switch {
-		case u.ctx.Err() != nil:
-			return u.ctx.Err()
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return bad("%v", err)
-		}
-	}
-}
-
-func (u *unpacker) link(name string, make func() error) error {
-	if err := u.root.MkdirAll(path.Dir(name), 0o755); err != nil {
-		return err
-	}
-	if err := u.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return make()
-}
-
-// check follows every link: one that leaves the folder, or leads nowhere, spoils the archive.
-func (u *unpacker) check() error {
-	empty := true
-	err := fs.WalkDir(u.root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if !d.IsDir() {
-			empty = false
-		}
-		if d.Type()&fs.ModeSymlink != 0 {
-			if _, err := u.root.Stat(name); err != nil {
-				return bad("the link %q leads outside the model's folder or nowhere", name)
-			}
-		}
-		return nil
-	})
-	if err == nil && empty {
-		return bad("it holds no file")
-	}
-	return err
+	return bad("%s is neither a file, a folder nor a link", short(entry.Name))
 }
 
 // archiveError blames the archive for everything but the disk.
@@ -278,7 +268,7 @@ func archiveError(o object, err error) error {
 		return err
 	case errors.As(explain("", err), &e) && e.Cause != nil:
 		return err
-	case errors.Is(err, errArchive):
+	case errors.Is(err, errArchive), errors.As(err, new(tooLarge)):
 		return permanent(o.label, err.Error())
 	}
 	return &Error{Subject: o.label, Reason: fmt.Sprintf("%v: %v", errArchive, err), Cause: err}

@@ -7,7 +7,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -74,7 +74,7 @@ func unpacked(tb testing.TB, kind archive, content string) (string, error) {
 	if err := os.Mkdir(to, 0o755); err != nil {
 		tb.Fatal(err)
 	}
-	err := unpack(context.Background(), from, kind, to)
+	err := unpackAll(context.Background(), from, kind, to, math.MaxInt64)
 	if err != nil {
 		err = archiveError(object{label: "/m.tar"}, err)
 	}
@@ -138,10 +138,10 @@ func TestUnpackHostileArchives(t *testing.T) {
 		{"an absolute link", `the link "l" leads outside the model's folder or nowhere`, tarArchive, tarOf(t, reg("a"), sym("l", "/etc/passwd"))},
 		{"a link to nothing", `the link "l" leads outside the model's folder or nowhere`, tarArchive, tarOf(t, reg("a"), sym("l", "b"))},
 		{"links that climb together", `the link "l" leads outside the model's folder or nowhere`, tarArchive, tarOf(t, member{name: "a/b", kind: tar.TypeDir}, sym("a/b/up", "../.."), sym("l", "a/b/up/../archive"), reg("x"))},
-		{"a file through a link above", "escapes", tarArchive, tarOf(t, sym("l", ".."), reg("l/x"))},
-		{"a hard link above", "escapes", tarArchive, tarOf(t, member{name: "x", link: "../archive", kind: tar.TypeLink})},
+		{"a file through a link above", `"l" is a file or a link, but others lie below it`, tarArchive, tarOf(t, sym("l", ".."), reg("l/x"))},
+		{"a hard link above", `the hard link "x" leads to no file before it`, tarArchive, tarOf(t, member{name: "x", link: "../archive", kind: tar.TypeLink})},
 		{"a device", `"null" is neither a file, a folder nor a link`, tarArchive, tarOf(t, member{name: "null", kind: tar.TypeChar})},
-		{"a file where a folder is", "directory", tarArchive, tarOf(t, reg("a/b"), reg("a"))},
+		{"a file where a folder is", `"a" is both a file and a folder`, tarArchive, tarOf(t, reg("a/b"), reg("a"))},
 		{"a bomb", "it grows more than 100-fold when unpacked", tgzArchive, bomb(t)},
 		{"nothing", "it holds no file", tarArchive, tarOf(t)},
 		{"half an archive", "unexpected EOF", tarArchive, tarOf(t, reg("x"))[:514]},
@@ -208,23 +208,6 @@ func FuzzUnpack(f *testing.F) {
 	f.Add(int(zipArchive), []byte(zipped(f, map[string]string{"a/x": "x", "../x": "y"})))
 	f.Add(int(zipArchive), []byte("PK\x05\x06\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"))
 	f.Fuzz(func(t *testing.T, kind int, content []byte) {
-		dir, err := unpacked(t, archive(kind%4), string(content))
-		wantNothingBeside(t, dir)
-		if err != nil {
-			return
-		}
-		err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.Type()&fs.ModeSymlink == 0 {
-				return err
-			}
-			real, err := filepath.EvalSymlinks(path)
-			if err == nil && real != dir && !strings.HasPrefix(real, dir+"/") {
-				t.Errorf("%s leads to %s", path, real)
-			}
-			return err
-		})
-		if err != nil {
-			t.Error(err)
-		}
+		stays(t, archive(kind%4), string(content))
 	})
 }

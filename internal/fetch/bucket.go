@@ -70,6 +70,7 @@ func (s bucketSource) folder(ctx context.Context, c *connection) ([]object, erro
 		prefix += "/"
 	}
 	var objects []object
+	names := 0
 	for it := c.bucket.List(&blob.ListOptions{Prefix: prefix}); ; {
 		stored, err := it.Next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -84,6 +85,9 @@ func (s bucketSource) folder(ctx context.Context, c *connection) ([]object, erro
 		name, ok := below(prefix, stored.Key)
 		if !ok {
 			return nil, permanent(s.uri(stored.Key), "this name cannot be a file below the model's folder")
+		}
+		if names += nameCost(name); names > maxNames {
+			return nil, permanent(s.String(), "the names of the objects under this path are too many and too long")
 		}
 		if objects = append(objects, s.object(c, stored, name)); len(objects) > maxObjects {
 			return nil, permanent(s.String(), fmt.Sprintf("more than %d objects are stored under this path: name the folder of one model", maxObjects))

@@ -105,19 +105,21 @@ func (d *download) write(b []byte) error {
 	if d.object.size >= 0 && d.size+int64(len(b)) > d.object.size {
 		return permanent(d.object.label, changed)
 	}
+	if err := d.progress.add(int64(len(b))); err != nil {
+		return err
+	}
 	if _, err := d.file.Write(b); err != nil {
 		return err
 	}
 	d.sha.Write(b)
 	d.crc.Write(b)
 	d.size += int64(len(b))
-	d.progress.add(int64(len(b)))
 	return nil
 }
 
 // restart forgets what was read.
 func (d *download) restart() error {
-	d.progress.add(-d.size)
+	_ = d.progress.add(-d.size) // less is never too large
 	d.size = 0
 	d.sha.Reset()
 	d.crc.Reset()

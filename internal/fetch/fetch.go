@@ -15,6 +15,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -28,8 +29,12 @@ import (
 type Config struct {
 	Models   []Model
 	CacheDir string    // holds downloads shared by all runs; empty means no cache
+	MaxSize  int64     // bytes that a model may hold, as stored and as unpacked; 0 means DefaultMaxSize
 	Log      io.Writer // plain lines for people
 }
+
+// DefaultMaxSize fits most models, and few disks more than once.
+const DefaultMaxSize = 100 << 30
 
 // Model is one thing to fetch.
 type Model struct {
@@ -48,11 +53,13 @@ func Run(ctx context.Context, cfg Config) error {
 
 type fetcher struct {
 	log     io.Writer
+	most    int64  // see Config.MaxSize
 	cache   *cache // nil means none
 	backoff backoff
 }
 
 func (f *fetcher) run(ctx context.Context, cfg Config) error {
+	f.most = cmp.Or(cfg.MaxSize, DefaultMaxSize)
 	sources := make([]source, len(cfg.Models))
 	for i, m := range cfg.Models {
 		s, err := parse(m.Source)
@@ -97,13 +104,16 @@ func (f *fetcher) model(ctx context.Context, src source, dest string) error {
 	if err != nil {
 		return err
 	}
-	p := newProgress(f.log, src.String(), objects)
+	p := newProgress(f.log, src.String(), objects, f.most)
 	defer p.stop()
+	if p.total > f.most {
+		return permanent(src.String(), tooLarge(f.most).Error())
+	}
 	if err := f.files(ctx, objects, t.staged, p); err != nil {
 		return err
 	}
 	if len(objects) == 1 && objects[0].archive != noArchive {
-		if err := unpackStaged(ctx, t.staged, objects[0]); err != nil {
+		if err := unpackStaged(ctx, t.staged, objects[0], f.most); err != nil {
 			return err
 		}
 	}
@@ -144,13 +154,15 @@ func (f *fetcher) file(ctx context.Context, o object, to string, p *progress) er
 		return err
 	}
 	if hit {
-		p.cached(o)
+		if err := p.cached(blob); err != nil {
+			return err
+		}
 	}
 	return linkOrCopy(blob, to)
 }
 
 // unpackStaged replaces the one staged archive by what it holds.
-func unpackStaged(ctx context.Context, staged string, o object) error {
+func unpackStaged(ctx context.Context, staged string, o object, most int64) error {
 	from := filepath.Join(staged, filepath.FromSlash(o.name))
 	// The archive steps aside first: it may hold a file of its own name.
 	aside := filepath.Join(filepath.Dir(staged), "archive")
@@ -163,7 +175,7 @@ func unpackStaged(ctx context.Context, staged string, o object) error {
 	if err := os.Mkdir(staged, 0o755); err != nil {
 		return err
 	}
-	if err := unpack(ctx, aside, o.archive, staged); err != nil {
+	if err := unpack(ctx, aside, o.archive, staged, most); err != nil {
 		return archiveError(o, err)
 	}
 	return nil

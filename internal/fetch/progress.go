@@ -5,6 +5,8 @@ package fetch
 import (
 	"fmt"
 	"io"
+	"math"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,6 +19,7 @@ type progress struct {
 	subject string
 	total   int64 // -1 when unknown
 	files   int
+	most    int64 // bytes that a model may hold
 
 	done, hits atomic.Int64
 
@@ -25,25 +28,42 @@ type progress struct {
 	ended chan struct{}
 }
 
-func newProgress(log io.Writer, subject string, objects []object) *progress {
-	p := &progress{log: log, subject: subject, files: len(objects), quit: make(chan struct{}), ended: make(chan struct{})}
+func newProgress(log io.Writer, subject string, objects []object, most int64) *progress {
+	p := &progress{log: log, subject: subject, files: len(objects), most: most, quit: make(chan struct{}), ended: make(chan struct{})}
 	for _, o := range objects {
 		if o.size < 0 || p.total < 0 {
 			p.total = -1
 			break
 		}
-		p.total += o.size
+		p.total += min(o.size, math.MaxInt64-p.total)
 	}
 	go p.report()
 	return p
 }
 
-func (p *progress) add(n int64) { p.done.Add(n) }
+// tooLarge is the error of a model that holds more than so many bytes.
+type tooLarge int64
+
+func (e tooLarge) Error() string {
+	return "the model is larger than " + size(int64(e)) + ", the most that may be fetched here: see --max-size of serin-fetch"
+}
+
+// add counts what arrived. Not every object tells its size before.
+func (p *progress) add(n int64) error {
+	if p.done.Add(n) > p.most {
+		return permanent(p.subject, tooLarge(p.most).Error())
+	}
+	return nil
+}
 
 // cached counts an object that was not downloaded.
-func (p *progress) cached(o object) {
+func (p *progress) cached(blob string) error {
+	info, err := os.Stat(blob)
+	if err != nil {
+		return err
+	}
 	p.hits.Add(1)
-	p.done.Add(max(o.size, 0))
+	return p.add(info.Size())
 }
 
 func (p *progress) report() {

@@ -81,7 +81,7 @@ func quoted(s string) string { return fmt.Sprintf("%q", s) }
 // empty. Keys that would leave the folder have no place.
 func below(prefix, key string) (string, bool) {
 	rel, ok := strings.CutPrefix(key, prefix)
-	if !ok || rel == "" || path.Clean(rel) != rel || !filepath.IsLocal(filepath.FromSlash(rel)) {
+	if !ok || rel == "" || path.Clean(rel) != rel || !fits(rel) || !filepath.IsLocal(filepath.FromSlash(rel)) {
 		return "", false
 	}
 	return rel, true
