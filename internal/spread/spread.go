@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package spread decides which Pod of a Deployment should be evicted so that
+// its Pods share fewer nodes. The scheduler spreads Pods when it places them and
+// never again: after each node was drained in turn, all of them are on the last.
+//
+// A Deployment, its Pods and all nodes go in; at most one Pod comes out, with
+// the nodes that can take its replacement. Decide names one only while the
+// Deployment is at rest, and only if another node would still have fewer of its
+// Pods. It sees no Pods of others: Fits judges from a list of those on a node
+// whether they leave room.
+//
+// Where the replacement goes is for the scheduler to say. So each eviction is
+// recorded on the Deployment (Record), and the next one waits twice as long.
+package spread
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apiresource "k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/component-helpers/resource"
+	schedulingv1 "k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
+)
+
+const (
+	// Rest is how long all Pods must have been ready, and a node that is to take
+	// one, too: a rollout, a drain or a node that comes and goes is not over sooner.
+	Rest = 30 * time.Second
+	// overdue is how long after its grace a Pod that was deleted is waited for.
+	// Its node may be dead, and then it stays until the node is removed.
+	overdue = 30 * time.Second
+)
+
+// Input is the world as a decision sees it.
+type Input struct {
+	Deployment *appsv1.Deployment
+	// Pods are those of the Deployment.
+	Pods []corev1.Pod
+	// Nodes are all of the cluster.
+	Nodes []corev1.Node
+	// Last are the evictions before, as recorded.
+	Last Record
+	Now  time.Time
+}
+
+// Plan is what to do. A zero Plan means: nothing, until something changes.
+type Plan struct {
+	// Evict is the Pod to evict, if there is one.
+	Evict *corev1.Pod
+	// To are the nodes that can take its replacement, emptiest first.
+	To []*corev1.Node
+	// Record is what to write on the Deployment before the eviction.
+	Record Record
+	// Again is when to decide anew although nothing changed.
+	Again time.Duration
+}
+
+// Decide returns the Pod to evict, or when to ask again. Same Input, same Plan.
+func Decide(in Input) Plan {
+	pods, wait := atRest(in)
+	if wait > 0 || len(pods) < 2 {
+		return Plan{Again: wait}
+	}
+	victim, to, wait := move(in, pods)
+	if len(to) == 0 {
+		return Plan{Again: wait}
+	}
+	if wait := in.Last.wait(in.Now); wait > 0 {
+		return Plan{Again: wait}
+	}
+	return Plan{Evict: victim, To: to, Record: in.Last.next(in.Now)}
+}
+
+// atRest returns the Pods of a Deployment that has all the Pods that it wants,
+// each ready for a while and of the current template, and none that is about to
+// end. Otherwise it returns none, and how long to wait if only time is missing.
+func atRest(in Input) (pods []corev1.Pod, wait time.Duration) {
+	for _, p := range in.Pods {
+		if finished(&p) {
+			continue
+		}
+		if p.DeletionTimestamp != nil { // when its grace ends
+			wait = max(wait, p.DeletionTimestamp.Add(overdue).Sub(in.Now))
+			continue
+		}
+		ready := condition(p.Status.Conditions, func(c corev1.PodCondition) bool {
+			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+		})
+		if ready == nil {
+			return nil, 0
+		}
+		wait = max(wait, restLeft(ready.LastTransitionTime, in.Now))
+		pods = append(pods, p)
+	}
+	want := int32(1)
+	if r := in.Deployment.Spec.Replicas; r != nil {
+		want = *r
+	}
+	const template = appsv1.DefaultDeploymentUniqueLabelKey
+	if len(pods) != int(want) || slices.ContainsFunc(pods, func(p corev1.Pod) bool { return p.Labels[template] != pods[0].Labels[template] }) {
+		return nil, 0
+	}
+	if wait > 0 {
+		return nil, wait
+	}
+	return pods, 0
+}
+
+// move returns the youngest Pod of the fullest node, and the nodes that can take
+// it and would still have fewer. If there is no such pair, it returns how long to
+// wait for a node that is ready only since now.
+func move(in Input, pods []corev1.Pod) (victim *corev1.Pod, to []*corev1.Node, wait time.Duration) {
+	on := map[string][]*corev1.Pod{}
+	for i := range pods {
+		on[pods[i].Spec.NodeName] = append(on[pods[i].Spec.NodeName], &pods[i])
+	}
+	from := slices.DeleteFunc(nodes(in.Nodes), func(n *corev1.Node) bool { return len(on[n.Name]) < 2 })
+	slices.SortFunc(from, func(a, b *corev1.Node) int {
+		return cmp.Or(cmp.Compare(len(on[b.Name]), len(on[a.Name])), strings.Compare(a.Name, b.Name))
+	})
+	for _, full := range from {
+		victim := slices.MinFunc(on[full.Name], func(a, b *corev1.Pod) int {
+			return cmp.Or(b.CreationTimestamp.Compare(a.CreationTimestamp.Time), strings.Compare(a.Name, b.Name))
+		})
+		for _, n := range nodes(in.Nodes) {
+			if len(on[n.Name])+1 >= len(on[full.Name]) || !takes(n, full, victim) {
+				continue
+			}
+			if left := readyLeft(n, in.Now); left > 0 {
+				wait = cmp.Or(min(wait, left), left)
+				continue
+			}
+			to = append(to, n)
+		}
+		if len(to) > 0 {
+			slices.SortFunc(to, func(a, b *corev1.Node) int {
+				return cmp.Or(cmp.Compare(len(on[a.Name]), len(on[b.Name])), strings.Compare(a.Name, b.Name))
+			})
+			return victim, to, 0
+		}
+	}
+	return nil, nil, wait
+}
+
+// takes reports whether a node is ready and takes a Pod that another has, as
+// far as the two objects tell. A taint by which the scheduler would only rather
+// go elsewhere counts, too: it would, and that is where the Pod is. So does
+// another architecture, for which there may be no image.
+func takes(n, from *corev1.Node, p *corev1.Pod) bool {
+	if n.Spec.Unschedulable || n.DeletionTimestamp != nil || nodeReady(n) == nil {
+		return false
+	}
+	for _, l := range []string{corev1.LabelArchStable, corev1.LabelOSStable} {
+		if n.Labels[l] != from.Labels[l] {
+			return false
+		}
+	}
+	if _, tainted := schedulingv1.FindMatchingUntoleratedTaint(logr.Discard(), n.Spec.Taints, p.Spec.Tolerations, nil, false); tainted {
+		return false
+	}
+	matches, err := nodeaffinity.GetRequiredNodeAffinity(p).Match(n)
+	return err == nil && matches
+}
+
+// Fits reports whether a node has the resources for one more Pod like p, beside
+// those that are there.
+func Fits(p *corev1.Pod, n *corev1.Node, there []corev1.Pod) bool {
+	free := n.Status.Allocatable.DeepCopy()
+	take := func(p *corev1.Pod) {
+		for name, amount := range requests(p) {
+			left := free[name]
+			left.Sub(amount)
+			free[name] = left
+		}
+	}
+	for i := range there {
+		if !finished(&there[i]) {
+			take(&there[i])
+		}
+	}
+	take(p)
+	for name := range requests(p) {
+		if left := free[name]; left.Sign() < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// requests are what the scheduler counts of a Pod, and the Pod itself.
+func requests(p *corev1.Pod) corev1.ResourceList {
+	r := resource.PodRequests(p, resource.PodResourcesOptions{UseStatusResources: true})
+	r[corev1.ResourcePods] = *apiresource.NewQuantity(1, apiresource.DecimalSI)
+	return r
+}
+
+func finished(p *corev1.Pod) bool {
+	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+}
+
+func nodeReady(n *corev1.Node) *corev1.NodeCondition {
+	return condition(n.Status.Conditions, func(c corev1.NodeCondition) bool {
+		return c.Type == corev1.NodeReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+func readyLeft(n *corev1.Node, now time.Time) time.Duration {
+	return restLeft(nodeReady(n).LastTransitionTime, now)
+}
+
+// restLeft is how much of Rest is left of what began then. It may be told by
+// another clock, but is never longer than Rest.
+func restLeft(began metav1.Time, now time.Time) time.Duration {
+	return min(Rest, Rest-now.Sub(began.Time))
+}
+
+func condition[C any](all []C, is func(C) bool) *C {
+	if i := slices.IndexFunc(all, is); i >= 0 {
+		return &all[i]
+	}
+	return nil
+}
+
+func nodes(list []corev1.Node) []*corev1.Node {
+	out := make([]*corev1.Node, len(list))
+	for i := range list {
+		out[i] = &list[i]
+	}
+	return out
+}
