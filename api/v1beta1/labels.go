@@ -49,6 +49,10 @@ const (
 	AnnotationMaxReplicas = "serin.dev/max-replicas"
 )
 
+// AnnotationEvictions, on a Deployment of Serin itself, is how many of its Pods
+// were evicted to spread them, and when the last one was.
+const AnnotationEvictions = "serin.dev/evictions"
+
 // Ports of a model Pod.
 const (
 	// QueuePort takes the router's requests.
@@ -64,6 +68,9 @@ const (
 const (
 	// InstallNamespace is where an installation is unless its user says otherwise.
 	InstallNamespace = "serin-system"
+	// LabelPartOf is PartOf on all that an installation consists of.
+	LabelPartOf = "app.kubernetes.io/part-of"
+	PartOf      = "serin"
 	// LabelPartName names the part of Serin that a Pod is, such as RouterName.
 	LabelPartName = "app.kubernetes.io/name"
 	RouterName    = "serin-router"

@@ -2,7 +2,8 @@
 
 // Command controller rolls out InferenceServices: it makes revisions, decides
 // on their traffic and scales them. It parses flags and runs the packages
-// controller and autoscaler; everything is explained there.
+// controller, autoscaler and, in clusters, descheduler; everything is explained
+// there.
 package main
 
 import (
@@ -21,6 +22,7 @@ import (
 
 	"github.com/serin-dev/serin/internal/autoscaler"
 	"github.com/serin-dev/serin/internal/controller"
+	"github.com/serin-dev/serin/internal/descheduler"
 	"github.com/serin-dev/serin/internal/render"
 	"github.com/serin-dev/serin/internal/supervise"
 )
@@ -43,9 +45,9 @@ func main() {
 }
 
 type options struct {
-	kubeconfig, domain, routers, routerHost, health, leaderElection, logLevel string
-	gateway, ingressClass, scheme                                             string
-	render                                                                    render.Options
+	kubeconfig, domain, routers, routerHost, health, leaderElection, spread, logLevel string
+	gateway, ingressClass, scheme                                                     string
+	render                                                                            render.Options
 }
 
 func command() *cobra.Command {
@@ -73,11 +75,12 @@ func command() *cobra.Command {
 	f.StringArrayVar(&o.render.FetchEnv, "fetch-env", nil, "NAME=VALUE in the environment of storage-initializer, once for each: a proxy, an endpoint of a store")
 	f.StringArrayVar(&o.render.Limits, "limit", nil, "NAME=VALUE of a limit of the sidecar queue-proxy, once for each: stream-idle-timeout=1h")
 	f.StringVar(&o.leaderElection, "leader-election", "", "namespace of the leases by which one of several controllers works (default: this is the only one)")
+	f.StringVar(&o.spread, "spread", "", "namespace of controllers and routers whose Pods are evicted, one at a time, where several share a node and another has room (default: none are)")
 	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
 	return c
 }
 
-// run runs both parts until ctx ends, or one of them does: half a controller
+// run runs all parts until ctx ends, or one of them does: half a controller
 // is worse than one that is started anew.
 func run(ctx context.Context, o options) error {
 	var level slog.Level
@@ -104,6 +107,13 @@ func run(ctx context.Context, o options) error {
 			REST: rest, Routers: o.routers, Log: log, LeaderElection: o.leaderElection,
 		})
 	})
+	if o.spread != "" {
+		parts.Start("descheduler", func(ctx context.Context) error {
+			return descheduler.Run(ctx, descheduler.Config{
+				REST: rest, Log: log, Namespace: o.spread, LeaderElection: o.leaderElection,
+			})
+		})
+	}
 	select {
 	case <-ctx.Done():
 	case err = <-parts.Failed():

@@ -3,6 +3,8 @@
 package install
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -35,6 +37,8 @@ func controllerRules() []rbacv1.PolicyRule {
 		rule(apps, append(read, "create", "patch", "delete"), "deployments"),
 		rule(core, append(read, "create", "patch", "delete"), "services"),
 		rule(core, read, "pods"),
+		// To see where its own Pods could run as well.
+		rule(core, read, "nodes"),
 		rule(core, []string{"create"}, "events"),
 	}
 }
@@ -54,6 +58,12 @@ func leaderRules() []rbacv1.PolicyRule {
 		rule(coordination, []string{"get", "create", "update"}, "leases"),
 		rule(core, []string{"create", "patch"}, "events"),
 	}
+}
+
+// spreadRules are what a controller needs there to spread its own Pods and the
+// routers' over the nodes again. To evict others' it has no right.
+func spreadRules() []rbacv1.PolicyRule {
+	return []rbacv1.PolicyRule{rule(core, []string{"create"}, "pods/eviction")}
 }
 
 // frontRules are what a controller needs there to lead a Gateway or an Ingress
@@ -86,7 +96,7 @@ func (o Options) access() []runtime.Object {
 			})
 	}
 	return append(out,
-		&rbacv1.Role{TypeMeta: rbac("Role"), ObjectMeta: o.meta(controllerName), Rules: append(leaderRules(), frontRules()...)},
+		&rbacv1.Role{TypeMeta: rbac("Role"), ObjectMeta: o.meta(controllerName), Rules: slices.Concat(leaderRules(), spreadRules(), frontRules())},
 		&rbacv1.RoleBinding{
 			TypeMeta: rbac("RoleBinding"), ObjectMeta: o.meta(controllerName), Subjects: o.subjects(controllerName),
 			RoleRef: rbacv1.RoleRef{APIGroup: group, Kind: "Role", Name: controllerName},

@@ -77,14 +77,17 @@ const (
 )
 
 const (
-	labelPart = "app.kubernetes.io/part-of"
+	labelPart = v1beta1.LabelPartOf
 	labelName = v1beta1.LabelPartName
-	part      = "serin"
+	part      = v1beta1.PartOf
 	// drainSeconds lets the longest request that is allowed by default end.
 	drainSeconds = 300
 	// leaveSeconds is how long a router still takes requests after it was told
 	// to end, because those who send them learn of it late.
 	leaveSeconds = 5
+	// lostSeconds is how long a Pod stays on a node that Kubernetes has given up,
+	// for the node may come back. Where nothing is said it is 300.
+	lostSeconds = 30
 	// user is nobody in particular, and not root.
 	user = 65532
 )
@@ -169,6 +172,7 @@ func (o Options) controller() runtime.Object {
 		"--fetch-image=" + o.image("fetch"),
 		"--queue-image=" + o.image("queue"),
 		"--leader-election=" + o.Namespace,
+		"--spread=" + o.Namespace,
 		fmt.Sprintf("--health=:%d", healthPort),
 	}
 	if o.ModelCache != "" {
@@ -228,7 +232,8 @@ func (o Options) router() runtime.Object {
 }
 
 // deployment is what the two have in common. They are restricted as Pod
-// Security understands it, spread over the nodes, and replaced one by one.
+// Security understands it, spread over the nodes, soon replaced where a node is
+// lost, and replaced one by one.
 func (o Options) deployment(name string, replicas int32, pod corev1.PodSpec) *appsv1.Deployment {
 	pod.ServiceAccountName = name
 	pod.SecurityContext = &corev1.PodSecurityContext{
@@ -236,12 +241,22 @@ func (o Options) deployment(name string, replicas int32, pod corev1.PodSpec) *ap
 		RunAsUser:      new(int64(user)),
 		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 	}
+	// Those of one rollout, over the nodes that take them. A rule that must hold
+	// would leave a Pod without a place where one node alone has room.
 	pod.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
-		MaxSkew:           1,
-		TopologyKey:       corev1.LabelHostname,
-		WhenUnsatisfiable: corev1.ScheduleAnyway,
-		LabelSelector:     selector(name),
+		MaxSkew:            1,
+		TopologyKey:        corev1.LabelHostname,
+		WhenUnsatisfiable:  corev1.ScheduleAnyway,
+		LabelSelector:      selector(name),
+		MatchLabelKeys:     []string{appsv1.DefaultDeploymentUniqueLabelKey},
+		NodeAffinityPolicy: new(corev1.NodeInclusionPolicyHonor),
+		NodeTaintsPolicy:   new(corev1.NodeInclusionPolicyHonor),
 	}}
+	for _, lost := range []string{corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable} {
+		pod.Tolerations = append(pod.Tolerations, corev1.Toleration{
+			Key: lost, Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoExecute, TolerationSeconds: new(int64(lostSeconds)),
+		})
+	}
 	if o.PullSecret != "" {
 		pod.ImagePullSecrets = []corev1.LocalObjectReference{{Name: o.PullSecret}}
 	}

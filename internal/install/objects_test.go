@@ -47,6 +47,7 @@ func TestRights(t *testing.T) {
 			"apps/controllerrevisions: get list watch create delete",
 			"apps/deployments: get list watch create patch delete",
 			"events: create",
+			"nodes: get list watch",
 			"pods: get list watch",
 			"services: get list watch create patch delete",
 			"serving.kserve.io/clusterservingruntimes: get list watch",
@@ -59,6 +60,7 @@ func TestRights(t *testing.T) {
 			"coordination.k8s.io/leases: get create update",
 			"events: create patch",
 		}},
+		"the controller, for the Pods of its namespace": {spreadRules(), []string{"pods/eviction: create"}},
 		"the controller, for what stands before the router": {frontRules(), []string{
 			"gateway.networking.k8s.io/httproutes: get list watch create patch delete",
 			"networking.k8s.io/ingresses: get list watch create patch delete",

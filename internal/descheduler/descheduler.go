@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package descheduler evicts Serin's own Pods where several of one Deployment
+// share a node and another node could take one: a drain of each node in turn
+// leaves them so, and the scheduler moves no Pod that runs. Package spread
+// decides.
+//
+// It looks at the Deployments of one namespace that are labelled as part of
+// Serin, and evicts nowhere else. It reads all nodes, as little as spread needs
+// of each, and the Pods of the node that is to take one. An eviction is asked of
+// the API, which refuses it if the PodDisruptionBudget does, and is recorded on
+// the Deployment before. Between changes it does nothing.
+package descheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/spread"
+)
+
+// Config says how the descheduler reaches the API.
+type Config struct {
+	REST *rest.Config
+	Log  *slog.Logger
+	// Namespace is where it looks at Deployments and evicts Pods.
+	Namespace string
+	// LeaderElection is the namespace of the lease by which one of several works.
+	// Empty means that this is the only one.
+	LeaderElection string
+}
+
+const (
+	// fieldOwner owns the record of evictions.
+	fieldOwner = client.FieldOwner("serin-descheduler")
+	// looks is how many nodes are looked at for room before an eviction.
+	looks = 10
+	// lookAgain is when they are looked at again if none has room: no cache tells
+	// of other people's Pods.
+	lookAgain = 5 * time.Minute
+)
+
+// Run spreads Pods until ctx ends.
+func Run(ctx context.Context, c Config) error {
+	logger := logr.FromSlogHandler(c.Log.Handler())
+	log.SetLogger(logger)
+	m, err := newManager(c, logger)
+	if err != nil {
+		return fmt.Errorf("make descheduler: %w", err)
+	}
+	r := &reconciler{client: m.GetClient(), api: m.GetAPIReader()}
+	err = ctrl.NewControllerManagedBy(m).
+		Named("descheduler").
+		For(&appsv1.Deployment{}).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.deploymentOfPod)).
+		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.allDeployments), builder.WithPredicates(predicate.Funcs{UpdateFunc: changed})).
+		WithOptions(ctrlcontroller.Options{
+			LogConstructor: func(req *reconcile.Request) logr.Logger {
+				if req == nil {
+					return m.GetLogger()
+				}
+				return m.GetLogger().WithValues("deployment", req.String())
+			},
+		}).
+		Complete(r)
+	if err != nil {
+		return fmt.Errorf("watch Deployments, Pods and nodes: %w", err)
+	}
+	return m.Start(ctx)
+}
+
+func newManager(c Config, logger logr.Logger) (ctrl.Manager, error) {
+	scheme := runtime.NewScheme()
+	if err := errors.Join(appsv1.AddToScheme(scheme), corev1.AddToScheme(scheme), policyv1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	ours := cache.ByObject{
+		Label:      labels.SelectorFromSet(labels.Set{v1beta1.LabelPartOf: v1beta1.PartOf}),
+		Namespaces: map[string]cache.Config{c.Namespace: {}},
+	}
+	skip := true
+	return ctrl.NewManager(c.REST, ctrl.Options{
+		Scheme:                        scheme,
+		Logger:                        logger,
+		Metrics:                       metricsserver.Options{BindAddress: "0"},
+		LeaderElection:                c.LeaderElection != "",
+		LeaderElectionNamespace:       c.LeaderElection,
+		LeaderElectionID:              "serin-descheduler",
+		LeaderElectionReleaseOnCancel: true,
+		Cache: cache.Options{
+			DefaultTransform: cache.TransformStripManagedFields(),
+			ByObject: map[client.Object]cache.ByObject{
+				&appsv1.Deployment{}: ours,
+				&corev1.Pod{}:        ours,
+				&corev1.Node{}:       {Transform: onlyPlace},
+			},
+		},
+		// Names are checked per process, where a test may run several.
+		Controller: config.Controller{SkipNameValidation: &skip},
+	})
+}
+
+// onlyPlace drops from cached nodes what no decision reads.
+func onlyPlace(o any) (any, error) {
+	n, ok := o.(*corev1.Node)
+	if !ok {
+		return o, nil
+	}
+	kept := &corev1.Node{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: n.Name, UID: n.UID, ResourceVersion: n.ResourceVersion, Labels: n.Labels, DeletionTimestamp: n.DeletionTimestamp,
+		},
+		Spec:   corev1.NodeSpec{Unschedulable: n.Spec.Unschedulable, Taints: n.Spec.Taints},
+		Status: corev1.NodeStatus{Allocatable: n.Status.Allocatable},
+	}
+	for _, c := range n.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			kept.Status.Conditions = []corev1.NodeCondition{{Type: c.Type, Status: c.Status, LastTransitionTime: c.LastTransitionTime}}
+		}
+	}
+	return kept, nil
+}
+
+// changed leaves out the updates by which a node only says that it lives.
+func changed(e event.UpdateEvent) bool {
+	before, ok1 := e.ObjectOld.(*corev1.Node)
+	after, ok2 := e.ObjectNew.(*corev1.Node)
+	if !ok1 || !ok2 {
+		return true
+	}
+	return !equality.Semantic.DeepEqual(before.Labels, after.Labels) ||
+		!equality.Semantic.DeepEqual(before.Spec, after.Spec) || !equality.Semantic.DeepEqual(before.Status, after.Status)
+}
+
+type reconciler struct {
+	client client.Client // reads are cached
+	api    client.Reader // not cached
+}
+
+// deploymentOfPod is by name: that is how an installation labels its Pods.
+func (r *reconciler) deploymentOfPod(_ context.Context, o client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetLabels()[v1beta1.LabelPartName]}}}
+}
+
+func (r *reconciler) allDeployments(ctx context.Context, _ client.Object) (out []reconcile.Request) {
+	var list appsv1.DeploymentList
+	if err := r.client.List(ctx, &list); err != nil {
+		log.FromContext(ctx).Error(err, "cannot list Deployments")
+	}
+	for _, d := range list.Items {
+		out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&d)})
+	}
+	return out
+}
+
+// Reconcile evicts one Pod of a Deployment, or none.
+func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
+	in, err := r.gather(ctx, req.NamespacedName)
+	if err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
+	}
+	plan := spread.Decide(in)
+	if plan.Evict == nil {
+		return reconcile.Result{RequeueAfter: plan.Again}, nil
+	}
+	to, err := r.room(ctx, plan)
+	if err != nil {
+		return reconcile.Result{}, err
+	}
+	if to == "" {
+		return reconcile.Result{RequeueAfter: lookAgain}, nil
+	}
+	if err := r.record(ctx, in.Deployment, plan.Record); err != nil {
+		return reconcile.Result{}, ignoreStale(err)
+	}
+	// What is now on the Deployment says when to try again.
+	switch err := r.evict(ctx, plan.Evict); {
+	case apierrors.IsTooManyRequests(err):
+		log.FromContext(ctx).Info("may not evict yet", "pod", plan.Evict.Name, "why", err.Error())
+	case err != nil:
+		return reconcile.Result{}, ignoreStale(err)
+	default:
+		why := fmt.Sprintf("Pod %s shares node %s with another, and node %s has room", plan.Evict.Name, plan.Evict.Spec.NodeName, to)
+		log.FromContext(ctx).Info("evicted", "why", why, "evictions", plan.Record.Count)
+		r.tell(ctx, in.Deployment, plan.Evict, why)
+	}
+	return reconcile.Result{}, nil
+}
+
+func (r *reconciler) gather(ctx context.Context, name types.NamespacedName) (spread.Input, error) {
+	in := spread.Input{Deployment: &appsv1.Deployment{}, Now: time.Now()}
+	if err := r.client.Get(ctx, name, in.Deployment); err != nil {
+		return in, err
+	}
+	selector, err := metav1.LabelSelectorAsSelector(in.Deployment.Spec.Selector)
+	if err != nil {
+		return in, reconcile.TerminalError(fmt.Errorf("read the selector of %s: %w", name, err))
+	}
+	var pods corev1.PodList
+	var nodes corev1.NodeList
+	if err := errors.Join(
+		r.client.List(ctx, &pods, client.InNamespace(name.Namespace), client.MatchingLabelsSelector{Selector: selector}),
+		r.client.List(ctx, &nodes, client.UnsafeDisableDeepCopy), // Decide writes nothing
+	); err != nil {
+		return in, err
+	}
+	in.Pods, in.Nodes = pods.Items, nodes.Items
+	if in.Last, err = spread.ParseRecord(in.Deployment.Annotations[v1beta1.AnnotationEvictions]); err != nil {
+		log.FromContext(ctx).Error(err, "evictions before are not known", "annotation", v1beta1.AnnotationEvictions)
+	}
+	return in, nil
+}
+
+// room returns the first node that has the resources for the replacement.
+func (r *reconciler) room(ctx context.Context, p spread.Plan) (string, error) {
+	for _, n := range p.To[:min(len(p.To), looks)] {
+		var there corev1.PodList
+		if err := r.api.List(ctx, &there, client.MatchingFields{"spec.nodeName": n.Name}); err != nil {
+			return "", fmt.Errorf("list the Pods of node %s: %w", n.Name, err)
+		}
+		if spread.Fits(p.Evict, n, there.Items) {
+			return n.Name, nil
+		}
+	}
+	return "", nil
+}
+
+// record claims the annotation of the very Deployment that was decided on: an
+// outdated cache must not evict a second Pod.
+func (r *reconciler) record(ctx context.Context, d *appsv1.Deployment, to spread.Record) error {
+	ac := appsv1ac.Deployment(d.Name, d.Namespace).
+		WithUID(d.UID).
+		WithResourceVersion(d.ResourceVersion).
+		WithAnnotations(map[string]string{v1beta1.AnnotationEvictions: to.String()})
+	if err := r.client.Apply(ctx, ac, fieldOwner, client.ForceOwnership); err != nil {
+		return fmt.Errorf("record the eviction: %w", err)
+	}
+	return nil
+}
+
+func (r *reconciler) evict(ctx context.Context, p *corev1.Pod) error {
+	err := r.client.SubResource("eviction").Create(ctx, p, &policyv1.Eviction{
+		DeleteOptions: &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &p.UID}},
+	})
+	if err != nil {
+		return fmt.Errorf("evict Pod %s: %w", p.Name, err)
+	}
+	return nil
+}
+
+// tell writes an event, once for each Pod. Nothing waits for one that cannot be
+// written.
+func (r *reconciler) tell(ctx context.Context, d *appsv1.Deployment, p *corev1.Pod, message string) {
+	now := metav1.Now()
+	err := r.client.Create(ctx, &corev1.Event{
+		ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: p.Name + ".evicted"},
+		InvolvedObject: corev1.ObjectReference{
+			APIVersion: "apps/v1", Kind: "Deployment", Namespace: d.Namespace, Name: d.Name, UID: d.UID,
+		},
+		Type:                corev1.EventTypeNormal,
+		Reason:              "Evicted",
+		Message:             message,
+		FirstTimestamp:      now,
+		LastTimestamp:       now,
+		Count:               1,
+		Source:              corev1.EventSource{Component: string(fieldOwner)},
+		ReportingController: string(fieldOwner),
+	})
+	if err != nil && !apierrors.IsAlreadyExists(err) {
+		log.FromContext(ctx).Error(err, "cannot write event", "message", message)
+	}
+}
+
+// ignoreStale drops the errors of deciding on what has changed: the change
+// is on its way to the cache, and decides again.
+func ignoreStale(err error) error {
+	if apierrors.IsConflict(err) {
+		return nil
+	}
+	return client.IgnoreNotFound(err)
+}
