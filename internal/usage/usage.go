@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package usage holds a program to its own command line: what it does not
+// understand ends it with exit code 2 and a sentence, before it does anything.
+// A typing error in a script must not pass for success.
+//
+// Strict walks the tree of commands, so that no command has to think of it. A
+// command that only has others below it shows its help on standard error when
+// none is named, as kubectl's do; the program's own name alone shows help and
+// succeeds, as `kubectl` does.
+package usage
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Code is the exit code of a program that was used wrongly.
+const Code = 2
+
+// Error is a command line that cannot be obeyed.
+type Error struct{ err error }
+
+func (e *Error) Error() string { return e.err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *Error) Unwrap() error { return e.err }
+
+// Wrap makes an error one of usage. Nil stays nil.
+func Wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{err}
+}
+
+// Errorf is a sentence about how a command was used.
+func Errorf(format string, args ...any) error { return &Error{fmt.Errorf(format, args...)} }
+
+// ExitCode is 2 for errors of usage and 1 for all others.
+func ExitCode(err error) int {
+	if _, ok := errors.AsType[*Error](err); ok {
+		return Code
+	}
+	return 1
+}
+
+// Strict makes a program refuse commands, arguments and flags that it does not
+// have.
+func Strict(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	// A command with others below it gets a body here, which is none to show.
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
+	root.SetFlagErrorFunc(flagError)
+	strict(root)
+}
+
+func strict(c *cobra.Command) {
+	for _, sub := range c.Commands() {
+		strict(sub)
+	}
+	c.SuggestionsMinimumDistance = 2
+	switch {
+	case c.DisableFlagParsing: // another program's arguments
+		return
+	case c.Name() == "help" && c.HasParent():
+		helpOf(c)
+		return
+	case c.HasSubCommands() && !c.Runnable():
+		c.Args, c.RunE = group, showHelp
+	case c.Args == nil:
+		c.Args = None
+	}
+	check := c.Args
+	c.Args = func(c *cobra.Command, args []string) error { return Wrap(check(c, args)) }
+}
+
+// group wants the name of a command below c.
+func group(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return unknown(c, args)
+}
+
+// showHelp is what a command does that only has others below it.
+func showHelp(c *cobra.Command, _ []string) error {
+	if !c.HasParent() {
+		return c.Help()
+	}
+	c.SetOut(c.ErrOrStderr())
+	if err := c.Help(); err != nil {
+		return err
+	}
+	return Errorf("say which: %s COMMAND", c.CommandPath())
+}
+
+// helpOf makes the command `help` refuse what there is no help about.
+func helpOf(c *cobra.Command) {
+	c.Run = nil
+	c.RunE = func(c *cobra.Command, args []string) error {
+		about, rest, err := c.Root().Find(args)
+		if err != nil || about == nil || len(rest) > 0 && !about.DisableFlagParsing {
+			if about == nil {
+				about = c.Root()
+			}
+			return unknown(about, rest)
+		}
+		about.InitDefaultHelpFlag()
+		about.InitDefaultVersionFlag()
+		return about.Help()
+	}
+}
+
+// unknown says that a command has no such command below it.
+func unknown(c *cobra.Command, args []string) error {
+	if !c.HasSubCommands() {
+		return None(c, args)
+	}
+	meant := c.SuggestionsFor(args[0])
+	var all []string
+	for _, sub := range c.Commands() {
+		if !sub.IsAvailableCommand() {
+			continue
+		}
+		all = append(all, sub.Name())
+		if slices.Contains(args[1:], sub.Name()) { // the other way round
+			meant = append(meant, sub.Name())
+		}
+	}
+	return Errorf("there is no command %q%s", c.CommandPath()+" "+args[0], meaning(meant, "; say one of "+strings.Join(all, ", ")))
+}
+
+// meaning asks whether one of a few was meant, or else says the rest.
+func meaning(meant []string, otherwise string) string {
+	if len(meant) == 0 {
+		return otherwise
+	}
+	slices.Sort(meant)
+	return ": did you mean " + strings.Join(slices.Compact(meant), " or ") + "?"
+}
+
+// None takes no arguments.
+func None(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return Errorf("%s takes no arguments, and %q is one (see %[1]s --help)", c.CommandPath(), args[0])
+}
+
+// flagError turns what pflag says of a flag into a sentence.
+func flagError(c *cobra.Command, err error) error {
+	// A flag of a command that does not exist is not there either.
+	if args := c.Flags().Args(); len(args) > 0 && c.HasSubCommands() {
+		return unknown(c, args)
+	}
+	see := fmt.Sprintf(" (see %s --help)", c.CommandPath())
+	if e, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		return Errorf("--%s %s: %w", e.GetFlag().Name, e.GetValue(), errors.Unwrap(e))
+	}
+	if e, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return Errorf("--%s needs a value%s", e.GetFlag().Name, see)
+	}
+	if e, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		short := e.GetSpecifiedShortnames()
+		if short != "" && short[0] >= '0' && short[0] <= '9' { // a number below zero, which only its command can judge
+			if err := c.Args(c, append(slices.Clone(c.Flags().Args()), "-"+short)); err != nil {
+				return err
+			}
+		}
+		if short != "" {
+			return Errorf("there is no flag -%s%s", short, see)
+		}
+		return Errorf("there is no flag --%s%s", e.GetSpecifiedName(), meaning(flagsLike(c, e.GetSpecifiedName()), see))
+	}
+	return Errorf("%w%s", err, see)
+}
+
+// flagsLike are flags of a command with a name like another. That is cobra's
+// own search, which knows commands only.
+func flagsLike(c *cobra.Command, name string) []string {
+	names := cobra.Command{SuggestionsMinimumDistance: 2}
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
+		}
+	})
+	meant := names.SuggestionsFor(name)
+	for i := range meant {
+		meant[i] = "--" + meant[i]
+	}
+	return meant
+}
