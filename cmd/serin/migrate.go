@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/serin-dev/serin/internal/migrate"
+	"github.com/serin-dev/serin/internal/setting"
+	"github.com/serin-dev/serin/internal/usage"
 )
 
 func migrateCommand() *cobra.Command {
@@ -37,24 +39,25 @@ func migrateCheckCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Report what Serin treats differently in manifests for KServe",
 		Long: `Read InferenceServices and serving runtimes, and report every field, annotation
-and label that Serin rejects, ignores or means otherwise. Nothing is changed, and
-no cluster is needed. It fails if anything would be rejected.`,
+and label that Serin rejects, ignores or means otherwise, and every service that no
+runtime would serve: none of Serin's own, and none among the manifests. Nothing is
+changed, and no cluster is needed. It fails if anything would be rejected or is
+missing, and if there was nothing to read.
+
+With -o json it prints a list of findings, each with file, object, field, level
+(rejected, missing, ignored or different) and says.`,
 		Example: `  serin migrate check -f manifests/
   kubectl get isvc,servingruntimes,clusterservingruntimes -A -o yaml | serin migrate check -f -`,
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if len(files) == 0 {
-				return errors.New("say which manifests: -f FILE, -f FOLDER, or -f - for standard input")
-			}
-			if format != "" && format != "json" {
-				return fmt.Errorf("--output %s: say json, or leave it out", format)
+				return usage.Errorf("say which manifests: -f FILE, -f FOLDER, or -f - for standard input")
 			}
 			r, err := checkFiles(c.Context(), files, c.InOrStdin())
 			return errors.Join(report(c.OutOrStdout(), r, format), err)
 		},
 	}
 	c.Flags().StringSliceVarP(&files, "filename", "f", nil, "file or folder of manifests, or - for standard input")
-	c.Flags().StringVarP(&format, "output", "o", "", "json, for programs")
+	c.Flags().VarP(setting.OneOf(&format, "", "json"), "output", "o", "json, for programs")
 	return c
 }
 
@@ -74,8 +77,7 @@ func checkFiles(ctx context.Context, files []string, in io.Reader) (migrate.Resu
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
 		}
-		all.Objects += r.Objects
-		all.Findings = append(all.Findings, r.Findings...)
+		all.Add(name, r)
 	}
 	for _, root := range files {
 		if root == "-" {
@@ -95,15 +97,18 @@ func checkFiles(ctx context.Context, files []string, in io.Reader) (migrate.Resu
 		})
 		errs = append(errs, err)
 	}
-	return all, errors.Join(errs...)
+	if all.Objects == 0 {
+		errs = append(errs, errors.New("no object of KServe was read, so nothing was checked: in folders, files are read whose names end in .yaml, .yml or .json"))
+	}
+	return all, errors.Join(append(errs, all.MissingRuntimes())...)
 }
 
 // report prints what was found, and fails if something would be rejected.
 func report(out io.Writer, r migrate.Result, format string) error {
-	rejected := 0
+	grave := 0
 	for _, f := range r.Findings {
-		if f.Level == migrate.Rejected {
-			rejected++
+		if f.Level == migrate.Rejected || f.Level == migrate.Missing {
+			grave++
 		}
 	}
 	if format == "json" {
@@ -113,18 +118,18 @@ func report(out io.Writer, r migrate.Result, format string) error {
 			return err
 		}
 	} else {
-		last := ""
+		var last migrate.Finding
 		for _, f := range r.Findings {
-			if f.Object != last {
-				fmt.Fprintln(out, f.Object)
-				last = f.Object
+			if f.File != last.File || f.Object != last.Object {
+				fmt.Fprintf(out, "%s: %s\n", f.File, f.Object)
+				last = f
 			}
-			fmt.Fprintf(out, "  %-9s  %s\n", f.Level, f.Says)
+			fmt.Fprintf(out, "  %-9s  %s\n", f.Level, f.Text())
 		}
 		fmt.Fprintf(out, "Objects of KServe: %d, findings: %d\n", r.Objects, len(r.Findings))
 	}
-	if rejected > 0 {
-		return fmt.Errorf("%d of the findings must be mended before the manifests can be applied", rejected)
+	if grave > 0 {
+		return fmt.Errorf("%d of the findings must be mended before the manifests can be applied", grave)
 	}
 	return nil
 }

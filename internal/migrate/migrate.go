@@ -33,6 +33,9 @@ type Level string
 const (
 	// Rejected objects cannot be applied as they are.
 	Rejected Level = "rejected"
+	// Missing is what an object needs to run, and nobody brings: it is accepted,
+	// and waits.
+	Missing Level = "missing"
 	// Ignored is what has no effect; the rest of the object works.
 	Ignored Level = "ignored"
 	// Different is what works, and not quite as in KServe.
@@ -41,9 +44,13 @@ const (
 
 // Finding is something that Serin treats differently.
 type Finding struct {
+	// File is where the object was read.
+	File string `json:"file"`
 	// Object is KIND/NAME, with the namespace before the name if it has one.
 	Object string `json:"object"`
-	Level  Level  `json:"level"`
+	// Field is the path of what the finding is about.
+	Field string `json:"field"`
+	Level Level  `json:"level"`
 	// Says is a sentence that names the field, and what to do.
 	Says string `json:"says"`
 }
@@ -74,6 +81,10 @@ func NewChecker() (*Checker, error) {
 type Result struct {
 	Objects  int // of KServe's group
 	Findings []Finding
+
+	services []service
+	runtimes []v1alpha1.ServingRuntime
+	cluster  []v1alpha1.ClusterServingRuntime
 }
 
 // Check reads YAML or JSON documents, and lists of objects as kubectl get
@@ -142,7 +153,7 @@ func (c *Checker) object(ctx context.Context, object map[string]any, r *Result) 
 	}
 	r.Objects++
 	found := func(level Level, says string) {
-		r.Findings = append(r.Findings, Finding{Object: describe(head), Level: level, Says: says})
+		r.Findings = append(r.Findings, Finding{Object: describe(head), Field: fieldOf(says, object), Level: level, Says: says})
 	}
 	admission := c.kinds[head.TypeMeta]
 	if admission == nil {
@@ -157,6 +168,7 @@ func (c *Checker) object(ctx context.Context, object map[string]any, r *Result) 
 		found(Rejected, s)
 	}
 	if head.Kind != "InferenceService" {
+		r.addRuntime(head.Kind, raw)
 		return nil
 	}
 	var isvc v1beta1.InferenceService
@@ -168,6 +180,9 @@ func (c *Checker) object(ctx context.Context, object map[string]any, r *Result) 
 	}
 	for _, n := range notes(&isvc) {
 		found(n.level, n.says)
+	}
+	if len(says) == 0 {
+		r.services = append(r.services, service{object: describe(head), isvc: &isvc})
 	}
 	return nil
 }

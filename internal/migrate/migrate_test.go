@@ -82,6 +82,9 @@ func TestCheck(t *testing.T) {
 			var got []string
 			for _, f := range r.Findings {
 				got = append(got, f.Object+" "+string(f.Level)+": "+f.Says)
+				if f.Field == "" {
+					t.Errorf("no field of: %s", f.Says)
+				}
 			}
 			if diff := cmp.Diff(tc.want, got); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
@@ -109,6 +112,65 @@ func TestCheckGoesOnAfterWhatItCannotRead(t *testing.T) {
 	}
 }
 
+// A runtime may be in any file, and before or after the service.
+func TestMissingRuntimes(t *testing.T) {
+	const (
+		v1alpha1 = "apiVersion: serving.kserve.io/v1alpha1\n"
+		formats  = "spec: {supportedModelFormats: [{name: pytorch, version: '1', autoSelect: true}], containers: [{name: kserve-container, image: torch}]}\n"
+	)
+	isvc := func(namespace, predictor string) string {
+		return "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata: {name: m" + namespace + "}\nspec: {predictor: {" + predictor + "}}\n"
+	}
+	const torch = "model: {modelFormat: {name: pytorch}, storageUri: gs://b/m}"
+	for name, tt := range map[string]struct {
+		files []string
+		want  []string // fields of what is missing
+	}{
+		"Serin's own runtime":               {[]string{isvc("", "model: {modelFormat: {name: sklearn}, storageUri: gs://b/m}")}, nil},
+		"its name":                          {[]string{isvc("", "model: {modelFormat: {name: sklearn}, runtime: kserve-sklearnserver, storageUri: gs://b/m}")}, nil},
+		"containers need none":              {[]string{isvc("", "containers: [{name: kserve-container, image: mine}]")}, nil},
+		"a format that nobody serves":       {[]string{isvc("", torch)}, []string{"spec.predictor.model.modelFormat"}},
+		"a legacy form of one":              {[]string{isvc("", "xgboost: {storageUri: gs://b/m}")}, []string{"spec.predictor.xgboost"}},
+		"a runtime by name":                 {[]string{isvc("", "model: {modelFormat: {name: sklearn}, runtime: mine, storageUri: gs://b/m}")}, []string{"spec.predictor.model.runtime"}},
+		"a protocol that it does not speak": {[]string{isvc("", "model: {modelFormat: {name: sklearn}, protocolVersion: v2, storageUri: gs://b/m}")}, []string{"spec.predictor.model.modelFormat"}},
+		"one for all, in another file":      {[]string{isvc(", namespace: a", torch), v1alpha1 + "kind: ClusterServingRuntime\nmetadata: {name: torch}\n" + formats}, nil},
+		"one before it":                     {[]string{v1alpha1 + "kind: ServingRuntime\nmetadata: {name: torch, namespace: a}\n" + formats + "---\n" + isvc(", namespace: a", torch)}, nil},
+		"one of another namespace":          {[]string{v1alpha1 + "kind: ServingRuntime\nmetadata: {name: torch, namespace: b}\n" + formats, isvc(", namespace: a", torch)}, []string{"spec.predictor.model.modelFormat"}},
+		"one without a namespace":           {[]string{v1alpha1 + "kind: ServingRuntime\nmetadata: {name: torch}\n" + formats, isvc(", namespace: a", torch)}, nil},
+		"a rejected service is not asked":   {[]string{isvc("", torch+", logger: {mode: all}")}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := migrate.NewChecker()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var all migrate.Result
+			for i, content := range tt.files {
+				r, err := c.Check(t.Context(), strings.NewReader(content))
+				if err != nil {
+					t.Fatal(err)
+				}
+				all.Add(strings.Repeat("f", i+1), r)
+			}
+			if err := all.MissingRuntimes(); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, f := range all.Findings {
+				if f.File == "" {
+					t.Errorf("no file of: %s", f.Says)
+				}
+				if f.Level == migrate.Missing {
+					got = append(got, f.Field)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("missing (-want +got):\n%s\n%v", diff, all.Findings)
+			}
+		})
+	}
+}
+
 // FuzzCheck checks that no file crashes it.
 func FuzzCheck(f *testing.F) {
 	c, err := migrate.NewChecker()
@@ -123,6 +185,11 @@ func FuzzCheck(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		_, _ = c.Check(t.Context(), strings.NewReader(s)) // an error is an answer
+		r, _ := c.Check(t.Context(), strings.NewReader(s)) // an error is an answer
+		var all migrate.Result
+		all.Add("f", r)
+		if err := all.MissingRuntimes(); err != nil {
+			t.Error(err)
+		}
 	})
 }

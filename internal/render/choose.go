@@ -37,6 +37,17 @@ func (c candidate) cluster() string {
 	return c.name
 }
 
+// Served returns why no runtime would be chosen for a service, an *Invalid, or
+// nil. A predictor of its own containers needs none.
+func Served(isvc *v1beta1.InferenceService, runtimes []v1alpha1.ServingRuntime, cluster []v1alpha1.ClusterServingRuntime) error {
+	m := isvc.Spec.Predictor.ModelOrLegacy()
+	if m == nil {
+		return nil
+	}
+	_, err := choose(isvc, m, runtimes, cluster)
+	return err
+}
+
 // choose finds the runtime for a model: the named one, or else the first by
 // scope, priority, protocol, age and name among those that select themselves
 // for the format.

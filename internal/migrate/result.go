@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package migrate
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/serin-dev/serin/api/v1alpha1"
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/manifest"
+	"github.com/serin-dev/serin/internal/render"
+)
+
+// service is one that the API server would take.
+type service struct {
+	file, object string
+	isvc         *v1beta1.InferenceService
+}
+
+// Text is the sentence, with the whole path of the field.
+func (f Finding) Text() string {
+	if strings.Contains(f.Says, f.Field) {
+		return f.Says
+	}
+	if key, says, ok := strings.Cut(f.Says, ": "); ok && strings.HasSuffix(f.Field, "["+key+"]") {
+		return f.Field + ": " + says
+	}
+	return f.Field + ": " + f.Says
+}
+
+// Add takes what was read in a file.
+func (r *Result) Add(file string, of Result) {
+	r.Objects += of.Objects
+	for _, f := range of.Findings {
+		f.File = file
+		r.Findings = append(r.Findings, f)
+	}
+	for _, s := range of.services {
+		s.file = file
+		r.services = append(r.services, s)
+	}
+	r.runtimes = append(r.runtimes, of.runtimes...)
+	r.cluster = append(r.cluster, of.cluster...)
+}
+
+// addRuntime keeps a runtime for the services that may need it. One that cannot
+// be read was rejected.
+func (r *Result) addRuntime(kind string, raw []byte) {
+	if kind == "ServingRuntime" {
+		var s v1alpha1.ServingRuntime
+		if err := sigsyaml.Unmarshal(raw, &s); err == nil {
+			r.runtimes = append(r.runtimes, s)
+		}
+		return
+	}
+	var s v1alpha1.ClusterServingRuntime
+	if err := sigsyaml.Unmarshal(raw, &s); err == nil {
+		r.cluster = append(r.cluster, s)
+	}
+}
+
+// MissingRuntimes adds a finding for each service that no runtime would serve:
+// none of Serin's own, and none that was read, in whatever file. A manifest
+// without a namespace is for any.
+func (r *Result) MissingRuntimes() error {
+	shipped, err := shippedRuntimes()
+	if err != nil {
+		return err
+	}
+	for _, s := range r.services {
+		near := slices.Clone(r.runtimes)
+		for i := range near {
+			if near[i].Namespace == "" || s.isvc.Namespace == "" {
+				near[i].Namespace = s.isvc.Namespace
+			}
+		}
+		err := render.Served(s.isvc, near, slices.Concat(r.cluster, shipped))
+		if err == nil {
+			continue
+		}
+		field := modelField(&s.isvc.Spec.Predictor)
+		r.Findings = append(r.Findings, Finding{
+			File: s.file, Object: s.object, Field: field, Level: Missing,
+			Says: fmt.Sprintf("%s: %v. If your cluster has one, check it too: 'kubectl get servingruntimes,clusterservingruntimes -A -o yaml' prints them", field, err),
+		})
+	}
+	// Beside what else was found in the object.
+	place := map[[2]string]int{}
+	for i, f := range r.Findings {
+		if _, seen := place[[2]string{f.File, f.Object}]; !seen {
+			place[[2]string{f.File, f.Object}] = i
+		}
+	}
+	slices.SortStableFunc(r.Findings, func(a, b Finding) int {
+		return place[[2]string{a.File, a.Object}] - place[[2]string{b.File, b.Object}]
+	})
+	return nil
+}
+
+// modelField is where a predictor names its runtime, or the format for which
+// one is chosen.
+func modelField(p *v1beta1.PredictorSpec) string {
+	switch m := p.ModelOrLegacy(); {
+	case m.Runtime != nil && p.Model != nil:
+		return "spec.predictor.model.runtime"
+	case p.Model != nil:
+		return "spec.predictor.model.modelFormat"
+	default:
+		return "spec.predictor." + m.ModelFormat.Name
+	}
+}
+
+// shippedRuntimes are those of every Serin.
+func shippedRuntimes() ([]v1alpha1.ClusterServingRuntime, error) {
+	objects, err := manifest.Read(render.Runtimes)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]v1alpha1.ClusterServingRuntime, len(objects))
+	for i, o := range objects {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &out[i]); err != nil {
+			return nil, errors.Join(fmt.Errorf("read runtime %s", o.GetName()), err)
+		}
+	}
+	return out, nil
+}
+
+// path is a field's, at the beginning of a sentence about it or after "field".
+var path = regexp.MustCompile(`^(?:unknown field )?((?:spec|metadata)\b[^\s:]*)`)
+
+// fieldOf finds the field that a finding is about: each names it first, by its
+// path or as an annotation or label.
+func fieldOf(says string, object map[string]any) string {
+	if m := path.FindStringSubmatch(says); m != nil {
+		return m[1]
+	}
+	for _, where := range [][]string{{"metadata", "annotations"}, {"metadata", "labels"}, {"spec", "predictor", "annotations"}, {"spec", "predictor", "labels"}} {
+		all, _, _ := unstructured.NestedMap(object, where...)
+		for _, key := range slices.Sorted(maps.Keys(all)) {
+			if strings.Contains(says, key) {
+				return strings.Join(where, ".") + "[" + key + "]"
+			}
+		}
+	}
+	if strings.Contains(says, "another version") {
+		return "apiVersion"
+	}
+	if strings.HasPrefix(says, "Serin has no ") {
+		return "kind"
+	}
+	return "spec"
+}
