@@ -24,7 +24,9 @@ import (
 	"github.com/serin-dev/serin/internal/controller"
 	"github.com/serin-dev/serin/internal/descheduler"
 	"github.com/serin-dev/serin/internal/render"
+	"github.com/serin-dev/serin/internal/setting"
 	"github.com/serin-dev/serin/internal/supervise"
+	"github.com/serin-dev/serin/internal/usage"
 )
 
 // gcPercent is less than Go's own 100: nearly all of the memory are caches that
@@ -36,11 +38,13 @@ func main() {
 		debug.SetGCPercent(gcPercent)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := command().ExecuteContext(ctx)
+	c := command()
+	usage.Strict(c)
+	err := c.ExecuteContext(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "serin-controller:", err)
-		os.Exit(1)
+		os.Exit(usage.ExitCode(err))
 	}
 }
 
@@ -55,28 +59,27 @@ func command() *cobra.Command {
 	c := &cobra.Command{
 		Use:           "serin-controller",
 		Short:         "Make revisions of InferenceServices, decide on their traffic, and scale them",
-		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE:          func(c *cobra.Command, _ []string) error { return run(c.Context(), o) },
 	}
 	f := c.Flags()
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file that says how to reach the API server (default: as a Pod does)")
-	f.StringVar(&o.domain, "domain", "example.com", "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
-	f.StringVar(&o.routers, "routers", "", "host:port of the routers' admin listeners, which measure load; the host may stand for many (default: revisions keep their least replicas)")
-	f.StringVar(&o.routerHost, "router-host", "", "host name of the routers' Service, to which services' names within the cluster lead (default: they have no such names)")
+	f.Var(setting.Domain(&o.domain, "example.com"), "domain", "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
+	f.Var(setting.Target(&o.routers, ""), "routers", "host:port of the routers' admin listeners, which measure load; the host may stand for many (default: revisions keep their least replicas)")
+	f.Var(setting.Host(&o.routerHost, ""), "router-host", "host name of the routers' Service, to which services' names within the cluster lead (default: they have no such names)")
 	f.StringVar(&o.gateway, "gateway", "", "NAMESPACE/NAME of a Gateway before the routers, to which each service gets an HTTPRoute, beside the Service of --router-host")
 	f.StringVar(&o.ingressClass, "ingress-class", "", "class of Ingress before the routers: each service gets one, beside the Service of --router-host")
-	f.StringVar(&o.scheme, "url-scheme", "http", "what the services' URLs begin with: https where TLS ends before the routers")
-	f.StringVar(&o.health, "health", "", "address for /healthz and /readyz (default: not served)")
+	f.Var(setting.OneOf(&o.scheme, "http", "http", "https"), "url-scheme", "what the services' URLs begin with: https where TLS ends before the routers")
+	f.Var(setting.Listen(&o.health, ""), "health", "address for /healthz and /readyz (default: not served)")
 	f.StringVar(&o.render.FetchImage, "fetch-image", "serin/fetch", "image of the init container storage-initializer")
 	f.StringVar(&o.render.QueueImage, "queue-image", "serin/queue", "image of the sidecar queue-proxy")
-	f.StringVar(&o.render.ModelCache, "model-cache", "", "folder on each node that keeps downloaded models (default: every Pod downloads for itself)")
-	f.StringArrayVar(&o.render.FetchEnv, "fetch-env", nil, "NAME=VALUE in the environment of storage-initializer, once for each: a proxy, an endpoint of a store")
-	f.StringArrayVar(&o.render.Limits, "limit", nil, "NAME=VALUE of a limit of the sidecar queue-proxy, once for each: stream-idle-timeout=1h")
-	f.StringVar(&o.leaderElection, "leader-election", "", "namespace of the leases by which one of several controllers works (default: this is the only one)")
-	f.StringVar(&o.spread, "spread", "", "namespace of controllers and routers whose Pods are evicted, one at a time, where several share a node and another has room (default: none are)")
-	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.Var(setting.Folder(&o.render.ModelCache, ""), "model-cache", "folder on each node that keeps downloaded models (default: every Pod downloads for itself)")
+	f.Var(setting.Environment(&o.render.FetchEnv), "fetch-env", "a variable in the environment of storage-initializer, once for each: a proxy, an endpoint of a store")
+	f.Var(setting.Environment(&o.render.Limits), "limit", "a limit of the sidecar queue-proxy, as its flags have them, once for each: stream-idle-timeout=1h")
+	f.Var(setting.Name(&o.leaderElection, ""), "leader-election", "namespace of the leases by which one of several controllers works (default: this is the only one)")
+	f.Var(setting.Name(&o.spread, ""), "spread", "namespace of controllers and routers whose Pods are evicted, one at a time, where several share a node and another has room (default: none are)")
+	f.Var(setting.LogLevel(&o.logLevel, "info"), "log-level", "debug, info, warn or error")
 	return c
 }
 
@@ -87,13 +90,13 @@ func run(ctx context.Context, o options) error {
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
 		return fmt.Errorf("--log-level: %w", err)
 	}
+	front, err := o.front()
+	if err != nil {
+		return usage.Wrap(err)
+	}
 	rest, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
 	if err != nil {
 		return fmt.Errorf("find the API server: %w", err)
-	}
-	front, err := o.front()
-	if err != nil {
-		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 	parts := supervise.New()

@@ -41,7 +41,7 @@ func run() int {
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s\nserin-fetch: %v\n", usage, err)
-		return 1
+		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()

@@ -13,11 +13,11 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/serin-dev/serin/internal/modelserver"
+	"github.com/serin-dev/serin/internal/setting"
 )
 
 const usage = `Usage: serin-modelserver --model_dir DIR [flags]
@@ -50,7 +50,7 @@ func run() int {
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "%s\nserin-modelserver: %v\n", usage, err)
-		return 1
+		return 2
 	}
 	for _, arg := range ignored {
 		log.Warn("ignoring an unknown argument", "argument", arg)
@@ -77,11 +77,11 @@ func run() int {
 // parse understands flags as Python's argparse writes them: --name value or
 // --name=value. It returns the arguments that it does not know.
 func parse(args []string) (cfg modelserver.Config, ignored []string, err error) {
-	cfg = modelserver.Config{ModelName: "model", Port: 8080}
+	cfg.ModelName = "model"
 	known := map[string]func(string) error{
 		"--model_name":      func(s string) error { cfg.ModelName = s; return nil },
 		"--model_dir":       func(s string) error { cfg.ModelDir = s; return nil },
-		"--http_port":       func(s string) (err error) { cfg.Port, err = port(s); return err },
+		"--http_port":       setting.FreePort(&cfg.Port, 8080).Set,
 		"--enable_docs_url": func(s string) (err error) { cfg.Docs, err = boolean(s); return err },
 	}
 	for len(args) > 0 {
@@ -101,7 +101,7 @@ func parse(args []string) (cfg modelserver.Config, ignored []string, err error) 
 			args = args[1:]
 		}
 		if err := set(value); err != nil {
-			return cfg, nil, fmt.Errorf("%s: %w", name, err)
+			return cfg, nil, fmt.Errorf("%s %s: %w", name, value, err)
 		}
 		args = args[1:]
 	}
@@ -114,14 +114,6 @@ func parse(args []string) (cfg modelserver.Config, ignored []string, err error) 
 	return cfg, ignored, nil
 }
 
-func port(s string) (int, error) {
-	n, err := strconv.ParseUint(s, 10, 16)
-	if err != nil {
-		return 0, fmt.Errorf("%q is no port", s)
-	}
-	return int(n), nil
-}
-
 // boolean takes what KServe's servers take.
 func boolean(s string) (bool, error) {
 	switch strings.ToLower(s) {
@@ -130,5 +122,5 @@ func boolean(s string) (bool, error) {
 	case "n", "no", "f", "false", "off", "0":
 		return false, nil
 	}
-	return false, fmt.Errorf("%q is neither true nor false", s)
+	return false, errors.New("say true or false")
 }

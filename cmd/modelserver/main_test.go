@@ -107,21 +107,24 @@ func TestFailuresEndInOneSentence(t *testing.T) {
 	empty := t.TempDir()
 	for name, test := range map[string]struct {
 		args []string
+		code int
 		want string
 	}{
-		"no model":      {[]string{"--model_dir", empty}, "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle"},
-		"a hostile one": {[]string{"--model_dir=" + hostile}, "load model.pkl: the file asks for os.system, which no supported scikit-learn model needs; nothing was executed"},
-		"no folder":     {nil, "serin-modelserver: --model_dir is required"},
-		"a bad port":    {[]string{"--model_dir", empty, "--http_port", "x"}, `serin-modelserver: --http_port: "x" is no port`},
-		"half a flag":   {[]string{"--model_dir"}, "serin-modelserver: --model_dir needs a value"},
+		"no model":      {[]string{"--model_dir", empty}, 1, "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle"},
+		"a hostile one": {[]string{"--model_dir=" + hostile}, 1, "load model.pkl: the file asks for os.system, which no supported scikit-learn model needs; nothing was executed"},
+		"no folder":     {nil, 2, "serin-modelserver: --model_dir is required"},
+		"a bad port":    {[]string{"--model_dir", empty, "--http_port", "x"}, 2, "serin-modelserver: --http_port x: say a port from 1 to 65535, or 0 for a free one"},
+		"no such port":  {[]string{"--model_dir", empty, "--http_port=70000"}, 2, "serin-modelserver: --http_port 70000: say a port from 1 to 65535, or 0 for a free one"},
+		"neither":       {[]string{"--model_dir", empty, "--enable_docs_url=maybe"}, 2, "serin-modelserver: --enable_docs_url maybe: say true or false"},
+		"half a flag":   {[]string{"--model_dir"}, 2, "serin-modelserver: --model_dir needs a value"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stderr strings.Builder
 			cmd := command(t.Context(), test.args...)
 			cmd.Stderr = &stderr
 			var exit *exec.ExitError
-			if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != 1 {
-				t.Errorf("%v, want exit status 1", err)
+			if err := cmd.Run(); !errors.As(err, &exit) || exit.ExitCode() != test.code {
+				t.Errorf("%v, want exit status %d", err, test.code)
 			}
 			lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 			if diff := cmp.Diff(test.want, lines[len(lines)-1]); diff != "" {

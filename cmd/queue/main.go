@@ -5,13 +5,13 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"os/signal"
@@ -21,50 +21,56 @@ import (
 
 	"github.com/serin-dev/serin/internal/proxy"
 	"github.com/serin-dev/serin/internal/queue"
+	"github.com/serin-dev/serin/internal/setting"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Getenv("POD_IP"), os.Stderr)
 	stop()
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "serin-queue:", err)
-		os.Exit(1)
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return
 	}
+	fmt.Fprintln(os.Stderr, "serin-queue:", err)
+	if errors.Is(err, errUsage) {
+		os.Exit(2)
+	}
+	os.Exit(1)
 }
+
+// errUsage is a command line that cannot be obeyed.
+var errUsage = errors.New("see --help")
 
 // run listens on the Pod's own address, or on all if it is empty, and reaches
 // the model server there.
 func run(ctx context.Context, args []string, podIP string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("serin-queue", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	port := flags.Int("port", 8012, "`port` for requests: HTTP/1.1, WebSocket, HTTP/2 and gRPC without TLS")
-	adminPort := flags.Int("admin-port", 8022, "`port` for /ready, /wait-for-drain and /metrics")
-	userPort := flags.Int("user-port", 8080, "`port` of the model server")
-	concurrency := flags.Int("concurrency", 0, "how many requests the model server may have at once; 0 means any `number`")
-	timeout := flags.Int("timeout", 300, "how many `seconds` a response may take to begin")
-	pending := flags.Int("max-pending-requests", 0, "how many requests may wait for their turn; 0 means 10 for each that the model server may have at once, at least 100")
+	var port, adminPort, userPort, concurrency, timeout, pending int
+	flags.Var(setting.Port(&port, 8012), "port", "`port` for requests: HTTP/1.1, WebSocket, HTTP/2 and gRPC without TLS")
+	flags.Var(setting.Port(&adminPort, 8022), "admin-port", "`port` for /ready, /wait-for-drain and /metrics")
+	flags.Var(setting.Port(&userPort, 8080), "user-port", "`port` of the model server")
+	flags.Var(setting.Number(&concurrency, 0, 0, math.MaxInt), "concurrency", "how many requests the model server may have at once; 0 means any `number`")
+	flags.Var(setting.Number(&timeout, 300, 1, math.MaxInt32), "timeout", "how many `seconds` a response may take to begin")
+	flags.Var(setting.Number(&pending, 0, 0, math.MaxInt), "max-pending-requests", "how many requests may wait for their turn; 0 means 10 for each that the model server may have at once, at least 100")
+	add := func(v *setting.Value, name, usage string) { flags.Var(v, name, usage) }
 	var limits proxy.Limits
-	limits.AddFlags(flags)
+	limits.AddFlags(add)
 	var connections proxy.Connections
-	connections.AddFlags(flags)
-	if err := flags.Parse(args); err != nil {
+	connections.AddFlags(add)
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
 		return err
+	case err != nil:
+		return fmt.Errorf("%w (%w)", err, errUsage)
+	case flags.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q (%w)", flags.Arg(0), errUsage)
 	}
-	if flags.NArg() > 0 {
-		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	}
-	if *concurrency < 0 || *pending < 0 || *timeout <= 0 {
-		return fmt.Errorf("--concurrency and --max-pending-requests must not be negative and --timeout must be positive, got %d, %d and %d", *concurrency, *pending, *timeout)
-	}
-	if err := cmp.Or(limits.Check(), connections.Check()); err != nil {
-		return err
-	}
-	requests, err := listen(ctx, podIP, *port)
+	requests, err := listen(ctx, podIP, port)
 	if err != nil {
 		return fmt.Errorf("--port: %w", err)
 	}
-	admin, err := listen(ctx, podIP, *adminPort)
+	admin, err := listen(ctx, podIP, adminPort)
 	if err != nil {
 		return fmt.Errorf("--admin-port: %w", err)
 	}
@@ -75,10 +81,10 @@ func run(ctx context.Context, args []string, podIP string, stderr io.Writer) err
 	return queue.Run(ctx, queue.Config{
 		Listener:    requests,
 		Admin:       admin,
-		Target:      address(server, *userPort),
-		Concurrency: *concurrency,
-		Timeout:     time.Duration(*timeout) * time.Second,
-		MaxPending:  *pending,
+		Target:      address(server, userPort),
+		Concurrency: concurrency,
+		Timeout:     time.Duration(timeout) * time.Second,
+		MaxPending:  pending,
 		Limits:      limits,
 		Connections: connections,
 		Log:         slog.New(slog.NewTextHandler(stderr, nil)),

@@ -20,15 +20,19 @@ import (
 
 	"github.com/serin-dev/serin/internal/proxy"
 	"github.com/serin-dev/serin/internal/router"
+	"github.com/serin-dev/serin/internal/setting"
+	"github.com/serin-dev/serin/internal/usage"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := command().ExecuteContext(ctx)
+	c := command()
+	usage.Strict(c)
+	err := c.ExecuteContext(ctx)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "serin-router:", err)
-		os.Exit(1)
+		os.Exit(usage.ExitCode(err))
 	}
 }
 
@@ -46,21 +50,21 @@ func command() *cobra.Command {
 	c := &cobra.Command{
 		Use:           "serin-router",
 		Short:         "Send the requests for InferenceServices to their revisions",
-		Args:          cobra.NoArgs,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		RunE:          func(c *cobra.Command, _ []string) error { return run(c.Context(), o) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.listen, "listen", ":8080", "address for requests: HTTP/1.1, WebSocket, HTTP/2 and gRPC without TLS")
-	f.StringVar(&o.admin, "admin", ":8081", "address for /metrics, /load, /healthz and /readyz")
-	f.StringVar(&o.domain, "domain", "example.com", "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
+	f.Var(setting.Listen(&o.listen, ":8080"), "listen", "address for requests: HTTP/1.1, WebSocket, HTTP/2 and gRPC without TLS")
+	f.Var(setting.Listen(&o.admin, ":8081"), "admin", "address for /metrics, /load, /healthz and /readyz")
+	f.Var(setting.Domain(&o.domain, "example.com"), "domain", "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file that says how to reach the API server (default: as a Pod does)")
 	f.BoolVar(&o.accessLog, "access-log", false, "write a JSON line per request to standard output")
-	f.DurationVar(&o.drain, "drain", router.DefaultDrain, "how long requests may take after SIGTERM; then they are cut off")
-	o.limits.AddFlags(f)
-	o.connections.AddFlags(f)
-	f.StringVar(&o.logLevel, "log-level", "info", "debug, info, warn or error")
+	f.Var(setting.Duration(&o.drain, router.DefaultDrain, time.Millisecond), "drain", "how long requests may take after SIGTERM; then they are cut off")
+	add := func(v *setting.Value, name, usage string) { f.Var(v, name, usage) }
+	o.limits.AddFlags(add)
+	o.connections.AddFlags(add)
+	f.Var(setting.LogLevel(&o.logLevel, "info"), "log-level", "debug, info, warn or error")
 	return c
 }
 
@@ -68,12 +72,6 @@ func run(ctx context.Context, o options) error {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
 		return fmt.Errorf("--log-level: %w", err)
-	}
-	if err := o.limits.Check(); err != nil {
-		return err
-	}
-	if err := o.connections.Check(); err != nil {
-		return err
 	}
 	rest, err := clientcmd.BuildConfigFromFlags("", o.kubeconfig)
 	if err != nil {

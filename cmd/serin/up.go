@@ -20,6 +20,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/serin-dev/serin/internal/local"
+	"github.com/serin-dev/serin/internal/setting"
 )
 
 // upFlags are what a person may say about a local Serin.
@@ -41,20 +42,19 @@ next 'serin up' finds every service again. It listens on 127.0.0.1 only.`,
 		Example: `  serin up
   serin up --router-port 9090 --domain models.local
   serin up --kubeconfig ~/.kube/config     add the context "serin" to your own file`,
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return up(c.Context(), f, c.OutOrStdout()) },
 	}
 	fs := c.Flags()
 	fs.StringVar(&f.dir, "data-dir", os.Getenv("SERIN_DATA_DIR"), "directory of all state (default the user's data directory, ~/.local/share/serin)")
 	fs.StringVar(&f.kubeconfig, "kubeconfig", "", "file that gets the context \"serin\"; others in it are kept (default DATA-DIR/kubeconfig)")
-	fs.IntVar(&f.apiPort, "api-port", 6443, "port of the Kubernetes API; 0 takes a free one")
-	fs.IntVar(&f.routerPort, "router-port", 8080, "port that the models answer on; 0 takes a free one")
-	fs.IntVar(&f.metricsPort, "metrics-port", 0, "port of the router's Prometheus metrics; 0 takes a free one")
-	fs.StringVar(&f.domain, "domain", "example.com", "end of the host names of services")
-	fs.StringVar(&f.logLevel, "log-level", "warn", "what Serin says on standard error: debug, info, warn or error")
+	fs.Var(setting.FreePort(&f.apiPort, 6443), "api-port", "port of the Kubernetes API; 0 takes a free one")
+	fs.Var(setting.FreePort(&f.routerPort, 8080), "router-port", "port that the models answer on; 0 takes a free one")
+	fs.Var(setting.FreePort(&f.metricsPort, 0), "metrics-port", "port of the router's Prometheus metrics; 0 takes a free one")
+	fs.Var(setting.Domain(&f.domain, "example.com"), "domain", "end of the host names of services")
+	fs.Var(setting.LogLevel(&f.logLevel, "warn"), "log-level", "what Serin says on standard error: debug, info, warn or error")
 	fs.StringVar(&f.accessLog, "access-log", "", "file that gets a line for every request; - is standard error")
 	fs.BoolVar(&f.restore, "restore", false, "begin with the copy of the database, which is made every 10 minutes and at the end; what is there is kept beside it")
-	fs.StringSliceVar(&f.without, "without", nil, "parts to leave out, for who develops them: "+strings.Join(local.Parts, ", "))
+	fs.Var(setting.Some(&f.without, local.Parts...), "without", "parts to leave out, for who develops them: "+strings.Join(local.Parts, ", "))
 	return c
 }
 
@@ -96,9 +96,6 @@ func (f *upFlags) config(ctx context.Context) (c local.Config, open closers, err
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
 		return c, open, fmt.Errorf("--log-level %s: say debug, info, warn or error", f.logLevel)
-	}
-	if err := knownParts(f.without); err != nil {
-		return c, open, err
 	}
 	router := !slices.Contains(f.without, local.Router)
 	c = local.Config{
@@ -147,16 +144,6 @@ func (f *upFlags) openAccessLog(c *local.Config, open *closers) error {
 		}
 		*open = append(*open, file)
 		c.AccessLog = file
-	}
-	return nil
-}
-
-// knownParts refuses names that mean no part.
-func knownParts(names []string) error {
-	for _, name := range names {
-		if !slices.Contains(local.Parts, name) {
-			return fmt.Errorf("--without %s: there is no such part; say one or more of %s", name, strings.Join(local.Parts, ","))
-		}
 	}
 	return nil
 }

@@ -17,7 +17,6 @@ func versionCommand() *cobra.Command {
 		Use:     "version",
 		Short:   "Print the version of Serin and of the Kubernetes inside",
 		Example: "  serin version",
-		Args:    cobra.NoArgs,
 		Run: func(c *cobra.Command, _ []string) {
 			fmt.Fprintf(c.OutOrStdout(), "serin %s\nkubernetes %s\n", version, module("k8s.io/kubernetes"))
 		},

@@ -11,8 +11,9 @@
 // kubeconfig, and a cluster's API server passes requests on to them. Without
 // them everything else works.
 //
-// Exit codes are for scripts: 0 for what was asked for, 1 for failure and bad
-// usage, 2 for a rollout that is still in progress.
+// Exit codes are for scripts: 0 for what was asked for, 1 for failure, 2 for a
+// rollout that is still in progress, and for what is no command of ours: that
+// says why on standard error, and nothing on standard output.
 package cli
 
 import (
@@ -25,6 +26,7 @@ import (
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/terminal"
+	"github.com/serin-dev/serin/internal/usage"
 )
 
 // Options are what differs between the programs that have these commands.
@@ -61,6 +63,7 @@ func (e exit) Unwrap() error { return e.err }
 
 // Main runs a program's root command and returns its exit code.
 func Main(ctx context.Context, root *cobra.Command) int {
+	usage.Strict(root)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
@@ -74,7 +77,7 @@ func Main(ctx context.Context, root *cobra.Command) int {
 	if e, ok := errors.AsType[exit](err); ok {
 		return e.code
 	}
-	return exitFailed
+	return usage.ExitCode(err)
 }
 
 // Rollout is the command and all that is below it.

@@ -20,6 +20,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/setting"
 )
 
 // extensionName is the name under which a kubeconfig's cluster holds Endpoints.
@@ -72,8 +73,8 @@ type target struct {
 func (t *target) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&t.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster")
 	fs.StringVar(&t.context, "context", "", "context of the kubeconfig to use")
-	fs.StringVarP(&t.namespace, "namespace", "n", "", "namespace of the service")
-	fs.StringVar(&t.routers, "router-namespace", v1beta1.InstallNamespace, "namespace of the routers in a cluster, which count requests")
+	fs.VarP(setting.Name(&t.namespace, ""), "namespace", "n", "namespace of the service")
+	fs.Var(setting.Name(&t.routers, v1beta1.InstallNamespace), "router-namespace", "namespace of the routers in a cluster, which count requests")
 }
 
 // cluster is a connection, to one namespace.

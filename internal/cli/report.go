@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/setting"
 	"github.com/serin-dev/serin/internal/steer"
 )
 
@@ -88,15 +89,8 @@ const (
 
 // addFormat adds -o with the formats that a command knows.
 func addFormat(c *cobra.Command, format *string, known ...string) {
-	c.Flags().StringVarP(format, "output", "o", "", "format: "+strings.Join(known, ", "))
+	c.Flags().VarP(setting.OneOf(format, "", known...), "output", "o", "format: "+strings.Join(known, ", "))
 	must(c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(known, cobra.ShellCompDirectiveNoFileComp)))
-	inner := c.RunE
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if *format != "" && !slices.Contains(known, *format) {
-			return fmt.Errorf("-o %s: say %s", *format, strings.Join(known, ", "))
-		}
-		return inner(c, args)
-	}
 }
 
 // must panics on what only a bug of ours can cause.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/serin-dev/serin/internal/setting"
 	"github.com/serin-dev/serin/internal/steer"
 )
 
@@ -31,8 +32,9 @@ that has its share counts as settled, because nothing more happens by itself.
 
 Exit codes:
   0  settled
-  1  failed: somebody must do something (or this command was used wrongly)
-  2  still in progress: --timeout is over, or --watch=false was said
+  1  failed: somebody must do something
+  2  still in progress: --timeout is over, or --watch=false was said; or the
+     command line is wrong, and then nothing is printed on standard output
 
 With -o json or -o yaml it prints one document at the end:
   namespace, name, url
@@ -58,7 +60,7 @@ status isvc/iris --watch=false -o json`,
 		},
 	}
 	c.Flags().BoolVarP(&watch, "watch", "w", true, "wait until the rollout is settled or has failed")
-	c.Flags().DurationVar(&timeout, "timeout", 0, "how long to wait; 0 means for ever")
+	c.Flags().Var(setting.Duration(&timeout, 0, 0), "timeout", "how long to wait; 0 means for ever")
 	addFormat(c, &format, formatJSON, formatYAML, formatWide)
 	return c
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/serin-dev/serin/internal/setting"
 	"github.com/serin-dev/serin/internal/steer"
 )
 
@@ -64,12 +65,13 @@ first if the share would mean a rollback.`,
 				if len(args) != 2 {
 					return fmt.Errorf("say one InferenceService and its percentage: %s ISVC PERCENT", c.CommandPath())
 				}
-				return nil
+				_, err := share(args[1])
+				return err
 			},
 		}, onEvidence, func(args []string, r *steer.Rollout, e steer.Evidence) (steer.Change, error) {
-			percent, err := strconv.ParseInt(strings.TrimSuffix(args[1], "%"), 10, 64)
+			percent, err := share(args[1])
 			if err != nil {
-				return steer.Change{}, fmt.Errorf("%s is no share of the traffic: say a number from 0 to 100", args[1])
+				return steer.Change{}, err
 			}
 			return r.SetTraffic(percent, e)
 		}),
@@ -100,15 +102,19 @@ abort iris --dry-run -o yaml     the manifest, to commit`,
 	}
 }
 
+// share reads a percentage of the traffic.
+func share(arg string) (int64, error) {
+	percent, err := strconv.ParseInt(strings.TrimSuffix(arg, "%"), 10, 64)
+	if err != nil || percent < 0 || percent > 100 {
+		return 0, fmt.Errorf("%s is no share of the traffic: say a number from 0 to 100", arg)
+	}
+	return percent, nil
+}
+
 // changeCommand gives a command the flags and the body of a change.
 func changeCommand(t *target, c *cobra.Command, weighs bool, d decide) *cobra.Command {
 	a := act{weighs: weighs}
 	c.RunE = func(c *cobra.Command, args []string) (err error) {
-		switch a.dryRun {
-		case dryRunNone, dryRunClient, dryRunServer:
-		default:
-			return fmt.Errorf("--dry-run=%s: say %s, %s or %s", a.dryRun, dryRunNone, dryRunClient, dryRunServer)
-		}
 		if a.service, err = t.service(args[0]); err != nil {
 			return err
 		}
@@ -117,7 +123,7 @@ func changeCommand(t *target, c *cobra.Command, weighs bool, d decide) *cobra.Co
 		return a.run(c.Context())
 	}
 	c.Flags().BoolVarP(&a.yes, "yes", "y", false, "do not ask")
-	c.Flags().StringVar(&a.dryRun, "dry-run", dryRunNone, `"client" prints what would be written and how to do it by hand; "server" also lets the API check it`)
+	c.Flags().Var(setting.OneOf(&a.dryRun, dryRunNone, dryRunNone, dryRunClient, dryRunServer), "dry-run", `"client" prints what would be written and how to do it by hand; "server" also lets the API check it`)
 	c.Flags().Lookup("dry-run").NoOptDefVal = dryRunClient
 	addFormat(c, &a.format, formatJSON, formatYAML)
 	return c

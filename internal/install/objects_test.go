@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/serin-dev/serin/internal/proxy"
+	"github.com/serin-dev/serin/internal/setting"
 )
 
 func objectsOf(t *testing.T, o Options) []*unstructured.Unstructured {
@@ -151,8 +152,9 @@ func TestOptionsReachTheImages(t *testing.T) {
 // What the programs take, so that a typing error shows at once.
 func TestLimitsAreThoseOfThePrograms(t *testing.T) {
 	fs := pflag.NewFlagSet("", pflag.ContinueOnError)
-	new(proxy.Limits).AddFlags(fs)
-	new(proxy.Connections).AddFlags(fs)
+	add := func(v *setting.Value, name, usage string) { fs.Var(v, name, usage) }
+	new(proxy.Limits).AddFlags(add)
+	new(proxy.Connections).AddFlags(add)
 	var names []string
 	fs.VisitAll(func(f *pflag.Flag) {
 		names = append(names, f.Name)

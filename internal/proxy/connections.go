@@ -6,11 +6,14 @@ import (
 	"cmp"
 	"errors"
 	"log/slog"
+	"math"
 	"net/netip"
 	"slices"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/serin-dev/serin/internal/setting"
 )
 
 const (
@@ -36,17 +39,9 @@ type Connections struct {
 }
 
 // AddFlags adds a flag for each of those of clients.
-func (c *Connections) AddFlags(f flagSet) {
-	f.IntVar(&c.Most, "max-connections", 0, "client connections at once, after which idle ones are closed for new ones; 0: half of the files that may be open, at most 32768")
-	f.IntVar(&c.PerClient, "max-connections-per-client", 0, "how many of these one address may have; 0: nine tenths")
-}
-
-// Check refuses what makes no sense.
-func (c *Connections) Check() error {
-	if min(c.Most, c.PerClient) < 0 {
-		return errors.New("numbers of connections must not be negative")
-	}
-	return nil
+func (c *Connections) AddFlags(add func(v *setting.Value, name, usage string)) {
+	add(setting.Number(&c.Most, 0, 0, math.MaxInt32), "max-connections", "client connections at once, after which idle ones are closed for new ones; 0: half of the files that may be open, at most 32768")
+	add(setting.Number(&c.PerClient, 0, 0, math.MaxInt32), "max-connections-per-client", "how many of these one address may have; 0: nine tenths")
 }
 
 // Descriptors returns how many files and connections this process may have open.

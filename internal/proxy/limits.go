@@ -5,7 +5,10 @@ package proxy
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
+
+	"github.com/serin-dev/serin/internal/setting"
 )
 
 // Limits bound how long the other side may keep a connection or a place at a
@@ -44,30 +47,16 @@ func DefaultLimits() Limits {
 	}
 }
 
-// flagSet is what flag.FlagSet and pflag.FlagSet have in common.
-type flagSet interface {
-	DurationVar(p *time.Duration, name string, value time.Duration, usage string)
-	IntVar(p *int, name string, value int, usage string)
-}
-
-// AddFlags adds a flag for each limit.
-func (l *Limits) AddFlags(f flagSet) {
+// AddFlags adds a flag for each limit, which refuses what makes no sense.
+func (l *Limits) AddFlags(add func(v *setting.Value, name, usage string)) {
 	d := DefaultLimits()
-	f.DurationVar(&l.ClientHeader, "client-header-timeout", d.ClientHeader, "how long a request's headers may take")
-	f.DurationVar(&l.ClientBody, "client-body-timeout", d.ClientBody, "how long a request's body may be slower than its minimum rate before a Pod has the request")
-	f.IntVar(&l.RequestRate, "min-request-body-data-rate", d.RequestRate, "bytes a second that a client must send of a body; 0: any")
-	f.DurationVar(&l.RateGrace, "min-request-body-data-rate-grace", d.RateGrace, "how long a body may be slower than that while a Pod has the request and did not answer")
-	f.DurationVar(&l.Send, "send-timeout", d.Send, "how long a client may read a response more slowly than at its minimum rate")
-	f.IntVar(&l.ResponseRate, "min-response-data-rate", d.ResponseRate, "bytes a second that a client must read of a response; 0: any")
-	f.DurationVar(&l.StreamIdle, "stream-idle-timeout", d.StreamIdle, "how long nothing may move in either direction of a response, an upgraded connection or a gRPC call; 0: for ever")
-}
-
-// Check refuses limits that make no sense.
-func (l *Limits) Check() error {
-	if min(l.ClientHeader, l.ClientBody, l.RateGrace, l.Send, l.StreamIdle) < 0 || min(l.RequestRate, l.ResponseRate) < 0 {
-		return errors.New("timeouts and rates must not be negative")
-	}
-	return nil
+	add(setting.Duration(&l.ClientHeader, d.ClientHeader, 0), "client-header-timeout", "how long a request's headers may take")
+	add(setting.Duration(&l.ClientBody, d.ClientBody, 0), "client-body-timeout", "how long a request's body may be slower than its minimum rate before a Pod has the request")
+	add(setting.Number(&l.RequestRate, d.RequestRate, 0, math.MaxInt32), "min-request-body-data-rate", "bytes a second that a client must send of a body; 0: any")
+	add(setting.Duration(&l.RateGrace, d.RateGrace, 0), "min-request-body-data-rate-grace", "how long a body may be slower than that while a Pod has the request and did not answer")
+	add(setting.Duration(&l.Send, d.Send, 0), "send-timeout", "how long a client may read a response more slowly than at its minimum rate")
+	add(setting.Number(&l.ResponseRate, d.ResponseRate, 0, math.MaxInt32), "min-response-data-rate", "bytes a second that a client must read of a response; 0: any")
+	add(setting.Duration(&l.StreamIdle, d.StreamIdle, 0), "stream-idle-timeout", "how long nothing may move in either direction of a response, an upgraded connection or a gRPC call; 0: for ever")
 }
 
 // grace is how long a body may be too slow: before its request has a target,

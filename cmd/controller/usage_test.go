@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"testing"
+
+	"github.com/serin-dev/serin/internal/usage/usagetest"
+)
+
+func TestWhatIsNotUnderstoodIsRefused(t *testing.T) { usagetest.Check(t, command) }

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestWrongFlagsAreRefused(t *testing.T) {
+	for line, want := range map[string]string{
+		"--port=70000":      "say a port from 1 to 65535",
+		"--port=0":          "say a port from 1 to 65535",
+		"--admin-port=-1":   "say a port from 1 to 65535",
+		"--user-port=http":  "say a port from 1 to 65535",
+		"--concurrency=-1":  "say a whole number from 0",
+		"--concurrency=1.5": "say a whole number from 0",
+		"--timeout=0":       "say a whole number from 1",
+		"--timeout=30s":     "say a whole number from 1",
+		"--prot=1":          "flag provided but not defined: -prot",
+		"now":               `unexpected argument "now"`,
+	} {
+		t.Run(line, func(t *testing.T) {
+			var stderr strings.Builder
+			err := run(t.Context(), strings.Fields(line), "127.0.0.1", &stderr)
+			if !errors.Is(err, errUsage) || !strings.Contains(err.Error(), want) {
+				t.Errorf("it says %v, want: %s", err, want)
+			}
+		})
+	}
+}
