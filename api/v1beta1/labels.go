@@ -78,6 +78,10 @@ const (
 	RouterAdminPort = 8081
 )
 
+// UpName is the ConfigMap in kube-system by which an API is known as the one of
+// a `serin up` that has a controller or a router of its own.
+const UpName = "serin-up"
+
 // Names of containers and components.
 const (
 	ContainerModel = "kserve-container"

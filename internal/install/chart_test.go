@@ -4,7 +4,9 @@ package install
 
 import (
 	"bytes"
+	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,8 +15,11 @@ import (
 	"text/template"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
+
+	"github.com/serin-dev/serin/api/v1beta1"
 )
 
 //go:generate go test . -count=1 -run TestChartIsUpToDate -update
@@ -63,7 +68,8 @@ func chartTemplate(t *testing.T) string {
 		text = line.ReplaceAllString(text, "$1{{- if .Values."+value+" }}\n$0$1{{- end }}\n")
 	}
 	const secret = "      imagePullSecrets:\n      - name: '{{ .Values.image.pullSecret }}'\n"
-	return generated +
+	refusal := fmt.Sprintf("{{- if lookup \"v1\" \"ConfigMap\" %q %q }}{{ fail %q }}{{ end }}\n", metav1.NamespaceSystem, v1beta1.UpName, errLocal.Error())
+	return generated + refusal +
 		`{{- $_ := required "say where the images are: --set image.prefix=registry.example.com/serin" .Values.image.prefix }}` + "\n" + strings.NewReplacer(
 		"replicas: 71001", "replicas: {{ .Values.controller.replicas }}",
 		"replicas: 71002", "replicas: {{ .Values.router.replicas }}",
@@ -144,8 +150,12 @@ func TestChartGivesWhatInstallApplies(t *testing.T) {
 		values["image"].(map[string]any)["prefix"] = o.ImagePrefix
 		values["image"].(map[string]any)["pullSecret"] = secret
 		// Helm's own.
-		required := template.FuncMap{"required": func(_ string, value any) any { return value }}
-		text, err := template.New("").Funcs(required).Option("missingkey=error").ParseFiles(filepath.Join(chart, "templates/serin.yaml"))
+		functions := template.FuncMap{
+			"required": func(_ string, value any) any { return value },
+			"lookup":   func(string, string, string, string) map[string]any { return nil },
+			"fail":     func(says string) (string, error) { return "", errors.New(says) },
+		}
+		text, err := template.New("").Funcs(functions).Option("missingkey=error").ParseFiles(filepath.Join(chart, "templates/serin.yaml"))
 		if err != nil {
 			t.Fatal(err)
 		}

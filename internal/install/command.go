@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,7 +24,9 @@ import (
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/render"
+	"github.com/serin-dev/serin/internal/setting"
 	"github.com/serin-dev/serin/internal/terminal"
+	"github.com/serin-dev/serin/internal/usage"
 )
 
 // target is the cluster that the flags name: unlike the other commands' never
@@ -35,8 +38,8 @@ func (t *target) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&t.context, "context", "", "context of the kubeconfig to use")
 }
 
-// open connects, and says to what.
-func (t *target) open(progress io.Writer) (*cluster, error) {
+// open connects, says to what, and refuses what is no cluster.
+func (t *target) open(ctx context.Context, progress io.Writer) (*cluster, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = t.kubeconfig
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, &clientcmd.ConfigOverrides{CurrentContext: t.context}).ClientConfig()
@@ -47,51 +50,59 @@ func (t *target) open(progress io.Writer) (*cluster, error) {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)
 	}
 	fmt.Fprintf(progress, "Cluster %s\n", config.Host)
-	return connect(config, progress)
+	cl, err := connect(config, progress)
+	if err != nil {
+		return nil, err
+	}
+	return cl, cl.notLocal(ctx)
 }
 
 // serviceTypes are the types of the router's Service that make sense.
-var serviceTypes = []corev1.ServiceType{corev1.ServiceTypeClusterIP, corev1.ServiceTypeNodePort, corev1.ServiceTypeLoadBalancer}
+var serviceTypes = []string{string(corev1.ServiceTypeClusterIP), string(corev1.ServiceTypeNodePort), string(corev1.ServiceTypeLoadBalancer)}
+
+// maxReplicas is more than anybody needs of one part.
+const maxReplicas = 1000
+
+// What a registry takes.
+var (
+	imagePrefix  = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._:/-]*[A-Za-z0-9])?$`)
+	imageVersion = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+)
 
 func (o *Options) addFlags(fs *pflag.FlagSet) {
-	fs.StringVarP(&o.Namespace, "namespace", "n", o.Namespace, "namespace for controller and router; it is made if it is not there")
+	fs.VarP(setting.Name(&o.Namespace, o.Namespace), "namespace", "n", "namespace for controller and router; it is made if it is not there")
 	fs.StringVar(&o.ImagePrefix, "image-prefix", o.ImagePrefix, "where the images were pushed: they are PREFIX/controller:VERSION and so on; required")
 	fs.StringVar(&o.Version, "image-version", o.Version, "version of the images (default: that of this program)")
 	fs.StringVar(&o.PullSecret, "pull-secret", o.PullSecret, "Secret of the namespace with which controller and router are pulled")
-	fs.StringVar(&o.Domain, "domain", o.Domain, "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
+	fs.Var(setting.Domain(&o.Domain, o.Domain), "domain", "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
 	fs.StringVar(&o.Gateway, "gateway", o.Gateway, "NAMESPACE/NAME of a Gateway through which the services are reached: each gets an HTTPRoute")
 	fs.StringVar(&o.IngressClass, "ingress-class", o.IngressClass, "class of Ingress through which the services are reached: each gets one")
-	fs.StringVar(&o.URLScheme, "url-scheme", o.URLScheme, "what the services' URLs begin with, http or https")
-	fs.StringVar((*string)(&o.ServiceType), "service-type", string(o.ServiceType), "type of the router's Service: ClusterIP, NodePort or LoadBalancer")
-	fs.Int32Var(&o.Controllers, "controllers", o.Controllers, "replicas of the controller; one of them works")
-	fs.Int32Var(&o.Routers, "routers", o.Routers, "replicas of the router")
-	fs.StringArrayVar(&o.FetchEnv, "fetch-env", o.FetchEnv, "NAME=VALUE in the environment of what downloads models, once for each: HTTPS_PROXY, AWS_ENDPOINT_URL ...")
-	fs.StringArrayVar(&o.Limits, "limit", o.Limits, "NAME=VALUE of a limit of the router and of the queues in models' Pods, once for each: stream-idle-timeout=1h")
-	fs.StringVar(&o.ModelCache, "model-cache", o.ModelCache, "folder on each node that keeps downloaded models; user 65532 must be able to write there (default: every Pod downloads for itself)")
+	fs.Var(setting.OneOf(&o.URLScheme, o.URLScheme, "http", "https"), "url-scheme", "what the services' URLs begin with, http or https")
+	fs.Var(setting.OneOf(&o.ServiceType, o.ServiceType, serviceTypes...), "service-type", "type of the router's Service: ClusterIP, NodePort or LoadBalancer")
+	fs.Var(setting.Number(&o.Controllers, o.Controllers, 1, maxReplicas), "controllers", "replicas of the controller; one of them works")
+	fs.Var(setting.Number(&o.Routers, o.Routers, 1, maxReplicas), "routers", "replicas of the router")
+	fs.Var(setting.Environment(&o.FetchEnv), "fetch-env", "a variable in the environment of what downloads models, once for each: HTTPS_PROXY, AWS_ENDPOINT_URL ...")
+	fs.Var(setting.Environment(&o.Limits), "limit", "a limit of the router and of the queues in models' Pods, as their flags have them, once for each: stream-idle-timeout=1h")
+	fs.Var(setting.Folder(&o.ModelCache, o.ModelCache), "model-cache", "folder on each node that keeps downloaded models; user 65532 must be able to write there (default: every Pod downloads for itself)")
 }
 
+// validate says what the flags together, or one that is missing, make impossible.
 func (o *Options) validate() error {
 	switch {
-	case !slices.Contains(serviceTypes, o.ServiceType):
-		return fmt.Errorf("--service-type %s: say ClusterIP, NodePort or LoadBalancer", o.ServiceType)
-	case o.Controllers < 1:
-		return errors.New("--controllers must be at least 1: without one nothing is rolled out")
-	case o.Routers < 1:
-		return errors.New("--routers must be at least 1: without one no model can be reached")
 	case o.ImagePrefix == "":
-		return errors.New("say where the images are: --image-prefix registry.example.com/serin, if that is where you pushed what 'make images' built")
-	case o.Version == "":
-		return errors.New("--image-version must not be empty")
-	case o.URLScheme != "http" && o.URLScheme != "https":
-		return fmt.Errorf("--url-scheme %s: say http or https", o.URLScheme)
-	case slices.ContainsFunc(o.FetchEnv, func(v string) bool { return strings.Index(v, "=") < 1 }):
-		return fmt.Errorf("--fetch-env %s: say NAME=VALUE", strings.Join(o.FetchEnv, ", "))
+		return usage.Errorf("say where the images are: --image-prefix registry.example.com/serin, if that is where you pushed what 'make images' built")
 	case slices.ContainsFunc(o.Limits, func(v string) bool { return !isLimit(v) }):
-		return fmt.Errorf("--limit %s: say NAME=VALUE, where NAME is one of %s", strings.Join(o.Limits, ", "), strings.Join(limits, ", "))
+		return usage.Errorf("--limit %s: say NAME=VALUE, where NAME is one of %s", strings.Join(o.Limits, ", "), strings.Join(limits, ", "))
 	case strings.HasSuffix(o.ImagePrefix, "/"):
-		return fmt.Errorf("--image-prefix %s: leave out the slash at its end", o.ImagePrefix)
+		return usage.Errorf("--image-prefix %s: leave out the slash at its end", o.ImagePrefix)
+	case strings.Contains(o.ImagePrefix, "://") || !imagePrefix.MatchString(o.ImagePrefix):
+		return usage.Errorf("--image-prefix %s: say a registry and a path, such as registry.example.com/serin", o.ImagePrefix)
+	case !imageVersion.MatchString(o.Version):
+		return usage.Errorf("--image-version %s: say an image's tag: letters, digits, dots, _ and -, at most 128", o.Version)
+	case o.Namespace == "":
+		return usage.Errorf("--namespace must not be empty")
 	}
-	return render.Front{Gateway: o.Gateway, IngressClass: o.IngressClass}.Check()
+	return usage.Wrap(render.Front{Gateway: o.Gateway, IngressClass: o.IngressClass}.Check())
 }
 
 // limits are the flags that routers and queues have in common: rates and numbers
@@ -138,7 +149,6 @@ webhook, no certificates, and nothing else to be installed.`,
 		Example: terminal.Examples(program, `install --image-prefix registry.example.com/serin
 install --image-prefix registry.example.com/serin --service-type NodePort --domain models.example.com
 install --image-prefix registry.example.com/serin --export > serin.yaml`),
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			o.Version = cmp.Or(o.Version, version)
 			if err := o.validate(); err != nil {
@@ -152,7 +162,7 @@ install --image-prefix registry.example.com/serin --export > serin.yaml`),
 			if export {
 				return Export(out, objects)
 			}
-			cl, err := t.open(out)
+			cl, err := t.open(c.Context(), out)
 			if err != nil {
 				return err
 			}
@@ -175,7 +185,7 @@ install --image-prefix registry.example.com/serin --export > serin.yaml`),
 	t.addFlags(c.Flags())
 	c.Flags().BoolVar(&export, "export", false, "print the manifests, for GitOps, and reach no cluster")
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "let the cluster check everything, and keep nothing")
-	c.Flags().DurationVar(&wait, "wait", 3*time.Minute, "how long to wait until both run; 0: not at all")
+	c.Flags().Var(setting.Duration(&wait, 3*time.Minute, 0), "wait", "how long to wait until both run; 0: not at all")
 	c.MarkFlagsMutuallyExclusive("export", "dry-run")
 	return c
 }
@@ -194,13 +204,12 @@ func uninstallCommand(program string) *cobra.Command {
 their Pods and the definitions stay, unless --delete-services takes them too.`,
 		Example: terminal.Examples(program, `uninstall -n serin-system
 uninstall --delete-services --yes`),
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			objects, err := Objects(o)
 			if err != nil {
 				return err
 			}
-			cl, err := t.open(c.OutOrStdout())
+			cl, err := t.open(c.Context(), c.OutOrStdout())
 			if err != nil {
 				return err
 			}
@@ -218,10 +227,10 @@ uninstall --delete-services --yes`),
 		},
 	}
 	t.addFlags(c.Flags())
-	c.Flags().StringVarP(&o.Namespace, "namespace", "n", o.Namespace, "namespace of controller and router")
+	c.Flags().VarP(setting.Name(&o.Namespace, o.Namespace), "namespace", "n", "namespace of controller and router")
 	c.Flags().BoolVar(&all, "delete-services", false, "delete all InferenceServices and the definitions too")
 	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	c.Flags().DurationVar(&timeout, "timeout", 15*time.Minute, "how long all of it may take, the question included")
+	c.Flags().Var(setting.Duration(&timeout, 15*time.Minute, time.Second), "timeout", "how long all of it may take, the question included")
 	return c
 }
 

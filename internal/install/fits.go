@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,6 +39,20 @@ func (c *cluster) fits(ctx context.Context, o Options) error {
 	}
 	return err
 }
+
+// notLocal refuses the API of `serin up`, by whatever kubeconfig it was reached:
+// its controller and its router are in its own process.
+func (c *cluster) notLocal(ctx context.Context) error {
+	_, err := c.client.Resource(corev1.SchemeGroupVersion.WithResource("configmaps")).Namespace(metav1.NamespaceSystem).Get(ctx, v1beta1.UpName, metav1.GetOptions{})
+	if err != nil {
+		return ignoreNotFound(err)
+	}
+	return errLocal
+}
+
+// errLocal is said by the chart, too.
+var errLocal = errors.New("this is the API of a 'serin up', which has its controller and router in its own process: nothing is installed there, and nothing was changed. " +
+	"Say which cluster you mean: KUBECONFIG, --kubeconfig or --context")
 
 // hereAlone refuses a namespace when Serin is in another: it would lose its
 // rights there, as a cluster has one set of them.

@@ -4,6 +4,7 @@ package install
 
 import (
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/serin-dev/serin/internal/proxy"
 	"github.com/serin-dev/serin/internal/setting"
+	"github.com/serin-dev/serin/internal/usage"
 )
 
 func objectsOf(t *testing.T, o Options) []*unstructured.Unstructured {
@@ -168,26 +170,34 @@ func TestLimitsAreThoseOfThePrograms(t *testing.T) {
 }
 
 func TestWrongOptionsAreRefused(t *testing.T) {
-	for want, change := range map[string]func(*Options){
-		"--service-type Nodeport: say ClusterIP, NodePort or LoadBalancer":                                                          func(o *Options) { o.ServiceType = "Nodeport" },
-		"--controllers must be at least 1: without one nothing is rolled out":                                                       func(o *Options) { o.Controllers = 0 },
-		"--routers must be at least 1: without one no model can be reached":                                                         func(o *Options) { o.Routers = -1 },
-		"--image-version must not be empty":                                                                                         func(o *Options) { o.Version = "" },
-		"say where the images are: --image-prefix registry.example.com/serin, if that is where you pushed what 'make images' built": func(o *Options) { o.ImagePrefix = "" },
-		"--gateway edge: say NAMESPACE/NAME":                                                                                        func(o *Options) { o.Gateway = "edge" },
-		"--gateway /edge/public: say NAMESPACE/NAME":                                                                                func(o *Options) { o.Gateway = "/edge/public" },
-		"--gateway and --ingress-class: say one of them":                                                                            func(o *Options) { o.Gateway, o.IngressClass = "a/b", "nginx" },
-		"--url-scheme ftp: say http or https":                                                                                       func(o *Options) { o.URLScheme = "ftp" },
-		"--fetch-env HTTPS_PROXY: say NAME=VALUE":                                                                                   func(o *Options) { o.FetchEnv = []string{"HTTPS_PROXY"} },
-		"--limit stream-idle=1h: say NAME=VALUE, where NAME is one of " + strings.Join(limits, ", "):                                func(o *Options) { o.Limits = []string{"stream-idle=1h"} },
-		"--limit send-timeout=x: say NAME=VALUE, where NAME is one of " + strings.Join(limits, ", "):                                func(o *Options) { o.Limits = []string{"send-timeout=x"} },
-		"--image-prefix registry.example.com/: leave out the slash at its end":                                                      func(o *Options) { o.ImagePrefix = "registry.example.com/" },
+	for args, want := range map[string]string{
+		"--service-type=Nodeport":                "--service-type Nodeport: say ClusterIP, NodePort or LoadBalancer",
+		"--controllers=0":                        "--controllers 0: say a whole number from 1 to 1000",
+		"--routers=-1":                           "--routers -1: say a whole number from 1 to 1000",
+		"--image-version=a/b":                    "--image-version a/b: say an image's tag: letters, digits, dots, _ and -, at most 128",
+		"--image-prefix=":                        "say where the images are: --image-prefix registry.example.com/serin, if that is where you pushed what 'make images' built",
+		"--image-prefix=registry.example.com/":   "--image-prefix registry.example.com/: leave out the slash at its end",
+		"--image-prefix=https://r.example.com/x": "--image-prefix https://r.example.com/x: say a registry and a path, such as registry.example.com/serin",
+		"--gateway=edge":                         "--gateway edge: say NAMESPACE/NAME",
+		"--gateway=/edge/public":                 "--gateway /edge/public: say NAMESPACE/NAME",
+		"--gateway=a/b --ingress-class=nginx":    "--gateway and --ingress-class: say one of them",
+		"--url-scheme=ftp":                       "--url-scheme ftp: say http or https",
+		"--fetch-env=HTTPS_PROXY":                "--fetch-env HTTPS_PROXY: say NAME=VALUE",
+		"--domain=Models.example.com":            "--domain Models.example.com: say a domain, such as models.example.com: lower-case letters, digits and - between its dots",
+		"--model-cache=cache":                    "--model-cache cache: say an absolute path without ..",
+		"--namespace=":                           "--namespace must not be empty",
+		"--limit=stream-idle=1h":                 "--limit stream-idle=1h: say NAME=VALUE, where NAME is one of " + strings.Join(limits, ", "),
+		"--limit=send-timeout=x":                 "--limit send-timeout=x: say NAME=VALUE, where NAME is one of " + strings.Join(limits, ", "),
+		"--limit=send-timeout":                   "--limit send-timeout: say NAME=VALUE",
+		"--wait=-1s":                             "--wait -1s: say a duration that is not negative, such as 30s",
 	} {
-		o := Defaults("v1")
-		o.ImagePrefix = "serin"
-		change(&o)
-		if err := o.validate(); err == nil || err.Error() != want {
-			t.Errorf("error %v, want %s", err, want)
+		c := installCommand("serin", "v1")
+		c.SilenceErrors, c.SilenceUsage = true, true
+		usage.Strict(c)
+		c.SetOut(io.Discard)
+		c.SetArgs(append([]string{"--export", "--image-prefix=serin"}, strings.Fields(args)...))
+		if err := c.Execute(); err == nil || err.Error() != want || usage.ExitCode(err) != usage.Code {
+			t.Errorf("%s: error %v, want %s", args, err, want)
 		}
 	}
 }

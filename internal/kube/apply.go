@@ -4,10 +4,8 @@ package kube
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io/fs"
-	"maps"
 	"slices"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/restmapper"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/serin-dev/serin/internal/manifest"
 )
@@ -27,13 +26,10 @@ import (
 // fieldOwner owns what Apply writes.
 const fieldOwner = "serin-install"
 
-// annotationApplied holds a hash of the manifest that an object was made from.
-const annotationApplied = "serin.dev/applied"
-
 // Apply creates or replaces the objects of each tree's YAML files, in the order
 // of their names, and waits until the kinds that they define are served. What
-// was made from the same manifest before is left as it is: definitions are
-// large, and users may have changed a runtime.
+// somebody changed in them, or deleted, is restored: a start mends what is
+// shipped. Objects that are as they should be cost no write.
 func (s *Server) Apply(ctx context.Context, trees ...fs.FS) error {
 	d, err := discovery.NewDiscoveryClientForConfig(s.REST)
 	if err != nil {
@@ -76,27 +72,17 @@ func apply(ctx context.Context, client dynamic.Interface, heads metadata.Interfa
 	if err != nil {
 		return err
 	}
-	body, err := o.MarshalJSON()
-	if err != nil {
+	return retry.RetryOnConflict(retry.DefaultBackoff, func() error { // a definition's status has its own writer
+		head, err := heads.Resource(m.Resource).Get(ctx, o.GetName(), metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(err):
+			_, err = client.Resource(m.Resource).Create(ctx, o, metav1.CreateOptions{FieldManager: fieldOwner})
+		case err == nil:
+			o.SetResourceVersion(head.ResourceVersion)
+			_, err = client.Resource(m.Resource).Update(ctx, o, metav1.UpdateOptions{FieldManager: fieldOwner})
+		}
 		return err
-	}
-	hash := fmt.Sprintf("%x", sha256.Sum256(body))
-	annotations := maps.Clone(o.GetAnnotations())
-	if annotations == nil {
-		annotations = map[string]string{}
-	}
-	annotations[annotationApplied] = hash
-	o.SetAnnotations(annotations)
-
-	head, err := heads.Resource(m.Resource).Get(ctx, o.GetName(), metav1.GetOptions{})
-	switch {
-	case apierrors.IsNotFound(err):
-		_, err = client.Resource(m.Resource).Create(ctx, o, metav1.CreateOptions{FieldManager: fieldOwner})
-	case err == nil && head.Annotations[annotationApplied] != hash:
-		o.SetResourceVersion(head.ResourceVersion)
-		_, err = client.Resource(m.Resource).Update(ctx, o, metav1.UpdateOptions{FieldManager: fieldOwner})
-	}
-	return err
+	})
 }
 
 // waitServed waits until the kinds that definitions among objects define are

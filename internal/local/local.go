@@ -143,6 +143,9 @@ func run(ctx context.Context, c Config) (err error) {
 		return err
 	}
 
+	if err := c.mark(ctx, server.REST); err != nil {
+		return err
+	}
 	nodeListener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("listen for the node: %w", err)
