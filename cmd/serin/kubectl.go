@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"k8s.io/kubectl/pkg/cmd"
 	"k8s.io/kubectl/pkg/cmd/plugin"
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
@@ -32,9 +35,6 @@ named by SERIN_DATA_DIR, or in the default one.`,
 				if err != nil {
 					return err
 				}
-				if _, err := os.Stat(file); err != nil {
-					fmt.Fprintf(os.Stderr, "serin: there is no %s yet: 'serin up' writes it\n", file)
-				}
 				if err := os.Setenv("KUBECONFIG", file); err != nil {
 					return fmt.Errorf("set KUBECONFIG: %w", err)
 				}
@@ -49,16 +49,36 @@ named by SERIN_DATA_DIR, or in the default one.`,
 func kubectl(args []string) {
 	os.Args = append([]string{"kubectl"}, args...)
 	streams := genericiooptions.IOStreams{In: os.Stdin, Out: os.Stdout, ErrOut: os.Stderr}
+	flags := genericclioptions.NewConfigFlags(true).WithWarningPrinter(streams)
+	flags.WrapConfigFn = func(c *rest.Config) *rest.Config {
+		wantKubeconfig(flags, c)
+		return c
+	}
 	c := cmd.NewDefaultKubectlCommandWithArgs(cmd.KubectlOptions{
 		PluginHandler: cmd.NewDefaultPluginHandler(plugin.ValidPluginFilenamePrefixes),
 		Arguments:     os.Args,
-		ConfigFlags:   genericclioptions.NewConfigFlags(true).WithWarningPrinter(streams),
+		ConfigFlags:   flags,
 		IOStreams:     streams,
 	})
 	c.SetArgs(args)
 	if err := c.Execute(); err != nil {
 		cmdutil.CheckErr(err) // prints and exits as kubectl does
 	}
+}
+
+// wantKubeconfig ends a kubectl that has no kubeconfig and is about to ask
+// localhost:8080, as kubectl does then. Commands that need no API never get here.
+func wantKubeconfig(flags *genericclioptions.ConfigFlags, c *rest.Config) {
+	raw, err := flags.ToRawKubeConfigLoader().RawConfig()
+	if err != nil || !clientcmdapi.IsConfigEmpty(&raw) || *flags.APIServer != "" || c.BearerTokenFile != "" { // as Pods have it
+		return
+	}
+	file := *flags.KubeConfig
+	if file == "" {
+		file = os.Getenv(clientcmd.RecommendedConfigPathEnvVar)
+	}
+	fmt.Fprintf(os.Stderr, "serin: there is no kubeconfig %s yet: 'serin up' writes one, and --kubeconfig or KUBECONFIG name another\n", file)
+	os.Exit(1)
 }
 
 // kubeconfig is the file of the Serin that commands talk to, unless they are

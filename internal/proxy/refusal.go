@@ -18,6 +18,7 @@ type Refusal struct {
 	Text       string        // one sentence for the client
 	RetryAfter time.Duration // zero: no such header
 	Allow      string        // of a 405: the methods that are allowed
+	Body       []byte        // JSON in the place of the usual one; nil: that
 }
 
 func (r *Refusal) Error() string { return r.Text }
@@ -36,6 +37,9 @@ func refusal(err error) *Refusal {
 
 // body is the refusal as KServe's clients expect errors.
 func (r *Refusal) body() []byte {
+	if r.Body != nil {
+		return r.Body
+	}
 	b, err := json.Marshal(struct {
 		Error string `json:"error"`
 	}{r.Text})

@@ -33,6 +33,9 @@ func (r *router) Admit(req *proxy.Request) (proxy.Target, error) {
 	}
 	choice, err := r.route(req, v)
 	if err != nil {
+		if isForAPI(req) {
+			err = notAPI
+		}
 		return proxy.Target{}, refusal(err)
 	}
 	account := choice.Revision.Account

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package router
+
+import (
+	"encoding/json"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/serin-dev/serin/internal/proxy"
+)
+
+func TestKubectlIsToldThatThisIsNotTheAPI(t *testing.T) {
+	for _, tt := range []struct {
+		host, path string
+		told       bool
+	}{
+		{"localhost:8080", "/api?timeout=32s", true},
+		{"localhost:8080", "/apis", true},
+		{"127.0.0.1:9090", "/api/v1/namespaces/default/pods", true},
+		{"localhost", "/openapi/v3", true},
+		{"localhost:8080", "/version?timeout=32s", true},
+		{"localhost:8080", "/apiary", false},
+		{"localhost:8080", "/serving/a/iris/api", false},
+		{"iris.a.example.com", "/api", false},
+	} {
+		if got := isForAPI(&proxy.Request{Host: tt.host, Path: tt.path}); got != tt.told {
+			t.Errorf("%s%s: %t", tt.host, tt.path, got)
+		}
+	}
+	var status metav1.Status
+	if err := json.Unmarshal(notAPI.Body, &status); err != nil || status.Kind != "Status" || status.Message != notAPISays || int(status.Code) != notAPI.Status {
+		t.Errorf("%s is no Status: %v", notAPI.Body, err)
+	}
+}
