@@ -15,6 +15,7 @@
 //	tmpfs DIR SIZE      mounts a disk in memory, as small as wanted; it ends with the script
 //	part NAME [FLAGS]   starts serin-NAME, as a cluster would; it ends with the script
 //	terminal RE KEYS CMD  runs CMD in a terminal of 80x24, and types KEYS once it shows RE
+//	follow ARGS         runs serin with ARGS, does all that it says to do in another terminal, and ends it by Ctrl-C
 //	tutorial PAGE       runs a page of docs, and compares what it shows
 //	kubectl, curl, jq   programs on the PATH: serin kubectl, and as much of the others as we need
 //	count N CURL-ARGS   a program too: sends a request N times, and counts by revision who answered
@@ -116,6 +117,7 @@ func TestScripts(t *testing.T) {
 			"tmpfs":      tmpfs,
 			"terminal":   terminal,
 			"tutorial":   tutorial,
+			"follow":     follow,
 			"machine":    machine,
 			"failover":   failover,
 		},

@@ -40,7 +40,6 @@ revision. Every command is shown, then run, and every claim is checked. Nothing
 is downloaded, and nothing is left behind.`,
 		Example: `  serin demo
   serin demo --keep     leave it running, to go on by hand`,
-		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), c.OutOrStdout(), keep) },
 	}
 	c.Flags().BoolVar(&keep, "keep", false, "leave it running at the end, until Ctrl-C")
@@ -94,12 +93,12 @@ func runDemo(ctx context.Context, out io.Writer, keep bool) (err error) {
 		if err := d.tell(ctx); err != nil || !keep {
 			return err
 		}
-		fmt.Fprintf(out, "\nIt is yours now, with the manifests in %s; Ctrl-C ends it.\n%s", d.dir, f.hints(c))
+		fmt.Fprintf(out, "\nIt is yours now, with the manifests in %s.\n%s", d.dir, d.hints())
 		<-ctx.Done()
 		return nil
 	})
 	if err == nil {
-		fmt.Fprintf(out, "Done in %.0f seconds. Next: bin/serin up, and docs/tutorial.md.\n", time.Since(start).Seconds())
+		fmt.Fprintf(out, "Done in %.0f seconds. Next: %s up, and docs/tutorial.md.\n", time.Since(start).Seconds(), os.Args[0])
 	}
 	return err
 }

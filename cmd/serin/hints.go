@@ -24,12 +24,35 @@ In another terminal:
   export KUBECONFIG=%s
   %s
   kubectl apply -f %s
-  kubectl get isvc sklearn-iris --watch
+  kubectl wait --for=condition=Ready isvc/sklearn-iris
   curl -H "Host: sklearn-iris.default.%s" -d '{"instances": [[6.8, 2.8, 4.8, 1.4]]}' \
     http://${INGRESS_HOST}:${INGRESS_PORT}/v1/models/sklearn-iris:predict
 
 Without kubectl: '%s kubectl' is the real one. Ctrl-C stops everything.
 `, f.kubeconfig, ingress(c), local.Example(f.dir), f.domain, os.Args[0])
+}
+
+// hints are what to type next, in the namespace and with the service that the
+// demo has made.
+func (d *demo) hints() string {
+	self, err := filepath.Abs(os.Args[0])
+	if err != nil || !strings.ContainsRune(os.Args[0], filepath.Separator) {
+		self = os.Args[0]
+	}
+	return fmt.Sprintf(`
+In another terminal:
+
+  cd %s
+  export KUBECONFIG=%s
+  export INGRESS_HOST=%s INGRESS_PORT=%d
+  %[5]s kubectl get isvc %[6]s -n %[7]s
+  %[5]s rollout promote %[6]s -n %[7]s --yes
+  %[5]s rollout status %[6]s -n %[7]s
+  curl -H "Host: %[8]s" -d @./iris-input.json \
+    http://${INGRESS_HOST}:${INGRESS_PORT}%[9]s
+
+Ctrl-C stops everything, and deletes it.
+`, d.dir, d.kubeconfig, d.router.IP, d.router.Port, self, demoService, demoNamespace, demoHost(demoService), demoPath)
 }
 
 // developerHints are for who runs a part by itself.
