@@ -11,7 +11,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 PROGRAMS := etcd modelserver queue fetch controller router
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race e2e check lint format generate images proof bench clean
+.PHONY: help build demo test race e2e check lint vulncheck format generate images proof bench clean
 
 help: ## Show this.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ race: build ## Run the tests of our own code with the race detector. Needs a C c
 lint: ## Run the linters.
 	$(GO) vet ./...
 	$(LINT) run
+
+VULNCHECK := v1.9.0
+vulncheck: ## Look for calls of code with known vulnerabilities, where Go's database of them can be reached.
+	@tools/vulncheck.sh $(VULNCHECK) ./cmd/...
 
 format: ## Format all code.
 	$(LINT) fmt
