@@ -38,7 +38,8 @@ func upCommand() *cobra.Command {
 		Short: "Run Serin on this machine, until Ctrl-C",
 		Long: `Run a real Kubernetes API with Serin's controller and router in this process, and
 models as ordinary processes beside it. All state is in the data directory: the
-next 'serin up' finds every service again. It listens on 127.0.0.1 only.`,
+next 'serin up' finds every service again, and restores the definitions and
+runtimes that it ships. It listens on 127.0.0.1 only.`,
 		Example: `  serin up
   serin up --router-port 9090 --domain models.local
   serin up --kubeconfig ~/.kube/config     add the context "serin" to your own file`,
