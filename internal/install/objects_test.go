@@ -79,6 +79,39 @@ func TestRights(t *testing.T) {
 	}
 }
 
+// What SECURITY.md says that nobody of Serin may do, in whatever role it stands.
+func TestNoRoleReachesFurther(t *testing.T) {
+	roles := 0
+	for _, u := range objectsOf(t, Defaults("v1")) {
+		if k := u.GetKind(); k != "Role" && k != "ClusterRole" {
+			continue
+		}
+		roles++
+		var role rbacv1.ClusterRole // a Role has the same rules
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(u.Object, &role); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range role.Rules {
+			for _, resource := range slices.Concat(r.APIGroups, r.Resources, r.NonResourceURLs) {
+				if strings.Contains(resource, "*") || slices.Contains([]string{"secrets", "serviceaccounts", "serviceaccounts/token", "pods/exec", "pods/attach", "nodes/proxy"}, resource) {
+					t.Errorf("%s reaches %s", describe(u), resource)
+				}
+			}
+			for _, verb := range r.Verbs {
+				if slices.Contains([]string{"*", "escalate", "bind", "impersonate", "deletecollection"}, verb) {
+					t.Errorf("%s may %s %v", describe(u), verb, r.Resources)
+				}
+			}
+			if slices.Contains(r.Resources, "pods") && slices.Contains(r.Verbs, "create") {
+				t.Errorf("%s may create Pods", describe(u))
+			}
+		}
+	}
+	if roles != 3 {
+		t.Errorf("%d roles, and three are known: look at SECURITY.md", roles)
+	}
+}
+
 func TestPodsAreRestricted(t *testing.T) {
 	seen, o := 0, Defaults("v1")
 	o.ImagePrefix = "serin"

@@ -204,7 +204,7 @@ func Environment(p *[]string) *Value {
 // Some are any of a few words, with commas between them.
 func Some(p *[]string, words ...string) *Value {
 	return &Value{"words", func(s string) error {
-		for _, word := range strings.Split(s, ",") {
+		for word := range strings.SplitSeq(s, ",") {
 			if !slices.Contains(words, word) {
 				return fmt.Errorf("there is no %q; say one or more of %s", word, strings.Join(words, ","))
 			}
