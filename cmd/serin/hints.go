@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -29,7 +30,7 @@ In another terminal:
     http://${INGRESS_HOST}:${INGRESS_PORT}/v1/models/sklearn-iris:predict
 
 Without kubectl: '%s kubectl' is the real one. Ctrl-C stops everything.
-`, f.kubeconfig, ingress(c), local.Example(f.dir), f.domain, os.Args[0])
+`, quoted(f.kubeconfig), ingress(c), quoted(local.Example(f.dir)), f.domain, os.Args[0])
 }
 
 // hints are what to type next, in the namespace and with the service that the
@@ -52,18 +53,18 @@ In another terminal:
     http://${INGRESS_HOST}:${INGRESS_PORT}%[9]s
 
 Ctrl-C stops everything, and deletes it.
-`, d.dir, d.kubeconfig, d.router.IP, d.router.Port, self, demoService, demoNamespace, demoHost(demoService), demoPath)
+`, quoted(d.dir), quoted(d.kubeconfig), d.router.IP, d.router.Port, quoted(self), demoService, demoNamespace, demoHost(demoService), demoPath)
 }
 
 // developerHints are for who runs a part by itself.
 func (f *upFlags) developerHints(c local.Config) string {
-	lines := []string{"export KUBECONFIG=" + f.kubeconfig}
+	lines := []string{"export KUBECONFIG=" + quoted(f.kubeconfig)}
 	if c.Router != nil {
 		lines = append(lines, ingress(c))
 	}
 	if slices.Contains(f.without, local.Controller) {
 		command := fmt.Sprintf("%s --kubeconfig %s --domain %s --model-cache %s",
-			filepath.Join(filepath.Dir(os.Args[0]), "serin-controller"), f.kubeconfig, f.domain, local.ModelCache(f.dir))
+			quoted(filepath.Join(filepath.Dir(os.Args[0]), "serin-controller")), quoted(f.kubeconfig), f.domain, quoted(local.ModelCache(f.dir)))
 		if c.Metrics != nil {
 			command += " --routers " + c.Metrics.Addr().String()
 		}
@@ -76,6 +77,17 @@ Left out: %s. In another terminal:
 
 Ctrl-C stops everything.
 `, strings.Join(f.without, ", "), strings.Join(lines, "\n  "))
+}
+
+// plain is what no shell reads otherwise.
+var plain = regexp.MustCompile(`^[A-Za-z0-9/._+,:@-]+$`)
+
+// quoted is a path as a shell reads it.
+func quoted(path string) string {
+	if plain.MatchString(path) {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 func ingress(c local.Config) string {
