@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/serin-dev/serin/internal/kube"
 	"github.com/serin-dev/serin/internal/migrate"
 	"github.com/serin-dev/serin/internal/setting"
 	"github.com/serin-dev/serin/internal/usage"
@@ -39,8 +40,9 @@ func migrateCheckCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Report what Serin treats differently in manifests for KServe",
 		Long: `Read InferenceServices and serving runtimes, and report every field, annotation
-and label that Serin rejects, ignores or means otherwise, and every service that no
-runtime would serve: none of Serin's own, and none among the manifests. Nothing is
+and label that Serin rejects, ignores or means otherwise, every service that no
+Pod can be made of, and every one that no runtime would serve: none of Serin's own,
+and none among the manifests. Nothing is
 changed, and no cluster is needed. It fails if anything would be rejected or is
 missing, and if there was nothing to read.
 
@@ -100,7 +102,7 @@ func checkFiles(ctx context.Context, files []string, in io.Reader) (migrate.Resu
 	if all.Objects == 0 {
 		errs = append(errs, errors.New("no object of KServe was read, so nothing was checked: in folders, files are read whose names end in .yaml, .yml or .json"))
 	}
-	return all, errors.Join(append(errs, all.MissingRuntimes())...)
+	return all, errors.Join(append(errs, all.CheckPods(kube.ValidateDeployment))...)
 }
 
 // report prints what was found, and fails if something would be rejected.

@@ -3,6 +3,7 @@
 package migrate
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -10,8 +11,10 @@ import (
 	"slices"
 	"strings"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/serin-dev/serin/api/v1alpha1"
@@ -68,10 +71,10 @@ func (r *Result) addRuntime(kind string, raw []byte) {
 	}
 }
 
-// MissingRuntimes adds a finding for each service that no runtime would serve:
-// none of Serin's own, and none that was read, in whatever file. A manifest
-// without a namespace is for any.
-func (r *Result) MissingRuntimes() error {
+// CheckPods adds a finding for each service that no runtime would serve (none of
+// Serin's own, and none that was read, in whatever file), and what validate says
+// of the Deployments of the others. A manifest without a namespace is for any.
+func (r *Result) CheckPods(validate func(*appsv1.Deployment) ([]string, error)) error {
 	shipped, err := shippedRuntimes()
 	if err != nil {
 		return err
@@ -83,8 +86,16 @@ func (r *Result) MissingRuntimes() error {
 				near[i].Namespace = s.isvc.Namespace
 			}
 		}
-		err := render.Served(s.isvc, near, slices.Concat(r.cluster, shipped))
+		cluster := slices.Concat(r.cluster, shipped)
+		err := render.Served(s.isvc, near, cluster)
 		if err == nil {
+			says, err := unmakeable(s.isvc, near, cluster, validate)
+			if err != nil {
+				return fmt.Errorf("%s: %s: %w", s.file, s.object, err)
+			}
+			for _, s2 := range says {
+				r.Findings = append(r.Findings, Finding{File: s.file, Object: s.object, Field: "spec.predictor", Level: Rejected, Says: s2})
+			}
 			continue
 		}
 		field := modelField(&s.isvc.Spec.Predictor)
@@ -104,6 +115,38 @@ func (r *Result) MissingRuntimes() error {
 		return place[[2]string{a.File, a.Object}] - place[[2]string{b.File, b.Object}]
 	})
 	return nil
+}
+
+// unmakeable says why no Pod can be made of a service's spec.
+func unmakeable(isvc *v1beta1.InferenceService, near []v1alpha1.ServingRuntime, cluster []v1alpha1.ClusterServingRuntime, validate func(*appsv1.Deployment) ([]string, error)) ([]string, error) {
+	isvc = isvc.DeepCopy()
+	if isvc.Namespace == "" {
+		isvc.Namespace = "default"
+	}
+	t, err := render.Resolve(isvc, near, cluster, render.Options{FetchImage: "fetch", QueueImage: "queue"})
+	if err != nil {
+		return []string{err.Error()}, nil
+	}
+	for _, o := range render.Objects(isvc, render.Revision{Name: render.RevisionName(isvc.Name, v1beta1.Predictor, 1), Number: 1, Template: t, Active: true}) {
+		ac, ok := o.(*appsv1ac.DeploymentApplyConfiguration)
+		if !ok {
+			continue
+		}
+		var d appsv1.Deployment
+		raw, err := json.Marshal(ac)
+		if err == nil {
+			err = json.Unmarshal(raw, &d)
+		}
+		if err != nil {
+			return nil, err
+		}
+		says, err := validate(&d)
+		for i := range says {
+			says[i] = "no Pod can be made of it: " + says[i]
+		}
+		return says, err
+	}
+	return nil, nil
 }
 
 // modelField is where a predictor names its runtime, or the format for which
