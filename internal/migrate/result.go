@@ -120,6 +120,7 @@ func (r *Result) CheckPods(validate func(*appsv1.Deployment) ([]string, error)) 
 // unmakeable says why no Pod can be made of a service's spec.
 func unmakeable(isvc *v1beta1.InferenceService, near []v1alpha1.ServingRuntime, cluster []v1alpha1.ClusterServingRuntime, validate func(*appsv1.Deployment) ([]string, error)) ([]string, error) {
 	isvc = isvc.DeepCopy()
+	isvc.UID = "of-an-owner" // the API server gives one
 	if isvc.Namespace == "" {
 		isvc.Namespace = "default"
 	}
