@@ -113,7 +113,12 @@ func (p *etcdProgram) run(ctx context.Context, ready func()) *lastWords {
 		args = append(args, "--restore")
 	}
 	words := &lastWords{log: p.Log}
-	well := time.AfterFunc(time.Hour, p.well)
+	var well *time.Timer
+	well = time.AfterFunc(time.Hour, func() {
+		if !p.well() {
+			well.Reset(calm)
+		}
+	})
 	well.Stop()
 	defer well.Stop()
 	cmd := exec.CommandContext(ctx, p.Etcd, args...)
@@ -142,15 +147,24 @@ func (p *etcdProgram) tell(trouble string) {
 	}
 }
 
-// well says that what was wrong is over.
-func (p *etcdProgram) well() {
+// well says that what was wrong is over, unless the disk is full: with room in
+// its files etcd starts there, until its next change needs more.
+func (p *etcdProgram) well() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.told != "" {
-		p.told = ""
-		p.Say.Warn("etcd runs again: the Kubernetes API takes changes")
+	if p.told == "" {
+		return true
 	}
+	if freeSpace(p.Dir) < leastSpace {
+		return false
+	}
+	p.told = ""
+	p.Say.Warn("etcd runs again: the Kubernetes API takes changes")
+	return true
 }
+
+// leastSpace is what a disk has left that is not full.
+const leastSpace = 1 << 20
 
 // onWrite calls a function at each write.
 type onWrite func()
