@@ -113,14 +113,8 @@ func (p *etcdProgram) run(ctx context.Context, ready func()) *lastWords {
 		args = append(args, "--restore")
 	}
 	words := &lastWords{log: p.Log}
-	var well *time.Timer
-	well = time.AfterFunc(time.Hour, func() {
-		if !p.well() {
-			well.Reset(calm)
-		}
-	})
-	well.Stop()
-	defer well.Stop()
+	ended := make(chan struct{})
+	var watch sync.WaitGroup
 	cmd := exec.CommandContext(ctx, p.Etcd, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = etcdStop
@@ -128,12 +122,14 @@ func (p *etcdProgram) run(ctx context.Context, ready func()) *lastWords {
 	cmd.Stdout = onWrite(func() { // its only word is that it is ready
 		p.Restore = false // that was for the first start
 		ready()
-		well.Reset(calm)
+		watch.Go(func() { p.awaitWell(ended) })
 	})
 	dieWithParent(cmd)
 	if err := cmd.Run(); err != nil {
 		words.note(exits, err.Error())
 	}
+	close(ended)
+	watch.Wait()
 	return words
 }
 
@@ -144,6 +140,22 @@ func (p *etcdProgram) tell(trouble string) {
 	if p.told != trouble {
 		p.told = trouble
 		p.Say.Error(trouble)
+	}
+}
+
+// awaitWell looks at an etcd that runs until it is well, or has ended.
+func (p *etcdProgram) awaitWell(ended <-chan struct{}) {
+	look := time.NewTicker(calm)
+	defer look.Stop()
+	for {
+		select {
+		case <-ended:
+			return
+		case <-look.C:
+			if p.well() {
+				return
+			}
+		}
 	}
 }
 
