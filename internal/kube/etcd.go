@@ -86,7 +86,7 @@ func (p *etcdProgram) keep(ctx context.Context, ready func()) error {
 		if time.Since(began) > calm {
 			tries = 0
 		}
-		wait := min(time.Second<<tries, 8*time.Second)
+		wait := time.Second << min(tries, 3)
 		switch {
 		case up:
 			p.tell(p.interrupted(end))
