@@ -108,5 +108,5 @@ func writeKubeconfig(c clientcmdapi.Config, file string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	return renameio.WriteFile(file, content, 0o600)
+	return renameio.WriteFile(file, content, 0o600, renameio.WithExistingPermissions())
 }
