@@ -74,6 +74,13 @@ type Server struct {
 	NodeTLS *tls.Config
 
 	*supervise.Parts
+	stopping atomic.Bool
+}
+
+// Stop ends all parts. What they say of it then is no failure.
+func (s *Server) Stop() error {
+	s.stopping.Store(true)
+	return s.Parts.Stop()
 }
 
 var started atomic.Bool
@@ -94,7 +101,6 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 		c.Say = slog.New(slog.DiscardHandler)
 	}
 	klog.SetSlogLogger(c.Log)
-	fatal := fatalErrors()
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
@@ -120,14 +126,7 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 		}
 	}()
 
-	s.Start("kubernetes", func(ctx context.Context) error {
-		select {
-		case err := <-fatal:
-			return err
-		case <-ctx.Done():
-			return nil
-		}
-	})
+	s.catchFatal()
 	c.Progress("etcd")
 	endpoint, err := s.startEtcd(ctx, c)
 	if err != nil {
@@ -150,17 +149,27 @@ func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	return s, s.waitReady(ctx)
 }
 
-// fatalErrors receives what Kubernetes' components would end the process for,
-// with exit code 255 and without another word: also what goes wrong because
-// they are being stopped. The goroutine that meant to end the process ends.
-func fatalErrors() <-chan error {
+// catchFatal makes a part's failure of what Kubernetes' components would end
+// the process for, with exit code 255 and without another word, also when it
+// is because they are being stopped. The goroutine that meant to do so ends.
+func (s *Server) catchFatal() {
 	fatal := make(chan error, 1)
 	klog.OsExit = func(int) {
 		select {
-		case fatal <- errors.New("a component of Kubernetes gave up; its last words are in kubernetes.log"):
+		case fatal <- errors.New("a component gave up; its last words are in kubernetes.log"):
 		default:
 		}
 		runtime.Goexit()
 	}
-	return fatal
+	s.Start("kubernetes", func(ctx context.Context) error {
+		select {
+		case err := <-fatal:
+			if !s.stopping.Load() {
+				return err
+			}
+		case <-ctx.Done():
+		}
+		<-ctx.Done()
+		return nil
+	})
 }
