@@ -197,7 +197,7 @@ func TestBadServicesAreRejected(t *testing.T) {
 		},
 		{
 			"a negative concurrency", predictor("containerConcurrency: -1"),
-			"spec.predictor.containerConcurrency: Invalid value: -1: containerConcurrency must not be negative; 0 means no limit",
+			"spec.predictor.containerConcurrency: Invalid value: -1: containerConcurrency must be 0 to 1000000; 0 means no limit",
 		},
 		{
 			"a timeout of 0", predictor("timeout: 0"),

@@ -2,11 +2,7 @@
 
 package v1beta1
 
-import (
-	"encoding/json"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-)
+import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 // InferenceService serves a model and rolls out its changes.
 //
@@ -69,29 +65,3 @@ type InferenceServiceSpec struct {
 // +kubebuilder:pruning:PreserveUnknownFields
 // +kubebuilder:validation:Type=object
 type Unsupported struct{}
-
-// DecodeService reads an InferenceService from JSON. Of one with a field that cannot
-// be read it returns what can always be: metadata, status and
-// canaryTrafficPercent, and the error.
-func DecodeService(b []byte) (*InferenceService, error) {
-	var whole InferenceService
-	unreadable := json.Unmarshal(b, &whole)
-	if unreadable == nil {
-		return &whole, nil
-	}
-	var part struct {
-		Metadata metav1.ObjectMeta      `json:"metadata"`
-		Status   InferenceServiceStatus `json:"status"`
-		Spec     struct {
-			Predictor struct {
-				CanaryTrafficPercent *int64 `json:"canaryTrafficPercent"`
-			} `json:"predictor"`
-		} `json:"spec"`
-	}
-	if err := json.Unmarshal(b, &part); err != nil {
-		return nil, err
-	}
-	s := &InferenceService{ObjectMeta: part.Metadata, Status: part.Status}
-	s.Spec.Predictor.CanaryTrafficPercent = part.Spec.Predictor.CanaryTrafficPercent
-	return s, unreadable
-}

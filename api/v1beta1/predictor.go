@@ -97,7 +97,7 @@ type ComponentExtension struct {
 	ScaleMetric *ScaleMetric `json:"scaleMetric,omitempty"`
 	// Most requests that one replica works on at a time; 0 means no limit.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="self >= 0",message="containerConcurrency must not be negative; 0 means no limit"
+	// +kubebuilder:validation:XValidation:rule="self >= 0 && self <= 1000000",message="containerConcurrency must be 0 to 1000000; 0 means no limit"
 	ContainerConcurrency *int64 `json:"containerConcurrency,omitempty"`
 	// Seconds within which a request must be answered. Default 300, at most a day.
 	// +optional

@@ -8,35 +8,42 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 type InferenceServiceStatus struct {
 	// The spec generation that this status speaks of.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// Ready, PredictorReady, IngressReady, Servable and details.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=64
 	Conditions []Condition `json:"conditions,omitempty"`
 	// Where the service answers from outside the cluster.
 	// +optional
+	// +kubebuilder:validation:MaxLength=512
 	URL string `json:"url,omitempty"`
 	// Where the service answers from inside the cluster.
 	// +optional
 	Address *Address `json:"address,omitempty"`
 	// Per component: its revisions and their shares.
 	// +optional
+	// +kubebuilder:validation:MaxProperties=8
 	Components map[string]ComponentStatus `json:"components,omitempty"`
 	// The model's own state: loading, loaded, or why it failed.
 	// +optional
 	ModelStatus *ModelStatus `json:"modelStatus,omitempty"`
 	// The ServingRuntime in use, if it is a namespaced one.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	ServingRuntimeName string `json:"servingRuntimeName,omitempty"`
 	// The ClusterServingRuntime in use.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	ClusterServingRuntimeName string `json:"clusterServingRuntimeName,omitempty"`
 }
 
 // Address is an in-cluster URL.
 type Address struct {
 	// +optional
+	// +kubebuilder:validation:MaxLength=512
 	URL string `json:"url,omitempty"`
 }
 
@@ -44,22 +51,28 @@ type Address struct {
 type ComponentStatus struct {
 	// Newest revision that became ready.
 	// +optional
+	// +kubebuilder:validation:MaxLength=63
 	LatestReadyRevision string `json:"latestReadyRevision,omitempty"`
 	// Revision of the current spec.
 	// +optional
+	// +kubebuilder:validation:MaxLength=63
 	LatestCreatedRevision string `json:"latestCreatedRevision,omitempty"`
 	// Revision that had all the traffic before the latest rolled out one.
 	// +optional
+	// +kubebuilder:validation:MaxLength=63
 	PreviousRolledoutRevision string `json:"previousRolledoutRevision,omitempty"`
 	// Last revision that had all the traffic.
 	// +optional
+	// +kubebuilder:validation:MaxLength=63
 	LatestRolledoutRevision string `json:"latestRolledoutRevision,omitempty"`
 	// Who gets how much. The router does exactly this.
 	// +optional
 	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
 	Traffic []TrafficTarget `json:"traffic,omitempty"`
 	// Where this component answers from outside the cluster.
 	// +optional
+	// +kubebuilder:validation:MaxLength=512
 	URL string `json:"url,omitempty"`
 	// Where this component answers from inside the cluster.
 	// +optional
@@ -70,18 +83,23 @@ type ComponentStatus struct {
 type TrafficTarget struct {
 	// The revision.
 	// +optional
+	// +kubebuilder:validation:MaxLength=63
 	RevisionName string `json:"revisionName,omitempty"`
 	// True for the revision of the current spec. Always present.
 	// +optional
 	LatestRevision *bool `json:"latestRevision,omitempty"`
 	// Percent of the requests, 0 to 100. Always present.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
 	Percent *int64 `json:"percent,omitempty"`
 	// Name to ask for this revision explicitly: latest or prev.
 	// +optional
+	// +kubebuilder:validation:MaxLength=63
 	Tag string `json:"tag,omitempty"`
 	// URL of the tag.
 	// +optional
+	// +kubebuilder:validation:MaxLength=512
 	URL string `json:"url,omitempty"`
 }
 
@@ -89,6 +107,7 @@ type TrafficTarget struct {
 type Condition struct {
 	// Kind of condition.
 	// +required
+	// +kubebuilder:validation:MaxLength=316
 	Type string `json:"type"`
 	// True, False or Unknown.
 	// +required
@@ -96,15 +115,18 @@ type Condition struct {
 	Status metav1.ConditionStatus `json:"status"`
 	// Info for conditions that do not count towards Ready, else empty.
 	// +optional
+	// +kubebuilder:validation:MaxLength=63
 	Severity string `json:"severity,omitempty"`
 	// When the status last changed.
 	// +optional
 	LastTransitionTime metav1.Time `json:"lastTransitionTime,omitempty"`
 	// One word, from a fixed list.
 	// +optional
+	// +kubebuilder:validation:MaxLength=1024
 	Reason string `json:"reason,omitempty"`
 	// A sentence for people.
 	// +optional
+	// +kubebuilder:validation:MaxLength=32768
 	Message string `json:"message,omitempty"`
 }
 
@@ -175,9 +197,11 @@ const (
 // ModelCopies counts Pods.
 type ModelCopies struct {
 	// Copies that failed to load.
+	// +kubebuilder:validation:Minimum=0
 	FailedCopies int32 `json:"failedCopies"`
 	// Copies that are ready.
 	// +optional
+	// +kubebuilder:validation:Minimum=0
 	TotalCopies int32 `json:"totalCopies"`
 }
 
@@ -185,15 +209,18 @@ type ModelCopies struct {
 type FailureInfo struct {
 	// The Pod that failed.
 	// +optional
+	// +kubebuilder:validation:MaxLength=253
 	Location string `json:"location,omitempty"`
 	// One word: ModelLoadFailed, RuntimeUnhealthy, NoSupportingRuntime, RuntimeNotRecognized, RuntimeDisabled, InvalidPredictorSpec.
 	// +optional
 	Reason FailureReason `json:"reason,omitempty"`
 	// What the program said.
 	// +optional
+	// +kubebuilder:validation:MaxLength=32768
 	Message string `json:"message,omitempty"`
 	// The revision that failed.
 	// +optional
+	// +kubebuilder:validation:MaxLength=63
 	ModelRevisionName string `json:"modelRevisionName,omitempty"`
 	// When it failed.
 	// +optional

@@ -42,7 +42,7 @@ func Hash(p *v1beta1.PredictorSpec) string {
 		Pod:                  p.PodSpec,
 		ContainerConcurrency: concurrency(p),
 		TimeoutSeconds:       timeout(p),
-		Labels:               p.Labels,
+		Labels:               withoutVisibility(p.Labels),
 		Annotations:          withoutControl(p.Annotations),
 	}))
 	return hex.EncodeToString(sum[:8])
@@ -54,7 +54,7 @@ func content(p *v1beta1.PredictorSpec) *v1beta1.PredictorSpec {
 	c.ComponentExtension = v1beta1.ComponentExtension{
 		ContainerConcurrency: c.ContainerConcurrency,
 		TimeoutSeconds:       c.TimeoutSeconds,
-		Labels:               c.Labels,
+		Labels:               withoutVisibility(c.Labels),
 		Annotations:          withoutControl(c.Annotations),
 	}
 	return c
@@ -134,6 +134,16 @@ func withoutControl(annotations map[string]string) map[string]string {
 			k == corev1.LastAppliedConfigAnnotation ||
 			strings.HasPrefix(k, "serin.dev/") || strings.HasPrefix(k, v1beta1.PrefixAutoscaling)
 	})
+	return out
+}
+
+// withoutVisibility returns labels without those that decide who may reach a
+// service, which the routers read: no Pod restarts for them.
+func withoutVisibility(labels map[string]string) map[string]string {
+	out := maps.Clone(labels)
+	for _, key := range v1beta1.VisibilityLabels {
+		delete(out, key)
+	}
 	return out
 }
 

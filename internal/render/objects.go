@@ -47,7 +47,7 @@ func Objects(isvc *v1beta1.InferenceService, r Revision) []runtime.ApplyConfigur
 // ReadTemplate returns the Template that a ControllerRevision stores.
 func ReadTemplate(cr *appsv1.ControllerRevision) (*Template, error) {
 	t := &Template{}
-	if err := json.Unmarshal(cr.Data.Raw, t); err != nil {
+	if err := v1beta1.Decode(cr.Data.Raw, t); err != nil {
 		return nil, fmt.Errorf("read the template of revision %s/%s: %w", cr.Namespace, cr.Name, err)
 	}
 	return t, nil

@@ -60,6 +60,7 @@ func (crdGenerator) Generate(ctx *genall.GenerationContext) error {
 				Properties: map[string]apiextensionsv1.JSONSchemaProps{"name": {Type: "string"}},
 			}
 			unname(schema)
+			crd.EditSchema(schema, bound{})
 		}
 		err := ctx.WriteYAML(def.Spec.Names.Plural+".yaml", crdHeader, []any{def},
 			genall.WithTransform(genall.TransformRemoveCreationTimestamp),
@@ -109,6 +110,20 @@ func (d describe) Visit(schema *apiextensionsv1.JSONSchemaProps) crd.SchemaVisit
 		schema.Description = d(schema.Description)
 	}
 	return d
+}
+
+// bound is a visitor that bounds quantities, as v1beta1.Decode does where no
+// schema reaches: Kubernetes' own code takes days to read 1e-999999999.
+type bound struct{}
+
+// Visit is called with each part of a schema, and nil behind the last one.
+func (b bound) Visit(schema *apiextensionsv1.JSONSchemaProps) crd.SchemaVisitor {
+	const exponent = `[eE](\+|-)?`
+	if schema != nil && strings.Contains(schema.Pattern, exponent) {
+		schema.Pattern = strings.Replace(schema.Pattern, exponent+`(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))`, exponent+`[0-9]{1,3}`, 1)
+		schema.MaxLength = new(int64(64))
+	}
+	return b
 }
 
 func firstSentence(s string) string {

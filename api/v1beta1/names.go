@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1beta1
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	deploymentSuffix = "-deployment"
+	// maxRevisionName leaves room for "-deployment" within 63 characters. Pod
+	// names are then cut by the API server (58 characters and 5 random ones)
+	// behind the whole name of the revision, never inside it.
+	maxRevisionName = 63 - len(deploymentSuffix)
+	// maxRevisionDigits bounds the numbers that are believed. The next one is
+	// one more than any that somebody wrote into a status.
+	maxRevisionDigits = 9
+)
+
+// RevisionName returns the name of a component's n-th revision. Where the
+// service's name is too long, its end gives way to a hash of the whole.
+func RevisionName(service, component string, n int) string {
+	suffix := fmt.Sprintf("-%s-%05d", component, n)
+	room := maxRevisionName - len(suffix)
+	if len(service) > room {
+		sum := sha256.Sum256([]byte(service))
+		tail := "-" + hex.EncodeToString(sum[:4])
+		service = strings.TrimRight(service[:max(room-len(tail), 0)], "-") + tail
+	}
+	return service + suffix
+}
+
+// RevisionNumber returns the number in the name of a revision of a service's
+// component, and false for any other name.
+func RevisionNumber(service, component, revision string) (int, bool) {
+	digits := revision[strings.LastIndexByte(revision, '-')+1:]
+	if len(digits) > maxRevisionDigits {
+		return 0, false
+	}
+	n, err := strconv.Atoi(digits)
+	return n, err == nil && n > 0 && RevisionName(service, component, n) == revision
+}
+
+// DeploymentName returns the name of a revision's Deployment.
+func DeploymentName(revision string) string { return revision + deploymentSuffix }
+
+// RevisionOfPod returns the revision that a Pod is of, or nothing. A label alone
+// is no proof: only a Pod of the ReplicaSet that the revision's Deployment made
+// is one of its Pods.
+func RevisionOfPod(pod metav1.Object) string {
+	revision := pod.GetLabels()[LabelRevision]
+	owner := metav1.GetControllerOfNoCopy(pod)
+	if revision == "" || owner == nil || owner.Kind != "ReplicaSet" || !strings.HasPrefix(owner.Name, DeploymentName(revision)+"-") {
+		return ""
+	}
+	return revision
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1beta1
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func TestRevisionNumber(t *testing.T) {
+	long := strings.Repeat("a", 53)
+	for _, n := range []int{1, 99999, 100000, 999_999_999} {
+		for _, service := range []string{"iris", long} {
+			if got, ok := RevisionNumber(service, Predictor, RevisionName(service, Predictor, n)); got != n || !ok {
+				t.Errorf("revision %d of %s has number %d, %v", n, service, got, ok)
+			}
+		}
+	}
+	for _, name := range []string{
+		"", "-", "1", "iris", "iris-predictor-", "iris-predictor-1", "iris-predictor-00000", "iris-predictor--0001", "iris-predictor-+0001",
+		"iris-predictor-000001", "other-predictor-00001", "iris-predictor-9223372036854775807", "iris-predictor-1000000000", "iris-predictor-00001\x00",
+		RevisionName(long, Predictor, 1),
+	} {
+		if n, ok := RevisionNumber("iris", Predictor, name); ok {
+			t.Errorf("%q is revision %d of iris", name, n)
+		}
+	}
+}
+
+func TestOnlyAReplicaSetMakesPodsOfARevision(t *testing.T) {
+	const revision = "iris-predictor-00001"
+	for name, c := range map[string]struct {
+		label string
+		owner *metav1.OwnerReference
+		want  string
+	}{
+		"its ReplicaSet's":        {revision, &metav1.OwnerReference{Kind: "ReplicaSet", Name: revision + "-deployment-5d4f", Controller: new(true)}, revision},
+		"nobody's":                {revision, nil, ""},
+		"another ReplicaSet's":    {revision, &metav1.OwnerReference{Kind: "ReplicaSet", Name: "debug-5d4f", Controller: new(true)}, ""},
+		"another revision's":      {revision, &metav1.OwnerReference{Kind: "ReplicaSet", Name: "iris-predictor-00002-deployment-5d4f", Controller: new(true)}, ""},
+		"a Job's":                 {revision, &metav1.OwnerReference{Kind: "Job", Name: revision + "-deployment-5d4f", Controller: new(true)}, ""},
+		"not controlled":          {revision, &metav1.OwnerReference{Kind: "ReplicaSet", Name: revision + "-deployment-5d4f"}, ""},
+		"without a label":         {"", &metav1.OwnerReference{Kind: "ReplicaSet", Name: "-deployment-5d4f", Controller: new(true)}, ""},
+		"a revision of no length": {"", nil, ""},
+	} {
+		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{LabelRevision: c.label}}}
+		if c.owner != nil {
+			p.OwnerReferences = []metav1.OwnerReference{*c.owner}
+		}
+		if got := RevisionOfPod(p); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}

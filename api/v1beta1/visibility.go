@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1beta1
+
+import "fmt"
+
+// Labels, of a service or of its predictor, by which Knative and KServe keep a
+// service from everybody outside the cluster.
+const (
+	LabelVisibility       = "networking.knative.dev/visibility"
+	LabelVisibilityKServe = "networking.kserve.io/visibility"
+	// VisibilityLocal is the only value that they have.
+	VisibilityLocal = "cluster-local"
+)
+
+// VisibilityLabels are both.
+var VisibilityLabels = []string{LabelVisibility, LabelVisibilityKServe}
+
+// Private reports whether the labels of a service and of its predictor keep it
+// from everybody outside the cluster. A value that nobody knows does, too: CheckVisibility
+// refuses it, and until it is mended nothing is shown that was to be hidden.
+func Private[V any](labels ...map[string]V) bool {
+	for _, l := range labels {
+		for _, key := range VisibilityLabels {
+			if v, ok := l[key]; ok && any(v) != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// CheckVisibility returns an error that says what to write instead of a value
+// that has no meaning.
+func CheckVisibility(labels ...map[string]string) error {
+	for _, l := range labels {
+		for _, key := range VisibilityLabels {
+			if v := l[key]; v != "" && v != VisibilityLocal {
+				return fmt.Errorf("label %s %q has no meaning: write %s, or remove it", key, v, VisibilityLocal)
+			}
+		}
+	}
+	return nil
+}
