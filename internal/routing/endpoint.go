@@ -45,7 +45,7 @@ func endpoint(p Pod, account *Account, old *Revision) *Endpoint {
 			}
 		}
 	}
-	return &Endpoint{Account: account, Addr: p.Addr, room: waitingPerSlot * int64(p.Concurrency)}
+	return &Endpoint{Account: account, Addr: p.Addr, room: waitingPerSlot * int64(min(max(p.Concurrency, 0), maxConcurrency))}
 }
 
 // has reports whether the revision's Pods are these.

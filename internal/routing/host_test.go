@@ -5,8 +5,6 @@ package routing
 import (
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 )
 
 // iris is a canary in namespace kserve-test as the walk-through leaves it.
@@ -66,30 +64,6 @@ func TestHostsThatNameNothing(t *testing.T) {
 		if e, ok := table.match(host); ok {
 			t.Errorf("%q names %s with tag %q", host, table.routes[e.route].service.Name, e.tag)
 		}
-	}
-}
-
-func TestTheMoreDirectClaimToANameWins(t *testing.T) {
-	services := []Service{
-		{Namespace: "n", Name: "a", Traffic: []Share{{Revision: "a-1", Percent: 100, Tag: "prev"}}},
-		{Namespace: "n", Name: "a-predictor"},
-		{Namespace: "n", Name: "prev-a"},
-	}
-	table := Build(Input{Domain: "example.com", Services: services}, nil)
-	got := map[string]string{}
-	for _, host := range []string{"a.n", "a-predictor.n", "a-predictor-predictor.n", "prev-a-predictor.n"} {
-		if e, ok := table.match(host); ok {
-			got[host] = table.routes[e.route].service.Name + "#" + e.tag
-		}
-	}
-	want := map[string]string{
-		"a.n":                     "a#",
-		"a-predictor.n":           "a-predictor#",
-		"a-predictor-predictor.n": "a-predictor#",
-		"prev-a-predictor.n":      "prev-a#",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
 	}
 }
 

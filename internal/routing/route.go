@@ -16,6 +16,7 @@ const TagHeader = "Knative-Serving-Tag"
 type Request struct {
 	Host   string
 	Path   string                   // as sent, query included
+	Inside bool                     // it came by the local entrance
 	Header func(name string) string // returns a header's first value
 }
 
@@ -56,8 +57,11 @@ func (t *Table) Route(req Request) (Choice, error) {
 		return Choice{}, r.unknownTag(tag)
 	}
 	if len(r.split) == 0 {
-		return Choice{Service: &r.service}, &Refusal{Status: 503, Text: fmt.Sprintf(
-			"InferenceService %s/%s has no ready revision yet", r.service.Namespace, r.service.Name)}
+		why := "has no ready revision yet"
+		if r.service.Broken != "" {
+			why = "cannot be routed: the router's log says why"
+		}
+		return Choice{Service: &r.service}, &Refusal{Status: 503, Text: fmt.Sprintf("InferenceService %s/%s %s", r.service.Namespace, r.service.Name, why)}
 	}
 	if key := r.service.Sticky.key(req); key != "" {
 		return Choice{&r.service, draw(r.lots, key), path}, nil
@@ -67,16 +71,18 @@ func (t *Table) Route(req Request) (Choice, error) {
 }
 
 // find returns what a request's host names or, on a host that names nothing,
-// its path, and then what is left of that.
+// its path, and then what is left of that. For those outside, a private service
+// does not exist.
 func (t *Table) find(req Request) (e entry, path string, err error) {
-	if e, ok := t.match(req.Host); ok {
+	seen := func(e entry) bool { return req.Inside || !t.routes[e.route].service.Private }
+	if e, ok := t.match(req.Host); ok && seen(e) {
 		return e, "", nil
 	}
 	namespace, service, rest, ok := splitPath(req.Path)
 	if !ok {
 		return entry{}, "", t.unknownHost(req.Host)
 	}
-	if e, ok = t.named(namespace, service); !ok {
+	if e, ok = t.hosts.find(namespace, service); !ok || !seen(e) {
 		return entry{}, "", &Refusal{Status: 404, Text: fmt.Sprintf(
 			"no InferenceService %s/%s, which the path asks for, nor any for host %q", namespace, service, req.Host)}
 	}

@@ -12,12 +12,13 @@ package routing
 // This is the scheduling of unit jobs on one machine: the j-th request of a
 // share may come no earlier than its count would then exceed the share rounded
 // up, and must come before it would fall below the share rounded down. Taking
-// the earliest deadline first meets all deadlines.
+// the earliest deadline first meets all deadlines. Shares are from 0 to 100, and
+// few: both the round and the time it takes grow with their sum.
 func turns(shares []int) []int {
 	total, divisor := 0, 0
 	for _, s := range shares {
-		total += max(s, 0)
-		divisor = gcd(max(s, 0), divisor)
+		total += s
+		divisor = gcd(s, divisor)
 	}
 	if total == 0 {
 		return nil

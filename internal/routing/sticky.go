@@ -25,8 +25,11 @@ func ParseSticky(s string) (Sticky, error) {
 	case kind == "cookie":
 		return Sticky{Cookie: name}, nil
 	}
-	return Sticky{}, fmt.Errorf(`%q names nothing to stick to: write "header:NAME" or "cookie:NAME", as in "header:X-User"`, s)
+	return Sticky{}, fmt.Errorf(`%.64q names nothing to stick to: write "header:NAME" or "cookie:NAME", as in "header:X-User"`, s)
 }
+
+// maxToken bounds the name of what to stick to.
+const maxToken = 256
 
 // token reports whether HTTP allows s as the name of a header or a cookie.
 func token(s string) bool {
@@ -35,7 +38,7 @@ func token(s string) bool {
 			return false
 		}
 	}
-	return s != ""
+	return s != "" && len(s) <= maxToken
 }
 
 // key returns what the request has of it, or nothing.

@@ -27,9 +27,16 @@ import (
 type Service struct {
 	Namespace string
 	Name      string
-	Timeout   time.Duration // until a response must begin; zero means the router's own
-	Sticky    Sticky
-	Traffic   []Share
+	UID       string
+	Created   int64 // Unix seconds
+	// HasHost and HasPredictorHost report whether the status shows the hosts
+	// NAME and NAME-predictor as the service's own.
+	HasHost, HasPredictorHost bool
+	Private                   bool          // for requests of the local entrance alone
+	Timeout                   time.Duration // until a response must begin; zero means the router's own
+	Sticky                    Sticky
+	Traffic                   []Share
+	Broken                    string // why the service cannot be routed, if it cannot
 }
 
 // Share is one revision's part of a service's requests.
@@ -37,6 +44,7 @@ type Share struct {
 	Revision string
 	Percent  int
 	Tag      string // empty, or the name that asks for this revision alone
+	NoHost   bool   // the tag has no host: only the header asks for it
 }
 
 // Pod is a ready Pod of a revision.
@@ -60,19 +68,14 @@ type Input struct {
 // Table answers which revision a request goes to. It never changes.
 type Table struct {
 	domain    string
-	hosts     map[string]map[string]entry // namespace, then first label of the host
-	routes    []*route                    // in the order of their services
+	hosts     names
+	routes    []*route // in the order of their services
 	revisions map[name]*Revision
+	broken    []*Service // those that cannot be routed
 }
 
 // name is a namespaced name.
 type name struct{ namespace, name string }
-
-// entry is what one host name stands for: a service, or one tag of it.
-type entry struct {
-	route int // its place in Table.routes
-	tag   string
-}
 
 // route is a service in a Table.
 type route struct {
@@ -113,8 +116,13 @@ func Build(in Input, before *Table) *Table {
 		if len(rest) > 0 && byName(rest[0].service, s) == 0 {
 			old = rest[0]
 		}
-		renamed = renamed || old == nil || !slices.EqualFunc(old.service.Traffic, s.Traffic, sameTag)
-		b.routes = append(b.routes, b.route(s, old))
+		s = s.bounded()
+		renamed = renamed || old == nil || !sameClaims(old.service, s)
+		r := b.guarded(s, old)
+		if r.service.Broken != "" {
+			b.broken = append(b.broken, &r.service)
+		}
+		b.routes = append(b.routes, r)
 	}
 	for key := range b.pods {
 		b.revision(key)
@@ -124,8 +132,12 @@ func Build(in Input, before *Table) *Table {
 			b.revision(key)
 		}
 	}
-	if b.hosts = before.hosts; renamed {
-		b.hosts = hosts(services)
+	b.hosts = names{make([]*Service, len(b.routes)), before.hosts.labels}
+	for i, r := range b.routes {
+		b.hosts.services[i] = &r.service
+	}
+	if renamed {
+		b.hosts.labels = labelsOf(b.hosts.services)
 	}
 	return b.Table
 }
@@ -134,13 +146,12 @@ func byName(a, b Service) int {
 	return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 }
 
-func sameTag(a, b Share) bool { return a.Tag == b.Tag }
-
 // builder is a table under construction.
 type builder struct {
 	*Table
 	before *Table
 	pods   map[name][]Pod
+	make   func(Service, *route) *route // for tests; nil: route
 }
 
 // revision finds or makes a revision.
@@ -162,12 +173,16 @@ func (b *builder) revision(key name) *Revision {
 	return r
 }
 
+func newRoute(s Service) *route {
+	return &route{service: s, tags: map[string]*Revision{}, turn: new(atomic.Uint64)}
+}
+
 // route makes the route of a service, or takes over the old one.
 func (b *builder) route(s Service, old *route) *route {
 	if old != nil && b.keep(s, old) {
 		return old
 	}
-	r := &route{service: s, tags: map[string]*Revision{}, turn: new(atomic.Uint64)}
+	r := newRoute(s)
 	if old != nil {
 		r.turn = old.turn
 	}
@@ -194,7 +209,7 @@ func (b *builder) route(s Service, old *route) *route {
 
 // keep takes over a service's revisions if nothing about them changed.
 func (b *builder) keep(s Service, old *route) bool {
-	if s.Timeout != old.service.Timeout || s.Sticky != old.service.Sticky || !slices.Equal(s.Traffic, old.service.Traffic) {
+	if !s.equal(old.service) {
 		return false
 	}
 	for _, r := range old.revisions {

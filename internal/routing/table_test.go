@@ -271,7 +271,7 @@ func TestTheSplitHoldsBetweenAnySwaps(t *testing.T) {
 // show describes a table in full, but for its counters.
 func show(table *Table) map[string]string {
 	out := map[string]string{"domain": table.domain}
-	for namespace, labels := range table.hosts {
+	for namespace, labels := range table.hosts.labels {
 		for label, e := range labels {
 			s := table.routes[e.route].service
 			out["host "+label+"."+namespace] = s.Namespace + "/" + s.Name + "#" + e.tag
