@@ -87,7 +87,7 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("serin is not up after %s:\n%s", upTimeout, last)
 		}
 	}
-	said := []string{"KUBECONFIG", "INGRESS_HOST", "INGRESS_PORT"}
+	said := []string{"KUBECONFIG", "INGRESS_HOST", "INGRESS_PORT", "INSIDE_PORT"}
 	if strings.Contains(strings.Join(args, " "), "--without") && strings.Contains(strings.Join(args, " "), "router") {
 		said = said[:1]
 	}

@@ -10,6 +10,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
+	"net/url"
 	"os"
 	"os/signal"
 	"syscall"
@@ -37,12 +39,12 @@ func main() {
 }
 
 type options struct {
-	listen, admin, domain, kubeconfig string
-	accessLog                         bool
-	drain                             time.Duration
-	limits                            proxy.Limits
-	connections                       proxy.Connections
-	logLevel                          string
+	listen, listenInside, admin, domain, kubeconfig string
+	accessLog                                       bool
+	drain                                           time.Duration
+	limits                                          proxy.Limits
+	connections                                     proxy.Connections
+	logLevel                                        string
 }
 
 func command() *cobra.Command {
@@ -56,6 +58,7 @@ func command() *cobra.Command {
 	}
 	f := c.Flags()
 	f.Var(setting.Listen(&o.listen, ":8080"), "listen", "address for requests: HTTP/1.1, WebSocket, HTTP/2 and gRPC without TLS")
+	f.Var(setting.Listen(&o.listenInside, ""), "listen-inside", "address for requests from inside the cluster, which private services answer, too (default none)")
 	f.Var(setting.Listen(&o.admin, ":8081"), "admin", "address for /metrics, /load, /healthz and /readyz")
 	f.Var(setting.Domain(&o.domain, "example.com"), "domain", "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file that says how to reach the API server (default: as a Pod does)")
@@ -82,6 +85,12 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
 	}
+	var inside net.Listener
+	if o.listenInside != "" {
+		if inside, err = listen.Listen(ctx, "tcp", o.listenInside); err != nil {
+			return fmt.Errorf("--listen-inside: %w", err)
+		}
+	}
 	admin, err := listen.Listen(ctx, "tcp", o.admin)
 	if err != nil {
 		return fmt.Errorf("--admin: %w", err)
@@ -94,6 +103,8 @@ func run(ctx context.Context, o options) error {
 	log.Info("listening", "requests", requests.Addr(), "admin", admin.Addr())
 	return router.Run(ctx, router.Config{
 		Listener:    requests,
+		Inside:      inside,
+		Loopback:    loopback(rest.Host),
 		Admin:       admin,
 		REST:        rest,
 		Domain:      o.domain,
@@ -103,4 +114,15 @@ func run(ctx context.Context, o options) error {
 		Limits:      o.limits,
 		Log:         log,
 	})
+}
+
+// loopback reports whether an API server is on this machine alone, as that of
+// 'serin up' is. Then its Pods may be, too.
+func loopback(host string) bool {
+	u, err := url.Parse(host)
+	if err != nil {
+		return false
+	}
+	a, err := netip.ParseAddr(u.Hostname())
+	return err == nil && a.IsLoopback()
 }

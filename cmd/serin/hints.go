@@ -92,5 +92,5 @@ func quoted(path string) string {
 
 func ingress(c local.Config) string {
 	router := c.Router.Addr().(*net.TCPAddr)
-	return fmt.Sprintf("export INGRESS_HOST=%s INGRESS_PORT=%d", router.IP, router.Port)
+	return fmt.Sprintf("export INGRESS_HOST=%s INGRESS_PORT=%d INSIDE_PORT=%d", router.IP, router.Port, c.Inside.Addr().(*net.TCPAddr).Port)
 }

@@ -26,7 +26,7 @@ import (
 // upFlags are what a person may say about a local Serin.
 type upFlags struct {
 	dir, kubeconfig, domain, logLevel, accessLog string
-	apiPort, routerPort, metricsPort             int
+	apiPort, routerPort, insidePort, metricsPort int
 	without                                      []string
 	restore                                      bool
 }
@@ -50,6 +50,7 @@ runtimes that it ships. It listens on 127.0.0.1 only.`,
 	fs.StringVar(&f.kubeconfig, "kubeconfig", "", "file that gets the context \"serin\"; others in it are kept (default DATA-DIR/kubeconfig)")
 	fs.Var(setting.FreePort(&f.apiPort, 6443), "api-port", "port of the Kubernetes API; 0 takes a free one")
 	fs.Var(setting.FreePort(&f.routerPort, 8080), "router-port", "port that the models answer on; 0 takes a free one")
+	fs.Var(setting.FreePort(&f.insidePort, 0), "inside-port", "port that private services answer on, too, as inside a cluster; 0 takes a free one")
 	fs.Var(setting.FreePort(&f.metricsPort, 0), "metrics-port", "port of the router's Prometheus metrics; 0 takes a free one")
 	fs.Var(setting.Domain(&f.domain, "example.com"), "domain", "end of the host names of services")
 	fs.Var(setting.LogLevel(&f.logLevel, "warn"), "log-level", "what Serin says on standard error: debug, info, warn or error")
@@ -119,6 +120,7 @@ func (f *upFlags) config(ctx context.Context) (c local.Config, open closers, err
 	}{
 		{&c.API, f.apiPort, "--api-port", true},
 		{&c.Router, f.routerPort, "--router-port", router},
+		{&c.Inside, f.insidePort, "--inside-port", router},
 		{&c.Metrics, f.metricsPort, "--metrics-port", router},
 	} {
 		if !l.on {

@@ -34,8 +34,9 @@ type Server struct {
 	REST *rest.Config
 	// Dir is its data directory, Kubeconfig the file in it.
 	Dir, Kubeconfig string
-	// Router is the host and port of the router; empty if it is left out.
-	Router string
+	// Router is the host and port of the router, Inside those of its entrance for
+	// private services; empty if it is left out.
+	Router, Inside string
 
 	process *os.Process
 	ended   chan error
@@ -94,7 +95,7 @@ func (s *Server) run(cmd *exec.Cmd) error {
 	return <-started
 }
 
-var exported = regexp.MustCompile(`(KUBECONFIG|INGRESS_HOST|INGRESS_PORT)=(\S+)`)
+var exported = regexp.MustCompile(`(KUBECONFIG|INGRESS_HOST|INGRESS_PORT|INSIDE_PORT)=(\S+)`)
 
 // awaitHints reads what the program says until it is up.
 func (s *Server) awaitHints(out io.Reader) (said string, err error) {
@@ -107,7 +108,7 @@ func (s *Server) awaitHints(out io.Reader) (said string, err error) {
 		if strings.Contains(lines.Text(), "Ctrl-C stops") {
 			s.Kubeconfig = values["KUBECONFIG"]
 			if host, ok := values["INGRESS_HOST"]; ok {
-				s.Router = host + ":" + values["INGRESS_PORT"]
+				s.Router, s.Inside = host+":"+values["INGRESS_PORT"], host+":"+values["INSIDE_PORT"]
 			}
 			return said, nil
 		}

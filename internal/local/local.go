@@ -63,8 +63,9 @@ type Config struct {
 	// Programs is the directory of serin-etcd, serin-modelserver, serin-queue and
 	// serin-fetch.
 	Programs string
-	// API takes the connections of kubectl, Router those of the models' users.
-	API, Router net.Listener
+	// API takes the connections of kubectl, Router those of the models' users,
+	// and Inside those that private services answer too.
+	API, Router, Inside net.Listener
 	// Metrics serves the router's metrics, and its load to the autoscaler.
 	Metrics net.Listener
 	// Domain ends the host names of services.
@@ -239,6 +240,8 @@ func start(parts *supervise.Parts, c Config, server *kube.Server, nodeListener n
 	run(Router, "router", func(ctx context.Context) error {
 		return router.Run(ctx, router.Config{
 			Listener:  c.Router,
+			Inside:    c.Inside,
+			Loopback:  true, // the node's processes
 			Admin:     c.Metrics,
 			REST:      server.REST,
 			Domain:    c.Domain,

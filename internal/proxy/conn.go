@@ -33,6 +33,7 @@ type conn struct {
 	stall  *stallWriter  // to the same
 	remote string
 	client netip.Prefix
+	inside bool            // it came by Config.Inside
 	fd     syscall.RawConn // nil: nobody can look
 
 	*buffers            // nil while the connection is idle
@@ -263,6 +264,7 @@ func (c *conn) one() bool {
 		Path:     same(c.req.Path, c.in.target),
 		Protocol: c.in.version(),
 		Remote:   c.remote,
+		Inside:   c.inside,
 		Start:    time.Now(),
 		header:   c.req.header,
 		context:  c.req.context,

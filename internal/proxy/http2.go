@@ -21,6 +21,9 @@ import (
 // preface is how every HTTP/2 connection begins.
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
+// insideKey marks the requests of connections that came by Config.Inside.
+type insideKey struct{}
+
 // http2Side serves the connections that begin as HTTP/2.
 type http2Side struct {
 	proxy  *Server
@@ -56,6 +59,12 @@ func newHTTP2Side(s *Server) *http2Side {
 		HTTP2:             &http.HTTP2Config{WriteByteTimeout: s.Limits.Send},
 		ErrorLog:          reverse.ErrorLog,
 		ConnState:         side.count,
+		ConnContext: func(ctx context.Context, nc net.Conn) context.Context {
+			if c, ok := nc.(*peekedConn); ok && c.inside {
+				return context.WithValue(ctx, insideKey{}, true)
+			}
+			return ctx
+		},
 	}
 	side.server.Protocols.SetUnencryptedHTTP2(true)
 	return side
@@ -176,7 +185,7 @@ func (h *http2Side) serve(reverse http.Handler, w http.ResponseWriter, req *http
 	}
 	r := &Request{
 		Method: req.Method, Host: req.Host, Path: req.RequestURI, Protocol: req.Proto,
-		Remote: remote, Start: time.Now(),
+		Remote: remote, Inside: req.Context().Value(insideKey{}) != nil, Start: time.Now(),
 		header: req.Header.Get, context: func() context.Context { return ctx },
 	}
 	if refused := checkRequest(req.Method, []byte(req.RequestURI), []byte(req.Host)); refused != nil {

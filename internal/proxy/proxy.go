@@ -73,6 +73,7 @@ type Request struct {
 	Path     string    // as sent, query included
 	Protocol string    // HTTP/1.1, HTTP/1.0 or HTTP/2.0
 	Remote   string    // the client's IP address
+	Inside   bool      // it came by Config.Inside
 	Start    time.Time // when it was whole, or could not be read first
 
 	Target Target // the last one tried

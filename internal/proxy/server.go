@@ -30,6 +30,7 @@ const (
 // Config is what a Server needs.
 type Config struct {
 	Policy    Policy
+	Inside    net.Listener  // takes requests of which the Policy is told that they came by it; nil: none
 	Forwarded bool          // add this hop to the X-Forwarded headers
 	DetectH2  bool          // ask a target once whether it speaks HTTP/2; else send it what the client speaks
 	Drain     time.Duration // how long requests may still take once Serve must end
@@ -74,17 +75,33 @@ func New(cfg Config) *Server {
 // within Config.Drain. When it returns no goroutine or connection is left.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer s.kill()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	stop := context.AfterFunc(ctx, func() {
 		s.draining.Store(true)
 		_ = ln.Close() // ends Accept
+		if s.Inside != nil {
+			_ = s.Inside.Close()
+		}
 	})
 	defer stop()
 	var sweeper sync.WaitGroup
 	sweeper.Go(func() { s.sweep() })
 	s.http2.start()
 
-	err := s.accept(ctx, ln)
+	inside := make(chan error, 1)
+	if s.Inside == nil {
+		inside <- nil
+	} else {
+		go func() {
+			defer cancel()
+			inside <- s.accept(ctx, s.Inside, true)
+		}()
+	}
+	err := s.accept(ctx, ln, false)
 	_ = ln.Close() // twice is fine
+	cancel()
+	err = errors.Join(err, <-inside)
 	s.drain()
 	s.kill()
 	s.upstreams.close()
@@ -92,14 +109,14 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return err
 }
 
-func (s *Server) accept(ctx context.Context, ln net.Listener) error {
+func (s *Server) accept(ctx context.Context, ln net.Listener, inside bool) error {
 	var pause time.Duration
 	for {
 		nc, err := ln.Accept()
 		switch {
 		case err == nil:
 			pause = 0
-			s.open(nc)
+			s.open(nc, inside)
 			continue
 		case ctx.Err() != nil:
 			return nil
@@ -121,8 +138,9 @@ func (s *Server) accept(ctx context.Context, ln net.Listener) error {
 
 // open serves a connection in a goroutine of its own, if there is a place for
 // it.
-func (s *Server) open(nc net.Conn) {
+func (s *Server) open(nc net.Conn, inside bool) {
 	c := newConn(s, nc)
+	c.inside = inside
 	if !s.conns.enter(c, time.Now()) {
 		_ = nc.Close() // no request was read
 		return

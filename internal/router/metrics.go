@@ -130,6 +130,7 @@ type inFlight struct {
 	requests *prometheus.Desc
 	pods     *prometheus.Desc
 	held     *prometheus.Desc
+	broken   *prometheus.Desc
 }
 
 func newInFlight(r *router) *inFlight {
@@ -139,6 +140,7 @@ func newInFlight(r *router) *inFlight {
 		requests: prometheus.NewDesc("serin_router_in_flight", "Requests at the Pods of a revision now.", labels, nil),
 		pods:     prometheus.NewDesc("serin_router_ready_pods", "Pods that a revision's requests may go to.", labels, nil),
 		held:     prometheus.NewDesc("serin_router_held", "Requests waiting for a ready Pod now.", nil, nil),
+		broken:   prometheus.NewDesc("serin_router_broken_services", "InferenceServices that cannot be routed; the log says why. Others do not notice.", nil, nil),
 	}
 }
 
@@ -147,6 +149,7 @@ func (c *inFlight) Describe(out chan<- *prometheus.Desc) {
 	out <- c.requests
 	out <- c.pods
 	out <- c.held
+	out <- c.broken
 }
 
 // Collect implements prometheus.Collector.
@@ -159,6 +162,7 @@ func (c *inFlight) Collect(out chan<- prometheus.Metric) {
 	if v == nil {
 		return
 	}
+	gauge(c.broken, int64(len(v.table.Broken())))
 	for r := range v.table.Revisions {
 		gauge(c.requests, r.InFlight(), r.Namespace, r.Name)
 		gauge(c.pods, int64(r.Ready()), r.Namespace, r.Name)

@@ -91,7 +91,7 @@ func noTraffic(err error) bool {
 
 // question is what the table may know of a request.
 func question(req *proxy.Request) routing.Request {
-	return routing.Request{Host: req.Host, Path: req.Path, Header: req.Header}
+	return routing.Request{Host: req.Host, Path: req.Path, Inside: req.Inside, Header: req.Header}
 }
 
 // destination is a Pod where a request has begun; Done or Elsewhere ends it

@@ -24,6 +24,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -40,7 +41,8 @@ const DefaultDrain = 8 * time.Second
 
 // Config is what a router needs.
 type Config struct {
-	Listener  net.Listener // takes the requests
+	Listener  net.Listener // takes the requests from outside
+	Inside    net.Listener // takes those from inside, which private services answer too; nil: off
 	Admin     net.Listener // serves /metrics, /load, /healthz and /readyz; nil: off
 	REST      *rest.Config // the API server
 	Domain    string       // of the services' hosts
@@ -51,6 +53,9 @@ type Config struct {
 	Connections proxy.Connections
 	// Drain bounds how long requests may take once Run must end; zero: DefaultDrain.
 	Drain time.Duration
+	// Loopback says that Pods are processes of this machine, at loopback
+	// addresses. No Pod of a cluster has one.
+	Loopback bool
 
 	// Static, if set, is used in place of what the API server has: for
 	// benchmarks of the data plane alone.
@@ -98,7 +103,7 @@ func Run(ctx context.Context, cfg Config) error {
 func newRouter(cfg Config) *router {
 	r := &router{Config: cfg, metrics: newMetrics(), hold: holdFor, line: line{room: room{places: maxHeld, reserve: reserved}}}
 	r.server = proxy.New(proxy.Config{
-		Policy: r, Forwarded: true, Drain: cmp.Or(r.Drain, DefaultDrain), Connections: r.Connections, Limits: r.Limits, Log: r.Log,
+		Policy: r, Inside: r.Inside, Forwarded: true, Drain: cmp.Or(r.Drain, DefaultDrain), Connections: r.Connections, Limits: r.Limits, Log: r.Log,
 	})
 	r.metrics.registry.MustRegister(newInFlight(r), newConnections(r.server.ConnectionCounts))
 	if cfg.AccessLog != nil {
@@ -136,6 +141,17 @@ func (r *router) run(ctx context.Context, watch func(context.Context) error) err
 	return errors.Join(err, <-watched, <-administered)
 }
 
+// complain logs once of every service that cannot be routed.
+func (r *router) complain(before, now *routing.Table) {
+	for _, s := range now.Broken() {
+		if before == nil || !slices.ContainsFunc(before.Broken(), func(o *routing.Service) bool {
+			return o.Namespace == s.Namespace && o.Name == s.Name && o.Broken == s.Broken
+		}) {
+			r.Log.Error("an InferenceService cannot be routed", "inferenceservice", s.Namespace+"/"+s.Name, "why", s.Broken)
+		}
+	}
+}
+
 // use makes a table of in and swaps it in.
 func (r *router) use(in routing.Input) {
 	in.Domain = r.Domain
@@ -144,6 +160,7 @@ func (r *router) use(in routing.Input) {
 		old = &view{}
 	}
 	table := routing.Build(in, old.table)
+	r.complain(old.table, table)
 	r.replace(&view{table: table, counters: r.metrics.follow(table, old.counters), replaced: make(chan struct{})})
 	if old.replaced != nil {
 		close(old.replaced)

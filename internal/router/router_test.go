@@ -46,6 +46,7 @@ type world struct {
 	pods     *fake.Clientset
 	router   *router
 	addr     string
+	local    string
 	admin    string
 	access   *safeBuffer
 	log      *safeBuffer
@@ -53,7 +54,8 @@ type world struct {
 	nextIP   int
 
 	annotations map[string]string // of the service
-	concurrency int               // of new Pods
+	labels      map[string]string
+	concurrency int // of new Pods
 }
 
 // safeBuffer is a buffer for several goroutines.
@@ -87,10 +89,10 @@ func newWorld(tb testing.TB, services ...runtime.Object) *world {
 		access:   &safeBuffer{},
 		log:      &safeBuffer{},
 	}
-	requests, admin := listen(tb), listen(tb)
-	w.addr, w.admin = requests.Addr().String(), admin.Addr().String()
+	requests, local, admin := listen(tb), listen(tb), listen(tb)
+	w.addr, w.local, w.admin = requests.Addr().String(), local.Addr().String(), admin.Addr().String()
 	w.router = newRouter(Config{
-		Listener: requests, Admin: admin, Domain: "example.com", AccessLog: w.access,
+		Listener: requests, Inside: local, Admin: admin, Domain: "example.com", AccessLog: w.access, Loopback: true,
 		Log: slog.New(slog.NewTextHandler(io.MultiWriter(tb.Output(), w.log), nil)),
 	})
 	ctx, cancel := context.WithCancel(tb.Context())
@@ -179,7 +181,7 @@ func (w *world) service(traffic ...v1beta1.TrafficTarget) {
 	timeout := int64(60)
 	isvc := &v1beta1.InferenceService{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1beta1.GroupVersion.String(), Kind: "InferenceService"},
-		ObjectMeta: metav1.ObjectMeta{Namespace: "kserve-test", Name: "sklearn-iris", Annotations: w.annotations},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "kserve-test", Name: "sklearn-iris", Annotations: w.annotations, Labels: w.labels},
 		Status: v1beta1.InferenceServiceStatus{Components: map[string]v1beta1.ComponentStatus{
 			v1beta1.Predictor: {Traffic: traffic},
 		}},
@@ -215,7 +217,8 @@ func (w *world) pod(revision string, isReady bool, handler http.HandlerFunc) *co
 	p := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "kserve-test", Name: revision + "-" + strconv.Itoa(w.nextIP),
-			Labels: map[string]string{v1beta1.LabelRevision: revision},
+			Labels:          map[string]string{v1beta1.LabelRevision: revision},
+			OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: v1beta1.DeploymentName(revision) + "-5d4f", Controller: new(true)}},
 		},
 		Spec: corev1.PodSpec{Containers: []corev1.Container{
 			{Name: v1beta1.ContainerModel},

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package router
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/routing"
+)
+
+// The caches keep of each object what the table needs. Anybody may have written
+// these objects, and before any schema: what is of a wrong type is not there, and
+// an error or a panic would keep the router from all other objects of the kind.
+
+// service is what the cache keeps of an InferenceService.
+type service struct {
+	metav1.ObjectMeta
+	routing routing.Service
+	warning string // what is wrong with its annotations
+}
+
+// pod is what the cache keeps of a Pod. Without an address it gets no requests.
+type pod struct {
+	metav1.ObjectMeta
+	routing routing.Pod
+}
+
+// input is the caches' content as the table wants it.
+func input(services, pods []any) routing.Input {
+	in := routing.Input{
+		Services: make([]routing.Service, 0, len(services)),
+		Pods:     make([]routing.Pod, 0, len(pods)),
+	}
+	for _, o := range services {
+		if s, ok := o.(*service); ok {
+			in.Services = append(in.Services, s.routing)
+		}
+	}
+	for _, o := range pods {
+		if p, ok := o.(*pod); ok && p.routing.Addr != "" {
+			in.Pods = append(in.Pods, p.routing)
+		}
+	}
+	return in
+}
+
+// guarded is slim where a bug that an object meets costs that object only.
+func guarded(slim func(any) any, broken func(meta metav1.ObjectMeta, why string) any) cache.TransformFunc {
+	return func(o any) (out any, err error) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			m, noMeta := meta.Accessor(o)
+			if noMeta != nil {
+				out, err = nil, noMeta
+				return
+			}
+			out = broken(slimMeta(m), fmt.Sprintf("it meets a bug: %v", p))
+		}()
+		return slim(o), nil
+	}
+}
+
+func brokenService(m metav1.ObjectMeta, why string) any {
+	return &service{ObjectMeta: m, routing: routing.Service{
+		Namespace: m.Namespace, Name: m.Name, UID: string(m.UID), Created: m.CreationTimestamp.Unix(), Broken: why,
+	}}
+}
+
+func brokenPod(m metav1.ObjectMeta, _ string) any { return &pod{ObjectMeta: m} }
+
+// slimService keeps the traffic. Of the spec it reads what routing needs:
+// whatever else a user wrote there does not matter.
+func slimService(o any) any {
+	u, ok := o.(*unstructured.Unstructured)
+	if !ok {
+		return o // already slim, or a tombstone
+	}
+	m := slimMeta(u)
+	s := &service{ObjectMeta: m, routing: routing.Service{
+		Namespace: m.Namespace,
+		Name:      m.Name,
+		UID:       string(m.UID),
+		Created:   m.CreationTimestamp.Unix(),
+		Private:   v1beta1.Private(object(u.Object, "metadata", "labels"), object(u.Object, "spec", "predictor", "labels")),
+	}}
+	if sticky, ok := u.GetAnnotations()[v1beta1.AnnotationSticky]; ok {
+		var err error
+		if s.routing.Sticky, err = routing.ParseSticky(sticky); err != nil {
+			s.warning = err.Error()
+		}
+	}
+	seconds := whole(object(u.Object, "spec", "predictor")["timeout"], v1beta1.MaxTimeoutSeconds)
+	s.routing.Timeout = time.Duration(seconds) * time.Second
+	predictor := object(u.Object, "status", "components", v1beta1.Predictor)
+	s.routing.HasHost = shows(object(u.Object, "status")["url"], m.Name)
+	s.routing.HasPredictorHost = shows(predictor["url"], routing.Label("", m.Name))
+	traffic, _ := predictor["traffic"].([]any)
+	for _, t := range traffic {
+		if share, ok := slimShare(m.Name, t); ok && len(s.routing.Traffic) < routing.MaxShares {
+			s.routing.Traffic = append(s.routing.Traffic, share)
+		}
+	}
+	return s
+}
+
+// slimShare reads a traffic entry, and refuses one that names no revision of
+// this service: a status decides about its own revisions only.
+func slimShare(service string, entry any) (routing.Share, bool) {
+	t, _ := entry.(map[string]any)
+	revision, _ := t["revisionName"].(string)
+	if _, ours := v1beta1.RevisionNumber(service, v1beta1.Predictor, revision); !ours {
+		return routing.Share{}, false
+	}
+	tag, _ := t["tag"].(string)
+	if len(tag) > validation.DNS1123LabelMaxLength {
+		tag = "" // no host and no header could ask for it
+	}
+	return routing.Share{
+		Revision: revision,
+		Percent:  int(whole(t["percent"], 100)),
+		Tag:      tag,
+		NoHost:   tag != "" && !shows(t["url"], routing.Label(tag, service)),
+	}, true
+}
+
+func shows(url any, label string) bool {
+	s, _ := url.(string)
+	return routing.Shows(s, label)
+}
+
+// whole reads a number from 0 to most, with others at the bounds. What is no
+// number is 0.
+func whole(v any, most int64) int64 {
+	switch n := v.(type) {
+	case int64:
+		return min(max(n, 0), most)
+	case float64: // JSON's, and too large for an int64
+		return int64(min(max(n, 0), float64(most)))
+	}
+	return 0
+}
+
+// object returns what is an object at that path, and nothing otherwise.
+func object(o map[string]any, path ...string) map[string]any {
+	for _, field := range path {
+		o, _ = o[field].(map[string]any)
+	}
+	return o
+}
+
+// slimPod keeps the revision, where it answers if it is ready, and how much at once.
+func (r *router) slimPod(o any) any {
+	p, ok := o.(*corev1.Pod)
+	if !ok {
+		return o // already slim, or a tombstone
+	}
+	s := &pod{ObjectMeta: slimMeta(p)}
+	revision := v1beta1.RevisionOfPod(p)
+	if revision == "" || !ready(p) || !r.reachable(p.Status.PodIP) {
+		return s
+	}
+	s.routing = routing.Pod{
+		Namespace:   p.Namespace,
+		Revision:    revision,
+		Addr:        net.JoinHostPort(p.Status.PodIP, strconv.Itoa(v1beta1.QueuePort)),
+		Concurrency: concurrency(p),
+	}
+	return s
+}
+
+// ready reports whether a Pod may get requests.
+func ready(p *corev1.Pod) bool {
+	if p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded {
+		return false
+	}
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
+
+// reachable reports whether an address can be that of a Pod. Whoever may write
+// a Pod's status could else make the router ask its own machine, or the cloud's
+// metadata service.
+func (r *router) reachable(ip string) bool {
+	a, err := netip.ParseAddr(ip)
+	if err != nil || a.Zone() != "" {
+		return false
+	}
+	a = a.Unmap()
+	switch {
+	case a.IsUnspecified(), a.IsMulticast(), a.IsLinkLocalUnicast(), a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		return false
+	case a.IsLoopback():
+		return r.Loopback
+	}
+	return true
+}
+
+// concurrency is how many requests a Pod's queue lets through at once.
+func concurrency(p *corev1.Pod) int {
+	for _, c := range p.Spec.Containers {
+		if c.Name != v1beta1.ContainerQueue {
+			continue
+		}
+		for _, arg := range c.Args {
+			if n, ok := strings.CutPrefix(arg, "--concurrency="); ok {
+				limit, _ := strconv.Atoi(n) // what the queue cannot read it does not start with
+				return limit
+			}
+		}
+	}
+	return 0
+}
+
+// slimMeta keeps what an informer and the table need.
+func slimMeta(m metav1.Object) metav1.ObjectMeta {
+	return metav1.ObjectMeta{
+		Namespace:         m.GetNamespace(),
+		Name:              m.GetName(),
+		UID:               m.GetUID(),
+		ResourceVersion:   m.GetResourceVersion(),
+		CreationTimestamp: m.GetCreationTimestamp(),
+	}
+}
