@@ -91,10 +91,10 @@ func (w writer) grow(ctx context.Context, objects []wanted) ([]rollout.Refusal, 
 }
 
 // store writes the status, and before it the events that belong to it.
-func (w writer) store(ctx context.Context, s *v1beta1.InferenceService, p rollout.Plan) error {
+func (w writer) store(ctx context.Context, s *v1beta1.InferenceService, p rollout.Plan) (changed bool, err error) {
 	if len(p.Events) > 0 {
 		if err := w.unchanged(ctx, s); err != nil {
-			return err
+			return false, err
 		}
 	}
 	for i, e := range p.Events {
@@ -266,10 +266,13 @@ func (w writer) delete(ctx context.Context, o client.Object) error {
 
 // applyStatus writes the status over the very object that was read, or not at
 // all: a decision on an outdated service must not undo a newer one.
-func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, now v1beta1.InferenceServiceStatus) error {
+//
+// It reports whether that changed anything: what others wrote beside our fields
+// stays, and then the status differs from ours for ever.
+func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, now v1beta1.InferenceServiceStatus) (changed bool, err error) {
 	status, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&now)
 	if err != nil {
-		return fmt.Errorf("convert status: %w", err)
+		return false, fmt.Errorf("convert status: %w", err)
 	}
 	u := &unstructured.Unstructured{Object: map[string]any{"status": status}}
 	u.SetGroupVersionKind(v1beta1.Kind)
@@ -280,11 +283,11 @@ func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, no
 	err = w.client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
-		return errOutdated
+		return false, errOutdated
 	case err != nil:
-		return fmt.Errorf("apply status: %w", err)
+		return false, fmt.Errorf("apply status: %w", err)
 	}
-	return nil
+	return u.GetResourceVersion() != s.ResourceVersion, nil
 }
 
 // covered says whether the object already is as wanted.

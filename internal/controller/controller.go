@@ -190,6 +190,7 @@ func (r *reconciler) watch(m ctrl.Manager) error {
 		Owns(&appsv1.ControllerRevision{}).
 		Owns(&appsv1.Deployment{}).
 		Owns(&corev1.Service{}).
+		Watches(r.shelves.services.empty, handler.EnqueueRequestsFromMapFunc(r.rivals)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(serviceOfPod)).
 		Watches(r.shelves.runtimes.empty, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
 		Watches(r.shelves.clusterRuntimes.empty, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
@@ -243,17 +244,20 @@ func (r *reconciler) bring(ctx context.Context, w *world, now time.Time) error {
 	if w.refusals = refusals; len(refusals) > 0 {
 		plan = w.decide(r.Config, now)
 	}
-	if equality.Semantic.DeepEqual(w.service.Status, plan.Status) {
-		return errors.Join(refused, r.writer.letGo(ctx, w, plan, objects))
-	}
-	if err := r.writer.store(ctx, w.service, plan); err != nil {
-		if !errors.Is(err, errOutdated) {
-			r.writer.complain(ctx, w.service, err)
+	changed := false
+	if !equality.Semantic.DeepEqual(w.service.Status, plan.Status) {
+		if changed, err = r.writer.store(ctx, w.service, plan); err != nil {
+			if !errors.Is(err, errOutdated) {
+				r.writer.complain(ctx, w.service, err)
+			}
+			return err
 		}
-		return err
 	}
-	logDecision(ctx, plan)
-	return refused
+	if changed {
+		logDecision(ctx, plan)
+		return refused
+	}
+	return errors.Join(refused, r.writer.letGo(ctx, w, plan, objects))
 }
 
 // start tries and records the revision that a plan creates, if any.

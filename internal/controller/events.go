@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,6 +19,10 @@ import (
 
 // eventApplyFailed is the reason of the only event that no decision makes.
 const eventApplyFailed = "ApplyFailed"
+
+// maxEvent bounds an event's message, as Kubernetes' recorders do. What strangers
+// wrote may be in it.
+const maxEvent = 1024
 
 // complain tells people that the status cannot be written, which says
 // everything else.
@@ -32,6 +37,7 @@ func (w writer) complain(ctx context.Context, s *v1beta1.InferenceService, err e
 // background, and nothing after a crash. No rollout waits for an event that
 // cannot be written.
 func (w writer) tell(ctx context.Context, s *v1beta1.InferenceService, n int, kind, reason, message string) {
+	message = strings.ToValidUTF8(message[:min(len(message), maxEvent)], "")
 	sum := sha256.Sum256([]byte(string(s.UID) + s.ResourceVersion + reason + message))
 	version, _ := strconv.ParseUint(s.ResourceVersion, 10, 64) // the sum tells apart, too
 	now := metav1.Now()

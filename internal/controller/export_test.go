@@ -18,7 +18,8 @@ var ErrOutdated = errOutdated
 
 // Store writes a decision about a service as it was read, for tests of late caches.
 func Store(ctx context.Context, c client.Client, s *v1beta1.InferenceService, p rollout.Plan) error {
-	return writer{client: c, api: c}.store(ctx, s, p)
+	_, err := writer{client: c, api: c}.store(ctx, s, p)
+	return err
 }
 
 // ReadService reads a service as the API gave it.

@@ -34,6 +34,8 @@ type world struct {
 	revisions []revision // oldest first
 	// addresses are the Services behind the service's own names, by name.
 	addresses map[string]*corev1.Service
+	// taken are the names that others have, of those that the service wants.
+	taken map[string]string
 	// front is what leads to the service from a Gateway or an Ingress controller.
 	front client.Object // nil: nothing yet
 	// strays are objects of ours whose ControllerRevision is gone.
@@ -73,9 +75,13 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*wor
 	if w.revisions, err = r.history(ctx, w.service, objects); err != nil {
 		return nil, err
 	}
+	if w.taken, err = r.shelves.taken(w.service); err != nil {
+		return nil, err
+	}
 	if err := errors.Join(r.attach(w, objects), r.readFront(ctx, w)); err != nil {
 		return nil, err
 	}
+	w.strays = append(w.strays, w.unwanted()...)
 	if w.invalid == nil { // the spec can be read
 		r.resolve(w)
 		if wrong := w.readSettings(); wrong != nil {
@@ -92,7 +98,7 @@ func (w *world) readSettings() *rollout.Invalid {
 		concurrency = new(int64)
 	}
 	s, err := scale.Read(annotations(w.service, *concurrency))
-	for _, err := range []error{err, foreignScaling(w.service.Annotations), stickiness(w.service.Annotations)} {
+	for _, err := range []error{err, foreignScaling(w.service.Annotations), stickiness(w.service.Annotations), v1beta1.CheckVisibility(w.service.Labels, w.service.Spec.Predictor.Labels)} {
 		if err != nil {
 			return &rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: err.Error()}
 		}
@@ -189,6 +195,9 @@ func (r *reconciler) history(ctx context.Context, s *v1beta1.InferenceService, o
 		if !belongs(cr, s) || cr.DeletionTimestamp != nil {
 			continue // of a deleted service of the same name
 		}
+		if n, ours := v1beta1.RevisionNumber(s.Name, v1beta1.Predictor, cr.Name); !ours || int64(n) != cr.Revision {
+			continue // somebody else made it
+		}
 		t, err := render.ReadTemplate(cr)
 		if err != nil {
 			log.FromContext(ctx).Error(err, "a revision stays as it is, because its record cannot be read")
@@ -223,7 +232,7 @@ func (r *reconciler) attach(w *world, objects []client.Object) error {
 		}
 	}
 	for _, p := range pods {
-		rev := named[p.Labels[v1beta1.LabelRevision]]
+		rev := named[v1beta1.RevisionOfPod(&p)]
 		// An older Pod is of a deleted service of the same name.
 		if rev != nil && !p.CreationTimestamp.Before(&rev.record.CreationTimestamp) {
 			rev.pods = append(rev.pods, p)
@@ -262,6 +271,8 @@ func (w *world) decide(c Config, now time.Time) rollout.Plan {
 		Service:  w.service,
 		Domain:   c.Domain,
 		Scheme:   c.Scheme,
+		Private:  private(w.service),
+		Taken:    w.taken,
 		Target:   rollout.Target{Invalid: w.invalid, Model: render.Model(&w.service.Spec.Predictor)},
 		Refusals: w.refusals,
 		Min:      w.least(),
@@ -282,7 +293,7 @@ func (w *world) decide(c Config, now time.Time) rollout.Plan {
 		}
 		in.Revisions = append(in.Revisions, one)
 	}
-	n := rollout.NextNumber(in.Revisions, w.service.Status.Components[v1beta1.Predictor])
+	n := rollout.NextNumber(w.service.Name, in.Revisions, w.service.Status.Components[v1beta1.Predictor])
 	in.Next = rollout.NewRevision{Name: render.RevisionName(w.service.Name, v1beta1.Predictor, n), Number: n}
 	return rollout.Decide(in)
 }

@@ -58,10 +58,12 @@ func (w *world) objects(p rollout.Plan, cfg Config) []wanted {
 	}
 	if cfg.Router != "" {
 		for _, ac := range render.Addresses(w.service, cfg.Router) {
-			out = append(out, wanted{object: ac, current: orNil(w.addresses[*ac.Name])})
+			if w.taken[*ac.Name] == "" {
+				out = append(out, wanted{object: ac, current: orNil(w.addresses[*ac.Name])})
+			}
 		}
 	}
-	if names := hosts(p.Status); cfg.Front.Exists() && len(names) > 0 {
+	if names := hosts(p.Status); cfg.Front.Exists() && len(names) > 0 && !private(w.service) {
 		out = append(out, wanted{object: cfg.Front.Route(w.service, names), current: w.front})
 	}
 	return out

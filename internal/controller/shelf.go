@@ -67,6 +67,14 @@ func (s shelves) all() []*shelf {
 // byService is the name of the index of objects by NAMESPACE/SERVICE.
 const byService = "service"
 
+func serviceIndex(o any) ([]string, error) {
+	p, ok := o.(*packed)
+	if !ok {
+		return nil, nil
+	}
+	return []string{p.Namespace + "/" + p.Labels[v1beta1.LabelService]}, nil
+}
+
 // open connects the shelves to the informers of a cache, which hold the objects.
 func (s shelves) open(ctx context.Context, c cache.Cache) error {
 	for _, sh := range s.all() {
@@ -78,15 +86,12 @@ func (s shelves) open(ctx context.Context, c cache.Cache) error {
 		if !ok {
 			return fmt.Errorf("the informer of %T is a %T, which shows no index", sh.empty, i)
 		}
-		if err := shared.AddIndexers(toolscache.Indexers{byService: func(o any) ([]string, error) {
-			h := o.(*packed)
-			return []string{h.Namespace + "/" + h.Labels[v1beta1.LabelService]}, nil
-		}}); err != nil {
+		if err := shared.AddIndexers(toolscache.Indexers{byService: serviceIndex}); err != nil {
 			return err
 		}
 		sh.objects = shared.GetIndexer()
 	}
-	return nil
+	return s.services.objects.AddIndexers(nameIndex)
 }
 
 // shelf holds the objects of one kind. Those are much alike, so the first is
@@ -120,11 +125,28 @@ type protobuf interface {
 
 // pack is the transformation of an informer, which calls it twice for some
 // objects. Of Pods no decision reads the spec.
-func (s *shelf) pack(o any) (any, error) {
+//
+// It never fails: an error would keep the informer from all objects of the
+// kind. One that cannot be packed cannot be read, which is its service's matter.
+func (s *shelf) pack(o any) (out any, err error) {
 	object, ok := o.(client.Object)
 	if _, done := o.(*packed); !ok || done {
 		return o, nil
 	}
+	defer func() {
+		if p := recover(); p != nil {
+			out, err = head(object), nil
+		}
+	}()
+	p, err := s.whole(object)
+	if err != nil {
+		return head(object), nil
+	}
+	return p, nil
+}
+
+// whole packs all of an object.
+func (s *shelf) whole(object client.Object) (*packed, error) {
 	object.SetManagedFields(nil)
 	if pod, ok := object.(*corev1.Pod); ok {
 		pod.Spec, pod.Annotations = corev1.PodSpec{}, nil
@@ -139,20 +161,32 @@ func (s *shelf) pack(o any) (any, error) {
 		b, err = json.Marshal(object)
 	}
 	if err = errors.Join(err, s.dictionary(b)); err != nil {
-		return nil, fmt.Errorf("pack %T: %w", o, err)
+		return nil, err
 	}
-	p := &packed{whole: bytes.Clone(s.write.EncodeAll(b, nil))} // it allocates for the worst case
+	p := head(object)
+	p.whole = bytes.Clone(s.write.EncodeAll(b, nil)) // it allocates for the worst case
+	return p, nil
+}
+
+// head is what indexes and watches look at.
+func head(object client.Object) *packed {
+	p := &packed{}
 	p.Namespace, p.Name, p.UID, p.ResourceVersion = object.GetNamespace(), object.GetName(), object.GetUID(), object.GetResourceVersion()
 	p.OwnerReferences = object.GetOwnerReferences()
 	if service, ok := object.GetLabels()[v1beta1.LabelService]; ok {
 		p.Labels = map[string]string{v1beta1.LabelService: service}
 	}
-	return p, nil
+	return p
 }
+
+// maxDictionary bounds the dictionary, which every other object is compared
+// with: the first may be a stranger's, and huge.
+const maxDictionary = 64 << 10
 
 // dictionary makes the first object that.
 func (s *shelf) dictionary(first []byte) error {
 	const id = 1
+	first = first[:min(len(first), maxDictionary)]
 	s.once.Do(func() {
 		var errs [2]error
 		s.write, errs[0] = zstd.NewWriter(nil, zstd.WithEncoderDictRaw(id, first), zstd.WithEncoderLevel(zstd.SpeedFastest),
@@ -166,18 +200,23 @@ func (s *shelf) dictionary(first []byte) error {
 // unpack writes an object of the shelf into an empty one of its kind, or into a
 // part of that. The error does not name the object.
 func (s *shelf) unpack(o, into any) error {
-	p, ok := o.(*packed)
-	if !ok {
-		return fmt.Errorf("on the shelf of %T lies a %T", s.empty, o)
-	}
-	b, err := s.read.DecodeAll(p.whole, nil)
+	b, err := s.raw(o)
 	if err != nil {
 		return err
 	}
 	if in, ok := into.(protobuf); ok {
 		return in.Unmarshal(b)
 	}
-	return json.Unmarshal(b, into)
+	return v1beta1.Decode(b, into)
+}
+
+// raw is an object of the shelf as it was packed.
+func (s *shelf) raw(o any) ([]byte, error) {
+	p, ok := o.(*packed)
+	if !ok || p.whole == nil {
+		return nil, fmt.Errorf("on the shelf of %T lies a %T that is not whole", s.empty, o)
+	}
+	return s.read.DecodeAll(p.whole, nil)
 }
 
 // service reads a service; nil if there is none. Of one whose spec cannot be
@@ -187,8 +226,8 @@ func (s shelves) service(key types.NamespacedName) (*v1beta1.InferenceService, *
 	if err != nil || !ok {
 		return nil, nil, err
 	}
-	var raw json.RawMessage
-	if err := s.services.unpack(o, &raw); err != nil {
+	raw, err := s.services.raw(o)
+	if err != nil {
 		return nil, nil, fmt.Errorf("unpack service: %w", err)
 	}
 	service, wrong := v1beta1.DecodeService(raw)

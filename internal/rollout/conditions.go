@@ -21,6 +21,8 @@ const (
 	ReasonWaitingForPrevious = "WaitingForPrevious"
 	ReasonNothingServes      = "NothingServes"
 	ReasonAddressRefused     = "AddressRefused"
+	ReasonAddressTaken       = "AddressTaken"
+	ReasonUnroutable         = "Unroutable"
 )
 
 // severityInfo marks conditions that do not count towards Ready.
@@ -40,6 +42,7 @@ func unknown(reason, message string) state { return state{metav1.ConditionUnknow
 // conditions returns all conditions, sorted by type.
 func (s *situation) conditions(a answer) []v1beta1.Condition {
 	created, predictor, routes := s.createdState(), s.predictorState(a), s.routesState(a)
+	withTags := and(routes, s.tagState(a))
 	all := []v1beta1.Condition{
 		s.condition(v1beta1.ConditionReady, "", and(predictor, routes)),
 		s.condition(v1beta1.ConditionPredictorReady, "", predictor),
@@ -47,8 +50,8 @@ func (s *situation) conditions(a answer) []v1beta1.Condition {
 		s.condition(v1beta1.ConditionServable, severityInfo, s.servableState(a)),
 		s.condition(v1beta1.ConditionPredictorConfigurationReady, severityInfo, created),
 		s.condition(v1beta1.ConditionLatestDeploymentReady, severityInfo, created),
-		s.condition(v1beta1.ConditionPredictorRouteReady, severityInfo, routes),
-		s.condition(v1beta1.ConditionRoutesReady, severityInfo, routes),
+		s.condition(v1beta1.ConditionPredictorRouteReady, severityInfo, withTags),
+		s.condition(v1beta1.ConditionRoutesReady, severityInfo, withTags),
 	}
 	if s.stopped() {
 		all = append(all, s.condition(v1beta1.ConditionStopped, severityInfo, isTrue))
@@ -148,10 +151,12 @@ func (s *situation) routesState(a answer) state {
 		return s.createdState()
 	case s.refused("") != nil:
 		return isFalse(ReasonAddressRefused, s.refused("").Message)
+	case s.addressState() != isTrue:
+		return s.addressState()
 	case len(a.weights) == 0:
 		return unknown(ReasonNothingServes, "No revision has been ready yet")
 	}
-	return isTrue
+	return s.routableState(a)
 }
 
 func (s *situation) servableState(a answer) state {

@@ -55,6 +55,9 @@ func HealthOf(pods []corev1.Pod, d *appsv1.Deployment) Health {
 	if h.Failure == nil && h.Ready == 0 {
 		h.Failure = deploymentFailure(d)
 	}
+	if h.Failure != nil {
+		h.Failure.Message = cut(h.Failure.Message)
+	}
 	return h
 }
 

@@ -4,8 +4,6 @@ package rollout
 
 import (
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -14,17 +12,20 @@ import (
 // history is how many revisions are kept besides those that the status names.
 const history = 10
 
-// NextNumber returns the number of the next revision. Numbers start at 1 and
-// are never used again, also when somebody deleted a revision that the status
-// still names.
-func NextNumber(revisions []Revision, c v1beta1.ComponentStatus) int {
+// believed bounds the numbers of revisions that only a status names. Beyond,
+// somebody else wrote it, and there must be numbers left.
+const believed = 100_000_000
+
+// NextNumber returns the number of a service's next revision. Numbers start at
+// 1 and are never used again, also when somebody deleted a revision that the
+// status still names.
+func NextNumber(service string, revisions []Revision, c v1beta1.ComponentStatus) int {
 	last := 0
 	for _, r := range revisions {
 		last = max(last, r.Number)
 	}
 	for _, name := range Named(c) {
-		digits := name[strings.LastIndexByte(name, '-')+1:]
-		if n, err := strconv.Atoi(digits); err == nil {
+		if n, ours := v1beta1.RevisionNumber(service, v1beta1.Predictor, name); ours && n < believed {
 			last = max(last, n)
 		}
 	}
@@ -78,7 +79,7 @@ func (s *situation) active(a answer) ([]string, map[string]time.Time) {
 		case s.needs(r.Name, a):
 			active = append(active, r.Name)
 		case s.stopped(): // to zero at once
-		case r.IdleSince.IsZero():
+		case r.IdleSince.IsZero() || r.IdleSince.After(s.in.Now):
 			idle[r.Name] = s.in.Now.Truncate(time.Second)
 		default:
 			idle[r.Name] = r.IdleSince

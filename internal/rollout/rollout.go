@@ -30,6 +30,11 @@ type Input struct {
 	// Scheme begins the services' URLs: http, if it is empty, or https where
 	// something before the router ends TLS.
 	Scheme string
+	// Private says that the service has no address outside the cluster.
+	Private bool
+	// Taken are the names, of those that the service wants, that other services
+	// have: the name of each of these by label. See routing.Taken.
+	Taken map[string]string
 	// Target is what the current spec asks for.
 	Target Target
 	// Refusals are objects that the API server did not take just now.
@@ -127,7 +132,7 @@ func Decide(in Input) Plan {
 		Rule:    r.name,
 		Why:     a.why,
 	}
-	p.Status = s.status(a)
+	p.Status = bounded(s.status(a))
 	p.Keep = s.keep(p.Status)
 	p.Active, p.IdleSince = s.active(a)
 	p.Starting = s.starting(a)

@@ -28,9 +28,10 @@ type situation struct {
 }
 
 func read(in Input) *situation {
+	in.Min = max(in.Min, 0)
 	s := &situation{in: in, old: in.Service.Status.Components[v1beta1.Predictor], c: 100}
 	if c := in.Service.Spec.Predictor.CanaryTrafficPercent; c != nil {
-		s.c = *c
+		s.c = share100(*c)
 	}
 	s.full = s.c >= 100
 	s.r = s.revision(s.old.LatestRolledoutRevision)
@@ -122,11 +123,4 @@ func (s *situation) carries(r *Revision, share int64) bool {
 	}
 	i := slices.IndexFunc(s.old.Traffic, func(t v1beta1.TrafficTarget) bool { return t.RevisionName == r.Name })
 	return i >= 0 && s.answers(r) && share <= percent(s.old.Traffic[i])
-}
-
-func percent(t v1beta1.TrafficTarget) int64 {
-	if t.Percent == nil {
-		return 0
-	}
-	return *t.Percent
 }

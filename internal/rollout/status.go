@@ -3,8 +3,6 @@
 package rollout
 
 import (
-	"cmp"
-	"fmt"
 	"slices"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -36,7 +34,7 @@ func (s *situation) status(a answer) v1beta1.InferenceServiceStatus {
 		st.URL = s.url(name)
 		st.Address = s.address(name)
 		c.URL = s.url(routing.Label("", name))
-		c.Address = s.address(name + "-" + v1beta1.Predictor)
+		c.Address = s.address(routing.Label("", name))
 		c.Traffic = s.traffic(a, c)
 	}
 	st.Components = map[string]v1beta1.ComponentStatus{v1beta1.Predictor: c}
@@ -60,19 +58,11 @@ func (s *situation) traffic(a answer, c v1beta1.ComponentStatus) []v1beta1.Traff
 			t.Tag = tagLatest
 		}
 		if t.Tag != "" {
-			t.URL = s.url(routing.Label(t.Tag, s.in.Service.Name))
+			t.URL = s.tagURL(t.Tag)
 		}
 		out = append(out, t)
 	}
 	return out
-}
-
-func (s *situation) url(label string) string {
-	return fmt.Sprintf("%s://%s.%s.%s", cmp.Or(s.in.Scheme, "http"), label, s.in.Service.Namespace, s.in.Domain)
-}
-
-func (s *situation) address(name string) *v1beta1.Address {
-	return &v1beta1.Address{URL: fmt.Sprintf("http://%s.%s.svc.cluster.local", name, s.in.Service.Namespace)}
 }
 
 func (s *situation) latestReady() string {

@@ -63,7 +63,7 @@ func (w *world) annotate(key string, on bool) {
 }
 
 func (w *world) input() Input {
-	n := NextNumber(w.revisions, w.isvc.Status.Components[v1beta1.Predictor])
+	n := NextNumber(w.isvc.Name, w.revisions, w.isvc.Status.Components[v1beta1.Predictor])
 	return Input{
 		Service:   w.isvc.DeepCopy(),
 		Domain:    "example.com",

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/routing"
+)
+
+// byName is the index of services by NAMESPACE/LABEL of every name that each may
+// want. Names of two services can be the same: see package routing.
+const byName = "name"
+
+var nameIndex = toolscache.Indexers{byName: func(o any) ([]string, error) {
+	p, ok := o.(*packed)
+	if !ok {
+		return nil, nil
+	}
+	var keys []string
+	for _, label := range routing.Wanted(p.Name) {
+		keys = append(keys, p.Namespace+"/"+label)
+	}
+	return keys, nil
+}}
+
+// contenders are the other services that want a name that this one wants.
+func (s shelves) contenders(service types.NamespacedName) ([]types.NamespacedName, error) {
+	found := map[types.NamespacedName]bool{}
+	for _, wanted := range routing.Wanted(service.Name) {
+		for _, label := range routing.Related(wanted) {
+			objects, err := s.services.objects.ByIndex(byName, service.Namespace+"/"+label)
+			if err != nil {
+				return nil, err
+			}
+			for _, o := range objects {
+				if p, ok := o.(*packed); ok && p.Name != service.Name {
+					found[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}] = true
+				}
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Keys(found), func(a, b types.NamespacedName) int { return strings.Compare(a.Name, b.Name) }), nil
+}
+
+// taken returns who has the names that the service wants, where others have them.
+func (s shelves) taken(service *v1beta1.InferenceService) (map[string]string, error) {
+	keys, err := s.contenders(client.ObjectKeyFromObject(service))
+	if err != nil || len(keys) == 0 {
+		return nil, err
+	}
+	var others []routing.Service
+	for _, key := range keys {
+		if o, _, err := s.service(key); err == nil && o != nil {
+			others = append(others, claimant(o))
+		}
+	}
+	return routing.Taken(claimant(service), others), nil
+}
+
+// claimant is what of a service decides about names, as routers see it.
+func claimant(s *v1beta1.InferenceService) routing.Service {
+	predictor := s.Status.Components[v1beta1.Predictor]
+	out := routing.Service{
+		Namespace:        s.Namespace,
+		Name:             s.Name,
+		UID:              string(s.UID),
+		Created:          s.CreationTimestamp.Unix(),
+		HasHost:          routing.Shows(s.Status.URL, s.Name),
+		HasPredictorHost: routing.Shows(predictor.URL, routing.Label("", s.Name)),
+	}
+	for _, t := range predictor.Traffic[:min(len(predictor.Traffic), routing.MaxShares)] {
+		out.Traffic = append(out.Traffic, routing.Share{
+			Revision: t.RevisionName, Tag: t.Tag, NoHost: t.Tag != "" && !routing.Shows(t.URL, routing.Label(t.Tag, s.Name)),
+		})
+	}
+	return out
+}
+
+// rivals are the services that a change of this one may give a name, or take
+// one from.
+func (r *reconciler) rivals(_ context.Context, service client.Object) []reconcile.Request {
+	keys, err := r.shelves.contenders(client.ObjectKeyFromObject(service))
+	if err != nil {
+		return nil // there is such an index
+	}
+	var out []reconcile.Request
+	for _, key := range keys {
+		out = append(out, reconcile.Request{NamespacedName: key})
+	}
+	return out
+}
+
+// private reports whether nobody outside the cluster may reach the service.
+func private(s *v1beta1.InferenceService) bool {
+	return v1beta1.Private(s.Labels, s.Spec.Predictor.Labels)
+}
+
+// unwanted are objects that lead to the service and should not: by a name that
+// another has, or from outside.
+func (w *world) unwanted() []client.Object {
+	var out []client.Object
+	for name, s := range w.addresses {
+		if w.taken[name] != "" {
+			out = append(out, s)
+		}
+	}
+	if w.front != nil && private(w.service) {
+		out = append(out, w.front)
+	}
+	return out
+}

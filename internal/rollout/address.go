@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package rollout
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/routing"
+)
+
+// url is where a name is called from: outside, or inside if the service is
+// private. It is empty if another service has the name.
+func (s *situation) url(label string) string {
+	namespace := s.in.Service.Namespace
+	switch {
+	case s.in.Taken[label] != "":
+		return ""
+	case s.in.Private:
+		return inside(label, namespace)
+	}
+	return fmt.Sprintf("%s://%s.%s.%s", cmp.Or(s.in.Scheme, "http"), label, namespace, s.in.Domain)
+}
+
+// tagURL is where a tag is called. Within the cluster tags have no names: the
+// header asks for them.
+func (s *situation) tagURL(tag string) string {
+	if s.in.Private {
+		return ""
+	}
+	return s.url(routing.Label(tag, s.in.Service.Name))
+}
+
+// address is where a name is called within the cluster.
+func (s *situation) address(label string) *v1beta1.Address {
+	if s.in.Taken[label] != "" {
+		return nil
+	}
+	return &v1beta1.Address{URL: inside(label, s.in.Service.Namespace)}
+}
+
+func inside(label, namespace string) string {
+	return fmt.Sprintf("http://%s.%s.svc.cluster.local", label, namespace)
+}
+
+// addressState is False while another service has one of the service's names.
+func (s *situation) addressState() state {
+	name := s.in.Service.Name
+	for _, label := range []string{name, routing.Label("", name)} {
+		if owner := s.in.Taken[label]; owner != "" {
+			return isFalse(ReasonAddressTaken, fmt.Sprintf("%s is a name of InferenceService %s, which had it first: give one of the two another name", label, owner))
+		}
+	}
+	return isTrue
+}
+
+// tagState is False while another service has the host of one of the tags.
+func (s *situation) tagState(a answer) state {
+	if s.in.Private {
+		return isTrue
+	}
+	for _, t := range s.traffic(a, v1beta1.ComponentStatus{}) {
+		if t.Tag == "" {
+			continue
+		}
+		label := routing.Label(t.Tag, s.in.Service.Name)
+		if owner := s.in.Taken[label]; owner != "" {
+			return isFalse(ReasonAddressTaken, fmt.Sprintf("%s, the host of tag %s, is a name of InferenceService %s, which had it first: ask for the tag by the header %s", label, t.Tag, owner, routing.TagHeader))
+		}
+	}
+	return isTrue
+}
+
+// routableState is False if the routers could not route what the status will
+// say, which would be a bug of theirs.
+func (s *situation) routableState(a answer) state {
+	service := routing.Service{Namespace: s.in.Service.Namespace, Name: s.in.Service.Name}
+	for _, w := range a.weights {
+		service.Traffic = append(service.Traffic, routing.Share{Revision: w.Revision, Percent: int(w.Percent)})
+	}
+	if err := routing.Check(service); err != nil {
+		return isFalse(ReasonUnroutable, err.Error())
+	}
+	return isTrue
+}
