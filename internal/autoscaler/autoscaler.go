@@ -206,6 +206,9 @@ func input(d *appsv1.Deployment, now time.Time) (scale.Input, bool) {
 
 func count(s string) (int32, error) {
 	n, err := strconv.ParseInt(s, 10, 32)
+	if n < 0 {
+		err = fmt.Errorf("%d replicas", n)
+	}
 	return int32(n), err
 }
 

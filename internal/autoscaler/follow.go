@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -24,6 +25,8 @@ const (
 	silentFor = 5 * time.Second
 	// reconnectAfter spaces out the attempts to reach a router.
 	reconnectAfter = 250 * time.Millisecond
+	// maxLine bounds what is read of one line: tens of thousands of revisions.
+	maxLine = 16 << 20
 )
 
 // follower hears what the routers say of their load.
@@ -103,8 +106,13 @@ func (f *follower) follow(ctx context.Context, address string) {
 }
 
 // listen hears one router until it falls silent. It wakes every revision that
-// has news.
-func (f *follower) listen(ctx context.Context, address string) error {
+// has news. A bug that what it hears meets costs the connection only.
+func (f *follower) listen(ctx context.Context, address string) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("what it says meets a bug: %v", p)
+		}
+	}()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	silence := time.AfterFunc(silentFor, func() { cancel(fmt.Errorf("no word for %v", silentFor)) })
@@ -122,8 +130,10 @@ func (f *follower) listen(ctx context.Context, address string) error {
 	if res.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s answers %s", url, res.Status)
 	}
-	lines := json.NewDecoder(res.Body)
+	body := &io.LimitedReader{R: res.Body}
+	lines := json.NewDecoder(body)
 	for {
+		body.N = maxLine
 		var report routing.LoadReport
 		if err := lines.Decode(&report); err != nil {
 			return fmt.Errorf("read %s: %w", url, err)

@@ -30,6 +30,9 @@ type History struct {
 	since   time.Time // from when on nothing was forgotten
 }
 
+// maxSpan is the longest time that Add spreads load over: a window has no more.
+const maxSpan = time.Hour
+
 type second struct {
 	at          int64 // Unix
 	busy, begun float64
@@ -41,9 +44,11 @@ func (h *History) Add(from, to time.Time, busy, begun float64) {
 	if busy <= 0 && begun <= 0 {
 		return
 	}
+	from, to = from.Round(0), to.Round(0) // seconds are counted by the clock, which may jump
 	if !from.Before(to) {
 		from = to.Add(-time.Nanosecond)
 	}
+	from = later(from, to.Add(-maxSpan))
 	for at := from.Unix(); at <= to.Unix(); at++ {
 		if part := overlap(at, from, to) / to.Sub(from).Seconds(); part > 0 {
 			s := h.second(at)
@@ -120,7 +125,10 @@ func (l *Load) needs(s Settings, window time.Duration) int32 {
 	}
 	const rounding = 1e-6 // of adding up fractions
 	n := math.Ceil(load/length.Seconds()/s.Target - rounding)
-	return int32(min(max(n, 1), math.MaxInt32))
+	if n < math.MaxInt32 { // neither infinite, nor no number
+		return int32(max(n, 1))
+	}
+	return math.MaxInt32
 }
 
 func later(a, b time.Time) time.Time {
