@@ -67,6 +67,7 @@ const (
 	controllerName = "serin-controller"
 	routerName     = v1beta1.RouterName
 	adminName      = "serin-router-admin"
+	insideName     = "serin-router-inside"
 )
 
 // Ports of the two parts.
@@ -74,6 +75,7 @@ const (
 	requestPort = 8080
 	adminPort   = v1beta1.RouterAdminPort
 	healthPort  = 8082
+	insidePort  = 8083
 )
 
 const (
@@ -132,7 +134,7 @@ func (o Options) objects() []runtime.Object {
 		o.policy(controllerName, networkingv1.NetworkPolicyIngressRule{Ports: ports(healthPort)}),
 		// Who may send requests is for the users' own policies to say. Load and
 		// metrics are for the controller, and for namespaces labelled for it.
-		o.policy(routerName, networkingv1.NetworkPolicyIngressRule{Ports: ports(requestPort)}, networkingv1.NetworkPolicyIngressRule{
+		o.policy(routerName, networkingv1.NetworkPolicyIngressRule{Ports: append(ports(requestPort), ports(insidePort)...)}, networkingv1.NetworkPolicyIngressRule{
 			Ports: ports(adminPort),
 			From: []networkingv1.NetworkPolicyPeer{
 				{PodSelector: selector(controllerName)},
@@ -142,6 +144,11 @@ func (o Options) objects() []runtime.Object {
 		o.service(routerName, corev1.ServiceSpec{
 			Type:  o.ServiceType,
 			Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("http"), Protocol: corev1.ProtocolTCP}},
+		}),
+		// Where the services' names within the cluster lead. No load balancer does.
+		o.service(insideName, corev1.ServiceSpec{
+			Type:  corev1.ServiceTypeClusterIP,
+			Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("inside"), Protocol: corev1.ProtocolTCP}},
 		}),
 		// Without a cluster address its name means all routers: each tells its own load.
 		o.service(adminName, corev1.ServiceSpec{
@@ -168,7 +175,7 @@ func (o Options) controller() runtime.Object {
 	args := []string{
 		"--domain=" + o.Domain,
 		fmt.Sprintf("--routers=%s.%s.svc:%d", adminName, o.Namespace, adminPort),
-		fmt.Sprintf("--router-host=%s.%s.svc.cluster.local", routerName, o.Namespace),
+		fmt.Sprintf("--router-host=%s.%s.svc.cluster.local", insideName, o.Namespace),
 		"--fetch-image=" + o.image("fetch"),
 		"--queue-image=" + o.image("queue"),
 		"--leader-election=" + o.Namespace,
@@ -206,6 +213,7 @@ func (o Options) controller() runtime.Object {
 func (o Options) router() runtime.Object {
 	args := []string{
 		fmt.Sprintf("--listen=:%d", requestPort),
+		fmt.Sprintf("--listen-inside=:%d", insidePort),
 		fmt.Sprintf("--admin=:%d", adminPort),
 		"--domain=" + o.Domain,
 		fmt.Sprintf("--drain=%ds", drainSeconds),
@@ -221,6 +229,7 @@ func (o Options) router() runtime.Object {
 			Args:  args,
 			Ports: []corev1.ContainerPort{
 				{Name: "http", ContainerPort: requestPort, Protocol: corev1.ProtocolTCP},
+				{Name: "inside", ContainerPort: insidePort, Protocol: corev1.ProtocolTCP},
 				{Name: "admin", ContainerPort: adminPort, Protocol: corev1.ProtocolTCP},
 			},
 			ReadinessProbe: probe("/readyz", "admin", 1),

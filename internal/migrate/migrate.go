@@ -172,7 +172,11 @@ func (c *Checker) object(ctx context.Context, object map[string]any, r *Result) 
 		return nil
 	}
 	var isvc v1beta1.InferenceService
-	if err := sigsyaml.Unmarshal(raw, &isvc); err != nil {
+	content, err := sigsyaml.YAMLToJSON(raw)
+	if err == nil {
+		err = v1beta1.Decode(content, &isvc)
+	}
+	if err != nil {
 		if len(says) == 0 {
 			return fmt.Errorf("read %s: %w", describe(head), err)
 		}

@@ -49,10 +49,27 @@ func TestCheck(t *testing.T) {
 			isvc(", annotations: {sidecar.istio.io/inject: 'false', serving.kserve.io/deploymentMode: RawDeployment, serving.kserve.io/autoscalerClass: hpa, example.com/mine: x}, labels: {networking.kserve.io/visibility: cluster-local}", model), 1,
 			[]string{
 				"inferenceservice/iris rejected: serving.kserve.io/autoscalerClass: Serin scales by requests itself: remove it, and set scaleMetric and scaleTarget",
-				"inferenceservice/iris ignored: networking.kserve.io/visibility: every service answers on the router: keep it from the outside there, or in your gateway",
 				"inferenceservice/iris ignored: sidecar.istio.io/inject: there need not be an Istio; the annotation reaches the Pods, for one that you run yourself",
 				"inferenceservice/iris different: serving.kserve.io/deploymentMode: there is one mode only: canaries, tags and scaling to zero work for every service, without Knative",
+				"inferenceservice/iris different: networking.kserve.io/visibility: honoured: the service answers within the cluster only, at once, without new Pods and without Knative",
 			},
+		},
+		{
+			"visibility that does not keep anybody out",
+			isvc(", annotations: {networking.knative.dev/visibility: cluster-local}, labels: {networking.knative.dev/visibility: private}", model), 1,
+			[]string{
+				`inferenceservice/iris rejected: label networking.knative.dev/visibility "private" has no meaning: write cluster-local, or remove it`,
+				"inferenceservice/iris ignored: networking.knative.dev/visibility: it is read as a label only, as in KServe: as an annotation it leaves the service public",
+				"inferenceservice/iris different: networking.knative.dev/visibility: honoured: the service answers within the cluster only, at once, without new Pods and without Knative",
+			},
+		},
+		{
+			"visibility of a predictor", isvc("", model+", labels: {networking.knative.dev/visibility: cluster-local}"), 1,
+			[]string{"inferenceservice/iris different: networking.knative.dev/visibility: honoured: the service answers within the cluster only, at once, without new Pods and without Knative"},
+		},
+		{
+			"a number that takes forever", isvc("", "model: {modelFormat: {name: sklearn}, resources: {limits: {cpu: '1e-999999999'}}}"), 1,
+			[]string{`inferenceservice/iris rejected: spec.predictor.model.resources.limits.cpu: Invalid value: "1e-999999999": spec.predictor.model.resources.limits.cpu in body should match '^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?[0-9]{1,3}))?$'`},
 		},
 		{
 			"zero replicas and a pin", isvc("", model+", minReplicas: 0, canaryTrafficPercent: 0"), 1,

@@ -33,8 +33,6 @@ var control = map[string]note{
 	"serving.kserve.io/gke-accelerator":             {Ignored, "write the nodeSelector into the predictor instead"},
 	"storage.kserve.io/readonly":                    {Ignored, "the model is always mounted read-only"},
 	"serving.knative.dev/rollout-duration":          {Ignored, "a change of traffic takes effect at once: change canaryTrafficPercent in steps"},
-	"networking.knative.dev/visibility":             {Ignored, "every service answers on the router: keep it from the outside there, or in your gateway"},
-	"networking.kserve.io/visibility":               {Ignored, "every service answers on the router: keep it from the outside there, or in your gateway"},
 	"networking.knative.dev/":                       {Ignored, "there is no Knative: TLS and certificates are your gateway's"},
 	"sidecar.istio.io/":                             {Ignored, "there need not be an Istio; the annotation reaches the Pods, for one that you run yourself"},
 }
@@ -46,14 +44,15 @@ func notes(isvc *v1beta1.InferenceService) []note {
 	keys := map[string]bool{}
 	for _, m := range []map[string]string{isvc.Annotations, isvc.Labels, p.Annotations, p.Labels} {
 		for k := range m {
-			keys[k] = true
+			keys[k] = !slices.Contains(v1beta1.VisibilityLabels, k)
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		if n, ok := controlled(key); ok {
+		if n, ok := controlled(key); ok && keys[key] {
 			out = append(out, note{n.level, key + ": " + n.says})
 		}
 	}
+	out = append(out, visibility(isvc)...)
 	var concurrency int64
 	if p.ContainerConcurrency != nil {
 		concurrency = *p.ContainerConcurrency
@@ -78,6 +77,24 @@ func notes(isvc *v1beta1.InferenceService) []note {
 		out = append(out, note{Different, fmt.Sprintf("spec.predictor.model.protocolVersion %s: Serin's own scikit-learn server speaks v1; install a runtime that speaks it, or be sure that %s does", *m.ProtocolVersion, runtime)})
 	}
 	slices.SortStableFunc(out, func(a, b note) int { return cmp.Compare(gravity(a.level), gravity(b.level)) })
+	return out
+}
+
+// visibility is what becomes of the labels that make a service private.
+func visibility(isvc *v1beta1.InferenceService) []note {
+	p := &isvc.Spec.Predictor
+	var out []note
+	for _, key := range v1beta1.VisibilityLabels {
+		if isvc.Annotations[key] != "" || p.Annotations[key] != "" {
+			out = append(out, note{Ignored, key + ": it is read as a label only, as in KServe: as an annotation it leaves the service public"})
+		}
+		if v1beta1.Private(map[string]string{key: isvc.Labels[key]}, map[string]string{key: p.Labels[key]}) {
+			out = append(out, note{Different, key + ": honoured: the service answers within the cluster only, at once, without new Pods and without Knative"})
+		}
+	}
+	if err := v1beta1.CheckVisibility(isvc.Labels, p.Labels); err != nil {
+		out = append(out, note{Rejected, err.Error()})
+	}
 	return out
 }
 
