@@ -11,7 +11,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 PROGRAMS := etcd modelserver queue fetch controller router
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race e2e check lint vulncheck format generate images proof bench clean
+.PHONY: help build demo test race fuzz e2e check lint vulncheck format generate images proof bench clean
 
 help: ## Show this.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,11 @@ e2e: build ## Run the stories that drive the real program.
 race: build ## Run the tests of our own code with the race detector. Needs a C compiler.
 	CGO_ENABLED=1 SERIN_BIN=$(CURDIR)/bin $(GO) test -race -timeout 20m $$($(GO) list ./... | \
 		grep -Ev '/e2e|/bench/|/(cmd/serin|internal/kube|internal/local)$$')
+
+# Every run of the tests tries the seeds of all, and mutants for seconds.
+FUZZTIME := 10m
+fuzz: ## Run each fuzz test for FUZZTIME. For the night.
+	tools/fuzz.sh $(FUZZTIME) $(FUZZ)
 
 lint: ## Run the linters.
 	$(GO) vet ./...

@@ -103,7 +103,7 @@ func mutated(c *choices, ops [][]byte, others [][][]byte) [][]byte {
 		to := min(len(ops), at+1+c.below(8))
 		return splice(to, to, ops[at:to]...)
 	case 2: // often
-		return splice(at, at+1, bytes.Repeat(ops[at], 1+c.below(3000)))
+		return splice(at, at+1, bytes.Repeat(ops[at], 1+c.below(min(3000, megabyte/len(ops[at])))))
 	case 3: // somewhere else
 		other := c.below(len(ops))
 		return splice(at, at+1, ops[other])
