@@ -30,18 +30,28 @@ func loadModel(ctx context.Context, dir string) (*sklearn.Model, error) {
 	limits := sklearn.DefaultLimits
 	limits.Memory = min(limits.Memory, debug.SetMemoryLimit(-1)/4*3)
 	limits.Stop = ctx.Err
+	name := printable(filepath.Base(file))
+	advice := ""
+	if limits.Memory < sklearn.DefaultLimits.Memory {
+		advice = ": raise limits.memory of its container"
+	}
 	data, err := readModel(file, limits.Memory)
+	if errors.Is(err, sklearn.ErrMemory) {
+		return nil, fmt.Errorf("load %s: %w%s", name, err, advice)
+	}
 	if err != nil {
 		return nil, err
 	}
 	// What is made of the file stays; more garbage than this would double the peak.
 	defer debug.SetGCPercent(debug.SetGCPercent(25))
 	model, err := sklearn.Load(data, limits)
-	if errors.Is(err, context.Canceled) {
-		return nil, fmt.Errorf("load %s: stopped before the model was loaded", printable(filepath.Base(file)))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("load %s: %w", printable(filepath.Base(file)), err)
+	switch {
+	case errors.Is(err, context.Canceled):
+		return nil, fmt.Errorf("load %s: stopped before the model was loaded", name)
+	case errors.Is(err, sklearn.ErrMemory):
+		return nil, fmt.Errorf("load %s: %w%s", name, err, advice)
+	case err != nil:
+		return nil, fmt.Errorf("load %s: %w", name, err)
 	}
 	return model, nil
 }
@@ -61,7 +71,7 @@ func readModel(file string, most int64) ([]byte, error) {
 		return nil, fmt.Errorf("load %s: it is not a regular file", printable(info.Name()))
 	}
 	if info.Size() > most {
-		return nil, fmt.Errorf("load %s: the file holds more than the %d bytes that loading may take here", printable(info.Name()), most)
+		return nil, fmt.Errorf("%w than the %d bytes that loading may take here", sklearn.ErrMemory, most)
 	}
 	data := make([]byte, info.Size())
 	if _, err := io.ReadFull(f, data); err != nil {

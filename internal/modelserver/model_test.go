@@ -21,8 +21,8 @@ func TestTheProcesssMemoryLimitBoundsAModel(t *testing.T) {
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(limit))
 	dir := t.TempDir()
 	for name, test := range map[string]struct{ content, want string }{
-		"a large file":   {strings.Repeat("]", limit), "load m.pkl: the file holds more than the 31457280 bytes that loading may take here"},
-		"a large pickle": {"(" + strings.Repeat("]", 1<<20) + "l.", "the model needs more memory than the 31457280 bytes that loading may take here"},
+		"a large file":   {strings.Repeat("]", limit), "load m.pkl: the model needs more memory than the 31457280 bytes that loading may take here: raise limits.memory of its container"},
+		"a large pickle": {"(" + strings.Repeat("]", 1<<20) + "l.", "the model needs more memory than the 31457280 bytes that loading may take here: raise limits.memory of its container"},
 	} {
 		if err := os.WriteFile(filepath.Join(dir, "m.pkl"), []byte(test.content), 0o600); err != nil {
 			t.Fatal(err)

@@ -49,6 +49,9 @@ type budget struct {
 	whole  int64 // limits.Memory
 }
 
+// ErrMemory is what is wrong where a larger Limits.Memory would help.
+var ErrMemory = errors.New("the model needs more memory")
+
 var errSteps = errors.New("reading the file takes more work than any model of its size needs")
 
 // newBudget is for a file of so many stored bytes. unpacked adds to it.
@@ -70,7 +73,7 @@ func (b *budget) unpacked(stored, pickle int) {
 func (b *budget) alloc(n int) error {
 	if b.memory < int64(n) {
 		if b.size == b.whole {
-			return fmt.Errorf("the model needs more memory than the %d bytes that loading may take here", b.whole)
+			return fmt.Errorf("%w than the %d bytes that loading may take here", ErrMemory, b.whole)
 		}
 		return fmt.Errorf("the file makes more than any model of its size holds: %d bytes", b.size)
 	}
