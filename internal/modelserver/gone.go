@@ -22,12 +22,11 @@ func gone(conn net.Conn) error {
 		return nil // a connection that cannot be asked is not gone
 	}
 	var result error
-	_ = raw.Read(func(fd uintptr) bool {
+	_ = raw.Control(func(fd uintptr) { // Read would heed the deadline of the request
 		n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
 		if n == 0 && err == nil || errors.Is(err, syscall.ECONNRESET) {
 			result = errGone
 		}
-		return true
 	})
 	return result
 }
