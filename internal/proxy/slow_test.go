@@ -159,6 +159,36 @@ func TestASlowHTTP2RequestIsEnded(t *testing.T) {
 	}
 }
 
+// Silence between two messages is no debt of the next.
+func TestAGRPCMessageAfterSilenceHasItsTime(t *testing.T) {
+	t.Parallel()
+	policy := &fixed{targets: []proxy.Target{backend(t, echo)}}
+	addr, _ := start(t, proxy.Config{Policy: policy, Limits: quick})
+	r, w := io.Pipe()
+	go func() {
+		fmt.Fprint(w, "\x00\x00\x00\x00\x01a")
+		time.Sleep(3 * quick.RateGrace)
+		fmt.Fprint(w, "\x00\x00\x00\x00\x02b")
+		time.Sleep(quick.RateGrace / 2)
+		fmt.Fprint(w, "c")
+		_ = w.Close()
+	}()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/grpc")
+	response, err := client(t, true).Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
+	if !strings.HasSuffix(string(got), "\x00\x00\x00\x00\x02bc") || err != nil {
+		t.Errorf("%s %v %q, %v", response.Status, response.Header, got, err)
+	}
+}
+
 // What comes as quickly as it must passes, however long it takes, and whatever
 // it waits for.
 func TestASteadyUploadIsNotEnded(t *testing.T) {

@@ -89,7 +89,7 @@ func (s *stream) look(now time.Time) bool {
 		s.end(errUnread)
 		// The handler may be blocked in a write: that resets the stream.
 		_ = http.NewResponseController(s.w).SetWriteDeadline(longAgo)
-	case !s.answered && s.reading.late(now) && (!s.grpc || s.frames.partial()):
+	case !s.silent() && s.reading.late(now):
 		s.end(badBody(errSlow, s.limits, s.placed))
 	case s.answered && idle > 0 && now.Sub(s.active) >= idle:
 		s.end(errIdle(idle))
@@ -152,6 +152,10 @@ func (s *stream) read(body io.Reader, b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
+	if s.silent() {
+		s.reading.left = s.reading.grace
+		s.reading.since = now
+	}
 	s.reading.stop(now, n)
 	s.frames.add(b[:n])
 	if n > 0 {
@@ -159,6 +163,9 @@ func (s *stream) read(body io.Reader, b []byte) (int, error) {
 	}
 	return n, err
 }
+
+// silent reports whether the client need not send anything now.
+func (s *stream) silent() bool { return s.answered || s.grpc && !s.frames.partial() }
 
 // write writes of the response, or flushes.
 func (s *stream) write(b []byte, do func([]byte) (int, error)) (int, error) {
@@ -265,10 +272,14 @@ func (f *firstBody) ask() {
 	if f.pending != nil {
 		return
 	}
+	size := 1 << 10 // is enough for most
+	if len(f.buf) > 0 {
+		size = bufferSize / 4
+	}
 	pending := make(chan piece, 1)
 	f.pending = pending
 	go func() {
-		b := make([]byte, bufferSize/4)
+		b := make([]byte, size)
 		n, err := f.stream.read(f.body, b)
 		pending <- piece{b[:n], err}
 	}()
