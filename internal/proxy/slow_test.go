@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -393,4 +394,35 @@ func TestATargetThatReadsNothing(t *testing.T) {
 	if response.StatusCode != http.StatusGatewayTimeout {
 		t.Errorf("%s", response.Status)
 	}
+}
+
+// A head that does not end is no response.
+func TestATargetWhoseHeadDrips(t *testing.T) {
+	t.Parallel()
+	versions(t, func(t *testing.T, c *http.Client) {
+		ln := listen(t)
+		var dripping sync.WaitGroup
+		dripping.Go(func() {
+			for {
+				conn, err := ln.Accept()
+				if err != nil {
+					return
+				}
+				dripping.Go(func() {
+					drip(conn, "HTTP/1.1 200 OK\r\nX: "+strings.Repeat("x", 1000)) // until the proxy closes
+					_ = conn.Close()
+				})
+			}
+		})
+		defer func() {
+			_ = ln.Close()
+			dripping.Wait()
+		}()
+		policy := &fixed{targets: []proxy.Target{{Addr: ln.Addr().String(), Timeout: 500 * time.Millisecond}}}
+		addr, _ := start(t, proxy.Config{Policy: policy, Limits: quick, DetectH2: true})
+		response := post(t, c, "http://"+addr, http.NoBody)
+		if response.StatusCode != http.StatusGatewayTimeout {
+			t.Errorf("%s", response.Status)
+		}
+	})
 }
