@@ -219,7 +219,7 @@ func (x *exchange) explain(err error) error {
 		return errClientGone
 	case x.upload.clientFailed():
 		if err := x.upload.err; errors.Is(err, errFraming) || errors.Is(err, errSlow) {
-			return badBody(err, &x.server.Limits, true)
+			return badBody(err, x.upload.pace.rate, x.upload.pace.grace)
 		}
 		return errClientGone
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -15,19 +15,21 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/serin-dev/serin/internal/proxy"
 )
 
-// quick are limits that a test can wait for.
+// quick are limits that a test can wait for, on a machine that is busy.
 var quick = proxy.Limits{
-	ClientHeader: 300 * time.Millisecond,
-	ClientBody:   400 * time.Millisecond,
+	ClientHeader: 400 * time.Millisecond,
+	ClientBody:   800 * time.Millisecond,
 	RequestRate:  1000,
-	RateGrace:    200 * time.Millisecond,
-	Send:         400 * time.Millisecond,
+	RateGrace:    500 * time.Millisecond,
+	Send:         600 * time.Millisecond,
 	ResponseRate: 1000,
-	StreamIdle:   400 * time.Millisecond,
+	StreamIdle:   900 * time.Millisecond,
 }
 
 // drip writes text byte by byte, far more slowly than quick allows, until the
@@ -157,6 +159,19 @@ func TestASlowHTTP2RequestIsEnded(t *testing.T) {
 				t.Errorf("it was admitted %d times, want %d", got, c.admitted)
 			}
 		})
+	}
+}
+
+func TestAGRPCCallWithoutAMessageIsEnded(t *testing.T) {
+	t.Parallel()
+	policy := &fixed{targets: []proxy.Target{grpcBackend(t)}}
+	addr, _ := start(t, proxy.Config{Policy: policy, Limits: quick})
+	stream, err := grpcClient(t, addr).FullDuplexCall(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := stream.Recv(); status.Code(err) != codes.DeadlineExceeded {
+		t.Errorf("it ended with %v", err)
 	}
 }
 

@@ -90,7 +90,7 @@ func (s *stream) look(now time.Time) bool {
 		// The handler may be blocked in a write: that resets the stream.
 		_ = http.NewResponseController(s.w).SetWriteDeadline(longAgo)
 	case !s.silent() && s.reading.late(now):
-		s.end(badBody(errSlow, s.limits, s.placed))
+		s.end(badBody(errSlow, s.limits.RequestRate, s.reading.grace))
 	case s.answered && idle > 0 && now.Sub(s.active) >= idle:
 		s.end(errIdle(idle))
 	default:
@@ -117,18 +117,28 @@ func (s *stream) place(waited time.Duration) {
 	defer s.mu.Unlock()
 	now := time.Now()
 	s.placed, s.active = true, now
-	s.reading.pace = newPace(s.limits.RequestRate, s.limits.grace(true))
+	s.budget()
 	s.reading.spend(waited) // what came meanwhile earns that back
 	if !s.reading.since.IsZero() {
 		s.reading.since = now
 	}
 }
 
+// budget gives the client what it has for its body. The first message of a
+// gRPC call may be a while in coming.
+func (s *stream) budget() {
+	placed := s.placed && !(s.grpc && !s.frames.begun)
+	s.reading.pace = newPace(s.limits.RequestRate, s.limits.grace(placed))
+}
+
 // noGRPC says that the target does not speak it, whatever the client says.
 func (s *stream) noGRPC() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.grpc = false
+	if s.grpc {
+		s.grpc = false
+		s.budget()
+	}
 }
 
 func (s *stream) answer() {
@@ -157,15 +167,19 @@ func (s *stream) read(body io.Reader, b []byte) (int, error) {
 		s.reading.since = now
 	}
 	s.reading.stop(now, n)
+	first := !s.frames.begun
 	s.frames.add(b[:n])
 	if n > 0 {
 		s.active = now
+		if first && s.grpc {
+			s.budget()
+		}
 	}
 	return n, err
 }
 
 // silent reports whether the client need not send anything now.
-func (s *stream) silent() bool { return s.answered || s.grpc && !s.frames.partial() }
+func (s *stream) silent() bool { return s.answered || s.grpc && s.frames.seen && !s.frames.partial() }
 
 // write writes of the response, or flushes.
 func (s *stream) write(b []byte, do func([]byte) (int, error)) (int, error) {
@@ -189,10 +203,13 @@ type grpcFrames struct {
 	head [5]byte
 	have int   // of head
 	left int64 // of the message
-	seen bool  // one was whole
+
+	begun bool // the first
+	seen  bool // all of one
 }
 
 func (m *grpcFrames) add(b []byte) {
+	m.begun = m.begun || len(b) > 0
 	for len(b) > 0 {
 		if m.have < len(m.head) {
 			n := copy(m.head[m.have:], b)

@@ -90,14 +90,14 @@ func (x *exchange) readFirst() *Refusal {
 		return nil
 	}
 	x.streams, x.in.closes = true, true // who knows what still comes
-	return badBody(err, limits, false)
+	return badBody(err, limits.RequestRate, limits.grace(false))
 }
 
 // badBody is the answer to a body that could not be read.
-func badBody(err error, limits *Limits, placed bool) *Refusal {
+func badBody(err error, rate int, grace time.Duration) *Refusal {
 	switch {
 	case errors.Is(err, errSlow):
-		return refusef(http.StatusRequestTimeout, "%v: less than %d bytes a second for %v", err, limits.RequestRate, limits.grace(placed))
+		return refusef(http.StatusRequestTimeout, "%v: less than %d bytes a second for %v", err, rate, grace)
 	case errors.Is(err, errFraming):
 		return refusef(http.StatusBadRequest, "the request's body is not valid: %v", err)
 	}
@@ -121,11 +121,11 @@ func (u *upload) awaitClient(n int) error {
 			u.active.Store(after.UnixNano())
 			return err
 		}
-		if !left && !u.streaming.Load() {
-			return errSlow
-		}
 		if !u.unsure.IsZero() && !after.Before(u.unsure) {
 			return errUnsure
+		}
+		if !left && !u.streaming.Load() {
+			return errSlow
 		}
 		if idle := u.limits.StreamIdle; u.streaming.Load() && idle > 0 && after.Sub(u.lastActive()) >= idle {
 			return errIdle(idle)
