@@ -59,10 +59,30 @@ func newDripping(t *testing.T, first string) dripping {
 	return dripping{r}
 }
 
+// together runs tests at the same time: they wait, and need no processor.
+func together(t *testing.T, tests map[string]func(*testing.T)) {
+	t.Helper()
+	var running sync.WaitGroup
+	for name, test := range tests {
+		running.Go(func() { t.Run(name, test) })
+	}
+	running.Wait()
+}
+
+// bothVersions runs a test with a client of each HTTP version.
+func bothVersions(t *testing.T, test func(t *testing.T, c *http.Client)) {
+	t.Helper()
+	together(t, map[string]func(*testing.T){
+		"HTTP/1.1": func(t *testing.T) { t.Helper(); test(t, client(t, false)) },
+		"HTTP/2":   func(t *testing.T) { t.Helper(); test(t, client(t, true)) },
+	})
+}
+
 func TestASlowHTTP1RequestIsEnded(t *testing.T) {
 	t.Parallel()
 	const head = "POST / HTTP/1.1\r\nHost: x\r\n"
 	large := strings.Repeat("x", 20_000)
+	tests := map[string]func(*testing.T){}
 	for _, c := range []struct {
 		name, send, drip string
 		admitted         int64 // whether it got a place, for at most the grace
@@ -80,8 +100,7 @@ func TestASlowHTTP1RequestIsEnded(t *testing.T) {
 		{"a large body's extension", head + "Transfer-Encoding: chunked\r\n\r\n4e20\r\n" + large + "\r\n5;", large, 1, 408},
 		{"trailers", head + "Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n", strings.Repeat("a: b\r\n", 200), 1, 408},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
+		tests[c.name] = func(t *testing.T) {
 			var admitted atomic.Int64
 			policy := &fixed{done: make(chan struct{}, 1), targets: []proxy.Target{backend(t, echo)}, admit: func(*proxy.Request) { admitted.Add(1) }}
 			addr, stop := start(t, proxy.Config{Policy: policy, Limits: quick})
@@ -111,12 +130,14 @@ func TestASlowHTTP1RequestIsEnded(t *testing.T) {
 			if got := admitted.Load(); got != c.admitted {
 				t.Errorf("it was admitted %d times, want %d", got, c.admitted)
 			}
-		})
+		}
 	}
+	together(t, tests)
 }
 
 func TestASlowHTTP2RequestIsEnded(t *testing.T) {
 	t.Parallel()
+	tests := map[string]func(*testing.T){}
 	for _, c := range []struct {
 		name, contentType, first string
 		length                   int64
@@ -130,8 +151,7 @@ func TestASlowHTTP2RequestIsEnded(t *testing.T) {
 		{"within a gRPC message", "application/grpc", "\x00\x00\x00\x03\x00", -1, 1, 200, "4"},
 		{"within a later message", "application/grpc", "\x00\x00\x00\x00\x01a", -1, 1, 200, "4"},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
+		tests[c.name] = func(t *testing.T) {
 			var admitted atomic.Int64
 			policy := &fixed{targets: []proxy.Target{backend(t, echo)}, admit: func(*proxy.Request) { admitted.Add(1) }}
 			addr, _ := start(t, proxy.Config{Policy: policy, Limits: quick})
@@ -158,8 +178,9 @@ func TestASlowHTTP2RequestIsEnded(t *testing.T) {
 			if got := admitted.Load(); got != c.admitted {
 				t.Errorf("it was admitted %d times, want %d", got, c.admitted)
 			}
-		})
+		}
 	}
+	together(t, tests)
 }
 
 func TestAGRPCCallWithoutAMessageIsEnded(t *testing.T) {
@@ -209,8 +230,8 @@ func TestAGRPCMessageAfterSilenceHasItsTime(t *testing.T) {
 // it waits for.
 func TestASteadyUploadIsNotEnded(t *testing.T) {
 	t.Parallel()
-	versions(t, func(t *testing.T, c *http.Client) {
-		t.Parallel()
+	bothVersions(t, func(t *testing.T, c *http.Client) {
+		t.Helper()
 		policy := &fixed{
 			targets: []proxy.Target{backend(t, func(w http.ResponseWriter, r *http.Request) {
 				n, err := io.Copy(io.Discard, r.Body)
@@ -249,8 +270,8 @@ func TestASteadyUploadIsNotEnded(t *testing.T) {
 
 func TestAClientThatDoesNotReadIsEnded(t *testing.T) {
 	t.Parallel()
-	versions(t, func(t *testing.T, c *http.Client) {
-		t.Parallel()
+	bothVersions(t, func(t *testing.T, c *http.Client) {
+		t.Helper()
 		policy := &fixed{done: make(chan struct{}, 1), targets: []proxy.Target{backend(t, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.CopyN(w, zeros{}, 1<<30)
 		})}}
@@ -268,8 +289,8 @@ func TestAClientThatDoesNotReadIsEnded(t *testing.T) {
 
 func TestAClientThatReadsSlowlyGetsEverything(t *testing.T) {
 	t.Parallel()
-	versions(t, func(t *testing.T, c *http.Client) {
-		t.Parallel()
+	bothVersions(t, func(t *testing.T, c *http.Client) {
+		t.Helper()
 		const size = 24 << 20
 		policy := &fixed{targets: []proxy.Target{backend(t, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.CopyN(w, zeros{}, size)
@@ -296,8 +317,8 @@ func TestAClientThatReadsSlowlyGetsEverything(t *testing.T) {
 
 func TestASilentStreamIsEnded(t *testing.T) {
 	t.Parallel()
-	versions(t, func(t *testing.T, c *http.Client) {
-		t.Parallel()
+	bothVersions(t, func(t *testing.T, c *http.Client) {
+		t.Helper()
 		policy := &fixed{done: make(chan struct{}, 1), targets: []proxy.Target{backend(t, func(w http.ResponseWriter, r *http.Request) {
 			for range 6 { // twice as long as it may be silent
 				fmt.Fprint(w, "data: x\n\n")
@@ -322,8 +343,8 @@ func TestASilentStreamIsEnded(t *testing.T) {
 // One direction that moves keeps the other.
 func TestAStreamThatOnlySendsIsKept(t *testing.T) {
 	t.Parallel()
-	versions(t, func(t *testing.T, c *http.Client) {
-		t.Parallel()
+	bothVersions(t, func(t *testing.T, c *http.Client) {
+		t.Helper()
 		policy := &fixed{targets: []proxy.Target{backend(t, func(w http.ResponseWriter, r *http.Request) {
 			rc := http.NewResponseController(w)
 			_ = rc.EnableFullDuplex() // HTTP/2 always is
@@ -414,7 +435,8 @@ func TestATargetThatReadsNothing(t *testing.T) {
 // A head that does not end is no response.
 func TestATargetWhoseHeadDrips(t *testing.T) {
 	t.Parallel()
-	versions(t, func(t *testing.T, c *http.Client) {
+	bothVersions(t, func(t *testing.T, c *http.Client) {
+		t.Helper()
 		ln := listen(t)
 		var dripping sync.WaitGroup
 		dripping.Go(func() {
