@@ -5,10 +5,12 @@ package proxy
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
+	"testing/iotest"
 )
 
 // moveChunks moves a chunked body and returns what came out, what was left
@@ -21,6 +23,26 @@ func moveChunks(in string) (out, rest string, err error) {
 	_ = m.dst.Flush() // into memory
 	left, _ := io.ReadAll(m.src)
 	return b.String(), string(left), err
+}
+
+// moveInterrupted does the same byte by byte, interrupted before each.
+func moveInterrupted(in string) (out string, err error) {
+	var b bytes.Buffer
+	m := mover{dst: bufio.NewWriter(&b), src: bufio.NewReaderSize(iotest.OneByteReader(strings.NewReader(in)), 64)}
+	again := false
+	m.wait = func(int) error {
+		if again = !again; again {
+			return errUnsure
+		}
+		_, err := m.src.Peek(m.src.Buffered() + 1)
+		return err
+	}
+	m.begin(chunked)
+	for err = errUnsure; errors.Is(err, errUnsure); {
+		err = m.move()
+	}
+	_ = m.dst.Flush() // into memory
+	return b.String(), err
 }
 
 // parse reads a chunked body as net/http does.
@@ -45,6 +67,9 @@ func FuzzChunks(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, in string) {
 		out, rest, err := moveChunks(in)
+		if slowly, again := moveInterrupted(in); again == nil != (err == nil) || err == nil && slowly != out {
+			t.Fatalf("%q came out as %q, %v, and interrupted as %q, %v", in, out, err, slowly, again)
+		}
 		if err != nil {
 			return
 		}
