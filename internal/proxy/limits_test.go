@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package proxy
+
+import (
+	"testing"
+	"time"
+)
+
+func TestPace(t *testing.T) {
+	p := newPace(100, 5*time.Second)
+	if p.earn(1 << 30); p.left != 5*time.Second {
+		t.Errorf("a burst saved up %v", p.left)
+	}
+	if !p.spend(4*time.Second) || p.spend(time.Second) {
+		t.Error("the budget is not five seconds")
+	}
+	if p.earn(100); p.left != time.Second {
+		t.Errorf("a second's bytes earn %v", p.left)
+	}
+	p = newPace(0, 5*time.Second) // any byte will do, as with nginx
+	p.spend(4 * time.Second)
+	if p.earn(0); p.left != time.Second {
+		t.Errorf("no bytes earn, %v", p.left)
+	}
+	if p.earn(1); p.left != 5*time.Second {
+		t.Errorf("a byte leaves %v", p.left)
+	}
+	p = newPace(100, 0) // no bound
+	if !p.spend(time.Hour) || !p.until(time.Now()).IsZero() {
+		t.Error("there is a bound")
+	}
+}
+
+func TestLimitsThatMakeNoSense(t *testing.T) {
+	l := DefaultLimits()
+	if err := l.Check(); err != nil {
+		t.Error(err)
+	}
+	if err := new(Limits).Check(); err != nil {
+		t.Errorf("no limits at all: %v", err)
+	}
+	for _, l := range []Limits{{Send: -1}, {RequestRate: -1}} {
+		if l.Check() == nil {
+			t.Errorf("%+v is taken", l)
+		}
+	}
+}
