@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"pgregory.net/rapid"
 
 	"github.com/serin-dev/serin/internal/proxy"
@@ -254,6 +255,10 @@ func TestAColdServiceLeavesPlacesToOthers(t *testing.T) {
 		}
 		first = append(first, h)
 	}
+	refusals := func() float64 { return testutil.ToFloat64(m.router.metrics.away.WithLabelValues("n")) }
+	if n := refusals(); n != 0 {
+		t.Errorf("%v are counted as refused", n)
+	}
 	want := "503 too many requests wait already: 901 for InferenceService n/a, 901 in its namespace, 901 in all 1s"
 	if diff := cmp.Diff(want, refused(m.come("a"))); diff != "" {
 		t.Error(diff)
@@ -262,6 +267,9 @@ func TestAColdServiceLeavesPlacesToOthers(t *testing.T) {
 		if text := refused(m.come("b")); text != "" {
 			t.Fatalf("request %d of another service: %s", i, text)
 		}
+	}
+	if n := refusals(); n != 1+maxHeld/2-reserved { // one that came, and those that left for others
+		t.Errorf("%v are counted as refused", n)
 	}
 	for i, h := range first { // the newest left for those of b that found no other place
 		if is, want := refused(h) != "", i >= maxHeld/2; is != want {

@@ -487,6 +487,10 @@ func TestMetricsPerRevision(t *testing.T) {
 		`serin_router_in_flight{` + labels + `} 0`,
 		`serin_router_held 0`,
 		`serin_router_refused_total{code="404"}`,
+		"serin_router_connections 1", // of the client that asked
+		fmt.Sprint("serin_router_connections_limit ", w.router.server.Connections.Most),
+		"serin_router_connections_closed_total 0",
+		"serin_router_connections_refused_total 0",
 	} {
 		eventually(t, "the metrics show "+want, func() (string, bool) {
 			_, _, body := w.get("http://"+w.admin+"/metrics", "")
