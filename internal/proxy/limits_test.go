@@ -5,6 +5,8 @@ package proxy
 import (
 	"testing"
 	"time"
+
+	"github.com/serin-dev/serin/internal/setting"
 )
 
 func TestPace(t *testing.T) {
@@ -33,16 +35,17 @@ func TestPace(t *testing.T) {
 }
 
 func TestLimitsThatMakeNoSense(t *testing.T) {
-	l := DefaultLimits()
-	if err := l.Check(); err != nil {
-		t.Error(err)
-	}
-	if err := new(Limits).Check(); err != nil {
-		t.Errorf("no limits at all: %v", err)
-	}
-	for _, l := range []Limits{{Send: -1}, {RequestRate: -1}} {
-		if l.Check() == nil {
-			t.Errorf("%+v is taken", l)
+	var l Limits
+	n := 0
+	l.AddFlags(func(v *setting.Value, name, _ string) {
+		if n++; v.Set("-1") == nil && v.Set("-1s") == nil {
+			t.Errorf("--%s is taken below zero", name)
 		}
+		if err := v.Set("0"); err != nil {
+			t.Errorf("--%s=0, no limit: %v", name, err)
+		}
+	})
+	if l != (Limits{}) || n != 7 {
+		t.Errorf("%d flags of zero make %+v", n, l)
 	}
 }
