@@ -8,13 +8,19 @@ import (
 )
 
 const (
-	// firstPause follows the first eviction; each further one doubles it.
+	// firstPause follows an eviction. It is doubled for each one before.
 	firstPause = time.Minute
+	// atOnce is how many evictions that helped double nothing: somebody drains
+	// nodes, again and again.
+	atOnce = 5
 	// forget is how long it takes until one eviction counts no more. So there are
 	// never more than four a day for long, whatever undoes them.
 	forget = 6 * time.Hour
-	// most is a pause of eight and a half hours: evictions are forgotten sooner.
-	most = 10
+	// most is where counting ends: evictions are forgotten sooner than its pause ends.
+	most = 15
+	// around is how much sooner or later than the eviction a replacement seems to
+	// be made: by the clock of the API server.
+	around = time.Minute
 )
 
 // Record is what is known of the evictions before, and lies on the Deployment
@@ -48,14 +54,25 @@ func (r Record) String() string {
 	return fmt.Sprintf("%d %s", r.Count, r.Last.UTC().Format(time.RFC3339))
 }
 
-// wait is how long the next eviction must wait. A time that is still to come is
-// from before the clock was set: it is worth nothing.
-func (r Record) wait(now time.Time) time.Duration {
+// wait is how long the next eviction must wait; longer if the last one was in
+// vain. A time that is still to come is from before the clock was set: it is worth
+// nothing.
+func (r Record) wait(now time.Time, vain bool) time.Duration {
 	since := now.Sub(r.Last)
 	if r.Count == 0 || since < 0 {
 		return 0
 	}
-	return max(0, firstPause<<(r.Count-1)-since)
+	doubled := r.Count - 1
+	if !vain {
+		doubled = max(0, doubled-atOnce)
+	}
+	return max(0, firstPause<<doubled-since)
+}
+
+// made reports whether a Pod made then may be the replacement of the last one
+// that was evicted.
+func (r Record) made(then time.Time) bool {
+	return r.Count > 0 && then.Sub(r.Last).Abs() <= around
 }
 
 // next is the record with one eviction more.

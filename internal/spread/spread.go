@@ -6,12 +6,13 @@
 //
 // A Deployment, its Pods and all nodes go in; at most one Pod comes out, with
 // the nodes that can take its replacement. Decide names one only while the
-// Deployment is at rest, and only if another node would still have fewer of its
-// Pods. It sees no Pods of others: Fits judges from a list of those on a node
+// Deployment is at rest, and only if another node, with one Pod more, would have
+// fewer than that Pod's node has. It sees no Pods of others: Fits judges from a list of those on a node
 // whether they leave room.
 //
 // Where the replacement goes is for the scheduler to say. So each eviction is
-// recorded on the Deployment (Record), and the next one waits twice as long.
+// recorded on the Deployment (Record), and after one in vain, whose replacement is
+// where the Pod was, the next one waits twice as long as that did.
 package spread
 
 import (
@@ -31,9 +32,9 @@ import (
 )
 
 const (
-	// Rest is how long all Pods must have been ready, and a node that is to take
+	// rest is how long all Pods must have been ready, and a node that is to take
 	// one, too: a rollout, a drain or a node that comes and goes is not over sooner.
-	Rest = 30 * time.Second
+	rest = 30 * time.Second
 	// overdue is how long after its grace a Pod that was deleted is waited for.
 	// Its node may be dead, and then it stays until the node is removed.
 	overdue = 30 * time.Second
@@ -73,7 +74,10 @@ func Decide(in Input) Plan {
 	if len(to) == 0 {
 		return Plan{Again: wait}
 	}
-	if wait := in.Last.wait(in.Now); wait > 0 {
+	vain := slices.ContainsFunc(pods, func(p corev1.Pod) bool {
+		return p.Spec.NodeName == victim.Spec.NodeName && in.Last.made(p.CreationTimestamp.Time)
+	})
+	if wait := in.Last.wait(in.Now, vain); wait > 0 {
 		return Plan{Again: wait}
 	}
 	return Plan{Evict: victim, To: to, Record: in.Last.next(in.Now)}
@@ -115,8 +119,8 @@ func atRest(in Input) (pods []corev1.Pod, wait time.Duration) {
 }
 
 // move returns the youngest Pod of the fullest node, and the nodes that can take
-// it and would still have fewer. If there is no such pair, it returns how long to
-// wait for a node that is ready only since now.
+// one more and would still have fewer. If there are none, it returns how long to
+// wait for one that has not been ready for long.
 func move(in Input, pods []corev1.Pod) (victim *corev1.Pod, to []*corev1.Node, wait time.Duration) {
 	on := map[string][]*corev1.Pod{}
 	for i := range pods {
@@ -134,11 +138,12 @@ func move(in Input, pods []corev1.Pod) (victim *corev1.Pod, to []*corev1.Node, w
 			if len(on[n.Name])+1 >= len(on[full.Name]) || !takes(n, full, victim) {
 				continue
 			}
-			if left := readyLeft(n, in.Now); left > 0 {
-				wait = cmp.Or(min(wait, left), left)
-				continue
+			switch left := restLeft(nodeReady(n).LastTransitionTime, in.Now); {
+			case left <= 0:
+				to = append(to, n)
+			case wait == 0 || left < wait:
+				wait = left
 			}
-			to = append(to, n)
 		}
 		if len(to) > 0 {
 			slices.SortFunc(to, func(a, b *corev1.Node) int {
@@ -151,9 +156,9 @@ func move(in Input, pods []corev1.Pod) (victim *corev1.Pod, to []*corev1.Node, w
 }
 
 // takes reports whether a node is ready and takes a Pod that another has, as
-// far as the two objects tell. A taint by which the scheduler would only rather
-// go elsewhere counts, too: it would, and that is where the Pod is. So does
-// another architecture, for which there may be no image.
+// far as the objects tell. A taint of PreferNoSchedule counts as one of
+// NoSchedule: the scheduler would prefer the node where the Pod is. A node of
+// another architecture does not count: there may be no image for it.
 func takes(n, from *corev1.Node, p *corev1.Pod) bool {
 	if n.Spec.Unschedulable || n.DeletionTimestamp != nil || nodeReady(n) == nil {
 		return false
@@ -212,14 +217,10 @@ func nodeReady(n *corev1.Node) *corev1.NodeCondition {
 	})
 }
 
-func readyLeft(n *corev1.Node, now time.Time) time.Duration {
-	return restLeft(nodeReady(n).LastTransitionTime, now)
-}
-
-// restLeft is how much of Rest is left of what began then. It may be told by
-// another clock, but is never longer than Rest.
+// restLeft is how much of rest is left of what began then. It may be told by
+// another clock, but is never longer than that.
 func restLeft(began metav1.Time, now time.Time) time.Duration {
-	return min(Rest, Rest-now.Sub(began.Time))
+	return min(rest, rest-now.Sub(began.Time))
 }
 
 func condition[C any](all []C, is func(C) bool) *C {

@@ -148,9 +148,22 @@ func TestDecide(t *testing.T) {
 			2, append([]corev1.Pod{pod("done", "b", time.Hour, func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed })}, both...),
 			[]corev1.Node{node("a"), node("b")}, Record{}, "evict young to b, the 1 2026-11-30T12:00:00Z",
 		},
-		"the second time":            {2, both, []corev1.Node{node("a"), node("b")}, Record{1, now.Add(-2 * time.Minute)}, "evict young to b, the 2 2026-11-30T12:00:00Z"},
-		"the fourth time, too early": {2, both, []corev1.Node{node("a"), node("b")}, Record{3, now.Add(-3 * time.Minute)}, "again 1m0s"},
-		"the fourth time, after a day": {
+		"four helped": {2, both, []corev1.Node{node("a"), node("b")}, Record{4, now.Add(-3 * time.Minute)}, "evict young to b, the 5 2026-11-30T12:00:00Z"},
+		"the first one was a moment ago": {
+			2, []corev1.Pod{pod("old", "a", time.Hour), pod("young", "a", 32*time.Second)}, []corev1.Node{node("a"), node("b")}, Record{1, now.Add(-32 * time.Second)}, "again 28s",
+		},
+		"seven helped": {2, both, []corev1.Node{node("a"), node("b")}, Record{7, now.Add(-150 * time.Second)}, "evict young to b, the 8 2026-11-30T12:00:00Z"},
+		"the third was in vain": {
+			2, []corev1.Pod{both[0], pod("young", "a", 3*time.Minute)}, []corev1.Node{node("a"), node("b")}, Record{3, now.Add(-3 * time.Minute)}, "again 1m0s",
+		},
+		"the third was in vain, by another clock": {
+			2, []corev1.Pod{both[0], pod("young", "a", 3*time.Minute+50*time.Second)}, []corev1.Node{node("a"), node("b")}, Record{3, now.Add(-3 * time.Minute)}, "again 1m0s",
+		},
+		"the third was in vain, and its pause is over": {
+			2, []corev1.Pod{both[0], pod("young", "a", 4*time.Minute)}, []corev1.Node{node("a"), node("b")}, Record{3, now.Add(-4 * time.Minute)},
+			"evict young to b, the 4 2026-11-30T12:00:00Z",
+		},
+		"the last one was a day ago": {
 			2, both, []corev1.Node{node("a"), node("b")}, Record{3, now.Add(-24 * time.Hour)}, "evict young to b, the 1 2026-11-30T12:00:00Z",
 		},
 		"the clock was set":   {2, both, []corev1.Node{node("a"), node("b")}, Record{3, now.Add(time.Hour)}, "evict young to b, the 4 2026-11-30T12:00:00Z"},
@@ -216,8 +229,10 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("%q is refused and gives %v", s, r)
 		}
 		for range 20 {
-			if wait := r.wait(time.Unix(at, 0)); wait < 0 || wait > firstPause<<(most-1) {
-				t.Errorf("%q waits for %v", s, wait)
+			for _, vain := range []bool{false, true} {
+				if wait := r.wait(time.Unix(at, 0), vain); wait < 0 || wait > firstPause<<(most-1) {
+					t.Errorf("%q waits for %v", s, wait)
+				}
 			}
 			r = r.next(time.Unix(at, 0))
 			if r.Count < 1 || r.Count > most {
