@@ -69,7 +69,7 @@ func TestRecordsOfStrangers(t *testing.T) {
 	if err := api.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: "iris-predictor-00001"}, &mine); err != nil {
 		t.Fatal(err)
 	}
-	for i, raw := range []string{`{"hash":1}`, `[]`, `1`, `{"hash":"h","pod":{"spec":{"containers":[]}}}`} {
+	for i, raw := range []string{`{"hash":1}`, `{}`, `{"pod":[]}`, `{"hash":"h","pod":{"spec":{"containers":[]}}}`} {
 		cr := mine.DeepCopy()
 		cr.ResourceVersion, cr.UID = "", ""
 		cr.Name, cr.Revision = fmt.Sprint("stranger-", i), 1<<62
