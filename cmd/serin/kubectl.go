@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -66,8 +67,8 @@ func kubectl(args []string) {
 	}
 }
 
-// wantKubeconfig ends a kubectl that has no kubeconfig and is about to ask
-// localhost:8080, as kubectl does then. Commands that need no API never get here.
+// wantKubeconfig ends a kubectl that has no kubeconfig when it is about to ask
+// localhost:8080, as kubectl does then. One that asks nobody goes on.
 func wantKubeconfig(flags *genericclioptions.ConfigFlags, c *rest.Config) {
 	raw, err := flags.ToRawKubeConfigLoader().RawConfig()
 	if err != nil || !clientcmdapi.IsConfigEmpty(&raw) || *flags.APIServer != "" || c.BearerTokenFile != "" { // as Pods have it
@@ -77,8 +78,17 @@ func wantKubeconfig(flags *genericclioptions.ConfigFlags, c *rest.Config) {
 	if file == "" {
 		file = os.Getenv(clientcmd.RecommendedConfigPathEnvVar)
 	}
-	fmt.Fprintf(os.Stderr, "serin: there is no kubeconfig %s yet: 'serin up' writes one, and --kubeconfig or KUBECONFIG name another\n", file)
+	c.Wrap(func(http.RoundTripper) http.RoundTripper { return nowhere(file) })
+}
+
+// nowhere is the way to an API for which there is no kubeconfig.
+type nowhere string
+
+// RoundTrip says so and ends the program: kubectl would try again.
+func (file nowhere) RoundTrip(*http.Request) (*http.Response, error) {
+	fmt.Fprintf(os.Stderr, "serin: there is no kubeconfig %s yet: 'serin up' writes one, and --kubeconfig or KUBECONFIG name another\n", string(file))
 	os.Exit(1)
+	return nil, nil
 }
 
 // kubeconfig is the file of the Serin that commands talk to, unless they are
