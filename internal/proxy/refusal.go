@@ -18,7 +18,7 @@ type Refusal struct {
 	Text       string        // one sentence for the client
 	RetryAfter time.Duration // zero: no such header
 	Allow      string        // of a 405: the methods that are allowed
-	Body       []byte        // JSON in the place of the usual one; nil: that
+	Plain      bool          // as text, for those who do not read our JSON
 }
 
 func (r *Refusal) Error() string { return r.Text }
@@ -37,8 +37,8 @@ func refusal(err error) *Refusal {
 
 // body is the refusal as KServe's clients expect errors.
 func (r *Refusal) body() []byte {
-	if r.Body != nil {
-		return r.Body
+	if r.Plain {
+		return []byte(r.Text + "\n")
 	}
 	b, err := json.Marshal(struct {
 		Error string `json:"error"`
@@ -47,6 +47,13 @@ func (r *Refusal) body() []byte {
 		return nil
 	}
 	return append(b, '\n')
+}
+
+func (r *Refusal) contentType() string {
+	if r.Plain {
+		return "text/plain; charset=utf-8"
+	}
+	return "application/json"
 }
 
 // retryAfter is the header's value in seconds, rounded up, or empty.
@@ -74,7 +81,7 @@ func (r *Refusal) writeTo(w http.ResponseWriter, req *http.Request) {
 		w.WriteHeader(http.StatusOK)
 		return
 	}
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", r.contentType())
 	w.WriteHeader(r.Status)
 	_, _ = w.Write(r.body()) // the client may be gone
 }

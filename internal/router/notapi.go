@@ -11,18 +11,16 @@ import (
 )
 
 // kubectl without a kubeconfig asks localhost:8080, which on a laptop is the
-// router. What it understands is a Status, and no 404: that would mean an API
-// that lacks something.
+// router. Of what is no API it shows the text of a 406 alone; a 404 would mean an
+// API that lacks something.
 var (
 	notAPI = &proxy.Refusal{
-		Status: http.StatusMisdirectedRequest,
-		Text:   notAPISays,
-		Body:   []byte(`{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"` + notAPISays + `","reason":"BadRequest","code":421}` + "\n"),
+		Status: http.StatusNotAcceptable,
+		Text:   "this is not the API: export KUBECONFIG=... as 'serin up' shows it, or use 'serin kubectl'. Here models answer",
+		Plain:  true,
 	}
 	apiPath = regexp.MustCompile(`^/(api|apis|version|openapi/v[23])(/|\?|$)`)
 )
-
-const notAPISays = "this is not the API: export KUBECONFIG=... as 'serin up' shows it, or use 'serin kubectl'. Here models answer"
 
 // isForAPI reports whether a request, for which there is no service, is one of
 // kubectl's.
