@@ -29,7 +29,7 @@ func Decode(b []byte, into any) error {
 		}
 		text := rest[i+1:]
 		if endless(text) {
-			return fmt.Errorf("the number %s... is too long, or its exponent is: write at most %d digits, and %d in the exponent", text[:min(len(text), 16)], maxQuantityDigits, maxExponentDigits)
+			return fmt.Errorf("the number %s... is too long, or its exponent is: write at most %d digits, and %d in the exponent", text[:min(len(text), end(text)-1, 16)], maxQuantityDigits, maxExponentDigits)
 		}
 		rest = text[end(text):]
 	}

@@ -49,7 +49,7 @@ const (
 	AnnotationMaxReplicas = "serin.dev/max-replicas"
 )
 
-// AnnotationEvictions, on a Deployment of Serin itself, is how many of its Pods
+// AnnotationEvictions is, on a Deployment of Serin itself, how many of its Pods
 // were evicted to spread them, and when the last one was.
 const AnnotationEvictions = "serin.dev/evictions"
 

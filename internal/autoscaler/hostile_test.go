@@ -28,6 +28,7 @@ const validReport = `{revisions: [{namespace: team, revision: iris-predictor-000
 // scaleHostile decides about notes and loads that strangers may have written.
 // Another revision has its replicas all the same.
 func scaleHostile(t *testing.T, seed uint64) {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 3)) //nolint:gosec // a test's
 	mutated := func(text string, into any) bool {
 		var tree map[string]any

@@ -18,6 +18,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -109,7 +110,7 @@ func (w writer) letGo(ctx context.Context, now *world, p rollout.Plan, objects [
 	doomed := now.doomed(p.Keep)
 	var differ []wanted
 	for _, o := range objects {
-		if same, err := o.covered(); o.idle && !(same && err == nil) {
+		if same, err := o.covered(); o.idle && (!same || err != nil) {
 			differ = append(differ, o)
 		}
 	}
@@ -281,6 +282,11 @@ func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, no
 	u.SetUID(s.UID)
 	u.SetResourceVersion(s.ResourceVersion)
 	err = w.client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)
+	if apierrors.IsInternalError(err) || apierrors.IsInvalid(err) {
+		// No apply merges into a status that the schema does not take, because
+		// somebody stored it before there were bounds. Ours replaces it.
+		u, err = w.replaceStatus(ctx, s, status)
+	}
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
 		return false, errOutdated
@@ -288,6 +294,22 @@ func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, no
 		return false, fmt.Errorf("apply status: %w", err)
 	}
 	return u.GetResourceVersion() != s.ResourceVersion, nil
+}
+
+// replaceStatus writes the status over all that the stored one holds.
+func (w writer) replaceStatus(ctx context.Context, s *v1beta1.InferenceService, status map[string]any) (*unstructured.Unstructured, error) {
+	patch, err := json.Marshal([]map[string]any{
+		{"op": "test", "path": "/metadata/resourceVersion", "value": s.ResourceVersion},
+		{"op": "add", "path": "/status", "value": status},
+	})
+	if err != nil {
+		return nil, err
+	}
+	u := &unstructured.Unstructured{}
+	u.SetGroupVersionKind(v1beta1.Kind)
+	u.SetNamespace(s.Namespace)
+	u.SetName(s.Name)
+	return u, w.client.Status().Patch(ctx, u, client.RawPatch(types.JSONPatchType, patch), fieldOwner)
 }
 
 // covered says whether the object already is as wanted.

@@ -133,6 +133,7 @@ var admission = func() *migrate.Admission {
 // reconcileHostile decides about what strangers may have stored, up to the
 // objects that would be written. The status must be one that the API takes.
 func reconcileHostile(t *testing.T, seed uint64) {
+	t.Helper()
 	r, size := hostileWorld(t, rand.New(rand.NewPCG(seed, 2))) //nolint:gosec // a test's
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

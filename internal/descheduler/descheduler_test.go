@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -120,9 +121,7 @@ func create(t *testing.T, client kubernetes.Interface, name string, labels map[s
 	t.Helper()
 	pod := map[string]string{v1beta1.LabelPartName: name}
 	selector := &metav1.LabelSelector{MatchLabels: pod}
-	for k, v := range labels {
-		pod[k] = v
-	}
+	maps.Copy(pod, labels)
 	d, err := client.AppsV1().Deployments(namespace).Create(t.Context(), &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels},
 		Spec: appsv1.DeploymentSpec{

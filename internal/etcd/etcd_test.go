@@ -175,22 +175,23 @@ func TestDamagedDataIsRefusedOrWhole(t *testing.T) {
 	good := used(t)
 	for name, damage := range map[string]func(t *testing.T, member string){
 		"nothing":                    func(*testing.T, string) {},
-		"the database is cut":        func(t *testing.T, m string) { cut(t, one(t, m, "snap/db"), 2) },
-		"the database is empty":      func(t *testing.T, m string) { truncate(t, one(t, m, "snap/db"), 0) },
-		"the database is missing":    func(t *testing.T, m string) { remove(t, one(t, m, "snap/db")) },
-		"the database has garbage":   func(t *testing.T, m string) { garbage(t, one(t, m, "snap/db"), 1<<20, 1<<19) },
-		"the database is garbage":    func(t *testing.T, m string) { garbage(t, one(t, m, "snap/db"), 0, 1<<20) },
-		"the log is cut":             func(t *testing.T, m string) { truncate(t, one(t, m, "wal/*.wal"), 300_000) },
-		"the log has a torn end":     func(t *testing.T, m string) { tear(t, one(t, m, "wal/*.wal")) },
-		"the log is empty":           func(t *testing.T, m string) { truncate(t, one(t, m, "wal/*.wal"), 0) },
-		"the log is missing":         func(t *testing.T, m string) { remove(t, filepath.Join(m, "wal")) },
-		"the log has garbage":        func(t *testing.T, m string) { garbage(t, one(t, m, "wal/*.wal"), 200_000, 4096) },
-		"the log is garbage":         func(t *testing.T, m string) { garbage(t, one(t, m, "wal/*.wal"), 0, 1<<20) },
-		"the snapshot is missing":    func(t *testing.T, m string) { remove(t, one(t, m, "snap/*.snap")) },
-		"the snapshot is empty":      func(t *testing.T, m string) { truncate(t, one(t, m, "snap/*.snap"), 0) },
-		"the snapshot is garbage":    func(t *testing.T, m string) { garbage(t, one(t, m, "snap/*.snap"), 0, 200) },
-		"all is missing but the log": func(t *testing.T, m string) { remove(t, filepath.Join(m, "snap")) },
+		"the database is cut":        func(t *testing.T, m string) { t.Helper(); cut(t, one(t, m, "snap/db"), 2) },
+		"the database is empty":      func(t *testing.T, m string) { t.Helper(); truncate(t, one(t, m, "snap/db"), 0) },
+		"the database is missing":    func(t *testing.T, m string) { t.Helper(); remove(t, one(t, m, "snap/db")) },
+		"the database has garbage":   func(t *testing.T, m string) { t.Helper(); garbage(t, one(t, m, "snap/db"), 1<<20, 1<<19) },
+		"the database is garbage":    func(t *testing.T, m string) { t.Helper(); garbage(t, one(t, m, "snap/db"), 0, 1<<20) },
+		"the log is cut":             func(t *testing.T, m string) { t.Helper(); truncate(t, one(t, m, "wal/*.wal"), 300_000) },
+		"the log has a torn end":     func(t *testing.T, m string) { t.Helper(); tear(t, one(t, m, "wal/*.wal")) },
+		"the log is empty":           func(t *testing.T, m string) { t.Helper(); truncate(t, one(t, m, "wal/*.wal"), 0) },
+		"the log is missing":         func(t *testing.T, m string) { t.Helper(); remove(t, filepath.Join(m, "wal")) },
+		"the log has garbage":        func(t *testing.T, m string) { t.Helper(); garbage(t, one(t, m, "wal/*.wal"), 200_000, 4096) },
+		"the log is garbage":         func(t *testing.T, m string) { t.Helper(); garbage(t, one(t, m, "wal/*.wal"), 0, 1<<20) },
+		"the snapshot is missing":    func(t *testing.T, m string) { t.Helper(); remove(t, one(t, m, "snap/*.snap")) },
+		"the snapshot is empty":      func(t *testing.T, m string) { t.Helper(); truncate(t, one(t, m, "snap/*.snap"), 0) },
+		"the snapshot is garbage":    func(t *testing.T, m string) { t.Helper(); garbage(t, one(t, m, "snap/*.snap"), 0, 200) },
+		"all is missing but the log": func(t *testing.T, m string) { t.Helper(); remove(t, filepath.Join(m, "snap")) },
 		"all files are empty": func(t *testing.T, m string) {
+			t.Helper()
 			for _, f := range []string{"snap/db", "snap/*.snap", "wal/*.wal"} {
 				truncate(t, one(t, m, f), 0)
 			}

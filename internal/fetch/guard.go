@@ -113,7 +113,7 @@ func redirectError(req *http.Request) error {
 // protocols (another's is at 192.0.0.192), benchmarks, reserved ones, and old IPv6
 // forms that hold an IPv4 address.
 var notPublic = func() (nets []netip.Prefix) {
-	for _, s := range strings.Fields("0.0.0.0/8 100.64.0.0/10 192.0.0.0/24 198.18.0.0/15 240.0.0.0/4 " +
+	for s := range strings.FieldsSeq("0.0.0.0/8 100.64.0.0/10 192.0.0.0/24 198.18.0.0/15 240.0.0.0/4 " +
 		"::/96 64:ff9b:1::/48 2001::/32 2002::/16 fec0::/10") {
 		nets = append(nets, netip.MustParsePrefix(s))
 	}

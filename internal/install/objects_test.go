@@ -217,7 +217,7 @@ func TestWrongOptionsAreRefused(t *testing.T) {
 		"--url-scheme=ftp":                       "--url-scheme ftp: say http or https",
 		"--fetch-env=HTTPS_PROXY":                "--fetch-env HTTPS_PROXY: say NAME=VALUE",
 		"--domain=Models.example.com":            "--domain Models.example.com: say a domain, such as models.example.com: lower-case letters, digits and - between its dots",
-		"--model-cache=cache":                    "--model-cache cache: say an absolute path without ..",
+		"--model-cache=cache":                    "--model-cache cache: say an absolute path without .. in it",
 		"--namespace=":                           "--namespace must not be empty",
 		"--limit=stream-idle=1h":                 "--limit stream-idle=1h: say NAME=VALUE, where NAME is one of " + strings.Join(limits, ", "),
 		"--limit=send-timeout=x":                 "--limit send-timeout=x: say NAME=VALUE, where NAME is one of " + strings.Join(limits, ", "),

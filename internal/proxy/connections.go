@@ -114,7 +114,7 @@ func (k *connections) enter(c *conn, now time.Time) bool {
 	}
 	own.conns[c] = struct{}{}
 	k.counts.Open++
-	fits := true
+	var fits bool
 	switch {
 	case len(own.conns) > k.PerClient:
 		fits = k.closeOf(own, now)

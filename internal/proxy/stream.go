@@ -127,7 +127,7 @@ func (s *stream) place(waited time.Duration) {
 // budget gives the client what it has for its body. The first message of a
 // gRPC call may be a while in coming.
 func (s *stream) budget() {
-	placed := s.placed && !(s.grpc && !s.frames.begun)
+	placed := s.placed && (!s.grpc || s.frames.begun)
 	s.reading.pace = newPace(s.limits.RequestRate, s.limits.grace(placed))
 }
 

@@ -40,13 +40,14 @@ func checkPath(target []byte) *Refusal {
 	s := segment{}
 	for i := 0; i < len(path); i++ {
 		c := path[i]
-		if c == '%' {
+		switch c {
+		case '%':
 			if i+2 >= len(path) || !isHex(path[i+1]) || !isHex(path[i+2]) {
 				return refusef(http.StatusBadRequest, "the request's path has an escape that is none")
 			}
 			c = unhex(path[i+1])<<4 | unhex(path[i+2])
 			i += 2
-		} else if c == '#' {
+		case '#':
 			return refusef(http.StatusBadRequest, "the request's path has a fragment")
 		}
 		if c == 0 {

@@ -41,6 +41,7 @@ func decoded(tb testing.TB, text string) map[string]any {
 // watchHostile takes what a stranger may have stored through all that the
 // router does with it, beside a service that must go on.
 func watchHostile(t *testing.T, seed uint64) {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's
 	r := newRouter(Config{Domain: "example.com", Log: slog.New(slog.DiscardHandler)})
 	good := routing.Service{Namespace: "other", Name: "good", Traffic: []routing.Share{{Revision: "good-predictor-00001", Percent: 100}}}

@@ -4,6 +4,7 @@ package router
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -66,8 +67,8 @@ func arrive(t *rapid.T, r *room, waiting []owner, o owner) []owner {
 	if who.namespace == o.namespace && who != o && perService[who.service] <= service {
 		t.Fatalf("%v, with %d, leaves for %v, with %d", who, perService[who.service], o, service)
 	}
-	for i := len(waiting) - 1; i >= 0; i-- {
-		if waiting[i] == who {
+	for i, w := range slices.Backward(waiting) {
+		if w == who {
 			r.remove(who)
 			return append(waiting[:i], waiting[i+1:]...)
 		}

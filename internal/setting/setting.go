@@ -160,7 +160,7 @@ func Folder(p *string, value string) *Value {
 		if s == "" || path.IsAbs(s) && !slices.Contains(strings.Split(s, "/"), "..") {
 			return nil
 		}
-		return errors.New("say an absolute path without ..")
+		return errors.New("say an absolute path without .. in it")
 	})
 }
 

@@ -284,9 +284,9 @@ func FuzzXZ(f *testing.F) {
 func TestMutantsNeverPanic(t *testing.T) {
 	all, chunk := seeds(t), lzmaChunk(t)
 	for name, try := range map[string]func(*testing.T, []byte) error{
-		"pickles": func(t *testing.T, b []byte) error { return tryOps(t, all, b) },
+		"pickles": func(t *testing.T, b []byte) error { t.Helper(); return tryOps(t, all, b) },
 		"dtypes":  tryDtype,
-		"xz":      func(t *testing.T, b []byte) error { return tryXZ(t, chunk, b) },
+		"xz":      func(t *testing.T, b []byte) error { t.Helper(); return tryXZ(t, chunk, b) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, 2))

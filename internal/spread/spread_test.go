@@ -92,7 +92,9 @@ func TestDecide(t *testing.T) {
 		want     string
 	}{
 		"both Pods on one of two nodes": {
-			2, both, []corev1.Node{node("a"), node("b")}, Record{},
+			2, both,
+			[]corev1.Node{node("a"), node("b")},
+			Record{},
 			"evict young to b, the 1 2026-11-30T12:00:00Z",
 		},
 		"one Pod on each": {2, []corev1.Pod{pod("1", "a", time.Hour), pod("2", "b", time.Hour)}, []corev1.Node{node("a"), node("b"), node("c")}, Record{}, nothing},
@@ -102,11 +104,15 @@ func TestDecide(t *testing.T) {
 			3, append([]corev1.Pod{pod("other", "b", time.Hour)}, both...), []corev1.Node{node("a"), node("b")}, Record{}, nothing,
 		},
 		"three Pods, and a third node": {
-			3, append([]corev1.Pod{pod("other", "b", time.Hour)}, both...), []corev1.Node{node("a"), node("b"), node("c")}, Record{},
+			3, append([]corev1.Pod{pod("other", "b", time.Hour)}, both...),
+			[]corev1.Node{node("a"), node("b"), node("c")},
+			Record{},
 			"evict young to c, the 1 2026-11-30T12:00:00Z",
 		},
 		"four Pods on one node, and emptier nodes first": {
-			4, append([]corev1.Pod{pod("third", "a", time.Hour), pod("other", "b", time.Hour)}, both...), []corev1.Node{node("a"), node("b"), node("c")}, Record{},
+			4, append([]corev1.Pod{pod("third", "a", time.Hour), pod("other", "b", time.Hour)}, both...),
+			[]corev1.Node{node("a"), node("b"), node("c")},
+			Record{},
 			"evict young to c or b, the 1 2026-11-30T12:00:00Z",
 		},
 		"the node with Pods is cordoned": {2, both, []corev1.Node{node("a", cordoned), node("b")}, Record{}, "evict young to b, the 1 2026-11-30T12:00:00Z"},
@@ -118,20 +124,28 @@ func TestDecide(t *testing.T) {
 		"the other is a control plane":                 {2, both, []corev1.Node{node("a"), node("b", tainted(corev1.TaintEffectNoSchedule))}, Record{}, nothing},
 		"the scheduler would rather not use the other": {2, both, []corev1.Node{node("a"), node("b", tainted(corev1.TaintEffectPreferNoSchedule))}, Record{}, nothing},
 		"the taint is tolerated": {
-			2, []corev1.Pod{both[0], pod("young", "a", time.Minute, func(p *corev1.Pod) {
+			2,
+			[]corev1.Pod{both[0], pod("young", "a", time.Minute, func(p *corev1.Pod) {
 				p.Spec.Tolerations = []corev1.Toleration{{Operator: corev1.TolerationOpExists}}
 			})},
-			[]corev1.Node{node("a"), node("b", tainted(corev1.TaintEffectNoSchedule))}, Record{},
+			[]corev1.Node{node("a"), node("b", tainted(corev1.TaintEffectNoSchedule))},
+			Record{},
 			"evict young to b, the 1 2026-11-30T12:00:00Z",
 		},
 		"the other has another architecture": {2, both, []corev1.Node{node("a"), node("b", arm)}, Record{}, nothing},
 		"the node selector leaves out the other": {
-			2, []corev1.Pod{both[0], pod("young", "a", time.Minute, func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"pool": "edge"} })},
-			[]corev1.Node{node("a"), node("b")}, Record{}, nothing,
+			2,
+			[]corev1.Pod{both[0], pod("young", "a", time.Minute, func(p *corev1.Pod) { p.Spec.NodeSelector = map[string]string{"pool": "edge"} })},
+			[]corev1.Node{node("a"), node("b")},
+			Record{},
+			nothing,
 		},
 		"a Pod is not ready": {
-			2, []corev1.Pod{both[0], pod("young", "a", time.Minute, func(p *corev1.Pod) { p.Status.Conditions = nil })},
-			[]corev1.Node{node("a"), node("b")}, Record{}, nothing,
+			2,
+			[]corev1.Pod{both[0], pod("young", "a", time.Minute, func(p *corev1.Pod) { p.Status.Conditions = nil })},
+			[]corev1.Node{node("a"), node("b")},
+			Record{},
+			nothing,
 		},
 		"a Pod has been ready for 12 s": {2, []corev1.Pod{both[0], pod("young", "a", 12*time.Second)}, []corev1.Node{node("a"), node("b")}, Record{}, "again 18s"},
 		"a Pod that is ready in an hour, by the clock of its node": {
@@ -139,14 +153,19 @@ func TestDecide(t *testing.T) {
 		},
 		"a Pod is missing": {3, both, []corev1.Node{node("a"), node("b")}, Record{}, nothing},
 		"a rollout": {
-			2, []corev1.Pod{both[0], pod("young", "a", time.Minute, func(p *corev1.Pod) { p.Labels = map[string]string{appsv1.DefaultDeploymentUniqueLabelKey: "2"} })},
-			[]corev1.Node{node("a"), node("b")}, Record{}, nothing,
+			2,
+			[]corev1.Pod{both[0], pod("young", "a", time.Minute, func(p *corev1.Pod) { p.Labels = map[string]string{appsv1.DefaultDeploymentUniqueLabelKey: "2"} })},
+			[]corev1.Node{node("a"), node("b")},
+			Record{},
+			nothing,
 		},
 		"a third Pod is about to end":     {2, append([]corev1.Pod{pod("gone", "b", time.Hour, ending(time.Minute))}, both...), []corev1.Node{node("a"), node("b")}, Record{}, "again 1m30s"},
 		"a third Pod cannot end any more": {2, append([]corev1.Pod{pod("gone", "c", time.Hour, ending(-time.Minute))}, both...), []corev1.Node{node("a"), node("b")}, Record{}, "evict young to b, the 1 2026-11-30T12:00:00Z"},
 		"a third Pod has ended": {
 			2, append([]corev1.Pod{pod("done", "b", time.Hour, func(p *corev1.Pod) { p.Status.Phase = corev1.PodFailed })}, both...),
-			[]corev1.Node{node("a"), node("b")}, Record{}, "evict young to b, the 1 2026-11-30T12:00:00Z",
+			[]corev1.Node{node("a"), node("b")},
+			Record{},
+			"evict young to b, the 1 2026-11-30T12:00:00Z",
 		},
 		"four helped": {2, both, []corev1.Node{node("a"), node("b")}, Record{4, now.Add(-3 * time.Minute)}, "evict young to b, the 5 2026-11-30T12:00:00Z"},
 		"the first one was a moment ago": {
@@ -160,7 +179,10 @@ func TestDecide(t *testing.T) {
 			2, []corev1.Pod{both[0], pod("young", "a", 3*time.Minute+50*time.Second)}, []corev1.Node{node("a"), node("b")}, Record{3, now.Add(-3 * time.Minute)}, "again 1m0s",
 		},
 		"the third was in vain, and its pause is over": {
-			2, []corev1.Pod{both[0], pod("young", "a", 4*time.Minute)}, []corev1.Node{node("a"), node("b")}, Record{3, now.Add(-4 * time.Minute)},
+			2,
+			[]corev1.Pod{both[0], pod("young", "a", 4*time.Minute)},
+			[]corev1.Node{node("a"), node("b")},
+			Record{3, now.Add(-4 * time.Minute)},
 			"evict young to b, the 4 2026-11-30T12:00:00Z",
 		},
 		"the last one was a day ago": {
