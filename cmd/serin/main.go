@@ -18,8 +18,6 @@ import (
 )
 
 func main() {
-	// Packages of Kubernetes register flags for every program that links them.
-	pflag.CommandLine = pflag.NewFlagSet("serin", pflag.ContinueOnError)
 	// A second signal while stopping kills the process the ordinary way.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -27,6 +25,8 @@ func main() {
 }
 
 func command() *cobra.Command {
+	// Packages of Kubernetes register flags for every program that links them.
+	pflag.CommandLine = pflag.NewFlagSet("serin", pflag.ContinueOnError)
 	c := &cobra.Command{
 		Use:   "serin",
 		Short: "Safe rollouts for machine-learning models",
