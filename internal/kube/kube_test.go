@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"testing"
 	"time"
 
@@ -33,7 +32,7 @@ func TestControlPlane(t *testing.T) {
 	defer os.RemoveAll(tmp)
 	t.Setenv("TMPDIR", tmp)
 	dir := filepath.Join(t.TempDir(), "a directory whose path is far too long to hold the unix socket of etcd, which is moved elsewhere then")
-	etcd := filepath.Join(tmp, "serin-etcd")
+	etcd := filepath.Join(t.TempDir(), "serin-etcd")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", etcd, "../../cmd/etcd").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -58,13 +57,6 @@ func TestControlPlane(t *testing.T) {
 			// Pending for want of a node: the scheduler has seen it.
 			return pods.Items, len(pods.Items) == 1 && len(pods.Items[0].Status.Conditions) > 0
 		})
-	})
-
-	t.Run("it says which Kubernetes it is", func(t *testing.T) {
-		v, err := client.Discovery().ServerVersion()
-		if err != nil || !regexp.MustCompile(`^v1\.\d+\.\d+$`).MatchString(v.GitVersion) {
-			t.Errorf("version %v: %v", v, err)
-		}
 	})
 
 	t.Run("nobody gets in without a certificate", func(t *testing.T) {
