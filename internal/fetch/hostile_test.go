@@ -98,7 +98,7 @@ func TestHungryArchivesAreChargedForWhatIsDone(t *testing.T) {
 			if err == nil || !strings.HasPrefix(err.Error(), "/m.tar: bad archive: ") || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 400 {
 				t.Errorf("got  %v\nwant a bad archive with: %s", err, c.want)
 			}
-			if took > time.Minute || allocated > 400 {
+			if took > time.Minute || allocated > 600 { // all in all, and more with the race detector
 				t.Errorf("it took %v and %d MB", took, allocated)
 			}
 			wantNothingBeside(t, dir)
