@@ -209,39 +209,27 @@ func TestBadServicesAreRejected(t *testing.T) {
 		},
 		{
 			"a container without an image", service("iris", "{predictor: {containers: [{name: mine}]}}"),
-			"spec.predictor: Invalid value: each of predictor.containers needs an image",
+			"spec.predictor.containers: Invalid value: each container needs an image",
 		},
 		{
 			"an init container without an image", predictor("initContainers: [{name: i}]"),
-			"spec.predictor: Invalid value: each of predictor.initContainers needs an image",
+			"spec.predictor.initContainers: Invalid value: each init container needs an image",
 		},
 		{
 			"a toleration of everything with a value", predictor("tolerations: [{key: a, operator: Exists, value: b}]"),
-			"spec.predictor: Invalid value: a toleration with operator Exists must have no value: remove it, or write operator Equal",
-		},
-		{
-			"no DNS at all", predictor("dnsPolicy: None"),
-			"spec.predictor: Invalid value: dnsPolicy None needs dnsConfig.nameservers",
-		},
-		{
-			"a label's value of 64 characters", predictor("labels: {a: " + strings.Repeat("b", 64) + "}"),
-			"spec.predictor: Invalid value: a label's value must have at most 63 characters",
+			"spec.predictor.tolerations: Invalid value: a toleration with operator Exists must have no value: remove it, or write operator Equal",
 		},
 		{
 			"a variable with two values", model("env: [{name: A, value: b, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]"),
-			"spec.predictor: Invalid value: a variable in env has both value and valueFrom: keep one of them",
+			"spec.predictor.model: Invalid value: a variable in env has both value and valueFrom: keep one of them",
 		},
 		{
 			"a port's name of 16 letters", model("ports: [{containerPort: 9000, name: abcdefghijklmnop}]"),
 			"spec.predictor.model.ports[0].name: Too long: may not be more than 15 bytes",
 		},
 		{
-			"a volume where the model is", model("volumeMounts: [{name: v, mountPath: /mnt/models}]"),
-			"spec.predictor: Invalid value: /mnt/models is where the model of storageUri is: mount your volume elsewhere",
-		},
-		{
-			"a GPU in the requests alone", model("resources: {requests: {nvidia.com/gpu: 1}}"),
-			"spec.predictor: Invalid value: what is named with a slash, such as nvidia.com/gpu, must be in resources.limits: its request follows from it",
+			"a volume where the model is", model("storageUri: " + iris + ", volumeMounts: [{name: v, mountPath: /mnt/models}]"),
+			"spec.predictor.model: Invalid value: /mnt/models is where the model of storageUri is: mount your volume elsewhere",
 		},
 		{
 			"a misspelt field", predictor("canaryTrafficPercentage: 10"),

@@ -10,17 +10,11 @@ import corev1 "k8s.io/api/core/v1"
 // +kubebuilder:validation:XValidation:rule="[has(self.model), has(self.sklearn), has(self.xgboost), has(self.tensorflow), has(self.pytorch), has(self.triton), has(self.onnx), has(self.huggingface), has(self.pmml), has(self.lightgbm), has(self.paddle), has(self.containers)].exists_one(x, x)",message="name exactly one implementation: predictor.model, or predictor.containers, or one legacy form such as predictor.sklearn"
 // +kubebuilder:validation:XValidation:rule="!has(self.containers) || size(self.containers) == 1 || self.containers.exists_one(c, c.name == 'kserve-container')",message="one of several predictor.containers must be named kserve-container: it takes the requests"
 // +kubebuilder:validation:XValidation:rule="!has(self.maxReplicas) || self.maxReplicas <= 0 || (has(self.minReplicas) ? self.minReplicas : 1) <= self.maxReplicas",message="minReplicas must not be more than maxReplicas"
-// +kubebuilder:validation:XValidation:rule="!has(self.containers) || self.containers.all(c, has(c.image) && size(c.image) > 0)",message="each of predictor.containers needs an image"
-// +kubebuilder:validation:XValidation:rule="!has(self.initContainers) || self.initContainers.all(c, has(c.image) && size(c.image) > 0)",message="each of predictor.initContainers needs an image"
-// +kubebuilder:validation:XValidation:rule="!has(self.tolerations) || self.tolerations.all(t, !has(t.operator) || t.operator != 'Exists' || !has(t.value) || size(t.value) == 0)",message="a toleration with operator Exists must have no value: remove it, or write operator Equal"
-// +kubebuilder:validation:XValidation:rule="!has(self.dnsPolicy) || self.dnsPolicy != 'None' || has(self.dnsConfig) && has(self.dnsConfig.nameservers) && size(self.dnsConfig.nameservers) > 0",message="dnsPolicy None needs dnsConfig.nameservers"
-// +kubebuilder:validation:XValidation:rule="!has(self.labels) || self.labels.all(k, size(self.labels[k]) <= 63)",message="a label's value must have at most 63 characters"
-// +kubebuilder:validation:XValidation:rule="!has(self.model) || !has(self.model.env) || self.model.env.all(e, !has(e.value) || size(e.value) == 0 || !has(e.valueFrom))",message="a variable in env has both value and valueFrom: keep one of them"
-// +kubebuilder:validation:XValidation:rule="!has(self.model) || !has(self.model.volumeMounts) || self.model.volumeMounts.all(m, m.mountPath != '/mnt/models')",message="/mnt/models is where the model of storageUri is: mount your volume elsewhere"
-// +kubebuilder:validation:XValidation:rule="!has(self.model) || !has(self.model.resources) || !has(self.model.resources.requests) || self.model.resources.requests.all(k, !k.contains('/') || has(self.model.resources.limits) && k in self.model.resources.limits)",message="what is named with a slash, such as nvidia.com/gpu, must be in resources.limits: its request follows from it"
 type PredictorSpec struct {
 	// The model to serve, its format, place and server.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.env) || self.env.all(e, !has(e.value) || size(e.value) == 0 || !has(e.valueFrom))",message="a variable in env has both value and valueFrom: keep one of them"
+	// +kubebuilder:validation:XValidation:rule="!has(self.storageUri) || !has(self.volumeMounts) || self.volumeMounts.all(m, m.mountPath != '/mnt/models')",message="/mnt/models is where the model of storageUri is: mount your volume elsewhere"
 	Model *ModelSpec `json:"model,omitempty"`
 
 	// Legacy form of model with modelFormat sklearn.
@@ -213,12 +207,14 @@ type PodSpec struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(c, has(c.image) && size(c.image) > 0)",message="each container needs an image"
 	Containers []corev1.Container `json:"containers,omitempty"`
 	// Containers that run, one after the other, once the model is fetched.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:XValidation:rule="self.all(c, has(c.image) && size(c.image) > 0)",message="each init container needs an image"
 	InitContainers []corev1.Container `json:"initContainers,omitempty"`
 	// Volumes that the containers mount.
 	// +optional
@@ -244,6 +240,7 @@ type PodSpec struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:XValidation:rule="self.all(t, !has(t.operator) || t.operator != 'Exists' || !has(t.value) || size(t.value) == 0)",message="a toleration with operator Exists must have no value: remove it, or write operator Equal"
 	Tolerations []corev1.Toleration `json:"tolerations,omitempty"`
 	// How Pods spread over zones and nodes.
 	// +optional

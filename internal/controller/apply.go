@@ -19,8 +19,10 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/client-go/util/csaupgrade"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -85,7 +87,8 @@ func (w writer) grow(ctx context.Context, objects []wanted) ([]rollout.Refusal, 
 	var refusals []rollout.Refusal
 	for i, err := range errs {
 		if err != nil && !errors.Is(err, errOutdated) {
-			refusals = append(refusals, rollout.Refusal{Revision: objects[i].revision, Message: err.Error()})
+			_, runs := objects[i].object.(*appsv1ac.DeploymentApplyConfiguration)
+			refusals = append(refusals, rollout.Refusal{Revision: objects[i].revision, Deployment: runs, Message: err.Error()})
 		}
 	}
 	return refusals, errors.Join(errs...)
@@ -222,16 +225,26 @@ func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty
 	if err := w.api.Get(ctx, client.ObjectKeyFromObject(object), empty); err != nil {
 		return w.wrap(ctx, "read", ac, err)
 	}
-	if owner := metav1.GetControllerOf(empty); owner != nil && owner.UID == mine.UID {
+	owner := metav1.GetControllerOf(empty)
+	if owner == nil || owner.UID != mine.UID {
+		return taken(ac, empty)
+	}
+	if record, ok := empty.(*appsv1.ControllerRevision); ok {
+		if record.Revision != object.(*appsv1.ControllerRevision).Revision || record.Labels[v1beta1.LabelService] != object.GetLabels()[v1beta1.LabelService] {
+			return taken(ac, empty) // no cache will ever show it as a revision
+		}
 		return errOutdated
 	}
-	return taken(ac, empty)
+	// Ours, and perhaps without the label by which the cache would show it.
+	return w.wrap(ctx, "apply", ac, w.client.Apply(ctx, ac, fieldOwner, client.ForceOwnership))
 }
 
 // taken says what is in the way of an object.
 func taken(ac runtime.ApplyConfiguration, by client.Object) error {
 	whose := "is not Serin's"
-	if owner := metav1.GetControllerOf(by); owner != nil {
+	if owner := metav1.GetControllerOf(by); owner != nil && owner.Kind == v1beta1.Kind.Kind {
+		whose = "is not as Serin made it for " + owner.Name
+	} else if owner != nil {
 		whose = fmt.Sprintf("belongs to %s %s", owner.Kind, owner.Name)
 	}
 	return fmt.Errorf("%s exists and %s: delete it, or give this service another name", describe(ac), whose)
@@ -282,7 +295,7 @@ func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, no
 	u.SetUID(s.UID)
 	u.SetResourceVersion(s.ResourceVersion)
 	err = w.client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)
-	if apierrors.IsInternalError(err) || apierrors.IsInvalid(err) {
+	if err != nil && (strings.Contains(err.Error(), "typed live object") || apierrors.IsInvalid(err)) {
 		// No apply merges into a status that the schema does not take, because
 		// somebody stored it before there were bounds. Ours replaces it.
 		u, err = w.replaceStatus(ctx, s, status)
@@ -296,7 +309,9 @@ func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, no
 	return u.GetResourceVersion() != s.ResourceVersion, nil
 }
 
-// replaceStatus writes the status over all that the stored one holds.
+// replaceStatus writes the status over all that the stored one holds. What it
+// wrote counts as applied then: fields of an update stay when an apply leaves
+// them out.
 func (w writer) replaceStatus(ctx context.Context, s *v1beta1.InferenceService, status map[string]any) (*unstructured.Unstructured, error) {
 	patch, err := json.Marshal([]map[string]any{
 		{"op": "test", "path": "/metadata/resourceVersion", "value": s.ResourceVersion},
@@ -309,7 +324,14 @@ func (w writer) replaceStatus(ctx context.Context, s *v1beta1.InferenceService, 
 	u.SetGroupVersionKind(v1beta1.Kind)
 	u.SetNamespace(s.Namespace)
 	u.SetName(s.Name)
-	return u, w.client.Status().Patch(ctx, u, client.RawPatch(types.JSONPatchType, patch), fieldOwner)
+	if err := w.client.Status().Patch(ctx, u, client.RawPatch(types.JSONPatchType, patch), fieldOwner); err != nil {
+		return u, err
+	}
+	owned, err := csaupgrade.UpgradeManagedFieldsPatch(u, sets.New(string(fieldOwner)), string(fieldOwner), csaupgrade.Subresource("status"))
+	if err != nil || owned == nil {
+		return u, err
+	}
+	return u, w.client.Status().Patch(ctx, u, client.RawPatch(types.JSONPatchType, owned), fieldOwner)
 }
 
 // covered says whether the object already is as wanted.

@@ -237,10 +237,7 @@ func (r *reconciler) bring(ctx context.Context, w *world, now time.Time) error {
 	}
 	objects := w.objects(plan, r.Config)
 	refusals, err := r.writer.grow(ctx, objects)
-	if errors.Is(err, errOutdated) {
-		return err
-	}
-	refused = errors.Join(refused, err)
+	refused = errors.Join(refused, err) // also of a late cache: it stops no status
 	if w.refusals = refusals; len(refusals) > 0 {
 		plan = w.decide(r.Config, now)
 	}
@@ -257,7 +254,11 @@ func (r *reconciler) bring(ctx context.Context, w *world, now time.Time) error {
 		logDecision(ctx, plan)
 		return refused
 	}
-	return errors.Join(refused, r.writer.letGo(ctx, w, plan, objects))
+	err = r.writer.letGo(ctx, w, plan, objects)
+	if err != nil && !errors.Is(err, errOutdated) {
+		r.writer.complain(ctx, w.service, err)
+	}
+	return errors.Join(refused, err)
 }
 
 // start tries and records the revision that a plan creates, if any.

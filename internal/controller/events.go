@@ -24,8 +24,8 @@ const eventApplyFailed = "ApplyFailed"
 // wrote may be in it.
 const maxEvent = 1024
 
-// complain tells people that the status cannot be written, which says
-// everything else.
+// complain tells people of what no status says: that it cannot be written
+// itself, or that something old cannot be let go.
 func (w writer) complain(ctx context.Context, s *v1beta1.InferenceService, err error) {
 	w.tell(ctx, s, 0, corev1.EventTypeWarning, eventApplyFailed, err.Error())
 }

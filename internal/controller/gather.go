@@ -143,7 +143,7 @@ func (r *reconciler) ownObjects(s *v1beta1.InferenceService) ([]client.Object, e
 	for i := range services {
 		out = append(out, &services[i])
 	}
-	return slices.DeleteFunc(out, func(o client.Object) bool { return !belongs(o, s) }), nil
+	return slices.DeleteFunc(out, func(o client.Object) bool { return !belongs(o, s) || !named(o, s) }), nil
 }
 
 // belongs says whether an object with the label of a service is its own, or was
@@ -152,6 +152,22 @@ func (r *reconciler) ownObjects(s *v1beta1.InferenceService) ([]client.Object, e
 func belongs(o client.Object, s *v1beta1.InferenceService) bool {
 	owner := metav1.GetControllerOf(o)
 	return owner == nil || owner.UID == s.UID
+}
+
+// named reports whether an object has the name that Serin gives it. Labels are
+// copied, as by kubectl expose: what has them under another name is a user's.
+func named(o client.Object, s *v1beta1.InferenceService) bool {
+	revision, owned := o.GetLabels()[v1beta1.LabelRevision], metav1.GetControllerOf(o) != nil
+	switch o := o.(type) {
+	case *appsv1.Deployment:
+		return o.Name == v1beta1.DeploymentName(revision)
+	case *corev1.Service:
+		if revision != "" {
+			return o.Name == revision
+		}
+		return (o.Name == s.Name || o.Name == s.Name+"-"+v1beta1.Predictor) && (owned || o.Spec.Type == corev1.ServiceTypeExternalName)
+	}
+	return true
 }
 
 // takeAddresses keeps the Services of no revision, and returns the other objects.

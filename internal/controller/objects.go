@@ -80,6 +80,9 @@ func (w *world) scaling(t *render.Template, d *appsv1.Deployment, starting bool)
 		maps.DeleteFunc(before, func(k, _ string) bool {
 			return !strings.HasPrefix(k, v1beta1.PrefixAutoscaling) && k != v1beta1.AnnotationMinReplicas && k != v1beta1.AnnotationMaxReplicas
 		})
+		if starting && before[v1beta1.AnnotationMinReplicas] == "0" {
+			before[v1beta1.AnnotationMinReplicas] = "1" // it has yet to show that it can serve
+		}
 		return before
 	}
 	least := w.settings.Min

@@ -150,7 +150,7 @@ func (s *situation) routesState(a answer) state {
 	case s.stopped():
 		return s.createdState()
 	case s.refused("") != nil:
-		return isFalse(ReasonAddressRefused, s.refused("").Message)
+		return isFalse(ReasonAddressRefused, s.steady(ReasonAddressRefused, s.refused("").Message))
 	case s.addressState() != isTrue:
 		return s.addressState()
 	case len(a.weights) == 0:

@@ -72,6 +72,8 @@ type Refusal struct {
 	// Revision is whose object it is. Empty: the object is one of the service's
 	// addresses.
 	Revision string
+	// Deployment says that it is the revision's Deployment: its Pods may go.
+	Deployment bool
 	// Message names the object and holds the API server's own sentence.
 	Message string
 }

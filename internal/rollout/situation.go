@@ -3,6 +3,7 @@
 package rollout
 
 import (
+	"regexp"
 	"slices"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -81,7 +82,7 @@ func (s *situation) stopped() bool {
 // strong reports whether r has all the replicas that a full share needs. A
 // Deployment that was to keep running and was refused may go to zero any time.
 func (s *situation) strong(r *Revision) bool {
-	return r.Ready >= max(1, s.in.Min) && s.refused(r.Name) == nil
+	return r.Ready >= max(1, s.in.Min) && !slices.ContainsFunc(s.in.Refusals, func(f Refusal) bool { return f.Deployment && f.Revision == r.Name })
 }
 
 // refused returns the first refusal of a revision's objects, or of the
@@ -97,15 +98,35 @@ func (s *situation) refused(revision string) *Refusal {
 // fault returns why the spec is not in effect and will not be by itself: it is
 // invalid, or the API server does not take what follows from it.
 func (s *situation) fault() *Invalid {
-	if s.in.Target.Invalid != nil {
-		return s.in.Target.Invalid
+	if f := s.in.Target.Invalid; f != nil {
+		return &Invalid{Reason: f.Reason, Message: s.steady(string(f.Reason), f.Message)}
 	}
 	for _, r := range s.in.Refusals {
 		if r.Revision != "" {
-			return &Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: r.Message}
+			reason := v1beta1.InvalidPredictorSpec
+			return &Invalid{Reason: reason, Message: s.steady(string(reason), r.Message)}
 		}
 	}
 	return nil
+}
+
+// volatile are the parts of a sentence that differ each time: numbers of
+// requests and ports, times, identifiers.
+var volatile = regexp.MustCompile(`[0-9a-zA-Z_-]*[0-9][0-9a-zA-Z_-]*`)
+
+// steady is the sentence that the status of this generation has already, if the
+// new one differs in volatile parts alone. Each new sentence would be a write,
+// which reconciles again, which asks again.
+func (s *situation) steady(reason, message string) string {
+	if s.in.Service.Status.ObservedGeneration != s.in.Service.Generation {
+		return message
+	}
+	for _, c := range s.in.Service.Status.Conditions {
+		if c.Reason == reason && volatile.ReplaceAllString(c.Message, "") == volatile.ReplaceAllString(message, "") {
+			return c.Message
+		}
+	}
+	return message
 }
 
 // answers says whether requests for r are answered: it has a ready replica, or

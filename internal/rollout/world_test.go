@@ -118,7 +118,7 @@ func (w *world) activate(p Plan, deny refused) (out []Refusal) {
 			continue
 		}
 		if deny.activate[r.Name] {
-			out = append(out, Refusal{r.Name, "refused"})
+			out = append(out, Refusal{Revision: r.Name, Deployment: true, Message: "refused"})
 			continue
 		}
 		r.IdleSince = time.Time{}

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/serin-dev/serin/internal/render"
 )
 
 // Change is an edit of the spec that a person could have made by hand.
@@ -85,6 +87,10 @@ func (r *Rollout) SetTraffic(percent int64, e Evidence) (Change, error) {
 		return Change{}, fmt.Errorf("%d%% is no share of the traffic: say a number from 0 to 100", percent)
 	}
 	if c := r.canary(); r.invalid() && c.percent() > percent {
+		if percent == 0 && r.goesFurtherBack() {
+			return Change{}, fmt.Errorf("the spec has the model of %s: canaryTrafficPercent 0 would give all the traffic to the previous model in %s. 'abort' keeps %s",
+				r.RolledOut.Name, r.Previous.Name, r.RolledOut.Name)
+		}
 		return r.change(set{"canaryTrafficPercent": percent}, "%d%% -> %d%%: %s gets less, the rest goes to %s at once. The spec stays as it is, and is not accepted",
 			c.percent(), percent, c.Name, r.RolledOut.Name)
 	}
@@ -212,6 +218,13 @@ func (r *Rollout) steerable() error {
 }
 
 func (r *Rollout) noPrevious() bool { return r.Previous == nil || r.Previous == r.RolledOut }
+
+// goesFurtherBack says that 0% of a spec without a revision means the previous
+// model, by its model alone.
+func (r *Rollout) goesFurtherBack() bool {
+	model := render.Model(&r.Service.Spec.Predictor)
+	return r.Current == nil && !r.noPrevious() && model != "" && model == r.RolledOut.Model && r.Previous.Model != model
+}
 
 // canary returns the revision that has traffic beside the one rolled out, nil
 // if there is none.
