@@ -27,7 +27,12 @@ func (c Config) whole() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	_ = os.Remove(c.backup() + ".new") // of a copy that was cut short, perhaps by a full disk
+	_, err = os.Stat(c.backup())
+	hasCopy := err == nil
 	switch hasLog := wal.Exist(log); {
+	case !hasDB && !hasLog && hasCopy:
+		return fmt.Errorf("the data is damaged: %s is missing, and there is a copy of it; to start without it, move %s away", c.data(), c.backup())
 	case hasDB && !hasLog:
 		return fmt.Errorf("the data is damaged: there is %s, but no log in %s", db, log)
 	case hasLog && !hasDB:

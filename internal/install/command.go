@@ -169,11 +169,16 @@ install --image-prefix registry.example.com/serin --export > serin.yaml`),
 			if err := cl.fits(c.Context(), o); err != nil {
 				return err
 			}
-			if err := cl.install(c.Context(), objects, dryRun); err != nil || dryRun {
+			if dryRun || wait == 0 {
+				err = cl.install(c.Context(), objects, dryRun)
+			} else {
+				err = cl.upgrade(c.Context(), o.Namespace, objects, wait)
+			}
+			if err != nil || dryRun {
 				return err
 			}
 			if wait > 0 {
-				if err := cl.check(c.Context(), o.Namespace, wait); err != nil {
+				if err := cl.check(c.Context(), o.Namespace, wait, controllerName, routerName); err != nil {
 					return err
 				}
 			}

@@ -161,10 +161,28 @@ func (c *cluster) resource(o *unstructured.Unstructured) (dynamic.ResourceInterf
 	return c.client.Resource(m.Resource), nil
 }
 
-// check waits until both parts run, and tells what they wait for.
-func (c *cluster) check(ctx context.Context, namespace string, timeout time.Duration) error {
+// upgrade applies all objects, the controller's after the routers run: it sends
+// the names within the cluster to a port that routers of before may not have.
+func (c *cluster) upgrade(ctx context.Context, namespace string, objects []*unstructured.Unstructured, timeout time.Duration) error {
 	deployments := c.client.Resource(appsv1.SchemeGroupVersion.WithResource("deployments")).Namespace(namespace)
-	for _, name := range []string{controllerName, routerName} {
+	_, err := deployments.Get(ctx, routerName, metav1.GetOptions{})
+	there := err == nil
+	last := len(objects) - 1
+	if err := c.install(ctx, objects[:last], false); err != nil {
+		return err
+	}
+	if there {
+		if err := c.check(ctx, namespace, timeout, routerName); err != nil {
+			return err
+		}
+	}
+	return c.install(ctx, objects[last:], false)
+}
+
+// check waits until parts run, and tells what they wait for.
+func (c *cluster) check(ctx context.Context, namespace string, timeout time.Duration, parts ...string) error {
+	deployments := c.client.Resource(appsv1.SchemeGroupVersion.WithResource("deployments")).Namespace(namespace)
+	for _, name := range parts {
 		last := ""
 		err := wait.PollUntilContextTimeout(ctx, pollEvery, timeout, true, func(ctx context.Context) (bool, error) {
 			u, err := deployments.Get(ctx, name, metav1.GetOptions{})

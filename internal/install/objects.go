@@ -157,8 +157,8 @@ func (o Options) objects() []runtime.Object {
 		}),
 		o.disruption(controllerName),
 		o.disruption(routerName),
+		o.router(), // before the controller, which sends names within the cluster there
 		o.controller(),
-		o.router(),
 	)
 }
 

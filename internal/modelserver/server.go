@@ -36,6 +36,8 @@ const (
 	maxBody = 32 << 20
 	// readTimeout ends requests that do not arrive, which would hold up a drain.
 	readTimeout = time.Minute
+	// slowestBody is the queue's default for the least bytes a second of a body.
+	slowestBody = 240
 	// idleTimeout is how long KServe's server keeps a connection.
 	idleTimeout = 65 * time.Second
 )
@@ -100,6 +102,16 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}, nil
 }
 
+// slowly gives a body the time that it has at the slowest rate that the queue
+// lets pass.
+func slowly(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	length := h.ContentLength()
+	if length < 0 {
+		length = maxBody // it does not say
+	}
+	return fasthttp.RequestConfig{ReadTimeout: readTimeout + time.Duration(length)*time.Second/slowestBody}
+}
+
 // Serve answers requests on ln until ctx ends and the last request that was
 // under way is answered.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
@@ -109,6 +121,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ExpectHandler:                expect,
 		MaxRequestBodySize:           maxBody,
 		ReadTimeout:                  readTimeout,
+		HeaderReceived:               slowly,
 		IdleTimeout:                  idleTimeout,
 		TCPKeepalive:                 true,
 		NoDefaultServerHeader:        true,

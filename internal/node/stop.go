@@ -107,7 +107,7 @@ func (w *worker) exited(name string, r *instance) {
 	message := w.message(name, r)
 	switch {
 	case r.exitCode == 0:
-	case r.setting.limits.data > 0 && r.log.ranOut: // its last lines are often about something else
+	case r.setting.limits.data > 0 && r.log.ranOut && !r.stopping: // its last lines are often about something else
 		reason, message = "OOMKilled", "out of memory: limits.memory of the container is "+r.spec.Resources.Limits.Memory().String()
 	default:
 		reason = "Error"

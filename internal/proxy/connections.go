@@ -194,7 +194,8 @@ func (k *connections) closeOf(own *client, now time.Time) bool {
 	if now.Before(own.hopeless) {
 		return false
 	}
-	if k.close(own.candidates(nil, idle), 1) {
+	all := own.candidates(nil, idle)
+	if k.close(all, 1+len(all)>>10) { // as closeAny: the search takes long then
 		return true
 	}
 	own.hopeless = now.Add(searchAgain)

@@ -212,6 +212,9 @@ func (x *exchange) await(n int, now, limit time.Time) error {
 
 // explain says what an error before the response means to the client.
 func (x *exchange) explain(err error) error {
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		return refusal
+	}
 	switch {
 	case x.server.base.Err() != nil:
 		return &Refusal{Status: http.StatusServiceUnavailable, Text: errAborted.Error(), RetryAfter: time.Second}
@@ -282,6 +285,9 @@ func (x *exchange) relayHead() (int, error) {
 		upgraded := x.out.status == http.StatusSwitchingProtocols
 		if upgraded && !x.in.upgrading() {
 			return 0, errors.New("it switched protocols unasked")
+		}
+		if upgraded && !x.endUpload(true) { // the tunnel reads the client alone
+			return 0, broken(x.r.Target, errors.New("it switched protocols before it had the request's body"))
 		}
 		interim := x.out.status < 200 && !upgraded
 		framing := responseFraming(&x.out, x.in.isHead())

@@ -245,6 +245,28 @@ func TestUnusualResponses(t *testing.T) {
 	}
 }
 
+// A tunnel and an upload would both read the client.
+func TestAnUpgradeBeforeTheBodyIsThere(t *testing.T) {
+	policy := &fixed{targets: []proxy.Target{backend(t, func(w http.ResponseWriter, _ *http.Request) {
+		conn, rw, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: y\r\n\r\n")
+		_ = rw.Flush()
+		_, _ = io.Copy(io.Discard, rw)
+	})}}
+	addr, _ := start(t, proxy.Config{Policy: policy})
+	conn, br := raw(t, addr)
+	request := "POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: y\r\nContent-Length: 1000000\r\n\r\n" + strings.Repeat("x", 20<<10)
+	response, body := ask(t, conn, br, request)
+	if want := "it switched protocols before it had the request's body"; response.StatusCode != http.StatusBadGateway || !strings.Contains(body, want) {
+		t.Errorf("%s: %s, want 502: %s", response.Status, body, want)
+	}
+}
+
 func TestAHintLongBeforeTheResponse(t *testing.T) {
 	policy := &fixed{targets: []proxy.Target{backend(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusEarlyHints)

@@ -166,7 +166,9 @@ func (x *exchange) startUpload() {
 	u.pace = newPace(u.limits.RequestRate, u.limits.grace(true))
 	u.paced = u.moved
 	u.unsure = time.Time{}
-	u.pace.spend(time.Since(x.r.Start)) // what came while it waited for its turn earns that back
+	// What came while it waited for its turn earns that back. More than a minute
+	// it would not: the kernel holds no more bytes of a client that was quick.
+	u.pace.spend(min(time.Since(x.r.Start), time.Minute))
 	u.done = make(chan struct{})
 	up, request := x.up, x.request
 	go func() {
