@@ -256,6 +256,21 @@ func TestKilledInItsFirstStart(t *testing.T) {
 		}
 		s.end(t)
 		remove(t, filepath.Join(dir, "etcd"))
+		remove(t, filepath.Join(dir, "etcd.backup")) // a first start has none
+	}
+}
+
+// Where there is a copy there was data. To start without would replace the copy.
+func TestMissingDataBesideACopyIsSaid(t *testing.T) {
+	dir := t.TempDir()
+	s, err := start(t, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.end(t)
+	remove(t, filepath.Join(dir, "etcd"))
+	if _, err := start(t, dir); err == nil || !strings.Contains(err.Error(), "there is a copy of it") {
+		t.Errorf("started: %v", err)
 	}
 }
 
