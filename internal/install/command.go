@@ -169,18 +169,11 @@ install --image-prefix registry.example.com/serin --export > serin.yaml`),
 			if err := cl.fits(c.Context(), o); err != nil {
 				return err
 			}
-			if dryRun || wait == 0 {
-				err = cl.install(c.Context(), objects, dryRun)
-			} else {
-				err = cl.upgrade(c.Context(), o.Namespace, objects, wait)
+			if dryRun {
+				return cl.install(c.Context(), objects, true)
 			}
-			if err != nil || dryRun {
+			if err := cl.upgrade(c.Context(), o.Namespace, objects, wait); err != nil {
 				return err
-			}
-			if wait > 0 {
-				if err := cl.check(c.Context(), o.Namespace, wait, controllerName, routerName); err != nil {
-					return err
-				}
 			}
 			fmt.Fprintf(out, "Serin is installed. Next: apply an InferenceService, then\n  kubectl -n %s get service %s\nshows where its requests go.\n", o.Namespace, routerName)
 			return nil

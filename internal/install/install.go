@@ -161,8 +161,9 @@ func (c *cluster) resource(o *unstructured.Unstructured) (dynamic.ResourceInterf
 	return c.client.Resource(m.Resource), nil
 }
 
-// upgrade applies all objects, the controller's after the routers run: it sends
-// the names within the cluster to a port that routers of before may not have.
+// upgrade applies all objects, and waits until both parts run, if it is to wait.
+// The controller comes after the routers run: it sends the names within the
+// cluster to a port that routers of before may not have.
 func (c *cluster) upgrade(ctx context.Context, namespace string, objects []*unstructured.Unstructured, timeout time.Duration) error {
 	deployments := c.client.Resource(appsv1.SchemeGroupVersion.WithResource("deployments")).Namespace(namespace)
 	_, err := deployments.Get(ctx, routerName, metav1.GetOptions{})
@@ -171,12 +172,15 @@ func (c *cluster) upgrade(ctx context.Context, namespace string, objects []*unst
 	if err := c.install(ctx, objects[:last], false); err != nil {
 		return err
 	}
-	if there {
+	if there && timeout > 0 {
 		if err := c.check(ctx, namespace, timeout, routerName); err != nil {
 			return err
 		}
 	}
-	return c.install(ctx, objects[last:], false)
+	if err := c.install(ctx, objects[last:], false); err != nil || timeout == 0 {
+		return err
+	}
+	return c.check(ctx, namespace, timeout, controllerName, routerName)
 }
 
 // check waits until parts run, and tells what they wait for.

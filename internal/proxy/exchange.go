@@ -282,12 +282,9 @@ func (x *exchange) relayHead() (int, error) {
 		if err != nil {
 			return 0, err
 		}
-		upgraded := x.out.status == http.StatusSwitchingProtocols
-		if upgraded && !x.in.upgrading() {
-			return 0, errors.New("it switched protocols unasked")
-		}
-		if upgraded && !x.endUpload(true) { // the tunnel reads the client alone
-			return 0, broken(x.r.Target, errors.New("it switched protocols before it had the request's body"))
+		upgraded, err := x.upgraded()
+		if err != nil {
+			return 0, err
 		}
 		interim := x.out.status < 200 && !upgraded
 		framing := responseFraming(&x.out, x.in.isHead())
@@ -306,6 +303,20 @@ func (x *exchange) relayHead() (int, error) {
 			return 0, err
 		}
 	}
+}
+
+// upgraded reports whether the target switches protocols, and fails if it may
+// not do that now.
+func (x *exchange) upgraded() (bool, error) {
+	switch {
+	case x.out.status != http.StatusSwitchingProtocols:
+		return false, nil
+	case !x.in.upgrading():
+		return false, errors.New("it switched protocols unasked")
+	case !x.endUpload(true): // the tunnel reads the client alone
+		return false, broken(x.r.Target, errors.New("it switched protocols before it had the request's body"))
+	}
+	return true, nil
 }
 
 // refuse answers the request with an error, and reports whether the
