@@ -197,7 +197,7 @@ func (r *reconciler) history(ctx context.Context, s *v1beta1.InferenceService, o
 		named = append(named, o.GetLabels()[v1beta1.LabelRevision])
 	}
 	if slices.ContainsFunc(named, func(name string) bool {
-		return !slices.ContainsFunc(records, func(cr appsv1.ControllerRevision) bool { return cr.Name == name })
+		return !slices.ContainsFunc(records, func(cr appsv1.ControllerRevision) bool { return cr.Name == name && belongs(&cr, s) })
 	}) {
 		var list appsv1.ControllerRevisionList
 		if err := r.api.List(ctx, &list, client.InNamespace(s.Namespace), client.MatchingLabels{v1beta1.LabelService: s.Name}); err != nil {
@@ -237,7 +237,10 @@ func (r *reconciler) attach(w *world, objects []client.Object) error {
 	for _, o := range objects {
 		rev := named[o.GetLabels()[v1beta1.LabelRevision]]
 		if rev == nil {
-			w.strays = append(w.strays, o)
+			// What nobody owns is adopted or left alone, never deleted.
+			if metav1.IsControlledBy(o, w.service) {
+				w.strays = append(w.strays, o)
+			}
 			continue
 		}
 		switch o := o.(type) {
