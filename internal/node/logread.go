@@ -23,6 +23,7 @@ type logOptions struct {
 	since      time.Time
 	timestamps bool
 	stream     string // stdout or stderr; empty is both
+	caughtUp   func() // unless nil, called once when all that was there is written
 }
 
 // logEntry is one stored line.
@@ -81,6 +82,10 @@ func (l *logFile) copyTo(ctx context.Context, o logOptions, emit func(logEntry) 
 			}
 		}
 		ring, collect = nil, false
+		if o.caughtUp != nil {
+			o.caughtUp()
+			o.caughtUp = nil
+		}
 		if !o.follow || st.closed {
 			return nil
 		}

@@ -163,15 +163,17 @@ func (n *node) execTerminal(ctx context.Context, cmd command, in io.Reader, out 
 func (s session) AttachContainer(ctx context.Context, _, _, _ string,
 	in io.Reader, out, errOut io.WriteCloser, _ bool, _ <-chan remotecommand.TerminalSize,
 ) error {
-	if in != nil && s.target.stdin != nil {
-		go func() {
-			_, _ = io.Copy(s.target.stdin, in)
-			if s.target.spec.StdinOnce {
-				_ = s.target.stdin.Close()
-			}
-		}()
+	speak := func() {
+		_, _ = io.Copy(s.target.stdin, in)
+		if s.target.spec.StdinOnce {
+			_ = s.target.stdin.Close()
+		}
 	}
-	return s.target.log.copyTo(ctx, logOptions{follow: true}, func(e logEntry) error {
+	o := logOptions{follow: true}
+	if in != nil && s.target.stdin != nil {
+		o.caughtUp = func() { go speak() } // the container's answer comes after what it said before
+	}
+	return s.target.log.copyTo(ctx, o, func(e logEntry) error {
 		to := out
 		if e.stream == "stderr" && errOut != nil {
 			to = errOut

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
@@ -133,6 +134,8 @@ func TestAttachSpeaksWithTheContainer(t *testing.T) {
 	in, say := io.Pipe()
 	hear, out := io.Pipe()
 	done := make(chan error, 1)
+	late := time.AfterFunc(time.Minute, func() { _ = hear.CloseWithError(errors.New("nothing was heard within a minute")) })
+	defer late.Stop()
 	go func() {
 		done <- c.executor(t, "/attach/default/web/main", remotecommand.StreamOptions{Stdin: in, Stdout: out})
 		_ = out.Close()
