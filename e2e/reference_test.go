@@ -21,10 +21,9 @@ var update = flag.Bool("update", false, "rewrite docs/reference/cli.md")
 
 const referenceHead = `# Command line
 
-What ` + "`serin`" + ` says of itself: this page is made from the help of each command, by
-` + "`go test ./e2e -run TestCommandReference -update`" + `. The commands below ` + "`serin rollout`" + ` are also those
-of the program ` + "`kubectl-serin`" + `: with it on the PATH, ` + "`kubectl serin rollout`" + ` works in any cluster that
-has Serin, with kubectl's own kubeconfig.
+The help of each ` + "`serin`" + ` command. ` + "`go test ./e2e -run TestCommandReference -update`" + ` generates this
+page. The program ` + "`kubectl-serin`" + ` has the commands below ` + "`serin rollout`" + ` too. If it is on the PATH,
+` + "`kubectl serin rollout`" + ` works in any cluster that has Serin, with kubectl's own kubeconfig.
 `
 
 // TestCommandReference compares docs/reference/cli.md with the programs' help.

@@ -23,11 +23,11 @@ import (
 
 const usage = `Usage: serin-fetch [flags] SOURCE FOLDER [SOURCE FOLDER ...]
 
-Puts what is stored at each SOURCE into the FOLDER after it, whole or not at all. A SOURCE is
+Copies the model at each SOURCE into the FOLDER after it, completely or not at all. A SOURCE is
 gs://bucket/path, s3://bucket/path, https://host/file, http://host/file, file:///path or an absolute path.
 
-  --cache-dir DIR   keep downloads in DIR, and take what is unchanged from there
-  --max-size SIZE   refuse a model that is larger, as stored or as unpacked: 500Mi, 2Gi, 1Ti
+  --cache-dir DIR   keep downloads in DIR, and reuse unchanged ones
+  --max-size SIZE   refuse a larger model, as stored or as unpacked: 500Mi, 2Gi, 1Ti
                     (default 100Gi, or the variable FETCH_MAX_SIZE)
 `
 
@@ -91,7 +91,7 @@ func parseSize(s string) (int64, error) {
 	n, err := strconv.ParseInt(number, 10, 64)
 	unit, ok := units[s[len(number):]]
 	if err != nil || !ok || n <= 0 || n > math.MaxInt64/unit {
-		return 0, fmt.Errorf("--max-size %q: say a size such as 500Mi or 2Gi", s)
+		return 0, fmt.Errorf("--max-size %q: must be a size such as 500Mi or 2Gi", s)
 	}
 	return n * unit, nil
 }

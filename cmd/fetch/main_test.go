@@ -163,7 +163,7 @@ func TestArguments(t *testing.T) {
 		{"half a pair", []string{model}, 2, "serin-fetch: needs a source and a folder"},
 		{"a model that is just small enough", []string{"--max-size=3", model, t.TempDir()}, 0, "fetched "},
 		{"a model that is too large", []string{"--max-size=2", model, t.TempDir()}, 1, model + ": the model is larger than 2 B, the most that may be fetched here: see --max-size of serin-fetch"},
-		{"no size", []string{"--max-size=many", model, t.TempDir()}, 2, `serin-fetch: --max-size "many": say a size such as 500Mi or 2Gi`},
+		{"no size", []string{"--max-size=many", model, t.TempDir()}, 2, `serin-fetch: --max-size "many": must be a size such as 500Mi or 2Gi`},
 		{"an unknown flag", []string{"--cache", model, "x"}, 2, "serin-fetch: flag provided but not defined: -cache"},
 		{"the second model is missing", []string{model, t.TempDir(), "/no/such", t.TempDir()}, 1, "/no/such: no such model: no such file or folder"},
 		{"a target that is a file", []string{model, model}, 1, model + ": "},

@@ -27,12 +27,12 @@ LogisticRegression, RandomForestClassifier and SVC, and pipelines of them with S
 
   --model_name NAME        the model's name in URLs (default "model")
   --model_dir DIR          the folder that holds the model
-  --http_port PORT         where to listen (default 8080)
+  --http_port PORT         the port to listen on (default 8080)
   --enable_docs_url BOOL   serve a page about the API at /docs (default false)
 
 Other flags of KServe's servers are ignored with a warning.
-With POD_IP set it listens on that address only. With PREDICT_PROBA=true it answers probabilities.
-With GOMEMLIMIT set, as the runtime does from limits.memory, a model that needs more memory is refused.
+If POD_IP is set, it listens on that address only. With PREDICT_PROBA=true it answers with probabilities.
+If GOMEMLIMIT is set, as the runtime does from limits.memory, it refuses a model that needs more memory.
 `
 
 // memoryShare is the part of GOMEMLIMIT for what Go counts: the program itself
@@ -122,5 +122,5 @@ func boolean(s string) (bool, error) {
 	case "n", "no", "f", "false", "off", "0":
 		return false, nil
 	}
-	return false, errors.New("say true or false")
+	return false, errors.New("must be true or false")
 }

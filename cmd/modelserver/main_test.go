@@ -113,9 +113,9 @@ func TestFailuresEndInOneSentence(t *testing.T) {
 		"no model":      {[]string{"--model_dir", empty}, 1, "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle"},
 		"a hostile one": {[]string{"--model_dir=" + hostile}, 1, "load model.pkl: the file asks for os.system, which no supported scikit-learn model needs; nothing was executed"},
 		"no folder":     {nil, 2, "serin-modelserver: --model_dir is required"},
-		"a bad port":    {[]string{"--model_dir", empty, "--http_port", "x"}, 2, "serin-modelserver: --http_port x: say a port from 1 to 65535, or 0 for a free one"},
-		"no such port":  {[]string{"--model_dir", empty, "--http_port=70000"}, 2, "serin-modelserver: --http_port 70000: say a port from 1 to 65535, or 0 for a free one"},
-		"neither":       {[]string{"--model_dir", empty, "--enable_docs_url=maybe"}, 2, "serin-modelserver: --enable_docs_url maybe: say true or false"},
+		"a bad port":    {[]string{"--model_dir", empty, "--http_port", "x"}, 2, "serin-modelserver: --http_port x: must be a port from 1 to 65535, or 0 for a free one"},
+		"no such port":  {[]string{"--model_dir", empty, "--http_port=70000"}, 2, "serin-modelserver: --http_port 70000: must be a port from 1 to 65535, or 0 for a free one"},
+		"neither":       {[]string{"--model_dir", empty, "--enable_docs_url=maybe"}, 2, "serin-modelserver: --enable_docs_url maybe: must be true or false"},
 		"half a flag":   {[]string{"--model_dir"}, 2, "serin-modelserver: --model_dir needs a value"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, podIP string, stderr io.Writer) err
 	flags.Var(setting.Port(&userPort, 8080), "user-port", "`port` of the model server")
 	flags.Var(setting.Number(&concurrency, 0, 0, math.MaxInt), "concurrency", "how many requests the model server may have at once; 0 means any `number`")
 	flags.Var(setting.Number(&timeout, 300, 1, math.MaxInt32), "timeout", "how many `seconds` a response may take to begin")
-	flags.Var(setting.Number(&pending, 0, 0, math.MaxInt), "max-pending-requests", "how many requests may wait for their turn; 0 means 10 for each that the model server may have at once, at least 100")
+	flags.Var(setting.Number(&pending, 0, 0, math.MaxInt), "max-pending-requests", "how many requests may wait for their turn; 0 means 10 for each concurrency slot, and at least 100")
 	add := func(v *setting.Value, name, usage string) { flags.Var(v, name, usage) }
 	var limits proxy.Limits
 	limits.AddFlags(add)

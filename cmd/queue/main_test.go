@@ -10,14 +10,14 @@ import (
 
 func TestWrongFlagsAreRefused(t *testing.T) {
 	for line, want := range map[string]string{
-		"--port=70000":      "say a port from 1 to 65535",
-		"--port=0":          "say a port from 1 to 65535",
-		"--admin-port=-1":   "say a port from 1 to 65535",
-		"--user-port=http":  "say a port from 1 to 65535",
-		"--concurrency=-1":  "say a whole number from 0",
-		"--concurrency=1.5": "say a whole number from 0",
-		"--timeout=0":       "say a whole number from 1",
-		"--timeout=30s":     "say a whole number from 1",
+		"--port=70000":      "must be a port from 1 to 65535",
+		"--port=0":          "must be a port from 1 to 65535",
+		"--admin-port=-1":   "must be a port from 1 to 65535",
+		"--user-port=http":  "must be a port from 1 to 65535",
+		"--concurrency=-1":  "must be a whole number from 0",
+		"--concurrency=1.5": "must be a whole number from 0",
+		"--timeout=0":       "must be a whole number from 1",
+		"--timeout=30s":     "must be a whole number from 1",
 		"--prot=1":          "flag provided but not defined: -prot",
 		"now":               `unexpected argument "now"`,
 	} {

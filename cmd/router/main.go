@@ -58,10 +58,10 @@ func command() *cobra.Command {
 	}
 	f := c.Flags()
 	f.Var(setting.Listen(&o.listen, ":8080"), "listen", "address for requests: HTTP/1.1, WebSocket, HTTP/2 and gRPC without TLS")
-	f.Var(setting.Listen(&o.listenInside, ""), "listen-inside", "address for requests from inside the cluster, which private services answer, too (default none)")
+	f.Var(setting.Listen(&o.listenInside, ""), "listen-inside", "address for requests from inside the cluster, which private services answer too (default none)")
 	f.Var(setting.Listen(&o.admin, ":8081"), "admin", "address for /metrics, /load, /healthz and /readyz")
 	f.Var(setting.Domain(&o.domain, "example.com"), "domain", "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
-	f.StringVar(&o.kubeconfig, "kubeconfig", "", "file that says how to reach the API server (default: as a Pod does)")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "kubeconfig file of the API server (default: the Pod's service account)")
 	f.BoolVar(&o.accessLog, "access-log", false, "write a JSON line per request to standard output")
 	f.Var(setting.Duration(&o.drain, router.DefaultDrain, time.Millisecond), "drain", "how long requests may take after SIGTERM; then they are cut off")
 	add := func(v *setting.Value, name, usage string) { f.Var(v, name, usage) }

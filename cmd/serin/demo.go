@@ -33,13 +33,13 @@ func demoCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "demo",
 		Short: "Watch models being rolled out, promoted and rolled back",
-		Long: `Run Serin in a temporary directory on free ports, with a store of two small iris
-models, and go through a rollout step by step: a first model, a canary with a
-thousand requests counted, its promotion, a rollback, and tags to ask for either
-revision. Every command is shown, then run, and every claim is checked. Nothing
-is downloaded, and nothing is left behind.`,
+		Long: `Run Serin in a temporary directory on free ports, with a storage server that has two
+small iris models. Go through a rollout step by step: a first model, a canary with a
+thousand counted requests, its promotion, a rollback, and tags for either revision.
+The demo prints each command, runs it and checks the result. It downloads nothing
+and leaves nothing behind.`,
 		Example: `  serin demo
-  serin demo --keep     leave it running, to go on by hand`,
+  serin demo --keep     leave it running, to continue by hand`,
 		RunE: func(c *cobra.Command, _ []string) error { return runDemo(c.Context(), c.OutOrStdout(), keep) },
 	}
 	c.Flags().BoolVar(&keep, "keep", false, "leave it running at the end, until Ctrl-C")
@@ -93,7 +93,7 @@ func runDemo(ctx context.Context, out io.Writer, keep bool) (err error) {
 		if err := d.tell(ctx); err != nil || !keep {
 			return err
 		}
-		fmt.Fprintf(out, "\nIt is yours now, with the manifests in %s.\n%s", d.dir, d.hints())
+		fmt.Fprintf(out, "\nSerin keeps running. The manifests are in %s.\n%s", d.dir, d.hints())
 		<-ctx.Done()
 		return nil
 	})

@@ -81,7 +81,7 @@ func (d *demo) promote(ctx context.Context) error {
 	if err := d.apply(ctx, "promoted.yaml", "100% "+demoSecond); err != nil {
 		return err
 	}
-	fmt.Fprintln(d.out, "  (The first revision stays warm for half a minute, and then goes.)")
+	fmt.Fprintln(d.out, "  (The first revision stays warm for half a minute, and then ends.)")
 	return d.count(ctx, 1000, map[string]int{demoSecond: 1000})
 }
 

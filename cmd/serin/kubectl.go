@@ -86,7 +86,7 @@ type nowhere string
 
 // RoundTrip says so and ends the program: kubectl would try again.
 func (file nowhere) RoundTrip(*http.Request) (*http.Response, error) {
-	fmt.Fprintf(os.Stderr, "serin: there is no kubeconfig %s yet: 'serin up' writes one, and --kubeconfig or KUBECONFIG name another\n", string(file))
+	fmt.Fprintf(os.Stderr, "serin: there is no kubeconfig %s yet: 'serin up' writes one, or choose another with --kubeconfig or KUBECONFIG\n", string(file))
 	os.Exit(1)
 	return nil, nil
 }

@@ -36,7 +36,7 @@ changes safely. On this machine it needs no containers, no root and no network.`
   serin up                 run it here, and use it with kubectl
   serin kubectl get isvc   the real kubectl, with the right kubeconfig
   serin rollout --help     see, promote, abort and undo rollouts
-  serin install --help     put it into a cluster`,
+  serin install --help     install it in a cluster`,
 		Version:           version,
 		SilenceUsage:      true,
 		SilenceErrors:     true,

@@ -24,7 +24,7 @@ import (
 func migrateCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "migrate",
-		Short:   "Come from KServe",
+		Short:   "Migrate from KServe",
 		Example: "  serin migrate check -f manifests/",
 	}
 	c.AddCommand(migrateCheckCommand())
@@ -40,11 +40,11 @@ func migrateCheckCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Report what Serin treats differently in manifests for KServe",
 		Long: `Read InferenceServices and serving runtimes, and report every field, annotation
-and label that Serin rejects, ignores or means otherwise, every service that no
-Pod can be made of, and every one that no runtime would serve: none of Serin's own,
-and none among the manifests. Nothing is
-changed, and no cluster is needed. It fails if anything would be rejected or is
-missing, and if there was nothing to read.
+and label that Serin rejects, ignores or treats differently. Also report services
+of which no Pod can be made, and services that no runtime would serve, neither one
+of Serin's nor one among the manifests. The command changes nothing and needs no
+cluster. It fails if anything would be rejected or is missing, or if there was
+nothing to read.
 
 With -o json it prints a list of findings, each with file, object, field, level
 (rejected, missing, ignored or different) and says.`,
@@ -52,7 +52,7 @@ With -o json it prints a list of findings, each with file, object, field, level
   kubectl get isvc,servingruntimes,clusterservingruntimes -A -o yaml | serin migrate check -f -`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if len(files) == 0 {
-				return usage.Errorf("say which manifests: -f FILE, -f FOLDER, or -f - for standard input")
+				return usage.Errorf("no manifests given: use -f FILE, -f FOLDER, or -f - for standard input")
 			}
 			r, err := checkFiles(c.Context(), files, c.InOrStdin())
 			return errors.Join(report(c.OutOrStdout(), r, format), err)
@@ -100,7 +100,7 @@ func checkFiles(ctx context.Context, files []string, in io.Reader) (migrate.Resu
 		errs = append(errs, err)
 	}
 	if all.Objects == 0 {
-		errs = append(errs, errors.New("no object of KServe was read, so nothing was checked: in folders, files are read whose names end in .yaml, .yml or .json"))
+		errs = append(errs, errors.New("no KServe object was found, so nothing was checked: in folders, only files ending in .yaml, .yml or .json are read"))
 	}
 	return all, errors.Join(append(errs, all.CheckPods(kube.ValidateDeployment))...)
 }
@@ -131,7 +131,7 @@ func report(out io.Writer, r migrate.Result, format string) error {
 		fmt.Fprintf(out, "Objects of KServe: %d, findings: %d\n", r.Objects, len(r.Findings))
 	}
 	if grave > 0 {
-		return fmt.Errorf("%d of the findings must be mended before the manifests can be applied", grave)
+		return fmt.Errorf("%d of the findings must be fixed before the manifests can be applied", grave)
 	}
 	return nil
 }

@@ -37,9 +37,9 @@ func upCommand() *cobra.Command {
 		Use:   "up",
 		Short: "Run Serin on this machine, until Ctrl-C",
 		Long: `Run a real Kubernetes API with Serin's controller and router in this process, and
-models as ordinary processes beside it. All state is in the data directory: the
-next 'serin up' finds every service again, and restores the definitions and
-runtimes that it ships. It listens on 127.0.0.1 only.`,
+models as separate processes. All state is in the data directory. The next 'serin
+up' finds every service again, and restores its own definitions and runtimes. It
+listens on 127.0.0.1 only.`,
 		Example: `  serin up
   serin up --router-port 9090 --domain models.local
   serin up --kubeconfig ~/.kube/config     add the context "serin" to your own file`,
@@ -49,14 +49,14 @@ runtimes that it ships. It listens on 127.0.0.1 only.`,
 	fs.StringVar(&f.dir, "data-dir", os.Getenv("SERIN_DATA_DIR"), "directory of all state (default the user's data directory, ~/.local/share/serin)")
 	fs.StringVar(&f.kubeconfig, "kubeconfig", "", "file that gets the context \"serin\"; others in it are kept (default DATA-DIR/kubeconfig)")
 	fs.Var(setting.FreePort(&f.apiPort, 6443), "api-port", "port of the Kubernetes API; 0 takes a free one")
-	fs.Var(setting.FreePort(&f.routerPort, 8080), "router-port", "port that the models answer on; 0 takes a free one")
-	fs.Var(setting.FreePort(&f.insidePort, 0), "inside-port", "port that private services answer on, too, as inside a cluster; 0 takes a free one")
+	fs.Var(setting.FreePort(&f.routerPort, 8080), "router-port", "port for requests to the models; 0 takes a free one")
+	fs.Var(setting.FreePort(&f.insidePort, 0), "inside-port", "port for requests as from inside a cluster, which private services answer too; 0 takes a free one")
 	fs.Var(setting.FreePort(&f.metricsPort, 0), "metrics-port", "port of the router's Prometheus metrics; 0 takes a free one")
 	fs.Var(setting.Domain(&f.domain, "example.com"), "domain", "end of the host names of services")
-	fs.Var(setting.LogLevel(&f.logLevel, "warn"), "log-level", "what Serin says on standard error: debug, info, warn or error")
+	fs.Var(setting.LogLevel(&f.logLevel, "warn"), "log-level", "level of the log on standard error: debug, info, warn or error")
 	fs.StringVar(&f.accessLog, "access-log", "", "file that gets a line for every request; - is standard error")
-	fs.BoolVar(&f.restore, "restore", false, "begin with the copy of the database, which is made every 10 minutes and at the end; what is there is kept beside it")
-	fs.Var(setting.Some(&f.without, local.Parts...), "without", "parts to leave out, for who develops them: "+strings.Join(local.Parts, ", "))
+	fs.BoolVar(&f.restore, "restore", false, "start with the copy of the database, which is made every 10 minutes and at the end; the current database is kept beside it")
+	fs.Var(setting.Some(&f.without, local.Parts...), "without", "components to leave out, for their developers: "+strings.Join(local.Parts, ", "))
 	return c
 }
 
@@ -97,7 +97,7 @@ func (f *upFlags) config(ctx context.Context) (c local.Config, open closers, err
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(f.logLevel)); err != nil {
-		return c, open, fmt.Errorf("--log-level %s: say debug, info, warn or error", f.logLevel)
+		return c, open, fmt.Errorf("--log-level %s: must be debug, info, warn or error", f.logLevel)
 	}
 	router := !slices.Contains(f.without, local.Router)
 	c = local.Config{

@@ -53,7 +53,7 @@ func (a *act) run(ctx context.Context) error {
 			return err
 		}
 		if first != nil && (r.Service.Generation != first.Service.Generation || r.Service.UID != first.Service.UID) {
-			return fmt.Errorf("somebody else has changed %s meanwhile: nothing was written. See 'rollout status %s', then say again what you want", a.name, a.name)
+			return fmt.Errorf("%s has been changed by someone else meanwhile: nothing was written. See 'rollout status %s', then run the command again", a.name, a.name)
 		}
 		first = r
 		change, err := a.judge(ctx, r)
@@ -79,7 +79,7 @@ func (a *act) run(ctx context.Context) error {
 		}
 		return a.show(after, change)
 	}
-	return fmt.Errorf("the status of %s never stands still: nothing was written. Try again", a.name)
+	return fmt.Errorf("the status of %s keeps changing: nothing was written. Try again", a.name)
 }
 
 // judge decides, on evidence if that counts, and warns once if there is none.
@@ -113,7 +113,7 @@ func (a *act) observed(ctx context.Context) (*unstructured.Unstructured, *steer.
 		return err == nil && !r.Observed(), err
 	})
 	if errors.Is(err, context.DeadlineExceeded) {
-		return nil, nil, fmt.Errorf("the controller has not looked at the latest change of %s for %s: is it running?", a.name, observeTimeout)
+		return nil, nil, fmt.Errorf("the controller has not processed the latest change of %s within %s: is it running?", a.name, observeTimeout)
 	}
 	return isvc, r, err
 }
@@ -135,7 +135,7 @@ func (a *act) confirm(c steer.Change) error {
 		return nil
 	}
 	if !terminal.Is(a.in) || !terminal.Is(a.errOut) {
-		return fmt.Errorf("%s.\nNothing was written: say --yes if that is what you want", strings.Join(c.Doubts, "; "))
+		return fmt.Errorf("%s.\nNothing was written: use --yes to confirm", strings.Join(c.Doubts, "; "))
 	}
 	fmt.Fprintf(a.errOut, "%s\nBut:\n  %s\nGo on? [y/N] ", c.Says, doubts)
 	agreed, err := terminal.Agreed(a.in)

@@ -132,7 +132,7 @@ func TestAStatusThatMovesIsNoConflict(t *testing.T) {
 	if got := a.out.(*bytes.Buffer).String(); got != "iris: 10% -> 100%: iris-predictor-00002 takes all the traffic at once\n" {
 		t.Errorf("said %q", got)
 	}
-	const warning = "Warning: nobody could see how iris-predictor-00002 has answered: no router is known: namespace serin-system has no ready Pod"
+	const warning = "Warning: nobody could see how iris-predictor-00002 has answered: no router found: namespace serin-system has no ready Pod"
 	if got := a.errOut.(*bytes.Buffer).String(); strings.Count(got, warning) != 1 {
 		t.Errorf("warned %q, want once %q", got, warning)
 	}
@@ -147,7 +147,7 @@ func TestASpecThatChangedIsNotOverwritten(t *testing.T) {
 		}
 	})
 	err := a.run(t.Context())
-	if err == nil || !strings.Contains(err.Error(), "somebody else has changed iris meanwhile: nothing was written") {
+	if err == nil || !strings.Contains(err.Error(), "iris has been changed by someone else meanwhile: nothing was written") {
 		t.Errorf("promoted over another change: %v", err)
 	}
 	if len(*patches) != 1 {
@@ -168,7 +168,7 @@ func TestDoubtsNeedAPersonOrYes(t *testing.T) {
 			if yes != (err == nil) || yes != (len(*patches) == 1) {
 				t.Errorf("%d patches, %v", len(*patches), err)
 			}
-			if !yes && !strings.Contains(err.Error(), "1 of 100 requests with an error (5xx).\nNothing was written: say --yes") {
+			if !yes && !strings.Contains(err.Error(), "1 of 100 requests with an error (5xx).\nNothing was written: use --yes") {
 				t.Errorf("refused with %v", err)
 			}
 		})

@@ -86,12 +86,12 @@ func Rollout(o Options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "rollout",
 		Short: "See, promote, abort and undo the rollout of a model",
-		Long: `See where the rollout of an InferenceService stands, and steer it.
+		Long: `See the state of an InferenceService's rollout, and control it.
 
-Every command that changes something changes the spec, in a way that you could
-have written by hand: --dry-run prints how. What it means for the traffic is up
-to the controller, as for any other change. ISVC is the name of a service; the
-forms isvc/NAME and inferenceservice/NAME work too.`,
+Each command that changes something changes only the spec, as you could do by
+hand: --dry-run prints how. The controller decides what the change means for the
+traffic, as for any other change. ISVC is the name of a service; the forms
+isvc/NAME and inferenceservice/NAME work too.`,
 		Example: `status iris
 watch iris
 promote iris
@@ -122,13 +122,13 @@ func serviceName(arg string) (string, error) {
 	case "isvc", "inferenceservice", "inferenceservices", "inferenceservice." + v1beta1.GroupVersion.Group, "inferenceservices." + v1beta1.GroupVersion.Group:
 		return name, nil
 	}
-	return "", fmt.Errorf("%s is no InferenceService: say its name alone, or isvc/NAME", arg)
+	return "", fmt.Errorf("%s is not an InferenceService: use its name alone, or isvc/NAME", arg)
 }
 
 // oneService wants exactly one ISVC, and says so in a sentence.
 func oneService(c *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return fmt.Errorf("say one InferenceService: %s ISVC (see --help)", c.CommandPath())
+		return fmt.Errorf("name one InferenceService: %s ISVC (see --help)", c.CommandPath())
 	}
 	return nil
 }

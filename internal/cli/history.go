@@ -16,9 +16,9 @@ func historyCommand(t *target) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "history ISVC",
 		Short: "List the revisions of a service, or show one",
-		Long: `List the revisions that are kept, newest first: what they are to the rollout, their
-share of the traffic, their Pods and their model. --revision shows the spec that a
-revision was made of, which 'undo --to-revision' writes back.
+		Long: `List the kept revisions, newest first, with their state in the rollout, their share of
+the traffic, their Pods and their model. --revision shows the spec of a revision, which
+'undo --to-revision' writes back.
 
 With -o json or -o yaml it prints what 'status' prints, and each revision's spec.`,
 		Example: `history iris

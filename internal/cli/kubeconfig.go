@@ -71,7 +71,7 @@ type target struct {
 }
 
 func (t *target) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&t.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster")
+	fs.StringVar(&t.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster")
 	fs.StringVar(&t.context, "context", "", "context of the kubeconfig to use")
 	fs.VarP(setting.Name(&t.namespace, ""), "namespace", "n", "namespace of the service")
 	fs.Var(setting.Name(&t.routers, v1beta1.InstallNamespace), "router-namespace", "namespace of the routers in a cluster, which count requests")
@@ -108,7 +108,7 @@ func (t *target) open() (*cluster, error) {
 	}
 	rest, err := config.ClientConfig()
 	if clientcmd.IsEmptyConfig(err) {
-		return nil, errors.New("there is no kubeconfig yet: 'serin up' writes one, and --kubeconfig names another")
+		return nil, errors.New("there is no kubeconfig yet: 'serin up' writes one, or choose another with --kubeconfig")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read kubeconfig: %w", err)

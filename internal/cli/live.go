@@ -65,7 +65,7 @@ type rate struct {
 
 // noRouter says why there are no live numbers.
 func noRouter(namespace string) error {
-	return fmt.Errorf("no router is known: namespace %s has no ready Pod of %s (--router-namespace names another), and the kubeconfig is not that of 'serin up'",
+	return fmt.Errorf("no router found: namespace %s has no ready Pod of %s (choose another with --router-namespace), and the kubeconfig is not that of 'serin up'",
 		namespace, v1beta1.RouterName)
 }
 

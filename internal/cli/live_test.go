@@ -97,7 +97,7 @@ func TestScrapeSaysWhyNot(t *testing.T) {
 	nothing := httptest.NewServer(http.NotFoundHandler())
 	defer nothing.Close()
 	for endpoint, want := range map[string]string{
-		"":          "no router is known",
+		"":          "no router found",
 		broken.URL:  "parsing error",
 		nothing.URL: "404",
 	} {

@@ -84,7 +84,7 @@ func TestScreen(t *testing.T) {
 		"colors":        minute(screen{width: 80, height: 24, color: true}, canaryRollout()),
 		"no-metrics":    noMetrics(canaryRollout()),
 		"first":         noMetrics(first),
-		"api-is-away":   minute(screen{width: 80, height: 24}, canaryRollout()).after(observation{err: errors.New("nobody answers at https://127.0.0.1:6443: is Serin up?")}),
+		"api-is-away":   minute(screen{width: 80, height: 24}, canaryRollout()).after(observation{err: errors.New("no answer from https://127.0.0.1:6443: is Serin running?")}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := s.String()

@@ -140,7 +140,7 @@ func (c *cluster) explain(ctx context.Context, err error) error {
 	var status apierrors.APIStatus
 	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("nobody answers at %s: is Serin up? 'serin up' starts it (%w)", c.server, err)
+		return fmt.Errorf("no answer from %s: is Serin running? 'serin up' starts it (%w)", c.server, err)
 	case errors.Is(err, context.DeadlineExceeded) && !errors.As(err, &status):
 		return fmt.Errorf("%s does not answer within %s: %w", c.server, callTimeout, err)
 	case !apierrors.IsNotFound(err) || !errors.As(err, &status):
@@ -165,11 +165,11 @@ func (c *cluster) notFound(ctx context.Context, name string) error {
 		case o.GetNamespace() == c.namespace:
 			here = append(here, o.GetName())
 		case o.GetName() == name:
-			return fmt.Errorf("%w; there is one in %s: say -n %s", said, o.GetNamespace(), o.GetNamespace())
+			return fmt.Errorf("%w; there is one in %s: use -n %s", said, o.GetNamespace(), o.GetNamespace())
 		}
 	}
 	if len(here) == 0 {
-		return fmt.Errorf("%w, nor any other", said)
+		return fmt.Errorf("%w, which has none", said)
 	}
-	return fmt.Errorf("%w; there are: %s", said, strings.Join(here, ", "))
+	return fmt.Errorf("%w, which has: %s", said, strings.Join(here, ", "))
 }

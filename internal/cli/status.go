@@ -26,15 +26,15 @@ func statusCommand(t *target) *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "status ISVC",
-		Short: "Wait until a rollout is settled, and say where it stands",
-		Long: `Wait until all that the spec asks for is in effect, and print a summary. A canary
-that has its share counts as settled, because nothing more happens by itself.
+		Short: "Wait until a rollout is settled, and print its state",
+		Long: `Wait until the spec is in effect, and print a summary. A canary that has its share
+counts as settled, because nothing more happens by itself.
 
 Exit codes:
   0  settled
-  1  failed: somebody must do something
-  2  still in progress: --timeout is over, or --watch=false was said; or the
-     command line is wrong, and then nothing is printed on standard output
+  1  failed: it needs your action
+  2  still in progress, after --timeout or with --watch=false; or the command
+     line is wrong, and then nothing is printed on standard output
 
 With -o json or -o yaml it prints one document at the end:
   namespace, name, url
@@ -46,7 +46,7 @@ With -o json or -o yaml it prints one document at the end:
   revisions                        newest first, with name, number, state, trafficPercent,
                                    podsReady, podsWanted, model, runtime, created
 A revision's state is current, starting, canary, rolled back, rolled out, previous,
-or absent for one of the past. Fields may be added, none will change its meaning.`,
+or absent for a past revision. Fields may be added, but none changes its meaning.`,
 		Example: `status iris
 status iris -n models --timeout 5m     for CI
 status isvc/iris --watch=false -o json`,
@@ -60,7 +60,7 @@ status isvc/iris --watch=false -o json`,
 		},
 	}
 	c.Flags().BoolVarP(&watch, "watch", "w", true, "wait until the rollout is settled or has failed")
-	c.Flags().Var(setting.Duration(&timeout, 0, 0), "timeout", "how long to wait; 0 means for ever")
+	c.Flags().Var(setting.Duration(&timeout, 0, 0), "timeout", "how long to wait; 0 waits forever")
 	addFormat(c, &format, formatJSON, formatYAML, formatWide)
 	return c
 }

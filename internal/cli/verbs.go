@@ -28,14 +28,14 @@ func changeCommands(t *target) []*cobra.Command {
 	var revision string
 	undo := &cobra.Command{
 		Use:   "undo ISVC",
-		Short: "Take the last full rollout back",
-		Long: `Give all traffic back to the revision that had it before the last full rollout: sets
-canaryTrafficPercent to 0. The revision of the spec stays, at 0%, until another
-manifest is applied or 'abort' writes the spec of the other one back. While a rollout
-is in progress there is nothing to undo yet: 'abort' ends it.
+		Short: "Undo the last full rollout",
+		Long: `Give all traffic back to the revision that had it before the last full rollout. The
+command sets canaryTrafficPercent to 0. The revision of the spec stays, at 0%, until
+you apply another manifest, or 'abort' writes the spec of the other revision back.
+While a rollout is in progress there is nothing to undo: use 'abort' to end it.
 
-With --to-revision, write the spec of that revision back instead and roll it out.
-Replicas, scaling and other fields that are no part of a revision stay as they are.`,
+With --to-revision, write the spec of that revision back instead, and roll it out.
+Replicas, scaling and other fields that are not part of a revision stay as they are.`,
 		Example: `undo iris
 undo iris --to-revision 2`,
 		Args: oneService,
@@ -47,9 +47,9 @@ undo iris --to-revision 2`,
 		changeCommand(t, &cobra.Command{
 			Use:   "promote ISVC",
 			Short: "Give the canary all the traffic",
-			Long: `Roll the revision of the spec out: removes canaryTrafficPercent. It takes all the
-traffic as soon as it is ready. Asks first if the canary is not ready, has answered
-nothing yet, or has answered with errors.`,
+			Long: `Roll out the revision of the spec. The command removes canaryTrafficPercent, and the
+revision takes all the traffic as soon as it is ready. It asks first if the canary is
+not ready, has not answered a request yet, or has answered with errors.`,
 			Example: `promote iris
 promote iris --dry-run`,
 			Args: oneService,
@@ -57,13 +57,13 @@ promote iris --dry-run`,
 		changeCommand(t, &cobra.Command{
 			Use:   "set-traffic ISVC PERCENT",
 			Short: "Give the canary a share of the traffic",
-			Long: `Give the revision of the spec a share of the traffic, once it is ready: sets
-canaryTrafficPercent. The rest goes to the revision that was rolled out before. Asks
-first if the share would mean a rollback.`,
+			Long: `Give the revision of the spec a share of the traffic once it is ready. The command
+sets canaryTrafficPercent. The rest goes to the revision that was rolled out before.
+It asks first if the share would mean a rollback.`,
 			Example: "set-traffic iris 20",
 			Args: func(c *cobra.Command, args []string) error {
 				if len(args) != 2 {
-					return fmt.Errorf("say one InferenceService and its percentage: %s ISVC PERCENT", c.CommandPath())
+					return fmt.Errorf("name one InferenceService and its percentage: %s ISVC PERCENT", c.CommandPath())
 				}
 				_, err := share(args[1])
 				return err
@@ -77,18 +77,19 @@ first if the share would mean a rollback.`,
 		}),
 		changeCommand(t, &cobra.Command{
 			Use:   "pause ISVC",
-			Short: "Freeze the split as it is",
-			Long: `Hold the revision of the spec at the share that it has now, so that it takes no more
-when it becomes ready: sets canaryTrafficPercent. 'set-traffic' and 'promote' go on.`,
+			Short: "Freeze the current split",
+			Long: `Keep the revision of the spec at its current share, so that it takes no more when it
+becomes ready. The command sets canaryTrafficPercent. 'set-traffic' and 'promote'
+continue the rollout.`,
 			Example: "pause iris",
 			Args:    oneService,
 		}, regardless, func(_ []string, r *steer.Rollout, _ steer.Evidence) (steer.Change, error) { return r.Pause() }),
 		changeCommand(t, &cobra.Command{
 			Use:   "abort ISVC",
-			Short: "End a rollout in progress, and keep what was rolled out before",
-			Long: `Write the spec of the revision that was rolled out last back. All the traffic is with
-it at once, and the canary goes to zero. Replicas, scaling and other fields that are
-no part of a revision stay as they are. Never asks.`,
+			Short: "End a rollout in progress, and keep the rolled-out revision",
+			Long: `Write back the spec of the revision that was rolled out last. It has all the traffic
+at once, and the canary goes to zero. Replicas, scaling and other fields that are not
+part of a revision stay as they are. The command never asks.`,
 			Example: `abort iris
 abort iris --dry-run -o yaml     the manifest, to commit`,
 			Args: oneService,
@@ -106,7 +107,7 @@ abort iris --dry-run -o yaml     the manifest, to commit`,
 func share(arg string) (int64, error) {
 	percent, err := strconv.ParseInt(strings.TrimSuffix(arg, "%"), 10, 64)
 	if err != nil || percent < 0 || percent > 100 {
-		return 0, fmt.Errorf("%s is no share of the traffic: say a number from 0 to 100", arg)
+		return 0, fmt.Errorf("%s is not a share of the traffic: use a number from 0 to 100", arg)
 	}
 	return percent, nil
 }
@@ -122,8 +123,8 @@ func changeCommand(t *target, c *cobra.Command, weighs bool, d decide) *cobra.Co
 		a.in, a.out, a.errOut = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
 		return a.run(c.Context())
 	}
-	c.Flags().BoolVarP(&a.yes, "yes", "y", false, "do not ask")
-	c.Flags().Var(setting.OneOf(&a.dryRun, dryRunNone, dryRunNone, dryRunClient, dryRunServer), "dry-run", `"client" prints what would be written and how to do it by hand; "server" also lets the API check it`)
+	c.Flags().BoolVarP(&a.yes, "yes", "y", false, "do not ask for confirmation")
+	c.Flags().Var(setting.OneOf(&a.dryRun, dryRunNone, dryRunNone, dryRunClient, dryRunServer), "dry-run", `"client" prints the change and a kubectl command that makes it; "server" also lets the API check it`)
 	c.Flags().Lookup("dry-run").NoOptDefVal = dryRunClient
 	addFormat(c, &a.format, formatJSON, formatYAML)
 	return c

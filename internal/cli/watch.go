@@ -24,14 +24,14 @@ func watchCommand(t *target) *cobra.Command {
 	return &cobra.Command{
 		Use:   "watch ISVC",
 		Short: "Watch a rollout live",
-		Long: `Show a rollout as it goes: revisions and their Pods, the share of the traffic that
-each should have and does have, requests per second, errors and latency, what happens
-next and why, and the latest events. q leaves; nothing is changed.
+		Long: `Show a rollout live: the revisions and their Pods, the wanted and the actual share of
+the traffic of each, requests per second, errors and latency, what happens next and
+why, and the latest events. Press q to leave. The command changes nothing.
 
-The numbers are those of the routers over the last 10 seconds. In a cluster they come
-through port-forward, if you may get and create pods/portforward in the routers' namespace;
-without them everything else is shown. When the output is not a terminal, a line is printed
-per change.`,
+The numbers come from the routers, over the last 10 seconds. In a cluster the command
+reads them through port-forward, if you may get and create pods/portforward in the
+routers' namespace. Without them it shows everything else. If the output is not a
+terminal, it prints one line per change.`,
 		Example: "watch iris",
 		Args:    oneService,
 		RunE: func(c *cobra.Command, args []string) error {

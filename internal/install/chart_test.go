@@ -70,7 +70,7 @@ func chartTemplate(t *testing.T) string {
 	const secret = "      imagePullSecrets:\n      - name: '{{ .Values.image.pullSecret }}'\n"
 	refusal := fmt.Sprintf("{{- if lookup \"v1\" \"ConfigMap\" %q %q }}{{ fail %q }}{{ end }}\n", metav1.NamespaceSystem, v1beta1.UpName, errLocal.Error())
 	return generated + refusal +
-		`{{- $_ := required "say where the images are: --set image.prefix=registry.example.com/serin" .Values.image.prefix }}` + "\n" + strings.NewReplacer(
+		`{{- $_ := required "image.prefix is required: --set image.prefix=registry.example.com/serin" .Values.image.prefix }}` + "\n" + strings.NewReplacer(
 		"replicas: 71001", "replicas: {{ .Values.controller.replicas }}",
 		"replicas: 71002", "replicas: {{ .Values.router.replicas }}",
 		"{{.Name}}", `{{ "{{.Name}}" }}`, // ours, not Helm's

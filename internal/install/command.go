@@ -34,7 +34,7 @@ import (
 type target struct{ kubeconfig, context string }
 
 func (t *target) addFlags(fs *pflag.FlagSet) {
-	fs.StringVar(&t.kubeconfig, "kubeconfig", "", "file that says how to reach the cluster (default: as kubectl)")
+	fs.StringVar(&t.kubeconfig, "kubeconfig", "", "kubeconfig file of the cluster (default: as for kubectl)")
 	fs.StringVar(&t.context, "context", "", "context of the kubeconfig to use")
 }
 
@@ -70,19 +70,19 @@ var (
 )
 
 func (o *Options) addFlags(fs *pflag.FlagSet) {
-	fs.VarP(setting.Name(&o.Namespace, o.Namespace), "namespace", "n", "namespace for controller and router; it is made if it is not there")
-	fs.StringVar(&o.ImagePrefix, "image-prefix", o.ImagePrefix, "where the images were pushed: they are PREFIX/controller:VERSION and so on; required")
-	fs.StringVar(&o.Version, "image-version", o.Version, "version of the images (default: that of this program)")
-	fs.StringVar(&o.PullSecret, "pull-secret", o.PullSecret, "Secret of the namespace with which controller and router are pulled")
+	fs.VarP(setting.Name(&o.Namespace, o.Namespace), "namespace", "n", "namespace of the controller and the router; it is created if it does not exist")
+	fs.StringVar(&o.ImagePrefix, "image-prefix", o.ImagePrefix, "registry and path of the images, which are PREFIX/controller:VERSION and so on; required")
+	fs.StringVar(&o.Version, "image-version", o.Version, "tag of the images (default: the version of this program)")
+	fs.StringVar(&o.PullSecret, "pull-secret", o.PullSecret, "Secret in the namespace for pulling the controller and the router")
 	fs.Var(setting.Domain(&o.Domain, o.Domain), "domain", "domain of the services' hosts, NAME.NAMESPACE.DOMAIN")
-	fs.StringVar(&o.Gateway, "gateway", o.Gateway, "NAMESPACE/NAME of a Gateway through which the services are reached: each gets an HTTPRoute")
-	fs.StringVar(&o.IngressClass, "ingress-class", o.IngressClass, "class of Ingress through which the services are reached: each gets one")
-	fs.Var(setting.OneOf(&o.URLScheme, o.URLScheme, "http", "https"), "url-scheme", "what the services' URLs begin with, http or https")
+	fs.StringVar(&o.Gateway, "gateway", o.Gateway, "NAMESPACE/NAME of a Gateway before the router: each service gets an HTTPRoute")
+	fs.StringVar(&o.IngressClass, "ingress-class", o.IngressClass, "class of the Ingress controller before the router: each service gets an Ingress")
+	fs.Var(setting.OneOf(&o.URLScheme, o.URLScheme, "http", "https"), "url-scheme", "scheme of the services' URLs, http or https")
 	fs.Var(setting.OneOf(&o.ServiceType, o.ServiceType, serviceTypes...), "service-type", "type of the router's Service: ClusterIP, NodePort or LoadBalancer")
-	fs.Var(setting.Number(&o.Controllers, o.Controllers, 1, maxReplicas), "controllers", "replicas of the controller; one of them works")
+	fs.Var(setting.Number(&o.Controllers, o.Controllers, 1, maxReplicas), "controllers", "replicas of the controller; one of them is the leader")
 	fs.Var(setting.Number(&o.Routers, o.Routers, 1, maxReplicas), "routers", "replicas of the router")
-	fs.Var(setting.Environment(&o.FetchEnv), "fetch-env", "a variable in the environment of what downloads models, once for each: HTTPS_PROXY, AWS_ENDPOINT_URL ...")
-	fs.Var(setting.Environment(&o.Limits), "limit", "a limit of the router and of the queues in models' Pods, as their flags have them, once for each: stream-idle-timeout=1h")
+	fs.Var(setting.Environment(&o.FetchEnv), "fetch-env", "environment variable for model downloads, such as HTTPS_PROXY or AWS_ENDPOINT_URL; may be repeated")
+	fs.Var(setting.Environment(&o.Limits), "limit", "limit for the router and for the queues in models' Pods, named like their flags, such as stream-idle-timeout=1h; may be repeated")
 	fs.Var(setting.Folder(&o.ModelCache, o.ModelCache), "model-cache", "folder on each node that keeps downloaded models; user 65532 must be able to write there (default: every Pod downloads for itself)")
 }
 
@@ -90,15 +90,15 @@ func (o *Options) addFlags(fs *pflag.FlagSet) {
 func (o *Options) validate() error {
 	switch {
 	case o.ImagePrefix == "":
-		return usage.Errorf("say where the images are: --image-prefix registry.example.com/serin, if that is where you pushed what 'make images' built")
+		return usage.Errorf("--image-prefix is required: the registry and path of the images of 'make images', such as registry.example.com/serin")
 	case slices.ContainsFunc(o.Limits, func(v string) bool { return !isLimit(v) }):
-		return usage.Errorf("--limit %s: say NAME=VALUE, where NAME is one of %s", strings.Join(o.Limits, ", "), strings.Join(limits, ", "))
+		return usage.Errorf("--limit %s: must be NAME=VALUE, where NAME is one of %s", strings.Join(o.Limits, ", "), strings.Join(limits, ", "))
 	case strings.HasSuffix(o.ImagePrefix, "/"):
-		return usage.Errorf("--image-prefix %s: leave out the slash at its end", o.ImagePrefix)
+		return usage.Errorf("--image-prefix %s: remove the slash at its end", o.ImagePrefix)
 	case strings.Contains(o.ImagePrefix, "://") || !imagePrefix.MatchString(o.ImagePrefix):
-		return usage.Errorf("--image-prefix %s: say a registry and a path, such as registry.example.com/serin", o.ImagePrefix)
+		return usage.Errorf("--image-prefix %s: must be a registry and a path, such as registry.example.com/serin", o.ImagePrefix)
 	case !imageVersion.MatchString(o.Version):
-		return usage.Errorf("--image-version %s: say an image's tag: letters, digits, dots, _ and -, at most 128", o.Version)
+		return usage.Errorf("--image-version %s: must be an image's tag: at most 128 letters, digits, dots, _ and -", o.Version)
 	case o.Namespace == "":
 		return usage.Errorf("--namespace must not be empty")
 	}
@@ -141,11 +141,11 @@ func installCommand(program, version string) *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "install",
-		Short: "Put Serin into a cluster, or upgrade it there",
-		Long: `Put controller and router into a cluster, with their definitions, accounts and
-rights. Repeat it to upgrade or to change a setting: settings that are not said
-again get their defaults. It needs the rights of a cluster's administrator, no
-webhook, no certificates, and nothing else to be installed.`,
+		Short: "Install Serin in a cluster, or upgrade it",
+		Long: `Install the controller and the router in a cluster, with their definitions,
+accounts and rights. Run it again to upgrade or to change a setting. Repeat all
+flags then: settings that you leave out get their defaults. It needs the rights of
+a cluster administrator, but no webhook, certificates or other installation.`,
 		Example: terminal.Examples(program, `install --image-prefix registry.example.com/serin
 install --image-prefix registry.example.com/serin --service-type NodePort --domain models.example.com
 install --image-prefix registry.example.com/serin --export > serin.yaml`),
@@ -181,9 +181,9 @@ install --image-prefix registry.example.com/serin --export > serin.yaml`),
 	}
 	o.addFlags(c.Flags())
 	t.addFlags(c.Flags())
-	c.Flags().BoolVar(&export, "export", false, "print the manifests, for GitOps, and reach no cluster")
-	c.Flags().BoolVar(&dryRun, "dry-run", false, "let the cluster check everything, and keep nothing")
-	c.Flags().Var(setting.Duration(&wait, 3*time.Minute, 0), "wait", "how long to wait until both run; 0: not at all")
+	c.Flags().BoolVar(&export, "export", false, "print the manifests, for GitOps, without using a cluster")
+	c.Flags().BoolVar(&dryRun, "dry-run", false, "let the cluster check everything, but store nothing")
+	c.Flags().Var(setting.Duration(&wait, 3*time.Minute, 0), "wait", "how long to wait until both run; 0 does not wait")
 	c.MarkFlagsMutuallyExclusive("export", "dry-run")
 	return c
 }
@@ -197,9 +197,10 @@ func uninstallCommand(program string) *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use:   "uninstall",
-		Short: "Take Serin out of a cluster",
-		Long: `Delete controller and router, with their accounts and rights. InferenceServices,
-their Pods and the definitions stay, unless --delete-services takes them too.`,
+		Short: "Uninstall Serin from a cluster",
+		Long: `Delete the controller and the router, with their accounts and rights.
+InferenceServices, their Pods and the definitions stay, except with
+--delete-services.`,
 		Example: terminal.Examples(program, `uninstall -n serin-system
 uninstall --delete-services --yes`),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -215,7 +216,7 @@ uninstall --delete-services --yes`),
 			defer cancel()
 			err = cl.takeOut(ctx, o.Namespace, objects, all, func(doubt string) error { return confirm(c, doubt, yes) })
 			if errors.Is(err, context.DeadlineExceeded) {
-				return fmt.Errorf("%w: not all is gone after %v; say it again, with a longer --timeout if it takes that", err, timeout)
+				return fmt.Errorf("%w: some objects still exist after %v: run the command again, if necessary with a longer --timeout", err, timeout)
 			}
 			if err != nil {
 				return err
@@ -227,8 +228,8 @@ uninstall --delete-services --yes`),
 	t.addFlags(c.Flags())
 	c.Flags().VarP(setting.Name(&o.Namespace, o.Namespace), "namespace", "n", "namespace of controller and router")
 	c.Flags().BoolVar(&all, "delete-services", false, "delete all InferenceServices and the definitions too")
-	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
-	c.Flags().Var(setting.Duration(&timeout, 15*time.Minute, time.Second), "timeout", "how long all of it may take, the question included")
+	c.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask for confirmation")
+	c.Flags().Var(setting.Duration(&timeout, 15*time.Minute, time.Second), "timeout", "time limit of the whole command, including the question")
 	return c
 }
 
@@ -246,7 +247,7 @@ func (c *cluster) takeOut(ctx context.Context, namespace string, objects []*unst
 		}
 		return c.uninstall(ctx, objects, foreign)
 	}
-	if err := agree("InferenceServices, their Pods and the definitions stay, but nobody routes to them until Serin is installed again"); err != nil {
+	if err := agree("InferenceServices, their Pods and the definitions stay, but get no requests until Serin is installed again"); err != nil {
 		return err
 	}
 	inhabited, err := c.inhabited(ctx, namespace)
@@ -254,7 +255,7 @@ func (c *cluster) takeOut(ctx context.Context, namespace string, objects []*unst
 		return err
 	}
 	if inhabited {
-		fmt.Fprintf(c.out, "  namespace/%s left: it holds InferenceServices or ServingRuntimes\n", namespace)
+		fmt.Fprintf(c.out, "  namespace/%s kept: it has InferenceServices or ServingRuntimes\n", namespace)
 	}
 	return c.uninstall(ctx, slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool {
 		return keptWithServices(o) || inhabited && o.GetKind() == "Namespace"
@@ -301,7 +302,7 @@ func confirm(c *cobra.Command, doubt string, yes bool) error {
 		return nil
 	}
 	if !terminal.Is(c.InOrStdin()) {
-		return fmt.Errorf("%s. Nothing was deleted: say --yes if that is what you want", doubt)
+		return fmt.Errorf("%s. Nothing was deleted: use --yes to confirm", doubt)
 	}
 	fmt.Fprintf(c.OutOrStdout(), "%s.\nGo on? [y/N] ", doubt)
 	agreed, err := terminal.Agreed(c.InOrStdin())

@@ -51,8 +51,8 @@ func (c *cluster) notLocal(ctx context.Context) error {
 }
 
 // errLocal is said by the chart, too.
-var errLocal = errors.New("this is the API of a 'serin up', which has its controller and router in its own process: nothing is installed there, and nothing was changed. " +
-	"Say which cluster you mean: KUBECONFIG, --kubeconfig or --context")
+var errLocal = errors.New("this is the API of a 'serin up', which has its own controller and router: nothing was changed. " +
+	"Choose the cluster with KUBECONFIG, --kubeconfig or --context")
 
 // hereAlone refuses a namespace when Serin is in another: it would lose its
 // rights there, as a cluster has one set of them.
@@ -67,7 +67,7 @@ func (c *cluster) hereAlone(ctx context.Context, namespace string) error {
 	}
 	for _, s := range b.Subjects {
 		if s.Namespace != namespace {
-			return fmt.Errorf("this cluster has Serin in namespace %s: say -n %[1]s", s.Namespace)
+			return fmt.Errorf("this cluster has Serin in namespace %s: use -n %[1]s", s.Namespace)
 		}
 	}
 	return nil
@@ -83,8 +83,8 @@ func (c *cluster) withoutKServe(ctx context.Context) error {
 	if err != nil {
 		return ignoreNotFound(err)
 	}
-	return errors.New("KServe is installed in this cluster, and both define the same kinds: take it out first; " +
-		"if this is all that is left of it, 'kubectl delete validatingwebhookconfiguration " + kserveWebhook + "'")
+	return errors.New("KServe is installed in this cluster, and defines the same kinds: uninstall it first. " +
+		"If only its webhook is left, run 'kubectl delete validatingwebhookconfiguration " + kserveWebhook + "'")
 }
 
 // inhabited says whether a namespace holds what an uninstallation leaves to

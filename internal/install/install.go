@@ -81,7 +81,7 @@ func (c *cluster) install(ctx context.Context, objects []*unstructured.Unstructu
 	for _, o := range objects {
 		says, err := c.apply(ctx, o, opts)
 		if dryRun && unchecked(err) {
-			says, err = "would be made; what it needs is not there to check it", nil
+			says, err = "would be created; not checked, because its namespace or definition does not exist yet", nil
 		}
 		if err != nil {
 			return fmt.Errorf("apply %s: %w", describe(o), err)
@@ -112,7 +112,7 @@ func (c *cluster) apply(ctx context.Context, o *unstructured.Unstructured, opts 
 	}
 	created := err != nil
 	if !created && o.GetKind() == "Namespace" && before.GetLabels()[labelPart] != part {
-		return "was there, and is left as it is", nil // nor will uninstall delete it
+		return "existed before, and is unchanged", nil // nor will uninstall delete it
 	}
 	after, err := r.Apply(ctx, o.GetName(), o, opts)
 	switch {
@@ -223,7 +223,7 @@ func progress(d *appsv1.Deployment) (string, bool) {
 	}
 	s := d.Status
 	if s.ObservedGeneration < d.Generation {
-		return "not looked at yet", false
+		return "not observed yet", false
 	}
 	ready := min(s.UpdatedReplicas, s.AvailableReplicas)
 	done := ready >= want && s.Replicas == s.UpdatedReplicas
@@ -265,7 +265,7 @@ func (c *cluster) delete(ctx context.Context, o *unstructured.Unstructured, keep
 		return "", ignoreNotFound(err)
 	}
 	if keep(there) {
-		return "left: it was not made by 'install'", nil
+		return "kept: 'install' did not create it", nil
 	}
 	err = r.Delete(ctx, o.GetName(), metav1.DeleteOptions{PropagationPolicy: new(metav1.DeletePropagationForeground)})
 	if err != nil {

@@ -24,7 +24,7 @@ const (
 func share(descriptors int) (int, error) {
 	each := min((descriptors-ownDescriptors)/5, most)
 	if each < fewest {
-		return 0, fmt.Errorf("%d file descriptors are too few, it takes %d at least: raise the limit, as with 'ulimit -n 1024'",
+		return 0, fmt.Errorf("%d file descriptors are too few, at least %d are needed: raise the limit, for example with 'ulimit -n 1024'",
 			descriptors, ownDescriptors+5*fewest)
 	}
 	return each, nil

@@ -27,7 +27,7 @@ func DefaultDir() (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", fmt.Errorf("find the user's data directory: %w; say one with --data-dir", err)
+		return "", fmt.Errorf("find the user's data directory: %w; set one with --data-dir", err)
 	}
 	return filepath.Join(home, ".local", "share", "serin"), nil
 }

@@ -115,7 +115,7 @@ func (c *Checker) document(ctx context.Context, doc []byte, r *Result) error {
 	var content any
 	if err := sigsyaml.UnmarshalStrict(doc, &content); err != nil {
 		if bytes.Contains(doc, []byte("{{")) {
-			return fmt.Errorf("this seems to be a template: check what 'helm template' makes of it (%w)", err)
+			return fmt.Errorf("this seems to be a template: check the output of 'helm template' instead (%w)", err)
 		}
 		return fmt.Errorf("read a manifest: %w", err)
 	}
@@ -215,7 +215,7 @@ func describe(o metav1.PartialObjectMetadata) string {
 func missingKind(t metav1.TypeMeta) string {
 	kinds := []string{"InferenceService", "ServingRuntime", "ClusterServingRuntime"}
 	if slices.Contains(kinds, t.Kind) {
-		return fmt.Sprintf("Serin has %s in another version than %s: write serving.kserve.io/v1beta1 for services, serving.kserve.io/v1alpha1 for runtimes", t.Kind, t.APIVersion)
+		return fmt.Sprintf("Serin does not have %s in version %s: write serving.kserve.io/v1beta1 for services, serving.kserve.io/v1alpha1 for runtimes", t.Kind, t.APIVersion)
 	}
 	return fmt.Sprintf("Serin has no %s: it serves InferenceServices, by ServingRuntimes and ClusterServingRuntimes", t.Kind)
 }

@@ -49,9 +49,9 @@ func TestCheck(t *testing.T) {
 			isvc(", annotations: {sidecar.istio.io/inject: 'false', serving.kserve.io/deploymentMode: RawDeployment, serving.kserve.io/autoscalerClass: hpa, example.com/mine: x}, labels: {networking.kserve.io/visibility: cluster-local}", model), 1,
 			[]string{
 				"inferenceservice/iris rejected: serving.kserve.io/autoscalerClass: Serin scales by requests itself: remove it, and set scaleMetric and scaleTarget",
-				"inferenceservice/iris ignored: sidecar.istio.io/inject: there need not be an Istio; the annotation reaches the Pods, for one that you run yourself",
+				"inferenceservice/iris ignored: sidecar.istio.io/inject: Serin needs no Istio; the annotation reaches the Pods, for your own Istio",
 				"inferenceservice/iris different: serving.kserve.io/deploymentMode: there is one mode only: canaries, tags and scaling to zero work for every service, without Knative",
-				"inferenceservice/iris different: networking.kserve.io/visibility: honoured: the service answers within the cluster only, at once, without new Pods and without Knative",
+				"inferenceservice/iris different: networking.kserve.io/visibility: supported: the service answers within the cluster only. The label takes effect at once, without new Pods and without Knative",
 			},
 		},
 		{
@@ -59,13 +59,13 @@ func TestCheck(t *testing.T) {
 			isvc(", annotations: {networking.knative.dev/visibility: cluster-local}, labels: {networking.knative.dev/visibility: private}", model), 1,
 			[]string{
 				`inferenceservice/iris rejected: label networking.knative.dev/visibility "private" has no meaning: write cluster-local, or remove it`,
-				"inferenceservice/iris ignored: networking.knative.dev/visibility: it is read as a label only, as in KServe: as an annotation it leaves the service public",
-				"inferenceservice/iris different: networking.knative.dev/visibility: honoured: the service answers within the cluster only, at once, without new Pods and without Knative",
+				"inferenceservice/iris ignored: networking.knative.dev/visibility: only the label has an effect, as in KServe: the annotation leaves the service public",
+				"inferenceservice/iris different: networking.knative.dev/visibility: supported: the service answers within the cluster only. The label takes effect at once, without new Pods and without Knative",
 			},
 		},
 		{
 			"visibility of a predictor", isvc("", model+", labels: {networking.knative.dev/visibility: cluster-local}"), 1,
-			[]string{"inferenceservice/iris different: networking.knative.dev/visibility: honoured: the service answers within the cluster only, at once, without new Pods and without Knative"},
+			[]string{"inferenceservice/iris different: networking.knative.dev/visibility: supported: the service answers within the cluster only. The label takes effect at once, without new Pods and without Knative"},
 		},
 		{
 			"a number that takes forever", isvc("", "model: {modelFormat: {name: sklearn}, resources: {limits: {cpu: '1e-999999999'}}}"), 1,
@@ -74,13 +74,13 @@ func TestCheck(t *testing.T) {
 		{
 			"zero replicas and a pin", isvc("", model+", minReplicas: 0, canaryTrafficPercent: 0"), 1,
 			[]string{
-				"inferenceservice/iris different: spec.predictor.canaryTrafficPercent 0 with a template that differs in its model's arguments only pins the previous model: launch such a change with 1 or more",
-				"inferenceservice/iris different: spec.predictor.minReplicas 0 scales to zero in every mode; requests that come meanwhile are held",
+				"inferenceservice/iris different: spec.predictor.canaryTrafficPercent 0 with a template that differs in its model's arguments only pins the previous model: start such a change at 1 or more",
+				"inferenceservice/iris different: spec.predictor.minReplicas 0 scales to zero in every mode; requests that arrive meanwhile wait",
 			},
 		},
 		{
 			"an account may have Secrets", isvc("", model+", serviceAccountName: models"), 1,
-			[]string{"inferenceservice/iris different: spec.predictor.serviceAccountName: models are fetched with the identity that the cloud gives this account, and not with Secrets that are attached to it"},
+			[]string{"inferenceservice/iris different: spec.predictor.serviceAccountName: models are fetched with the cloud identity of this account, not with Secrets that are attached to it"},
 		},
 		{"a patch is no object", "- {op: replace, path: /spec, value: 1}\n---\n" + isvc("", model), 1, nil},
 		{
@@ -88,7 +88,7 @@ func TestCheck(t *testing.T) {
 			"apiVersion: serving.kserve.io/v1alpha1\nkind: InferenceGraph\nmetadata: {name: g, namespace: a}\n---\napiVersion: serving.kserve.io/v1alpha2\nkind: InferenceService\nmetadata: {name: old}\n", 2,
 			[]string{
 				"inferencegraph/a/g rejected: Serin has no InferenceGraph: it serves InferenceServices, by ServingRuntimes and ClusterServingRuntimes",
-				"inferenceservice/old rejected: Serin has InferenceService in another version than serving.kserve.io/v1alpha2: write serving.kserve.io/v1beta1 for services, serving.kserve.io/v1alpha1 for runtimes",
+				"inferenceservice/old rejected: Serin does not have InferenceService in version serving.kserve.io/v1alpha2: write serving.kserve.io/v1beta1 for services, serving.kserve.io/v1alpha1 for runtimes",
 			},
 		},
 	} {

@@ -27,14 +27,14 @@ var control = map[string]note{
 	"serving.kserve.io/metrics":                     {Rejected, "Serin scales by requests itself: remove it, and set scaleMetric and scaleTarget"},
 	"serving.kserve.io/targetUtilizationPercentage": {Rejected, "Serin scales by requests itself: remove it, and set scaleMetric and scaleTarget"},
 	"serving.kserve.io/storageSecretName":           {Ignored, "models are fetched with the Pod's own identity, not with a Secret"},
-	"serving.kserve.io/enable-metric-aggregation":   {Ignored, "model server and queue-proxy are scraped each on its own port"},
+	"serving.kserve.io/enable-metric-aggregation":   {Ignored, "scrape the model server and queue-proxy each on its own port"},
 	"serving.kserve.io/disable-auto-update":         {Ignored, "a changed runtime never restarts a service by itself"},
 	"serving.kserve.io/disable-localmodel":          {Ignored, "there is no LocalModelCache to disable"},
 	"serving.kserve.io/gke-accelerator":             {Ignored, "write the nodeSelector into the predictor instead"},
 	"storage.kserve.io/readonly":                    {Ignored, "the model is always mounted read-only"},
 	"serving.knative.dev/rollout-duration":          {Ignored, "a change of traffic takes effect at once: change canaryTrafficPercent in steps"},
-	"networking.knative.dev/":                       {Ignored, "there is no Knative: TLS and certificates are your gateway's"},
-	"sidecar.istio.io/":                             {Ignored, "there need not be an Istio; the annotation reaches the Pods, for one that you run yourself"},
+	"networking.knative.dev/":                       {Ignored, "there is no Knative: your gateway handles TLS and certificates"},
+	"sidecar.istio.io/":                             {Ignored, "Serin needs no Istio; the annotation reaches the Pods, for your own Istio"},
 }
 
 // notes are what Serin accepts and treats differently.
@@ -61,20 +61,20 @@ func notes(isvc *v1beta1.InferenceService) []note {
 		out = append(out, note{Rejected, err.Error()})
 	}
 	if c := p.CanaryTrafficPercent; c != nil && *c == 0 {
-		out = append(out, note{Different, "spec.predictor.canaryTrafficPercent 0 with a template that differs in its model's arguments only pins the previous model: launch such a change with 1 or more"})
+		out = append(out, note{Different, "spec.predictor.canaryTrafficPercent 0 with a template that differs in its model's arguments only pins the previous model: start such a change at 1 or more"})
 	}
 	if p.MinReplicas != nil && *p.MinReplicas == 0 {
-		out = append(out, note{Different, "spec.predictor.minReplicas 0 scales to zero in every mode; requests that come meanwhile are held"})
+		out = append(out, note{Different, "spec.predictor.minReplicas 0 scales to zero in every mode; requests that arrive meanwhile wait"})
 	}
 	if p.ServiceAccountName != "" {
-		out = append(out, note{Different, "spec.predictor.serviceAccountName: models are fetched with the identity that the cloud gives this account, and not with Secrets that are attached to it"})
+		out = append(out, note{Different, "spec.predictor.serviceAccountName: models are fetched with the cloud identity of this account, not with Secrets that are attached to it"})
 	}
 	if m := p.ModelOrLegacy(); m != nil && m.ProtocolVersion != nil && *m.ProtocolVersion != "v1" {
 		runtime := "the runtime"
 		if m.Runtime != nil {
 			runtime = "runtime " + *m.Runtime
 		}
-		out = append(out, note{Different, fmt.Sprintf("spec.predictor.model.protocolVersion %s: Serin's own scikit-learn server speaks v1; install a runtime that speaks it, or be sure that %s does", *m.ProtocolVersion, runtime)})
+		out = append(out, note{Different, fmt.Sprintf("spec.predictor.model.protocolVersion %s: Serin's own scikit-learn server speaks v1 only: install a runtime that speaks this protocol, or make sure that %s does", *m.ProtocolVersion, runtime)})
 	}
 	slices.SortStableFunc(out, func(a, b note) int { return cmp.Compare(gravity(a.level), gravity(b.level)) })
 	return out
@@ -86,10 +86,10 @@ func visibility(isvc *v1beta1.InferenceService) []note {
 	var out []note
 	for _, key := range v1beta1.VisibilityLabels {
 		if isvc.Annotations[key] != "" || p.Annotations[key] != "" {
-			out = append(out, note{Ignored, key + ": it is read as a label only, as in KServe: as an annotation it leaves the service public"})
+			out = append(out, note{Ignored, key + ": only the label has an effect, as in KServe: the annotation leaves the service public"})
 		}
 		if v1beta1.Private(map[string]string{key: isvc.Labels[key]}, map[string]string{key: p.Labels[key]}) {
-			out = append(out, note{Different, key + ": honoured: the service answers within the cluster only, at once, without new Pods and without Knative"})
+			out = append(out, note{Different, key + ": supported: the service answers within the cluster only. The label takes effect at once, without new Pods and without Knative"})
 		}
 	}
 	if err := v1beta1.CheckVisibility(isvc.Labels, p.Labels); err != nil {

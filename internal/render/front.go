@@ -40,9 +40,9 @@ func (f Front) Check() error {
 	case f.Gateway == "":
 		return nil
 	case f.IngressClass != "":
-		return errors.New("--gateway and --ingress-class: say one of them")
+		return errors.New("--gateway and --ingress-class: use only one of them")
 	case namespace == "" || name == "" || strings.Contains(name, "/"):
-		return fmt.Errorf("--gateway %s: say NAMESPACE/NAME", f.Gateway)
+		return fmt.Errorf("--gateway %s: must be NAMESPACE/NAME", f.Gateway)
 	}
 	return nil
 }

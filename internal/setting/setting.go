@@ -62,7 +62,7 @@ func number[T ~int | ~int32 | ~int64](kind string, p *T, value, least, most T, w
 	return &Value{kind, func(s string) error {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil || n < int64(least) || n > int64(most) {
-			return errors.New("say " + want)
+			return errors.New("must be " + want)
 		}
 		*p = T(n)
 		return nil
@@ -76,11 +76,11 @@ func Duration(p *time.Duration, value, least time.Duration) *Value {
 		d, err := time.ParseDuration(s)
 		switch {
 		case err != nil:
-			return errors.New("say a duration, such as 30s or 5m")
+			return errors.New("must be a duration, such as 30s or 5m")
 		case d < 0:
-			return errors.New("say a duration that is not negative, such as 30s")
+			return errors.New("must be a duration that is not negative, such as 30s")
 		case d < least:
-			return fmt.Errorf("say a duration of at least %v", least)
+			return fmt.Errorf("must be a duration of at least %v", least)
 		}
 		*p = d
 		return nil
@@ -100,7 +100,7 @@ func Domain(p *string, value string) *Value {
 		if len(s) <= 253 && all(strings.Split(s, "."), label.MatchString) {
 			return nil
 		}
-		return errors.New("say a domain, such as models.example.com: lower-case letters, digits and - between its dots")
+		return errors.New("must be a domain, such as models.example.com: lower-case letters, digits and - between its dots")
 	})
 }
 
@@ -111,14 +111,14 @@ func Name(p *string, value string) *Value {
 		if s == "" || label.MatchString(s) {
 			return nil
 		}
-		return errors.New("say a name of at most 63 lower-case letters, digits and -")
+		return errors.New("must be a name of at most 63 lower-case letters, digits and -")
 	})
 }
 
 // Listen is an address to serve on. Its host may be left out, its port may be 0.
 func Listen(p *string, value string) *Value {
 	return text("address", p, value, func(s string) error {
-		return address(s, true, "say HOST:PORT or :PORT, with a port from 0 to 65535")
+		return address(s, true, "must be HOST:PORT or :PORT, with a port from 0 to 65535")
 	})
 }
 
@@ -128,7 +128,7 @@ func Target(p *string, value string) *Value {
 		if s == "" {
 			return nil
 		}
-		return address(s, false, "say HOST:PORT, with a port from 1 to 65535")
+		return address(s, false, "must be HOST:PORT, with a port from 1 to 65535")
 	})
 }
 
@@ -150,7 +150,7 @@ func Host(p *string, value string) *Value {
 		if s == "" || host.MatchString(s) && !strings.Contains(s, ":") {
 			return nil
 		}
-		return errors.New("say a host name without a port")
+		return errors.New("must be a host name without a port")
 	})
 }
 
@@ -160,7 +160,7 @@ func Folder(p *string, value string) *Value {
 		if s == "" || path.IsAbs(s) && !slices.Contains(strings.Split(s, "/"), "..") {
 			return nil
 		}
-		return errors.New("say an absolute path without .. in it")
+		return errors.New("must be an absolute path without .. in it")
 	})
 }
 
@@ -170,7 +170,7 @@ func OneOf[T ~string](p *T, value T, words ...string) *Value {
 		if slices.Contains(words, s) {
 			return nil
 		}
-		return errors.New("say " + or(words))
+		return errors.New("must be " + or(words))
 	})
 }
 
@@ -194,7 +194,7 @@ func text[T ~string](kind string, p *T, value T, check func(string) error) *Valu
 func Environment(p *[]string) *Value {
 	return &Value{"NAME=VALUE", func(s string) error {
 		if strings.Index(s, "=") < 1 {
-			return errors.New("say NAME=VALUE")
+			return errors.New("must be NAME=VALUE")
 		}
 		*p = append(*p, s)
 		return nil
@@ -206,7 +206,7 @@ func Some(p *[]string, words ...string) *Value {
 	return &Value{"words", func(s string) error {
 		for word := range strings.SplitSeq(s, ",") {
 			if !slices.Contains(words, word) {
-				return fmt.Errorf("there is no %q; say one or more of %s", word, strings.Join(words, ","))
+				return fmt.Errorf("unknown %q: must be one or more of %s", word, strings.Join(words, ","))
 			}
 			*p = append(*p, word)
 		}

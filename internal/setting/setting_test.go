@@ -33,22 +33,22 @@ func TestValues(t *testing.T) {
 		says        string
 	}{
 		"a port": {
-			setting.Port(&n, 80), "1 80 65535", "0 -1 65536 70000 8080x 1e3 99999999999999999999", "say a port from 1 to 65535",
+			setting.Port(&n, 80), "1 80 65535", "0 -1 65536 70000 8080x 1e3 99999999999999999999", "must be a port from 1 to 65535",
 		},
 		"a port that may be free": {setting.FreePort(&n, 0), "0 65535", "-1 65536 http", "or 0 for a free one"},
-		"a number":                {setting.Number(&n32, 2, 1, 100), "1 100", "0 101 -5 1.5 abc 4294967297", "say a whole number from 1 to 100"},
-		"a duration":              {setting.Duration(&d, time.Second, time.Millisecond), "1ms 5m 1h30m", "0 -1s 5 s 1ns", "say a duration"},
+		"a number":                {setting.Number(&n32, 2, 1, 100), "1 100", "0 101 -5 1.5 abc 4294967297", "must be a whole number from 1 to 100"},
+		"a duration":              {setting.Duration(&d, time.Second, time.Millisecond), "1ms 5m 1h30m", "0 -1s 5 s 1ns", "must be a duration"},
 		"a domain": {
-			setting.Domain(&s, "example.com"), "example.com localhost a.b-c.d1", "Example.com .com com. a..b -a a_b http://a a:80 " + strings.Repeat("a", 64), "say a domain",
+			setting.Domain(&s, "example.com"), "example.com localhost a.b-c.d1", "Example.com .com com. a..b -a a_b http://a a:80 " + strings.Repeat("a", 64), "must be a domain",
 		},
-		"a name":         {setting.Name(&s, ""), "serin-system a", "Serin a.b a/b -a a_b", "say a name"},
-		"where to serve": {setting.Listen(&s, ":80"), ":0 :8080 127.0.0.1:80 [::1]:80 localhost:80", "80 :65536 :-1 a: :http ::1 http://a:80 a/b:80", "say HOST:PORT"},
-		"what to reach":  {setting.Target(&s, ""), "a.b.svc:8081 127.0.0.1:1", ":80 a:0 a a:65536", "say HOST:PORT"},
-		"a host":         {setting.Host(&s, ""), "a.b.svc 127.0.0.1", "a:80 a/b http://a", "say a host"},
-		"a folder":       {setting.Folder(&s, ""), "/a /", "a ./a ../a /a/../b", "say an absolute path"},
-		"a word":         {setting.OneOf(&s, "a", "a", "b", "c"), "a b c", "A d ab", "say a, b or c"},
-		"words":          {setting.Some(&words, "a", "b"), "a b a,b", "c a,c a,,b", `say one or more of a,b`},
-		"a variable":     {setting.Environment(&words), "A=b A=", "A =b", "say NAME=VALUE"},
+		"a name":         {setting.Name(&s, ""), "serin-system a", "Serin a.b a/b -a a_b", "must be a name"},
+		"where to serve": {setting.Listen(&s, ":80"), ":0 :8080 127.0.0.1:80 [::1]:80 localhost:80", "80 :65536 :-1 a: :http ::1 http://a:80 a/b:80", "must be HOST:PORT"},
+		"what to reach":  {setting.Target(&s, ""), "a.b.svc:8081 127.0.0.1:1", ":80 a:0 a a:65536", "must be HOST:PORT"},
+		"a host":         {setting.Host(&s, ""), "a.b.svc 127.0.0.1", "a:80 a/b http://a", "must be a host"},
+		"a folder":       {setting.Folder(&s, ""), "/a /", "a ./a ../a /a/../b", "must be an absolute path"},
+		"a word":         {setting.OneOf(&s, "a", "a", "b", "c"), "a b c", "A d ab", "must be a, b or c"},
+		"words":          {setting.Some(&words, "a", "b"), "a b a,b", "c a,c a,,b", `must be one or more of a,b`},
+		"a variable":     {setting.Environment(&words), "A=b A=", "A =b", "must be NAME=VALUE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for good := range strings.FieldsSeq(tt.good) {
@@ -90,7 +90,7 @@ func TestPackageFlagTakesThem(t *testing.T) {
 	if err := fs.Parse([]string{"--port=8080"}); err != nil || port != 8080 {
 		t.Errorf("port %d, %v", port, err)
 	}
-	if err := fs.Parse([]string{"--port=0"}); err == nil || !strings.Contains(err.Error(), "say a port") {
+	if err := fs.Parse([]string{"--port=0"}); err == nil || !strings.Contains(err.Error(), "must be a port") {
 		t.Errorf("port 0 is answered %v", err)
 	}
 }

@@ -98,7 +98,7 @@ func showHelp(c *cobra.Command, _ []string) error {
 	if err := c.Help(); err != nil {
 		return err
 	}
-	return Errorf("say which: %s COMMAND", c.CommandPath())
+	return Errorf("a command is missing: %s COMMAND", c.CommandPath())
 }
 
 // helpOf makes the command `help` refuse what there is no help about.
@@ -134,7 +134,7 @@ func unknown(c *cobra.Command, args []string) error {
 			meant = append(meant, sub.Name())
 		}
 	}
-	return Errorf("there is no command %q%s", c.CommandPath()+" "+args[0], meaning(meant, "; say one of "+strings.Join(all, ", ")))
+	return Errorf("there is no command %q%s", c.CommandPath()+" "+args[0], meaning(meant, "; use one of "+strings.Join(all, ", ")))
 }
 
 // meaning asks whether one of a few was meant, or else says the rest.
@@ -151,7 +151,7 @@ func None(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return Errorf("%s takes no arguments, and %q is one (see %[1]s --help)", c.CommandPath(), args[0])
+	return Errorf("%s takes no arguments, but %q is one (see %[1]s --help)", c.CommandPath(), args[0])
 }
 
 // flagError turns what pflag says of a flag into a sentence.
