@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command coldstart measures how long the first request to a service at zero
-// replicas takes, on a running `serin up` with the model in its cache, and
-// where the time goes. It needs the built programs.
+// replicas takes, and where the time goes, on a running `serin up` with the
+// model in its cache. It needs the built programs. Further arguments are flags
+// of `serin up`.
 //
-//	go run ./bench/coldstart -bin bin
+//	go run ./bench/coldstart -bin bin -- --log-level=debug 2>log
 //
-// It sees the steps as everybody can, by watching the API, so that each is late
-// by what a watch takes: a millisecond or two. The last step, the answer, is
-// the client's own.
+// It sees the steps through watches of the API, so it sees each one a
+// millisecond or two late. The answer is seen by the client itself.
 package main
 
 import (
@@ -18,19 +18,18 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
-	"strings"
 	"time"
+
+	"github.com/serin-dev/serin/bench/internal/report"
 )
 
 func main() {
 	bin := flag.String("bin", "bin", "directory of the built programs")
-	rounds := flag.Int("n", 15, "cold starts to measure")
-	budget := flag.Duration("budget", 0, "fail if the median takes longer (0: never)")
-	log := flag.String("log", "", "file that gets serin's log")
+	rounds := flag.Int("rounds", 15, "cold starts to measure")
+	file := flag.String("json", "", "file that gets the numbers")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *bin, *log, *rounds, *budget)
+	err := run(ctx, *bin, *file, *rounds, flag.Args())
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench/coldstart:", err)
@@ -38,16 +37,16 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, bin, log string, rounds int, budget time.Duration) (err error) {
-	h, err := start(ctx, bin, log)
+func run(ctx context.Context, bin, file string, rounds int, flags []string) (err error) {
+	h, err := start(ctx, bin, flags)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, h.stop()) }()
+	defer func() { err = errors.Join(err, h.Stop()) }()
 	if err := h.apply(ctx); err != nil {
 		return err
 	}
-	starts := make([]timeline, 0, rounds)
+	var r report.Report
 	for range rounds {
 		if err := h.asleep(ctx); err != nil {
 			return err
@@ -56,41 +55,14 @@ func run(ctx context.Context, bin, log string, rounds int, budget time.Duration)
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(os.Stderr, "%v\n", t[answered].Round(time.Millisecond))
-		starts = append(starts, t)
+		r.Add("coldstart", "", ms(t[answered]))
+		before := time.Duration(0)
+		for s, name := range names {
+			r.Add("coldstart-step", name, ms(t[s]-before))
+			before = t[s]
+		}
 	}
-	report(starts)
-	if p50 := percentile(starts, answered, 50); budget > 0 && p50 > budget {
-		return fmt.Errorf("the median is %v, the budget %v", p50, budget)
-	}
-	return nil
+	return r.Write(file)
 }
 
-// report prints when each step was done, and how long it took by itself.
-func report(starts []timeline) {
-	const row = "%-34s %8s %8s %8s\n"
-	fmt.Printf(row, fmt.Sprintf("ms since the request, %d starts", len(starts)), "p50", "p90", "alone")
-	before := time.Duration(0)
-	for s := range steps {
-		p50 := percentile(starts, s, 50)
-		fmt.Printf(row, names[s], ms(p50), ms(percentile(starts, s, 90)), ms(p50-before))
-		before = p50
-	}
-	var all []string
-	for _, t := range starts {
-		all = append(all, ms(t[answered]))
-	}
-	fmt.Println("answers:", strings.Join(all, " "))
-}
-
-// percentile is of one step over all starts.
-func percentile(starts []timeline, s step, p int) time.Duration {
-	var times []time.Duration
-	for _, t := range starts {
-		times = append(times, t[s])
-	}
-	slices.Sort(times)
-	return times[min(len(times)*p/100, len(times)-1)]
-}
-
-func ms(d time.Duration) string { return fmt.Sprintf("%.0f", float64(d)/float64(time.Millisecond)) }
+func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -33,8 +33,8 @@ const (
 )
 
 var names = [steps]string{
-	"autoscaler: replicas written", "Kubernetes: Pod created", "Kubernetes: Pod scheduled",
-	"node: model fetched", "node: both containers run", "node: Pod ready", "router: request answered",
+	"autoscaler: writes replicas", "Kubernetes: makes the Pod", "Kubernetes: schedules it",
+	"node: takes the model from the cache", "node: starts both containers", "node: says that the Pod is ready", "router: sends the request on",
 }
 
 // timeline says when each step was done, counted from the request.
@@ -106,10 +106,10 @@ func (h *home) wake(ctx context.Context) (timeline, error) {
 	return t, nil
 }
 
-// predict asks the service, by a connection that exists already or not: it
-// makes no difference in milliseconds.
+// predict sends a request to the service. A new connection costs less than a
+// millisecond, so it does not matter whether there is one already.
 func (h *home) predict(ctx context.Context) error {
-	url := "http://" + h.router + "/v1/models/" + service + ":predict"
+	url := "http://" + h.Router + "/v1/models/" + service + ":predict"
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(`{"instances": [[6.8, 2.8, 4.8, 1.4]]}`))
 	if err != nil {
 		return err
@@ -156,7 +156,7 @@ func isReady(p *corev1.Pod) bool {
 	return false
 }
 
-// apply creates the service and waits until it was ready once.
+// apply creates the service and waits for its first answer.
 func (h *home) apply(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

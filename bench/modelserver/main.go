@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command modelserver measures what predictions cost: the model server with
-// the iris model against the same HTTP stack answering a constant. Each serves
-// on one core; the clients, which keep their connections, use the others. The
-// two take turns, and the medians and their ratio are printed.
+// Command modelserver measures what a prediction costs: the model server with
+// the iris model takes turns with the same HTTP stack that answers a constant.
+// Each serves on one core. The clients keep their connections and use the
+// other cores.
 //
-// Throughput is what the clients saw, and on a busy machine says as much about
-// them. CPU time is what the server used for a request: its inverse is what
-// one core could answer with nothing else to do.
+// The CPU time is what the server used for a request. The throughput is what
+// the clients saw, so on a busy machine it depends on them too. The ratios are
+// those of one round.
 package main
 
 import (
@@ -17,21 +17,20 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"text/tabwriter"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/serin-dev/serin/bench/internal/report"
 )
 
 func main() {
@@ -60,58 +59,32 @@ func run(ctx context.Context) error {
 	flag.IntVar(&o.rounds, "rounds", 7, "how often each server has its turn")
 	flag.DurationVar(&o.length, "length", 3*time.Second, "length of a turn")
 	flag.IntVar(&o.clients, "clients", 32, "connections")
-	least := flag.Float64("budget", 0, "fail if the ratio is below; 0: only print")
+	file := flag.String("json", "", "file that gets the numbers")
 	flag.Parse()
 
-	roles := []string{constantRole, modelRole}
-	results := map[string][]result{}
+	var r report.Report
 	for range o.rounds {
-		for _, role := range roles {
-			r, err := turn(ctx, role, o)
-			if err != nil {
-				return fmt.Errorf("%s: %w", role, err)
-			}
-			results[role] = append(results[role], r)
+		constant, err := turn(ctx, constantRole, o)
+		if err != nil {
+			return fmt.Errorf("%s: %w", constantRole, err)
 		}
+		iris, err := turn(ctx, modelRole, o)
+		if err != nil {
+			return fmt.Errorf("%s: %w", modelRole, err)
+		}
+		r.Add("modelserver-cpu-ratio", "", iris.cpu/constant.cpu)
+		r.Add("modelserver-cpu", constantRole, constant.cpu)
+		r.Add("modelserver-cpu", modelRole, iris.cpu)
+		r.Add("modelserver-rate", constantRole, constant.perSecond)
+		r.Add("modelserver-rate", modelRole, iris.perSecond)
 	}
-	ratio, err := report(os.Stdout, results, roles)
-	if err != nil {
-		return err
-	}
-	if ratio < *least {
-		return fmt.Errorf("the model server reaches %.2f of the constant, below %.2f", ratio, *least)
-	}
-	return nil
+	return r.Write(*file)
 }
 
 // result is one turn.
 type result struct {
-	perSecond float64
-	cpu       time.Duration // of the server, per request
-}
-
-// report prints medians and returns the smaller of the two ratios.
-func report(w io.Writer, results map[string][]result, roles []string) (float64, error) {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "server\trequests/s\tCPU us/request\trequests/s of a whole core\t")
-	rate, cpu := map[string]float64{}, map[string]float64{}
-	for _, role := range roles {
-		rate[role] = median(results[role], func(r result) float64 { return r.perSecond })
-		cpu[role] = median(results[role], func(r result) float64 { return r.cpu.Seconds() * 1e6 })
-		fmt.Fprintf(table, "%s\t%.0f\t%.2f\t%.0f\t\n", role, rate[role], cpu[role], 1e6/cpu[role])
-	}
-	byRate, byCPU := rate[modelRole]/rate[constantRole], cpu[constantRole]/cpu[modelRole]
-	fmt.Fprintf(table, "ratio\t%.2f\t%.2f\t\t\n", byRate, byCPU)
-	return min(byRate, byCPU), table.Flush()
-}
-
-func median(results []result, of func(result) float64) float64 {
-	var values []float64
-	for _, r := range results {
-		values = append(values, of(r))
-	}
-	slices.Sort(values)
-	return values[len(values)/2]
+	perSecond float64 // requests
+	cpu       float64 // microseconds of the server for a request
 }
 
 // turn starts a server, loads it, stops it and reads what it used.
@@ -139,7 +112,7 @@ func turn(ctx context.Context, role string, o options) (result, error) {
 		return result{}, err
 	}
 	used := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	return result{float64(requests) / took.Seconds(), used / time.Duration(max(requests, 1))}, nil
+	return result{float64(requests) / took.Seconds(), used.Seconds() * 1e6 / float64(max(requests, 1))}, nil
 }
 
 // startPinned gives the child the first of our cores: a process inherits the

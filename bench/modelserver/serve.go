@@ -25,7 +25,7 @@ const (
 	modelRole     = "iris"
 )
 
-// serve is what the program does when it is its own child.
+// serve plays a role, in a child process of this program.
 func serve(ctx context.Context, role string) error {
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -47,7 +47,8 @@ func serve(ctx context.Context, role string) error {
 	return s.Serve(ctx, ln)
 }
 
-// serveConstant has the settings that cost time in common with the model server.
+// serveConstant answers a constant. It has those settings of the model server
+// that cost time.
 func serveConstant(ctx context.Context, ln net.Listener) error {
 	srv := &fasthttp.Server{
 		Handler: func(ctx *fasthttp.RequestCtx) {

@@ -4,13 +4,13 @@
 // Serin, loads one InferenceService at a fixed rate, open loop, and meanwhile
 // rolls it out, back and forth: promotions, rollbacks, pins, aborted and
 // replaced canaries, in an order drawn from a seed. In other modes Pods are
-// deleted, processes killed, the controller killed, or revisions sent to zero
+// deleted, processes killed, the controller killed, or revisions scaled to zero
 // at the same time.
 //
 // Each request is recorded: when it was due, sent and answered, and by which
 // revision. Afterwards each step is judged by these records (judge.go), never
-// by what Serin says of itself. The program fails if a request failed or a
-// revision got another share than its own; times are printed, not judged.
+// by Serin's own reports. The program fails if a request failed or a revision
+// got another share than its own. It only reports times.
 //
 //	go run ./bench/rollout -bin bin -cycles 100 -rate 1000 -mode all
 package main
@@ -26,6 +26,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/serin-dev/serin/bench/internal/report"
 )
 
 // options are what the command line says.
@@ -60,7 +62,7 @@ func run(ctx context.Context) error {
 	flag.DurationVar(&o.dwell, "dwell", 1500*time.Millisecond, "how long each split is kept; its middle third is judged")
 	flag.BoolVar(&o.keep, "keep", false, "keep the data directories, with an access log")
 	mode := flag.String("mode", "plain", "comma-separated: "+strings.Join(modes, ", ")+"; or all")
-	file := flag.String("json", "", "file that gets the results")
+	file := flag.String("json", "", "file that gets the numbers")
 	flag.Parse()
 	chosen := strings.Split(*mode, ",")
 	if *mode == "all" {
@@ -71,25 +73,24 @@ func run(ctx context.Context) error {
 			return fmt.Errorf("-mode %s: say one of %s, or all", m, strings.Join(modes, ", "))
 		}
 	}
-	var results []result
+	var results []*result
+	var r report.Report
 	var errs []error
 	for _, m := range chosen {
-		r, err := prove(ctx, o, m)
+		proven, err := prove(ctx, o, m)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", m, err))
 		}
-		if r != nil {
-			results = append(results, *r)
-			errs = append(errs, r.verdict())
+		if proven != nil {
+			results = append(results, proven)
+			proven.add(&r)
+			errs = append(errs, proven.verdict())
 		}
 		if ctx.Err() != nil {
 			break
 		}
 	}
-	errs = append(errs, report(os.Stdout, results))
-	if *file != "" {
-		errs = append(errs, writeJSON(*file, results))
-	}
+	errs = append(errs, show(os.Stdout, results), r.Write(*file))
 	return errors.Join(errs...)
 }
 
@@ -107,7 +108,7 @@ func prove(ctx context.Context, o options, mode string) (_ *result, err error) {
 	troubled := make(chan error, 1)
 	go func() { troubled <- trouble.run(troubling, mode) }()
 
-	load := newGenerator(s.router, o.rate)
+	load := newGenerator(s.Router, o.rate)
 	story := &story{system: s, load: load, rng: random(o.seed, 2), dwell: o.dwell, toZero: mode == "scale-to-zero"}
 	if err := story.begin(ctx); err != nil {
 		calm()
@@ -126,8 +127,8 @@ func prove(ctx context.Context, o options, mode string) (_ *result, err error) {
 	return judge(mode, story, trouble), err
 }
 
-// random is a series of its own for each purpose, so that the one does not
-// depend on how often the other was asked.
+// random returns a generator for one purpose. Its numbers do not depend on how
+// often the generators for other purposes were used.
 func random(seed, purpose uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, purpose)) //nolint:gosec // a story, not a secret
 }

@@ -3,14 +3,14 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"github.com/serin-dev/serin/bench/internal/report"
 )
 
 // kinds are the steps in the order of the report.
@@ -18,45 +18,41 @@ var kinds = []string{"canary", "replace", "promote", "rollback", "pin", "abort"}
 
 // result is what a mode proved.
 type result struct {
-	Mode       string      `json:"mode"`
-	Cycles     int         `json:"cycles"`
-	Requests   int         `json:"requests"`
-	Failures   int         `json:"failures"`
-	Lost       int         `json:"lostWithKilledProcesses"`
-	Deleted    int         `json:"deletedPods"`
-	Killed     int         `json:"killedProcesses"`
-	Restarts   int         `json:"killedControllers"`
-	Latency    *summary    `json:"latency"`
-	Wake       *summary    `json:"firstAnswerFromZero,omitempty"`
-	Windows    int         `json:"splitWindows"`
-	SplitError float64     `json:"splitError"`
-	Astray     int         `json:"astray"` // reached a revision without a share
-	Steps      []stepTimes `json:"steps"`
-	Failed     []failure   `json:"failed,omitempty"`
+	Mode       string
+	Cycles     int
+	Requests   int
+	Failures   int
+	Lost       int // with processes that were killed
+	Deleted    int // Pods
+	Killed     int // processes
+	Restarts   int // of the controller
+	Latency    *summary
+	Wake       *summary // first answer from zero
+	Windows    int      // in which the split was judged
+	SplitError float64
+	Astray     int // requests that reached a revision without a share
+	Steps      []stepTimes
+	Failed     []failure
 }
 
 // stepTimes are how soon after apply's return a kind of step reached clients.
 type stepTimes struct {
-	Kind  string   `json:"kind"`
-	Count int      `json:"count"`
-	First *summary `json:"applyToFirst,omitempty"` // request at a revision that had no share
-	Last  *summary `json:"applyToLast,omitempty"`  // request at a revision that has none now
+	Kind  string
+	Count int
+	First *summary // request at a revision that had no share before
+	Last  *summary // request at a revision that has none now
 }
 
 // failure is a request that must not have failed.
 type failure struct {
-	At       time.Time `json:"at"`
-	Took     float64   `json:"seconds"`
-	Revision string    `json:"revision"`
-	Error    string    `json:"error"`
+	At       time.Time
+	Took     float64 // seconds
+	Revision string
+	Error    string
 }
 
 // summary describes a set of durations, in milliseconds.
-type summary struct {
-	P50 float64 `json:"p50"`
-	P99 float64 `json:"p99"`
-	Max float64 `json:"max"`
-}
+type summary struct{ P50, P99, Max float64 }
 
 // summarize returns nil for nothing.
 func summarize(d []time.Duration) *summary {
@@ -75,7 +71,7 @@ func (s *summary) String() string {
 	return fmt.Sprintf("%.0f / %.0f / %.0f", s.P50, s.P99, s.Max)
 }
 
-// verdict is an error if something is proven that must not be.
+// verdict returns an error if a request failed or a split was wrong.
 func (r *result) verdict() error {
 	var errs []error
 	if r.Failures > 0 {
@@ -90,9 +86,27 @@ func (r *result) verdict() error {
 	return errors.Join(errs...)
 }
 
-// report prints two tables: what each mode proved, and how soon steps reached
-// the clients.
-func report(out io.Writer, results []result) error {
+// add adds what is to be compared with bench/limits.yaml.
+func (r *result) add(to *report.Report) {
+	to.Add("rollout-failed", r.Mode, float64(r.Failures))
+	to.Add("rollout-split", r.Mode, r.SplitError)
+	if r.Mode != "plain" {
+		return
+	}
+	for _, s := range r.Steps {
+		switch {
+		case s.Last == nil:
+		case s.Kind == "pin" || s.Kind == "replace":
+			to.Add("rollout-revision", s.Kind, s.Last.P99)
+		default:
+			to.Add("rollout-weights", s.Kind, s.Last.P99)
+		}
+	}
+}
+
+// show prints two tables: what each mode proved, and how soon steps reached the
+// clients.
+func show(out io.Writer, results []*result) error {
 	const shownFailures = 20
 	for _, r := range results {
 		for _, f := range r.Failed[:min(len(r.Failed), shownFailures)] {
@@ -127,12 +141,4 @@ func (r *result) disturbances() string {
 		return fmt.Sprintf("to zero each cycle; first answer after %s", r.Wake)
 	}
 	return "-"
-}
-
-func writeJSON(file string, results []result) error {
-	b, err := json.MarshalIndent(results, "", "  ")
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(file, append(b, '\n'), 0o600)
 }

@@ -3,15 +3,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,9 +16,9 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/kubetest"
 	"github.com/serin-dev/serin/internal/local/models"
 	"github.com/serin-dev/serin/internal/store"
 )
@@ -29,17 +26,16 @@ import (
 const (
 	startTimeout = time.Minute
 	stopTimeout  = 20 * time.Second
-	// stepTimeout is for a step's traffic to become what was asked for; a
-	// revision may have to start for it on a busy machine.
+	// stepTimeout bounds how long a step's traffic may take to become what was
+	// asked for. On a busy machine a revision may have to start for it.
 	stepTimeout = 2 * time.Minute
 )
 
 // system is a running Serin and a user's access to it.
 type system struct {
+	*kubetest.Server
 	dir, bin string
 	keep     bool
-	up       *program
-	router   string // host:port
 	services dynamic.ResourceInterface
 	clients  kubernetes.Interface
 	*follower
@@ -62,17 +58,17 @@ func start(ctx context.Context, o options, withoutController bool) (_ *system, e
 	if err != nil {
 		return nil, err
 	}
-	args := []string{"up", "--data-dir", s.dir, "--api-port=0", "--router-port=0"}
-	if o.keep {
-		args = append(args, "--log-level=info", "--access-log", filepath.Join(s.dir, "access.log"))
-	}
-	if withoutController {
-		args = append(args, "--without=controller")
-	}
-	if s.up, err = launch(filepath.Join(s.bin, "serin"), filepath.Join(s.dir, "serin.log"), "STORAGE_EMULATOR_HOST="+bucket, args...); err != nil {
+	if err := errors.Join(os.Setenv("SERIN_BIN", o.bin), os.Setenv("STORAGE_EMULATOR_HOST", bucket)); err != nil {
 		return nil, err
 	}
-	if err := s.waitUp(ctx); err != nil {
+	flags := []string{"--data-dir", s.dir}
+	if o.keep {
+		flags = append(flags, "--log-level=info", "--access-log", filepath.Join(s.dir, "access.log"))
+	}
+	if withoutController {
+		flags = append(flags, "--without=controller")
+	}
+	if s.Server, err = kubetest.Start(ctx, flags...); err != nil {
 		return nil, err
 	}
 	if err := s.connect(ctx); err != nil {
@@ -82,44 +78,13 @@ func start(ctx context.Context, o options, withoutController bool) (_ *system, e
 	return s, nil
 }
 
-var ingress = regexp.MustCompile(`INGRESS_HOST=(\S+) INGRESS_PORT=(\d+)`)
-
-// waitUp waits until `serin up` says where its router is.
-func (s *system) waitUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	for {
-		out, err := os.ReadFile(s.up.log)
-		if err != nil {
-			return err
-		}
-		if m := ingress.FindSubmatch(out); m != nil && bytes.Contains(out, []byte("serin is up")) {
-			s.router = string(m[1]) + ":" + string(m[2])
-			return nil
-		}
-		select {
-		case err := <-s.up.ended:
-			s.up.ended <- err
-			return fmt.Errorf("serin up ended: %w; it said:\n%s", err, out)
-		case <-ctx.Done():
-			return fmt.Errorf("serin is not up after %s; it said:\n%s", startTimeout, out)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
-
 // connect makes the clients and the namespace.
 func (s *system) connect(ctx context.Context) error {
-	config, err := clientcmd.BuildConfigFromFlags("", s.kubeconfig())
+	services, err := dynamic.NewForConfig(s.REST)
 	if err != nil {
 		return err
 	}
-	config.QPS = -1
-	services, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return err
-	}
-	if s.clients, err = kubernetes.NewForConfig(config); err != nil {
+	if s.clients, err = kubernetes.NewForConfig(s.REST); err != nil {
 		return err
 	}
 	s.services = services.Resource(v1beta1.Resource).Namespace(namespace)
@@ -127,13 +92,11 @@ func (s *system) connect(ctx context.Context) error {
 	return err
 }
 
-func (s *system) kubeconfig() string { return filepath.Join(s.dir, "kubeconfig") }
-
 // stop ends everything and removes what is left, unless it is to be kept.
 func (s *system) stop() (err error) {
 	defer s.closeAll()
-	if s.up != nil {
-		err = s.up.stop()
+	if s.Server != nil {
+		err = s.Stop()
 	}
 	if s.keep {
 		fmt.Println("kept:", s.dir)
@@ -168,47 +131,3 @@ func (s *system) pods(ctx context.Context) ([]corev1.Pod, error) {
 	}
 	return list.Items, nil
 }
-
-// program is a running child.
-type program struct {
-	*exec.Cmd
-	log   string
-	ended chan error
-}
-
-// launch starts a program with one more variable in its environment. Its output
-// goes to the end of a file.
-func launch(path, log, env string, args ...string) (*program, error) {
-	out, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	defer out.Close()
-	p := &program{Cmd: exec.Command(path, args...), log: log, ended: make(chan error, 1)} //nolint:noctx // it ends in order, not with a context
-	p.Stdout, p.Stderr = out, out
-	p.Env = append(os.Environ(), env)
-	if err := p.Start(); err != nil {
-		return nil, err
-	}
-	go func() { p.ended <- p.Wait() }()
-	return p, nil
-}
-
-// stop asks the program to end, and insists after a while.
-func (p *program) stop() error {
-	_ = p.Process.Signal(os.Interrupt) // it may have ended
-	select {
-	case err := <-p.ended:
-		if err != nil {
-			out, _ := os.ReadFile(p.log)
-			return fmt.Errorf("%s ended with %w; it said:\n%s", filepath.Base(p.Path), err, tail(out, 4000))
-		}
-		return nil
-	case <-time.After(stopTimeout):
-		_ = p.Process.Kill()
-		<-p.ended
-		return fmt.Errorf("%s did not end within %s", filepath.Base(p.Path), stopTimeout)
-	}
-}
-
-func tail(b []byte, n int) []byte { return b[max(0, len(b)-n):] }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -52,7 +53,7 @@ func (t *trouble) run(ctx context.Context, mode string) error {
 	return nil
 }
 
-// each acts again and again, about once per period.
+// each acts about once per period until ctx ends.
 func (t *trouble) each(ctx context.Context, period time.Duration, act func() error) error {
 	for {
 		select {
@@ -95,9 +96,9 @@ func (t *trouble) delete(ctx context.Context, p *corev1.Pod) error {
 	return err
 }
 
-// killProcess kills the model server or the queue of a Pod, in the way nobody
-// can prepare for. The second time the Pod goes: a container that dies often is
-// restarted late, and that would be all there is to see.
+// killProcess kills the model server or the queue of a Pod by SIGKILL. A Pod
+// that was hit before is deleted: the node restarts a container that dies often
+// only after a delay, and the test would see nothing but this delay.
 func (t *trouble) killProcess(ctx context.Context, p *corev1.Pod) error {
 	if slices.Contains(t.harmed, p.Name) {
 		return t.delete(ctx, p)
@@ -152,26 +153,51 @@ func exists(pid int) bool {
 }
 
 // killControllers runs the controller as a program of its own, kills it and
-// starts it again.
+// starts it again. The last one is asked to end.
 func (t *trouble) killControllers(ctx context.Context) error {
 	c, err := t.controller()
 	if err != nil {
 		return err
 	}
 	err = t.each(ctx, 3*time.Second, func() error {
-		if err := c.Process.Kill(); err != nil {
-			return fmt.Errorf("kill the controller: %w", err)
+		_ = c.Process.Kill() // its state shows if it had ended before
+		if _ = c.Wait(); c.ProcessState.Exited() {
+			return t.ended(c)
 		}
-		<-c.ended
 		t.restarts++
 		c, err = t.controller()
 		return err
 	})
-	return errors.Join(err, c.stop())
+	if err != nil {
+		return err
+	}
+	_ = c.Process.Signal(os.Interrupt) // likewise
+	watchdog := time.AfterFunc(stopTimeout, func() { _ = c.Process.Kill() })
+	defer watchdog.Stop()
+	if err := c.Wait(); err != nil {
+		return t.ended(c)
+	}
+	return nil
 }
 
-func (t *trouble) controller() (*program, error) {
+// controller starts one.
+func (t *trouble) controller() (*exec.Cmd, error) {
 	s := t.system
-	return launch(filepath.Join(s.bin, "serin-controller"), filepath.Join(s.dir, "controller.log"), "",
-		"--kubeconfig", s.kubeconfig(), "--model-cache", filepath.Join(s.dir, "models"))
+	log, err := os.OpenFile(t.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()                                           // the child has it
+	c := exec.Command(filepath.Join(s.bin, "serin-controller"), //nolint:noctx // killControllers ends it
+		"--kubeconfig", s.Kubeconfig, "--model-cache", filepath.Join(s.dir, "models"))
+	c.Stdout, c.Stderr = log, log
+	return c, c.Start()
+}
+
+func (t *trouble) log() string { return filepath.Join(t.system.dir, "controller.log") }
+
+// ended is the error of a controller that ended by itself.
+func (t *trouble) ended(c *exec.Cmd) error {
+	out, _ := os.ReadFile(t.log())
+	return fmt.Errorf("the controller ended with %s; it said:\n%s", c.ProcessState, out[max(0, len(out)-4000):])
 }

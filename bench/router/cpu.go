@@ -38,12 +38,9 @@ end
 `, services, path, padded)
 }
 
-var (
-	requestsLine = regexp.MustCompile(`(\d+) requests in`)
-	rateLine     = regexp.MustCompile(`Requests/sec:\s+([\d.]+)`)
-)
+var requestsLine = regexp.MustCompile(`(\d+) requests in`)
 
-// measureCPU loads a proxy with all that it can take.
+// measureCPU loads a proxy with as much as it can take.
 func (t *turn) measureCPU(p *processes, target *proxy, seconds, services int) error {
 	script := filepath.Join(p.dir, "post.lua")
 	if err := os.WriteFile(script, []byte(wrkScript(services)), 0o600); err != nil {
@@ -65,21 +62,13 @@ func (t *turn) measureCPU(p *processes, target *proxy, seconds, services int) er
 	if bytes.Contains(out, []byte("Non-2xx")) || bytes.Contains(out, []byte("Socket errors")) {
 		return fmt.Errorf("requests failed: %s", out)
 	}
-	requests, err := number(requestsLine, out)
-	if err != nil {
-		return err
-	}
-	t.cpu = (after - before) * 1e6 / requests
-	t.rate, err = number(rateLine, out)
-	return err
-}
-
-func number(line *regexp.Regexp, out []byte) (float64, error) {
-	m := line.FindSubmatch(out)
+	m := requestsLine.FindSubmatch(out)
 	if m == nil {
-		return 0, fmt.Errorf("wrk says nothing like %s: %s", line, out)
+		return fmt.Errorf("wrk does not say how many requests it sent: %s", out)
 	}
-	return strconv.ParseFloat(string(m[1]), 64)
+	requests, err := strconv.ParseFloat(string(m[1]), 64)
+	t.cpu = (after - before) * 1e6 / requests
+	return err
 }
 
 // cpuSeconds returns the CPU time that the proxy's processes used so far.

@@ -2,19 +2,17 @@
 
 // Command router measures what the data plane costs beside its peers: nginx
 // with split_clients, HAProxy with weights, and net/http's ReverseProxy, which
-// is what Knative's queue-proxy is built around. Router and router with queue
-// take turns with them in the same run, at one service and at many, each
-// sending a tenth of its requests to a canary.
+// is the core of Knative's queue-proxy. Router, and router with queue, take
+// turns with them, with one service and with many. Each service sends a tenth
+// of its requests to a canary.
 //
-// Two loads go to the same backend, an nginx that returns a constant of 130
-// bytes for a POST of 130 bytes. For the CPU time per request, wrk keeps 32
-// connections busy. For the latency that a proxy adds, requests begin at a
-// fixed rate whatever becomes of those before, and the same without a proxy is
-// taken off. Medians of all rounds are printed, and ratios of the same round.
+// The backend is an nginx that answers a POST of 130 bytes with a constant of
+// 130 bytes. For the CPU time of a request, wrk keeps 32 connections busy. For
+// the latency that a proxy adds, requests begin at a fixed rate, and the
+// latency without a proxy is subtracted. Ratios are those of one round.
 //
-// The proxies run on one CPU, load and backend on another, so two are needed,
-// and they should be idle: what shares a CPU with a proxy makes its requests
-// dearer.
+// The proxies run on one CPU, load and backend on another. Both should be idle:
+// other work on a proxy's CPU makes its requests dearer.
 package main
 
 import (
@@ -27,6 +25,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/serin-dev/serin/bench/internal/report"
 )
 
 // options are the command's flags.
@@ -35,8 +35,8 @@ type options struct {
 	seconds  int
 	rate     int
 	services []int
-	idle     int                // connections; if set, nothing else is measured
-	budgets  map[string]float64 // CPU per request, as a multiple of nginx's, by proxy
+	idle     int // connections; if set, nothing else is measured
+	file     string
 }
 
 func main() {
@@ -57,42 +57,37 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var r report.Report
 	if opts.idle > 0 {
-		return measureIdle(ctx, opts)
+		if err := measureIdle(ctx, opts, &r); err != nil {
+			return err
+		}
+		return r.Write(opts.file)
 	}
 	for _, tool := range []string{"nginx", "haproxy", "wrk", "taskset"} {
 		if _, err := exec.LookPath(tool); err != nil {
 			return fmt.Errorf("%s is not installed: apt-get install nginx haproxy wrk util-linux", tool)
 		}
 	}
-	var exceeded []string
 	for _, n := range opts.services {
 		proxies, err := compare(ctx, opts, n)
 		if err != nil {
 			return err
 		}
-		if err := report(os.Stdout, opts, n, proxies); err != nil {
-			return err
-		}
-		exceeded = append(exceeded, overBudget(opts, n, proxies)...)
+		add(&r, opts, n, proxies)
 	}
-	if len(exceeded) > 0 {
-		return fmt.Errorf("over budget: %s", strings.Join(exceeded, "; "))
-	}
-	return nil
+	return r.Write(opts.file)
 }
 
 func parseFlags() (options, error) {
-	opts := options{budgets: map[string]float64{}}
-	flag.IntVar(&opts.rounds, "rounds", 5, "how often each proxy has its turn")
+	var opts options
+	flag.IntVar(&opts.rounds, "rounds", 7, "how often each proxy has its turn")
 	flag.IntVar(&opts.seconds, "seconds", 2, "length of a turn")
 	flag.IntVar(&opts.rate, "rate", 2000, "requests per second when latency is measured; 0: do not")
-	flag.IntVar(&opts.idle, "idle", 0, "measure only what so many idle connections hold in the router, 10000 say; needs nginx")
-	services := flag.String("services", "1,2,50", "how many services the proxies know, one table for each number")
-	router := flag.Float64("budget", 0, "fail if the router costs more than this times nginx; 0: only print")
-	queue := flag.Float64("queue-budget", 0, "fail if router and queue together cost more than this times nginx")
+	flag.IntVar(&opts.idle, "idle", 0, "measure only what so many idle connections hold in the router, 9000 say; needs nginx")
+	services := flag.String("services", "1,2,50", "how many services the proxies know; each number is measured")
+	flag.StringVar(&opts.file, "json", "", "file that gets the numbers")
 	flag.Parse()
-	opts.budgets[routerRole], opts.budgets[routerQueue] = *router, *queue
 	for text := range strings.SplitSeq(*services, ",") {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {

@@ -9,8 +9,8 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
-	"text/tabwriter"
+
+	"github.com/serin-dev/serin/bench/internal/report"
 )
 
 // idleMemory returns by how many KiB the proxy grows for each client connection
@@ -52,11 +52,9 @@ func (p *proxy) resident() (int, error) {
 	return total, nil
 }
 
-// measureIdle shows what many idle connections hold in a router that was just
+// measureIdle measures what idle connections hold in a router that was just
 // started, by what they did before.
-func measureIdle(ctx context.Context, opts options) error {
-	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(out, "%d connections, %d rounds\tKiB for each: median\tleast\tmost\t\n", opts.idle, opts.rounds)
+func measureIdle(ctx context.Context, opts options, r *report.Report) error {
 	for _, kind := range []struct {
 		name string
 		open func(addr string) (io.Closer, error)
@@ -65,18 +63,15 @@ func measureIdle(ctx context.Context, opts options) error {
 		{"had a request", func(addr string) (io.Closer, error) { return open(ctx, addr, hostOf(0)) }},
 		{"had one over HTTP/2", func(addr string) (io.Closer, error) { return openHTTP2(ctx, addr) }},
 	} {
-		var all []float64
 		for range opts.rounds {
 			grown, err := idleRound(ctx, opts.idle, kind.open)
 			if err != nil {
 				return fmt.Errorf("%s: %w", kind.name, err)
 			}
-			all = append(all, grown)
+			r.Add("idle-connection", kind.name, grown)
 		}
-		middle := median(all, func(f float64) float64 { return f })
-		fmt.Fprintf(out, "%s\t%.1f\t%.1f\t%.1f\t\n", kind.name, middle, slices.Min(all), slices.Max(all))
 	}
-	return out.Flush()
+	return nil
 }
 
 func idleRound(ctx context.Context, n int, open func(addr string) (io.Closer, error)) (float64, error) {

@@ -1,161 +1,126 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command up measures a local Serin as a person meets it: how long `serin up`
-// takes on an empty directory and on a used one, how much memory it settles at,
+// takes in an empty directory and in a used one, how much memory it settles at,
 // and how long a service with a cached model takes from apply to Ready. It
-// needs the built programs, and no peer: KServe has no home on a laptop without
-// containers.
+// needs the built programs. It has no peer: KServe does not run on a laptop
+// without containers.
 //
 //	go run ./bench/up -bin bin
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/prometheus/procfs"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/bench/internal/report"
+	"github.com/serin-dev/serin/internal/kubetest"
 )
 
 func main() {
 	bin := flag.String("bin", "bin", "directory of the built programs")
 	rounds := flag.Int("rounds", 5, "starts of each kind")
 	services := flag.Int("services", 20, "services to apply")
+	file := flag.String("json", "", "file that gets the numbers")
 	flag.Parse()
-	if err := run(context.Background(), *bin, *rounds, *services); err != nil {
+	if err := run(context.Background(), *bin, *file, *rounds, *services); err != nil {
 		fmt.Fprintln(os.Stderr, "bench/up:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, bin string, rounds, services int) error {
-	var fresh, again, memory series
+func run(ctx context.Context, bin, file string, rounds, services int) error {
+	if err := os.Setenv("SERIN_BIN", bin); err != nil {
+		return err
+	}
+	var r report.Report
 	for range rounds {
-		if err := measureStarts(ctx, bin, &fresh, &again, &memory); err != nil {
+		if err := measureStarts(ctx, &r); err != nil {
 			return err
 		}
 	}
-	fmt.Printf("serin up, empty directory:    %s s   (budget 6)\n", &fresh)
-	fmt.Printf("serin up, used directory:     %s s   (budget 6)\n", &again)
-	fmt.Printf("resident after 5 s:           %s MB  (budget 450)\n", &memory)
-	return measureServices(ctx, bin, services)
+	if err := measureServices(ctx, &r, services); err != nil {
+		return err
+	}
+	return r.Write(file)
 }
 
 // measureStarts starts Serin twice in a new directory.
-func measureStarts(ctx context.Context, bin string, fresh, again, memory *series) error {
+func measureStarts(ctx context.Context, r *report.Report) error {
 	dir, err := os.MkdirTemp("", "serin-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	first, err := start(ctx, bin, dir)
-	if err != nil {
-		return err
+	for _, directory := range []string{"empty directory", "used directory"} {
+		begin := time.Now()
+		s, err := kubetest.Start(ctx, "--data-dir", dir)
+		if err != nil {
+			return err
+		}
+		r.Add("up-start", directory, time.Since(begin).Seconds())
+		time.Sleep(10 * time.Second) // let it settle
+		mb, err := resident()
+		r.Add("up-memory", directory, mb)
+		if err := errors.Join(err, s.Stop()); err != nil {
+			return err
+		}
 	}
-	fresh.add(first.took.Seconds())
-	if err := first.stop(); err != nil {
-		return err
-	}
-	second, err := start(ctx, bin, dir)
-	if err != nil {
-		return err
-	}
-	again.add(second.took.Seconds())
-	time.Sleep(5 * time.Second) // let it settle
-	mb, err := second.resident()
-	memory.add(mb)
-	return errors.Join(err, second.stop())
+	return nil
 }
 
 // measureServices applies services one after the other.
-func measureServices(ctx context.Context, bin string, services int) error {
-	dir, err := os.MkdirTemp("", "serin-bench-")
+func measureServices(ctx context.Context, r *report.Report, services int) (err error) {
+	s, err := kubetest.Start(ctx)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	s, err := start(ctx, bin, dir)
+	defer func() { err = errors.Join(err, s.Stop()) }()
+	client, err := dynamic.NewForConfig(s.REST)
 	if err != nil {
 		return err
 	}
-	var ready series
 	for i := range services + 1 {
-		took, err := applyUntilReady(ctx, dir, fmt.Sprintf("iris-%d", i))
+		took, err := applyUntilReady(ctx, client.Resource(v1beta1.Resource).Namespace("default"), s.Dir, fmt.Sprintf("iris-%d", i))
 		if err != nil {
-			return errors.Join(err, s.stop())
+			return err
 		}
 		if i > 0 { // the first one fills the cache
-			ready.add(took.Seconds())
+			r.Add("apply-ready", "", took.Seconds())
 		}
 	}
-	mb, err := s.resident()
-	fmt.Printf("apply to Ready, cached model: %s s  (budget p50 1.5)\n", &ready)
-	fmt.Printf("resident with %d services:    %.0f MB\n", services+1, mb)
-	return errors.Join(err, s.stop())
+	mb, err := resident()
+	r.Add("up-memory-services", "", mb)
+	return err
 }
 
-// server is a running `serin up`.
-type server struct {
-	process *exec.Cmd
-	took    time.Duration
-}
-
-func start(ctx context.Context, bin, dir string) (*server, error) {
-	c := exec.CommandContext(ctx, filepath.Join(bin, "serin"), "up", "--data-dir", dir, "--api-port=0", "--router-port=0")
-	c.Stderr = os.Stderr
-	out, err := c.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	begin := time.Now()
-	if err := c.Start(); err != nil {
-		return nil, err
-	}
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if lines.Text() == "serin is up" {
-			s := &server{c, time.Since(begin)}
-			go func() { _, _ = io.Copy(io.Discard, out) }()
-			return s, nil
-		}
-	}
-	return nil, fmt.Errorf("serin up did not come up: %w", c.Wait())
-}
-
-func (s *server) stop() error {
-	if err := s.process.Process.Signal(os.Interrupt); err != nil {
-		return err
-	}
-	return s.process.Wait()
-}
-
-// resident is the memory of the process and its etcd in MB.
-func (s *server) resident() (float64, error) {
+// resident returns the memory, in MB, of the `serin up` that this process
+// started, and of its etcd.
+func resident() (float64, error) {
 	all, err := procfs.AllProcs()
 	if err != nil {
 		return 0, err
 	}
-	bytes := 0
+	stats := map[int]procfs.ProcStat{}
 	for _, p := range all {
-		stat, err := p.Stat()
-		if err != nil {
-			continue // it has ended
+		if stat, err := p.Stat(); err == nil { // others have ended
+			stats[stat.PID] = stat
 		}
-		if stat.PID == s.process.Process.Pid || stat.PPID == s.process.Process.Pid && stat.Comm == "serin-etcd" {
+	}
+	bytes := 0
+	for _, stat := range stats {
+		if stat.Comm == "serin" && stat.PPID == os.Getpid() || stat.Comm == "serin-etcd" && stats[stat.PPID].PPID == os.Getpid() {
 			bytes += stat.ResidentMemory()
 		}
 	}
@@ -163,18 +128,9 @@ func (s *server) resident() (float64, error) {
 }
 
 // applyUntilReady creates a service of the example model and waits for Ready.
-func applyUntilReady(ctx context.Context, dir, name string) (time.Duration, error) {
+func applyUntilReady(ctx context.Context, services dynamic.ResourceInterface, dir, name string) (time.Duration, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	config, err := clientcmd.BuildConfigFromFlags("", filepath.Join(dir, "kubeconfig"))
-	if err != nil {
-		return 0, err
-	}
-	client, err := dynamic.NewForConfig(config)
-	if err != nil {
-		return 0, err
-	}
-	services := client.Resource(v1beta1.Resource).Namespace("default")
 	watch, err := services.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name})
 	if err != nil {
 		return 0, err
@@ -206,15 +162,4 @@ func applyUntilReady(ctx context.Context, dir, name string) (time.Duration, erro
 		}
 	}
 	return 0, fmt.Errorf("%s did not become Ready: %w", name, ctx.Err())
-}
-
-// series is a list of measurements.
-type series []float64
-
-func (s *series) add(v float64) { *s = append(*s, v) }
-
-// String gives median, least and most.
-func (s *series) String() string {
-	sorted := slices.Sorted(slices.Values(*s))
-	return strings.TrimSpace(fmt.Sprintf("p50 %.2f (%.2f to %.2f, %d runs)", sorted[len(sorted)/2], sorted[0], sorted[len(sorted)-1], len(sorted)))
 }
