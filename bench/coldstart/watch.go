@@ -18,7 +18,7 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// step is one on the way from a request to its answer.
+// step is one of those between a request and its answer.
 type step int
 
 const (
@@ -33,8 +33,9 @@ const (
 )
 
 var names = [steps]string{
-	"autoscaler: writes replicas", "Kubernetes: makes the Pod", "Kubernetes: schedules it",
-	"node: takes the model from the cache", "node: starts both containers", "node: says that the Pod is ready", "router: sends the request on",
+	"the autoscaler writes replicas", "Kubernetes makes the Pod", "Kubernetes schedules it",
+	"of the node's: the model is in place", "of the node's: both containers run", "of the node's: they are ready",
+	"the router gets the answer",
 }
 
 // timeline says when each step was done, counted from the request.

@@ -28,7 +28,7 @@ import (
 
 func name(i int) string { return fmt.Sprintf("iris-%d", i) }
 
-// each calls do for every service, some at a time, and shows how far it is.
+// each calls do for every service, some at a time, and shows the progress.
 func (s *system) each(ctx context.Context, services int, do func(context.Context, int) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(16)
@@ -66,7 +66,10 @@ func (s *system) patch(ctx context.Context, i int, patch string) error {
 	return err
 }
 
-// ready says that a service is.
+// condition reports whether a service is as it should be.
+type condition func(*unstructured.Unstructured) bool
+
+// ready reports whether a service is Ready.
 func ready(u *unstructured.Unstructured) bool {
 	conditions, _, _ := unstructured.NestedSlice(u.Object, "status", "conditions")
 	for _, c := range conditions {
@@ -77,17 +80,17 @@ func ready(u *unstructured.Unstructured) bool {
 	return false
 }
 
-// split says that a service has two revisions, and the newer is ready.
+// split reports whether a service has two revisions and the newer is ready.
 func split(u *unstructured.Unstructured) bool {
 	latest, _, _ := unstructured.NestedString(u.Object, "status", "components", "predictor", "latestReadyRevision")
 	return ready(u) && strings.HasSuffix(latest, "-00002")
 }
 
-// stuck is how long nothing may happen.
+// stuck is the longest time without progress.
 const stuck = time.Minute
 
 // await lists now and then until all services fulfil a condition.
-func (s *system) await(ctx context.Context, what string, services int, fulfils func(*unstructured.Unstructured) bool) error {
+func (s *system) await(ctx context.Context, what string, services int, fulfils condition) error {
 	best, since := -1, time.Now()
 	for {
 		n := 0
@@ -105,10 +108,10 @@ func (s *system) await(ctx context.Context, what string, services int, fulfils f
 		}
 		if n > best {
 			best, since = n, time.Now()
-			fmt.Printf("  %d are %s\n", n, what)
+			fmt.Printf("  %s: %d\n", what, n)
 		}
 		if time.Since(since) > stuck {
-			return fmt.Errorf("for %v no more than %d services are %s", stuck, n, what)
+			return fmt.Errorf("%s: no more than %d services for %v", what, n, stuck)
 		}
 		select {
 		case <-ctx.Done():
@@ -118,7 +121,7 @@ func (s *system) await(ctx context.Context, what string, services int, fulfils f
 	}
 }
 
-// quiet is what is done when nothing happens.
+// quiet is the work that is done while nothing changes.
 type quiet struct {
 	controller, router float64 // seconds of CPU
 	requests           int
@@ -146,7 +149,7 @@ func (s *system) watchQuiet(ctx context.Context, pause time.Duration) (quiet, er
 		after, err := look()
 		return quiet{after.controller - before.controller, after.router - before.router, after.requests - before.requests}, err
 	}
-	// What came before has its echoes: the last Pods' and Deployments' statuses.
+	// Earlier changes have late effects: the last statuses of Pods and Deployments.
 	for begin := time.Now(); ; {
 		q, err := during(settled)
 		if err != nil {
@@ -163,11 +166,11 @@ func (s *system) watchQuiet(ctx context.Context, pause time.Duration) (quiet, er
 	return during(pause)
 }
 
-// settled is how long nothing must happen before quiet is measured.
+// settled is how long nothing must happen before the quiet is measured.
 const settled = 5 * time.Second
 
-// counted are requests for what a rollout is made of; leases, events of nodes
-// and the watches of everybody are not.
+// counted matches requests for the objects of a rollout. It leaves out leases,
+// events of nodes, and watches.
 var counted = regexp.MustCompile(`^apiserver_request_total\{.*resource="(inferenceservices|controllerrevisions|deployments|services|replicasets|pods|events)".*verb="(GET|LIST|POST|PUT|PATCH|APPLY|DELETE)"`)
 
 // apiRequests asks the API server how many it had.
@@ -191,13 +194,13 @@ func (s *system) apiRequests(ctx context.Context) (int, error) {
 
 // changes are single ones, one after the other.
 type changes struct {
-	took     []time.Duration
+	took     []float64 // milliseconds
 	requests int
 }
 
 // change gives the canary of some services 99% of the traffic, and takes it
-// away again, and waits each time until the router answers from there: twice
-// in a row, which the one percent of the other never does.
+// away again. It waits each time until the router answers from the new revision
+// twice in a row, which a share of one percent never does.
 func (s *system) change(ctx context.Context, times, services int) (changes, error) {
 	var c changes
 	before, err := s.apiRequests(ctx)
@@ -227,7 +230,7 @@ func (s *system) change(ctx context.Context, times, services int) (changes, erro
 				return c, fmt.Errorf("%s: after 30 s %s still answers, and not %s", name(i), answered, revision)
 			}
 		}
-		c.took = append(c.took, time.Since(begin))
+		c.took = append(c.took, float64(time.Since(begin).Microseconds())/1000)
 	}
 	after, err := s.apiRequests(ctx)
 	c.requests = after - before

@@ -7,7 +7,6 @@ package main
 import (
 	"context"
 	_ "embed" // stages
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -185,7 +184,6 @@ func (s *system) stop() {
 // usage is what a process uses.
 type usage struct {
 	resident float64 // MB
-	peak     float64
 	cpu      float64 // seconds so far
 }
 
@@ -194,28 +192,12 @@ func use(cmd *exec.Cmd) (usage, error) {
 	if err != nil {
 		return usage{}, err
 	}
-	status, err1 := p.NewStatus()
-	stat, err2 := p.Stat()
-	if err := errors.Join(err1, err2); err != nil {
+	stat, err := p.Stat()
+	if err != nil {
 		return usage{}, err
 	}
 	if stat.State == "Z" {
 		return usage{}, fmt.Errorf("%s ended", filepath.Base(cmd.Path))
 	}
-	return usage{float64(status.VmRSS) / 1e6, float64(status.VmHWM) / 1e6, stat.CPUTime()}, nil
-}
-
-// report prints what the two use.
-func (s *system) report(when string) {
-	for _, p := range []struct {
-		name string
-		cmd  *exec.Cmd
-	}{{"controller", s.controller}, {"router", s.router}} {
-		u, err := use(p.cmd)
-		if err != nil {
-			fmt.Println(err)
-			continue
-		}
-		fmt.Printf("  %s, %s: %.0f MB resident (at most %.0f), %.0f s of CPU so far\n", when, p.name, u.resident, u.peak, u.cpu)
-	}
+	return usage{float64(stat.ResidentMemory()) / 1e6, stat.CPUTime()}, nil
 }
