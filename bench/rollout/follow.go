@@ -22,14 +22,13 @@ import (
 // shares are percents by revision.
 type shares map[string]int64
 
-// shown is what the status shows from some time on.
+// shown is the traffic that the status shows from a time on.
 type shown struct {
 	at      time.Time
 	traffic shares
 }
 
-// follower watches the service and remembers who had how much when: what the
-// router had to do, and the steps wait for.
+// follower watches the service and records which revision had which share when.
 type follower struct {
 	mu      sync.Mutex
 	latest  v1beta1.InferenceService
@@ -47,11 +46,11 @@ func follow(ctx context.Context, services dynamic.ResourceInterface) *follower {
 	return f
 }
 
-// watch takes what one watch brings. The first event is the present state.
+// watch takes the events of one watch. The first event is the present state.
 func (f *follower) watch(ctx context.Context, services dynamic.ResourceInterface) {
 	w, err := services.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + service})
 	if err != nil {
-		time.Sleep(10 * time.Millisecond) // whoever waits in vain will say so
+		time.Sleep(10 * time.Millisecond) // wait reports it in the end
 		return
 	}
 	defer w.Stop()
@@ -79,14 +78,14 @@ func (f *follower) take(isvc v1beta1.InferenceService) {
 	f.changed = make(chan struct{})
 }
 
-// past is the history so far.
+// past returns the history so far.
 func (f *follower) past() []shown {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Clone(f.history)
 }
 
-// wait returns the service once check is satisfied with it.
+// wait returns the service once it passes the check.
 func (f *follower) wait(ctx context.Context, what string, check func(*v1beta1.InferenceService) bool) (*v1beta1.InferenceService, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepTimeout)
 	defer cancel()
@@ -111,7 +110,7 @@ func latest(isvc *v1beta1.InferenceService) string {
 	return isvc.Status.Components[v1beta1.Predictor].LatestCreatedRevision
 }
 
-// traffic is who gets how much, as the status shows it.
+// traffic returns the shares in the status.
 func traffic(isvc *v1beta1.InferenceService) shares {
 	all := shares{}
 	for _, t := range isvc.Status.Components[v1beta1.Predictor].Traffic {

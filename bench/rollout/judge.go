@@ -11,7 +11,7 @@ import (
 // window is how many consecutive requests a split is judged by.
 const window = 100
 
-// judge says what a mode proved.
+// judge returns what a mode proved.
 func judge(mode string, s *story, t *trouble) *result {
 	answers := s.load.answers
 	slices.SortFunc(answers, func(a, b answer) int { return a.sent.Compare(b.sent) })
@@ -40,8 +40,7 @@ func judge(mode string, s *story, t *trouble) *result {
 }
 
 // lost reports whether a request was under way at a process that was killed.
-// Nothing can bring its answer back, and sending it again is for the client to
-// decide.
+// Its answer is gone, and only the client may decide to send it again.
 func lost(a answer, kills []kill) bool {
 	return slices.ContainsFunc(kills, func(k kill) bool {
 		return a.revision == k.revision && !a.sent.After(k.gone) && !a.done.Before(k.began)
@@ -54,8 +53,8 @@ func since(answers []answer, t time.Time) int {
 	return i
 }
 
-// judgeSteps measures how soon each step reached the clients, and whether only
-// those revisions were asked that had a share before or have one after it.
+// judgeSteps measures how soon each step reached the clients, and counts the
+// requests at revisions that have a share neither before nor after it.
 func (r *result) judgeSteps(steps []step, answers []answer) {
 	first, last := map[string][]time.Duration{}, map[string][]time.Duration{}
 	for _, s := range steps {
@@ -79,9 +78,9 @@ func (r *result) judgeSteps(steps []step, answers []answer) {
 	}
 }
 
-// judgeSplits compares the split with the shares while they stay the same. Next
-// to a change it is nobody's: the status and the router change one after the
-// other.
+// judgeSplits compares the split with the shares while they stay the same. It
+// leaves out a margin next to each change, because the router changes after the
+// status.
 func (r *result) judgeSplits(history []shown, margin time.Duration, answers []answer) {
 	c := newCounts(answers)
 	for i, h := range history {
@@ -111,9 +110,9 @@ func ofKind(steps []step, kind string) func(func(step) bool) {
 	}
 }
 
-// until returns the answers to requests sent a margin before a change, up to the
-// first that was still under way then: one that is held when its revision loses
-// its share takes another turn.
+// until returns the answers to requests that were sent up to a margin before a
+// change. It ends before the first that was still under way at the change: a
+// request that is held when its revision loses its share is split again.
 func until(answers []answer, change time.Time, margin time.Duration) []answer {
 	for i, a := range answers {
 		if a.sent.After(change.Add(-margin)) || a.done.After(change) {
@@ -170,10 +169,10 @@ func newCounts(answers []answer) counts {
 	return c
 }
 
-// splitError is by how many requests the split between two times differs from
-// the shares. Which of the requests under way at either time the router took
-// before and which after, nobody sees from outside: the difference counts in so
-// far as no order of them explains it.
+// splitError returns by how many requests the split between two times differs
+// from the shares. A client does not see whether the router took a request that
+// was under way at either time before or after it. So a difference counts only
+// as far as no order of these requests explains it.
 //
 //	   |<-- window -->|
 //	--xxx----          |         sent before it, perhaps taken within

@@ -18,9 +18,9 @@ const (
 	service   = "sklearn-iris"
 	namespace = "kserve-test"
 
-	// connections bounds the requests under way. It is far below the number
-	// that a router holds, as the connection pools of real clients are: what
-	// finds no connection waits in the client, and its latency grows.
+	// connections bounds the requests under way. Like the connection pools of
+	// real clients it is far below the number that a router holds. A request
+	// that finds no connection waits in the client, and its latency grows.
 	connections = 256
 	// requestTimeout is when a client gives up.
 	requestTimeout = 30 * time.Second
@@ -28,10 +28,9 @@ const (
 
 const question = `{"instances": [[6.8, 2.8, 4.8, 1.4], [6.0, 3.4, 4.5, 1.6]]}`
 
-// generator sends one and the same request on a fixed schedule, whatever
-// becomes of the answers: a slow answer delays nothing but itself, and every
-// latency counts from the moment when the request was due. It sends no request
-// twice.
+// generator sends the same request again and again on a fixed schedule. A slow
+// answer delays no other request, and every latency counts from the moment when
+// the request was due. It sends no request twice.
 type generator struct {
 	router  string // host:port
 	request []byte
@@ -43,10 +42,10 @@ type generator struct {
 	answers []answer
 }
 
-// answer is what became of one request.
+// answer is the outcome of one request.
 type answer struct {
 	due, sent, done time.Time
-	revision        string // that answered, or was asked in vain
+	revision        string // that answered, or failed to
 	failure         string // empty: it was answered with 200, to the last byte
 }
 
@@ -131,8 +130,8 @@ func (g *generator) work(due <-chan time.Time) {
 	}
 }
 
-// connection is one to the router. Go's own client is not used because it
-// sends some requests twice.
+// connection is one to the router. Go's own client would send some requests
+// twice.
 type connection struct {
 	net.Conn
 	br       *bufio.Reader

@@ -4,8 +4,7 @@ package main
 
 import "github.com/serin-dev/serin/api/v1beta1"
 
-// manifest is what a person applies: the walk-through's, with what changes in
-// it.
+// manifest is the walk-through's manifest with the parts that change.
 type manifest struct {
 	model   string // its folder in the bucket
 	args    string // of the model server; empty: none, and no runtime either
@@ -13,7 +12,7 @@ type manifest struct {
 	toZero  bool   // minReplicas: 0, and a short window
 }
 
-// service is the manifest's text.
+// service returns the manifest as an object.
 func (m manifest) service() map[string]any {
 	model := map[string]any{
 		"modelFormat": map[string]any{"name": "sklearn"},

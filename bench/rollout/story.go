@@ -15,7 +15,7 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// step is one apply and what came of it.
+// step is one apply and its result.
 type step struct {
 	kind          string
 	before, after shares
@@ -24,8 +24,7 @@ type step struct {
 	end           time.Time // the next step begins
 }
 
-// story applies one manifest after the other and waits for what must come of
-// each.
+// story applies one manifest after the other and waits for the result of each.
 type story struct {
 	system *system
 	load   *generator
@@ -56,7 +55,7 @@ var cycles = []cycle{
 	{"replace", (*story).replace},
 }
 
-// begin brings up the first model, which no request may meet before.
+// begin starts the first model and waits for its first answer.
 func (s *story) begin(ctx context.Context) error {
 	s.stable = manifest{model: "model", args: "--enable_docs_url=True", toZero: s.toZero}
 	generation, err := s.system.apply(ctx, s.stable)
@@ -73,7 +72,7 @@ func (s *story) begin(ctx context.Context) error {
 	return s.load.waitAnswer(ctx)
 }
 
-// tell goes through cycles of every kind, equally often, in random order.
+// tell runs all kinds of cycles, equally often, in random order.
 func (s *story) tell(ctx context.Context, n int) error {
 	start, shown := time.Now(), time.Time{}
 	var order []int
@@ -106,7 +105,7 @@ func (s *story) promote(ctx context.Context) error {
 	return err
 }
 
-// rollOut is a canary that is then promoted. It returns what was before.
+// rollOut promotes a canary. It returns the stable manifest from before.
 func (s *story) rollOut(ctx context.Context, m manifest) (before manifest, err error) {
 	before = s.stable
 	if err := s.canary(ctx, "canary", m); err != nil {
@@ -119,14 +118,14 @@ func (s *story) rollOut(ctx context.Context, m manifest) (before manifest, err e
 	return before, nil
 }
 
-// rollback takes a rolled out revision's traffic back by canaryTrafficPercent 0
-// on its own template.
+// rollback takes the traffic from a rolled out revision by canaryTrafficPercent
+// 0 on its own template.
 func (s *story) rollback(ctx context.Context) error {
 	return s.back(ctx, "rollback", s.another(), func(m manifest) manifest { return m })
 }
 
-// pin does so with a manifest that lost its args and runtime on the way, and
-// so makes a revision of its own.
+// pin does the same with a manifest that lost its args and runtime, which makes
+// another revision.
 func (s *story) pin(ctx context.Context) error {
 	m := s.another()
 	for m.model == s.stable.model || m.args == "" {
@@ -153,7 +152,7 @@ func (s *story) abort(ctx context.Context) error {
 	return s.step(ctx, "abort", s.stable, func(string) shares { return shares{s.revision: 100} })
 }
 
-// replace puts another canary in the place of one that is starting or serving.
+// replace replaces a canary that is starting or serving by another one.
 func (s *story) replace(ctx context.Context) error {
 	first := s.another()
 	if s.rng.IntN(2) == 0 {
@@ -173,7 +172,7 @@ func (s *story) replace(ctx context.Context) error {
 	return s.step(ctx, "abort", s.stable, func(string) shares { return shares{s.revision: 100} })
 }
 
-// meet applies a manifest and waits only until its revision is known.
+// meet applies a manifest and waits only until the controller knows its revision.
 func (s *story) meet(ctx context.Context, m manifest) error {
 	generation, err := s.system.apply(ctx, m)
 	if err != nil {
@@ -197,8 +196,8 @@ func (s *story) canary(ctx context.Context, kind string, m manifest) error {
 	return s.step(ctx, kind, m.at(c), func(n string) shares { return shares{n: c, s.revision: 100 - c} })
 }
 
-// another is a manifest with another template than the stable one: one that was
-// used before, an old revision then, or a new one.
+// another returns a manifest with another template than the stable one. The
+// template may be new, or that of an old revision.
 func (s *story) another() manifest {
 	for {
 		m := manifest{model: "model", toZero: s.toZero}
@@ -247,8 +246,8 @@ func (s *story) step(ctx context.Context, kind string, m manifest, want func(lat
 	return nil
 }
 
-// nap stops the load until no Pod is ready that could take it, and lets it come
-// back.
+// nap stops the load until the revisions with a share have no Pods, and starts
+// it again.
 func (s *story) nap(ctx context.Context) error {
 	s.load.paused.Store(true)
 	defer func() {

@@ -23,7 +23,7 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// trouble is what happens beside the rollouts.
+// trouble is the disturbances beside the rollouts.
 type trouble struct {
 	system *system
 	rng    *rand.Rand
@@ -40,7 +40,7 @@ type kill struct {
 	began, gone time.Time
 }
 
-// run makes the trouble of a mode until ctx ends.
+// run makes the disturbances of a mode until ctx ends.
 func (t *trouble) run(ctx context.Context, mode string) error {
 	switch mode {
 	case "delete-pods":
@@ -124,8 +124,8 @@ func (t *trouble) killProcess(ctx context.Context, p *corev1.Pod) error {
 	return nil
 }
 
-// process finds the process of a container by what the node put into its
-// environment.
+// process finds the process of a container by the environment that the node
+// gave it.
 func (t *trouble) process(p *corev1.Pod, container string) (pid int, err error) {
 	files, err := filepath.Glob("/proc/[0-9]*/environ")
 	if err != nil {
@@ -134,7 +134,7 @@ func (t *trouble) process(p *corev1.Pod, container string) (pid int, err error) 
 	for _, file := range files {
 		env, err := os.ReadFile(file)
 		if err != nil {
-			continue // it ended, or is somebody else's
+			continue // it ended, or belongs to another user
 		}
 		all := bytes.Split(env, []byte{0})
 		has := func(e string) bool {

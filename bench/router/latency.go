@@ -81,11 +81,11 @@ func load(ctx context.Context, addr string, services int) error {
 	return json.NewEncoder(os.Stdout).Encode(latency{P50: all[len(all)/2], P99: all[len(all)*99/100]})
 }
 
-// schedule sends a request every interval from first on over one connection.
-// The clock of a request starts when it was due, even if the response before it
-// was not there yet then: whoever waits for a slow response must not be spared
-// the wait of those that it kept. Only a timer that fires late, on a connection
-// that is free, is not the proxy's fault.
+// schedule sends a request every interval from first on over one connection. A
+// request's time counts from the moment when it was due, even if the response
+// before it had not arrived then: so a slow response is charged to all requests
+// that wait for it. A timer that fires late while the connection is free is not
+// charged to the proxy.
 func schedule(ctx context.Context, addr, host string, first time.Time, interval time.Duration, end time.Time) ([]time.Duration, error) {
 	c, err := open(ctx, addr, host)
 	if err != nil {

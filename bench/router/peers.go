@@ -19,8 +19,8 @@ func backendConfig(addrs ...string) string {
 	return b.String()
 }
 
-// splitConfig splits as the router does, 10 to 90 in each service, over
-// connections that are kept.
+// splitConfig splits each service 10 to 90 as the router does, over connections
+// that are kept.
 func splitConfig(addr, latest, prev string, services int) string {
 	var b strings.Builder
 	fmt.Fprint(&b, `

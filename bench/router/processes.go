@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// proxy is something to measure: the processes whose CPU time counts, and
-// where the load goes.
+// proxy is what is measured: the processes whose CPU time counts, and the
+// address that the load goes to.
 type proxy struct {
 	name  string
 	addr  string
@@ -39,7 +39,7 @@ type processes struct {
 }
 
 // The measured proxies run on one CPU, load and backend on another, so that
-// nobody else's work or waking up is in the way of a proxy.
+// neither takes time from a proxy.
 const (
 	proxyCPU = "0"
 	loadCPU  = "1"
@@ -50,8 +50,8 @@ func pinned(ctx context.Context, cpu, name string, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, "taskset", append([]string{"-c", cpu, name}, args...)...)
 }
 
-// start starts a backend and the proxies in front of it. The first one returned
-// is no proxy but the backend itself.
+// start starts a backend and the proxies in front of it. The first result is the
+// backend itself, without a proxy.
 func (p *processes) start(services int) ([]*proxy, error) {
 	addrs, err := freeAddrs(p.ctx, 8)
 	if err != nil {

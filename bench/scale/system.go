@@ -27,7 +27,7 @@ import (
 	"github.com/serin-dev/serin/internal/kubetest"
 )
 
-// system is all that runs.
+// system is everything that runs.
 type system struct {
 	api                *kubetest.Server
 	client             *kubernetes.Clientset
@@ -171,7 +171,7 @@ func (s *system) findRouter(ctx context.Context) error {
 func (s *system) stop() {
 	for _, cmd := range append(s.others, s.controller, s.router) {
 		if cmd != nil && cmd.Process != nil {
-			_ = cmd.Process.Kill() // nothing of it is needed
+			_ = cmd.Process.Kill() // its data is not needed
 			_ = cmd.Wait()
 		}
 	}
