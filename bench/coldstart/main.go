@@ -61,7 +61,6 @@ func run(ctx context.Context, bin, file string, rounds int, flags []string) (err
 			r.Add("coldstart-step", name, ms(t[s]-before))
 			before = t[s]
 		}
-		r.Add("coldstart-step", "the node makes it ready", ms(t[ready]-t[scheduled]))
 	}
 	return r.Write(file)
 }

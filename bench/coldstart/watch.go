@@ -25,8 +25,6 @@ const (
 	scaled step = iota
 	created
 	scheduled
-	fetched
-	running
 	ready
 	answered
 	steps
@@ -34,8 +32,7 @@ const (
 
 var names = [steps]string{
 	"the autoscaler writes replicas", "Kubernetes makes the Pod", "Kubernetes schedules it",
-	"of the node's: the model is in place", "of the node's: both containers run", "of the node's: they are ready",
-	"the router gets the answer",
+	"the node makes it ready", "the router gets the answer",
 }
 
 // timeline says when each step was done, counted from the request.
@@ -96,8 +93,6 @@ func (h *home) wake(ctx context.Context) (timeline, error) {
 			if p, ok := e.Object.(*corev1.Pod); ok && e.Type != watch.Deleted {
 				done(created, true)
 				done(scheduled, p.Spec.NodeName != "")
-				done(fetched, ended(p.Status.InitContainerStatuses, 1))
-				done(running, started(p.Status.ContainerStatuses, 2))
 				done(ready, isReady(p))
 			}
 		case <-ctx.Done():
@@ -129,24 +124,6 @@ func (h *home) predict(ctx context.Context) error {
 }
 
 var selected = metav1.ListOptions{LabelSelector: v1beta1.LabelService + "=" + service}
-
-func ended(containers []corev1.ContainerStatus, n int) bool {
-	for _, c := range containers {
-		if c.State.Terminated != nil && c.State.Terminated.ExitCode == 0 {
-			n--
-		}
-	}
-	return n <= 0
-}
-
-func started(containers []corev1.ContainerStatus, n int) bool {
-	for _, c := range containers {
-		if c.State.Running != nil {
-			n--
-		}
-	}
-	return n <= 0
-}
 
 func isReady(p *corev1.Pod) bool {
 	for _, c := range p.Status.Conditions {
