@@ -38,6 +38,7 @@ type conn struct {
 
 	*buffers            // nil while the connection is idle
 	fw       *forwarded // nil: not asked for
+	attempt  Attempt
 	req      Request
 	x        exchange
 	live     atomic.Pointer[upstream] // for abort: where the request is
@@ -98,7 +99,7 @@ const (
 )
 
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{server: s, nc: nc, raw: rawIO(nc)}
+	c := &conn{server: s, nc: nc, raw: rawIO(nc), attempt: s.Policy.NewAttempt()}
 	c.stall = newStallWriter(nc, c.raw, &s.Limits)
 	c.try = c.tryRead
 	if addr, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
@@ -271,7 +272,7 @@ func (c *conn) one() bool {
 	}
 	c.x = exchange{conn: c, r: &c.req}
 	keep := c.x.run()
-	c.server.Policy.Done(&c.req)
+	c.attempt.Done(&c.req)
 	if c.x.streams {
 		c.request = nil // it is large
 	}

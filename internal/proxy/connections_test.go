@@ -388,9 +388,11 @@ func TestConnectionsToTargetsAreBounded(t *testing.T) {
 // byHost is a Policy that finds targets by the request's host.
 type byHost map[string]proxy.Target
 
+func (b byHost) NewAttempt() proxy.Attempt { return b }
+
 func (b byHost) Admit(r *proxy.Request) (proxy.Target, error) { return b[r.Host], nil }
 
-func (b byHost) Elsewhere(*proxy.Request, proxy.Target) (proxy.Target, error) {
+func (b byHost) Elsewhere(*proxy.Request) (proxy.Target, error) {
 	return proxy.Target{}, proxy.ErrNowhere
 }
 

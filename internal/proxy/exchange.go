@@ -40,7 +40,7 @@ func (x *exchange) run() bool {
 		return false
 	}
 	var err error
-	x.r.Target, err = x.server.Policy.Admit(x.r)
+	x.r.Target, err = x.attempt.Admit(x.r)
 	if !x.unwatch() {
 		x.r.Status, x.r.Err = StatusClientGone, errClientGone
 		return false
@@ -137,7 +137,7 @@ func (x *exchange) connect(fresh bool) error {
 		if refused := (*Refusal)(nil); errors.As(err, &refused) {
 			return refused
 		}
-		next, refused := x.server.Policy.Elsewhere(x.r, x.r.Target)
+		next, refused := x.attempt.Elsewhere(x.r)
 		if !x.unwatch() {
 			return errClientGone
 		}

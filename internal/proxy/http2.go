@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -160,10 +161,11 @@ func (h *http2Side) count(nc net.Conn, state http.ConnState) {
 
 // call is a request on its way through the ReverseProxy.
 type call struct {
-	r      *Request
-	stream *stream
-	target *url.URL // its path and query go upstream
-	cancel context.CancelCauseFunc
+	r       Request
+	attempt Attempt
+	stream  *stream
+	target  *url.URL // its path and query go upstream
+	cancel  context.CancelCauseFunc
 }
 
 type callKey struct{}
@@ -183,23 +185,26 @@ func (h *http2Side) serve(reverse http.Handler, w http.ResponseWriter, req *http
 	if err != nil {
 		remote = req.RemoteAddr
 	}
-	r := &Request{
+	c := &call{attempt: h.proxy.Policy.NewAttempt(), target: req.URL, cancel: cancel}
+	r := &c.r
+	*r = Request{
 		Method: req.Method, Host: req.Host, Path: req.RequestURI, Protocol: req.Proto,
 		Remote: remote, Inside: req.Context().Value(insideKey{}) != nil, Start: time.Now(),
 		header: req.Header.Get, context: func() context.Context { return ctx },
 	}
 	if refused := checkRequest(req.Method, []byte(req.RequestURI), []byte(req.Host)); refused != nil {
 		h.refuse(w, req, r, refused)
-		h.proxy.Policy.Done(r)
+		c.attempt.Done(r)
 		return
 	}
 	defer func() {
 		if r.Err == nil {
 			r.Err = context.Cause(ctx)
 		}
-		h.proxy.Policy.Done(r)
+		c.attempt.Done(r)
 	}()
 	s := newStream(&h.proxy.Limits, w, cancel)
+	c.stream = s
 	defer s.close()
 	s.grpc = isGRPC(req)
 	s.watch()
@@ -207,12 +212,11 @@ func (h *http2Side) serve(reverse http.Handler, w http.ResponseWriter, req *http
 		err = s.readFirst(ctx, req)
 		r.Start = time.Now()
 	}
-	target := req.URL
 	if err == nil {
-		r.Target, err = h.proxy.Policy.Admit(r)
+		r.Target, err = c.attempt.Admit(r)
 	}
 	if path := r.Target.Path; err == nil && path != "" {
-		target, err = url.ParseRequestURI(path)
+		c.target, err = url.ParseRequestURI(path)
 	}
 	switch {
 	case req.Context().Err() != nil:
@@ -221,7 +225,7 @@ func (h *http2Side) serve(reverse http.Handler, w http.ResponseWriter, req *http
 		h.refuse(w, req, r, err)
 	default:
 		s.place(time.Since(r.Start))
-		ctx = context.WithValue(ctx, callKey{}, &call{r: r, stream: s, target: target, cancel: cancel})
+		ctx = context.WithValue(ctx, callKey{}, c)
 		reverse.ServeHTTP(&countingWriter{ResponseWriter: w, r: r, stream: s}, req.WithContext(ctx))
 	}
 }
@@ -240,7 +244,7 @@ func (h *http2Side) refuse(w http.ResponseWriter, req *http.Request, r *Request,
 // included, which ReverseProxy would drop.
 func (h *http2Side) rewrite(p *httputil.ProxyRequest) {
 	c := callOf(p.In.Context())
-	r := c.r
+	r := &c.r
 	p.Out.URL = &url.URL{
 		Scheme: "http", Host: r.Target.Addr,
 		Path: c.target.Path, RawPath: c.target.RawPath, RawQuery: c.target.RawQuery, ForceQuery: c.target.ForceQuery,
@@ -269,25 +273,23 @@ func (h *http2Side) rewrite(p *httputil.ProxyRequest) {
 // can be made.
 func (h *http2Side) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := callOf(req.Context())
-	target := c.r.Target
-	timer := time.AfterFunc(target.timeout(), func() { c.cancel(timedOut(target)) })
+	timer := time.AfterFunc(c.r.Target.timeout(), func() { c.cancel(os.ErrDeadlineExceeded) })
 	defer timer.Stop()
 	body := req.Body
 	for {
-		attempt := *req
-		attempt.URL.Host = target.Addr
+		sent := *req
+		sent.URL.Host = c.r.Target.Addr
 		if body != nil {
-			attempt.Body = io.NopCloser(body) // a failed connect must not close it
+			sent.Body = io.NopCloser(body) // a failed connect must not close it
 		}
-		response, err := h.transportFor(&attempt).RoundTrip(&attempt)
+		response, err := h.transportFor(&sent).RoundTrip(&sent)
 		if failed := (connectError{}); !errors.As(err, &failed) || req.Context().Err() != nil {
 			return response, err
 		}
-		next, refused := h.proxy.Policy.Elsewhere(c.r, target)
+		next, refused := c.attempt.Elsewhere(&c.r)
 		if refused != nil {
-			return nil, nowhere(target, err, refused)
+			return nil, nowhere(c.r.Target, err, refused)
 		}
-		target = next
 		c.r.Target = next
 	}
 }
@@ -303,7 +305,7 @@ func (h *http2Side) transportFor(req *http.Request) *http.Transport {
 
 func modifyResponse(response *http.Response) error {
 	c := callOf(response.Request.Context())
-	r := c.r
+	r := &c.r
 	r.Status = response.StatusCode
 	c.stream.answer()
 	response.Body = &answerBody{response.Body, c.stream, response}
@@ -328,10 +330,12 @@ func modifyResponse(response *http.Response) error {
 
 // fail answers when there is no response.
 func (h *http2Side) fail(w http.ResponseWriter, req *http.Request, err error) {
-	r := callOf(req.Context()).r
+	r := &callOf(req.Context()).r
 	cause := context.Cause(req.Context())
 	refused := (*Refusal)(nil)
 	switch {
+	case errors.Is(cause, os.ErrDeadlineExceeded):
+		h.refuse(w, req, r, timedOut(r.Target))
 	case errors.As(cause, &refused), errors.As(err, &refused):
 		h.refuse(w, req, r, refused)
 	case cause != nil:

@@ -27,19 +27,29 @@ import (
 // RevisionHeader tells the client which revision answered.
 const RevisionHeader = "Serin-Revision"
 
-// Policy decides about requests. Its methods are called concurrently.
+// Policy decides about requests.
 type Policy interface {
-	// Admit says where r goes, or refuses it: a *Refusal is the answer, with
+	// NewAttempt returns an Attempt for one request at a time. A connection
+	// reuses its Attempt, so that a request allocates none. It is called
+	// concurrently.
+	NewAttempt() Attempt
+}
+
+// Attempt decides about one request, from its arrival to its last byte. It
+// keeps what the Policy must know until then.
+type Attempt interface {
+	// Admit returns where r goes, or refuses it: a *Refusal is the answer, with
 	// the target's revision if it names one, and any other error becomes a
 	// 502. It may block while r.Context lives.
 	Admit(r *Request) (Target, error)
-	// Elsewhere names another target, or the same again, after nothing could
-	// be sent to the last one. A *Refusal is the answer, as of Admit; any other
-	// error means that there is none, and the answer says why the last one
-	// failed. The Path stays the first target's. It may block like Admit.
-	Elsewhere(r *Request, failed Target) (Target, error)
-	// Done is called once for every request after its last byte, admitted or
-	// not.
+	// Elsewhere returns another target, or the same again, after no connection
+	// to r.Target could be made. A *Refusal is the answer, as of Admit; any
+	// other error means that there is no other target, and the answer says why
+	// the last one failed. The Path stays the first target's. It may block like
+	// Admit.
+	Elsewhere(r *Request) (Target, error)
+	// Done ends r after its last byte. It is called once for every request, also
+	// for one that was never admitted. The Attempt is reused after it.
 	Done(r *Request)
 }
 
@@ -52,7 +62,6 @@ type Target struct {
 	Path     string        // sent in place of the request's path and query, if not empty
 	Revision string        // for RevisionHeader; empty: leave the header alone
 	Timeout  time.Duration // until the response begins; zero: DefaultTimeout
-	Owner    any           // whatever the Policy likes to find again
 }
 
 // DefaultTimeout is how long a response may take to begin.

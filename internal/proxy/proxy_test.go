@@ -45,6 +45,8 @@ type fixed struct {
 	done chan struct{} // one element per Done, if not nil
 }
 
+func (f *fixed) NewAttempt() proxy.Attempt { return f }
+
 func (f *fixed) Admit(r *proxy.Request) (proxy.Target, error) {
 	if f.admit != nil {
 		f.admit(r)
@@ -55,9 +57,9 @@ func (f *fixed) Admit(r *proxy.Request) (proxy.Target, error) {
 	return f.targets[0], nil
 }
 
-func (f *fixed) Elsewhere(_ *proxy.Request, failed proxy.Target) (proxy.Target, error) {
+func (f *fixed) Elsewhere(r *proxy.Request) (proxy.Target, error) {
 	for i, t := range f.targets[:len(f.targets)-1] {
-		if t.Addr == failed.Addr {
+		if t.Addr == r.Target.Addr {
 			return f.targets[i+1], nil
 		}
 	}

@@ -147,42 +147,52 @@ func (q *queue) drain(ctx context.Context) {
 	}
 }
 
-// Admit implements proxy.Policy: it waits for the request's turn.
-func (q *queue) Admit(r *proxy.Request) (proxy.Target, error) {
-	if err := q.limit.acquire(r); err != nil {
-		return proxy.Target{}, err
-	}
-	return proxy.Target{Addr: q.Target, Timeout: q.Timeout, Owner: q}, nil
+// NewAttempt implements proxy.Policy.
+func (q *queue) NewAttempt() proxy.Attempt { return &attempt{queue: q} }
+
+// attempt is one request's slot at the model server.
+type attempt struct {
+	*queue
+	admitted bool      // it has a slot
+	until    time.Time // the end of its wait for a model server that restarts; zero: it does not wait
 }
 
-// Elsewhere implements proxy.Policy. There is only one model server here, but
+// Admit implements proxy.Attempt: it waits for a slot.
+func (a *attempt) Admit(r *proxy.Request) (proxy.Target, error) {
+	if err := a.limit.acquire(r); err != nil {
+		return proxy.Target{}, err
+	}
+	a.admitted = true
+	return proxy.Target{Addr: a.Target, Timeout: a.Timeout}, nil
+}
+
+// Elsewhere implements proxy.Attempt. There is only one model server here, but
 // one that died is started again, and this request has not been sent: it waits,
-// however long it waited for its turn, but no longer than it may take in all.
-func (q *queue) Elsewhere(r *proxy.Request, failed proxy.Target) (proxy.Target, error) {
-	until, waits := failed.Owner.(time.Time)
-	if !waits {
-		until = time.Now().Add(q.RestartFor)
-		if last := r.Start.Add(q.Timeout); last.Before(until) {
-			until = last
+// however long it waited for its slot, but no longer than it may take in all.
+func (a *attempt) Elsewhere(r *proxy.Request) (proxy.Target, error) {
+	if a.until.IsZero() {
+		a.until = time.Now().Add(a.RestartFor)
+		if last := r.Start.Add(a.Timeout); last.Before(a.until) {
+			a.until = last
 		}
-		failed.Owner = until
 	}
 	again := time.NewTimer(redial)
 	defer again.Stop()
-	ctx, cancel := context.WithDeadline(r.Context(), until)
+	ctx, cancel := context.WithDeadline(r.Context(), a.until)
 	defer cancel()
 	select {
 	case <-again.C:
-		return failed, nil
+		return r.Target, nil
 	case <-ctx.Done():
 		return proxy.Target{}, proxy.ErrNowhere
 	}
 }
 
-// Done implements proxy.Policy.
-func (q *queue) Done(r *proxy.Request) {
-	if r.Target.Owner != nil {
-		q.limit.release()
+// Done implements proxy.Attempt.
+func (a *attempt) Done(r *proxy.Request) {
+	if a.admitted {
+		a.limit.release()
 	}
-	q.metrics.count(r.Status)
+	a.metrics.count(r.Status)
+	*a = attempt{queue: a.queue}
 }

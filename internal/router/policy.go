@@ -24,34 +24,39 @@ const (
 	retryAfter = time.Second
 )
 
-// Admit implements proxy.Policy: it finds the revision and a Pod of it, or
+// NewAttempt implements proxy.Policy.
+func (r *router) NewAttempt() proxy.Attempt { return &attempt{router: r} }
+
+// attempt is one request, from its arrival to its end.
+type attempt struct {
+	*router
+	account  *routing.Account  // of the revision that it is counted for; nil: none
+	endpoint *routing.Endpoint // the Pod where it is in flight; nil: none
+}
+
+// Admit implements proxy.Attempt: it finds the revision and a Pod of it, or
 // waits for one. Where others wait already it goes to the end of their line.
-func (r *router) Admit(req *proxy.Request) (proxy.Target, error) {
-	v := r.view.Load()
+func (a *attempt) Admit(req *proxy.Request) (proxy.Target, error) {
+	v := a.view.Load()
 	if v == nil {
 		return proxy.Target{}, unavailable("the router does not know its InferenceServices yet")
 	}
-	choice, err := r.route(req, v)
+	choice, err := a.route(req, v)
 	if err != nil {
 		if isForAPI(req) {
 			err = notAPI
 		}
 		return proxy.Target{}, refusal(err)
 	}
-	account := choice.Revision.Account
-	account.Begin(req.Start)
-	if account.Held() == 0 {
+	a.account = choice.Revision.Account
+	a.account.Begin(req.Start)
+	if a.account.Held() == 0 {
 		if e := choice.Revision.Endpoint(req.Start); e != nil {
 			e.Begin()
-			return destination(choice, e), nil
+			return a.sendTo(choice, e), nil
 		}
 	}
-	h := r.wait(req, choice, choice.Service.Timeout)
-	if h.err != nil {
-		h.choice.Revision.Account.End(time.Now())
-		return proxy.Target{Revision: h.choice.Revision.Name}, h.err
-	}
-	return destination(h.choice, h.endpoint), nil
+	return a.wait(req, choice, choice.Service.Timeout)
 }
 
 // route asks the table who answers. A service without traffic may have become
@@ -94,19 +99,36 @@ func question(req *proxy.Request) routing.Request {
 	return routing.Request{Host: req.Host, Path: req.Path, Inside: req.Inside, Header: req.Header}
 }
 
-// destination is a Pod where a request has begun; Done or Elsewhere ends it
-// there.
-func destination(choice routing.Choice, e *routing.Endpoint) proxy.Target {
-	return proxy.Target{Addr: e.Addr, Path: choice.Path, Revision: choice.Revision.Name, Timeout: choice.Service.Timeout, Owner: e}
+// sendTo moves the request from its last Pod, if any, to one where it has begun.
+func (a *attempt) sendTo(choice routing.Choice, e *routing.Endpoint) proxy.Target {
+	a.moveTo(e)
+	return proxy.Target{Addr: e.Addr, Path: choice.Path, Revision: choice.Revision.Name, Timeout: choice.Service.Timeout}
 }
 
-// wait holds a request until a Pod has room for it, no longer than it may take
-// in all.
-func (r *router) wait(req *proxy.Request, choice routing.Choice, timeout time.Duration) *held {
-	limit := r.hold
+func (a *attempt) moveTo(e *routing.Endpoint) {
+	if a.endpoint != nil {
+		a.endpoint.End()
+	}
+	a.endpoint = e
+}
+
+// wait holds the request until a Pod has room for it, no longer than it may
+// take in all. The traffic may have moved to another revision meanwhile.
+func (a *attempt) wait(req *proxy.Request, choice routing.Choice, timeout time.Duration) (proxy.Target, error) {
+	limit := a.hold
 	if timeout > 0 {
 		limit = min(limit, timeout)
 	}
+	h := a.held(req, choice, limit)
+	a.account = h.choice.Revision.Account
+	if h.err != nil {
+		return proxy.Target{Revision: h.choice.Revision.Name}, h.err
+	}
+	return a.sendTo(h.choice, h.endpoint), nil
+}
+
+// held waits in the line until the request is released.
+func (r *router) held(req *proxy.Request, choice routing.Choice, limit time.Duration) *held {
 	h := newHeld(question(req), req.Start, choice)
 	r.join(h)
 	ctx, cancel := context.WithDeadline(req.Context(), req.Start.Add(limit))
@@ -127,36 +149,23 @@ func (r *router) wait(req *proxy.Request, choice routing.Choice, timeout time.Du
 	}
 }
 
-// Elsewhere implements proxy.Policy: it finds another Pod after one took no
+// Elsewhere implements proxy.Attempt: it finds another Pod after one took no
 // connection. That Pod is often gone and the API server about to say so, so
 // when there is no other the request gets in line, at the place of its arrival.
-func (r *router) Elsewhere(req *proxy.Request, failed proxy.Target) (proxy.Target, error) {
-	old, ok := failed.Owner.(*routing.Endpoint)
-	if !ok {
-		return proxy.Target{}, proxy.ErrNowhere
-	}
+func (a *attempt) Elsewhere(req *proxy.Request) (proxy.Target, error) {
 	now := time.Now()
-	old.Avoid(now.Add(avoidFor))
-	account := old.Account
-	if revision := r.view.Load().table.Revision(account.Namespace, account.Revision); revision != nil {
+	a.endpoint.Avoid(now.Add(avoidFor))
+	account, target := a.account, req.Target
+	if revision := a.view.Load().table.Revision(account.Namespace, account.Revision); revision != nil {
 		if e := revision.Endpoint(now); e != nil && !e.Avoided(now) {
-			old.End()
 			e.Begin()
-			failed.Addr, failed.Owner = e.Addr, e
-			return failed, nil
+			a.moveTo(e)
+			target.Addr = e.Addr
+			return target, nil
 		}
 	}
 	lost := &routing.Revision{Namespace: account.Namespace, Name: account.Revision, Account: account}
-	h := r.wait(req, routing.Choice{Revision: lost, Path: failed.Path}, failed.Timeout)
-	if h.err != nil {
-		if last := h.choice.Revision.Account; last != account { // Done ends it where it began
-			last.End(time.Now())
-			account.Begin(time.Now())
-		}
-		return proxy.Target{}, h.err
-	}
-	old.End()
-	return destination(h.choice, h.endpoint), nil
+	return a.wait(req, routing.Choice{Revision: lost, Path: target.Path}, target.Timeout)
 }
 
 // refusal turns the table's answer into the proxy's.
@@ -175,25 +184,28 @@ func unavailable(text string) *proxy.Refusal {
 	return &proxy.Refusal{Status: http.StatusServiceUnavailable, Text: text, RetryAfter: retryAfter}
 }
 
-// Done implements proxy.Policy: it counts the request, and logs it if asked.
-func (r *router) Done(req *proxy.Request) {
-	if e, ok := req.Target.Owner.(*routing.Endpoint); ok {
-		now := time.Now()
+// Done implements proxy.Attempt: it counts the request, and logs it if asked.
+func (a *attempt) Done(req *proxy.Request) {
+	now := time.Now()
+	if a.account != nil {
+		a.account.End(now)
+	}
+	if e := a.endpoint; e != nil {
 		e.End()
-		e.Account.End(now)
-		r.ended(e.Account, now)
+		a.ended(e.Account, now)
 		key := revisionKey{e.Account.Namespace, e.Account.Revision}
-		c := r.view.Load().counters[key]
+		c := a.view.Load().counters[key]
 		if c == nil { // its last Pod and traffic went while it was on its way
-			c = r.metrics.of(key)
+			c = a.metrics.of(key)
 		}
 		c.count(req.Status, now.Sub(req.Start))
 	} else {
-		r.metrics.refuse(req.Status)
+		a.metrics.refuse(req.Status)
 	}
-	if r.access != nil {
-		r.logAccess(req)
+	if a.access != nil {
+		a.logAccess(req)
 	}
+	*a = attempt{router: a.router}
 }
 
 func (r *router) logAccess(req *proxy.Request) {
