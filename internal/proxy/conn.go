@@ -5,7 +5,6 @@ package proxy
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"net"
@@ -21,8 +20,6 @@ import (
 // mostKept is how many bytes of a request's first lines an idle connection keeps
 // for the next, which is often the same.
 const mostKept = 512
-
-var longAgo = time.Unix(1, 0)
 
 // conn is a client's HTTP/1 connection. Its goroutine serves one request after
 // the other; the fields are reused for each.
@@ -363,49 +360,4 @@ func (c *conn) linger() {
 	}
 	c.setReadDeadline(time.Now().Add(idleGrace))
 	_, _ = io.CopyN(io.Discard, c.br, 1<<20) // whatever comes, it is enough
-}
-
-// watch is a context that ends when the client closes its side of the
-// connection. Reading ahead on the connection is the only way to know, so it
-// happens only while a request waits for longer than usual.
-type watch struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	done   chan struct{}
-}
-
-// context starts the watch, once per request.
-func (c *conn) context() context.Context {
-	if c.watch.ctx != nil {
-		return c.watch.ctx
-	}
-	w := watch{done: make(chan struct{})}
-	w.ctx, w.cancel = context.WithCancel(c.server.base)
-	c.watch = w
-	c.setReadDeadline(time.Time{})
-	next := c.br.Buffered() + 1
-	go func() {
-		defer close(w.done)
-		_, err := c.br.Peek(next)
-		if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) && !errors.Is(err, bufio.ErrBufferFull) {
-			w.cancel()
-		}
-	}()
-	return w.ctx
-}
-
-// unwatch ends the watch, so that the connection may be read again, and
-// reports whether the client is still there.
-func (c *conn) unwatch() bool {
-	w := c.watch
-	if w.ctx == nil {
-		return true
-	}
-	c.watch = watch{}
-	_ = c.nc.SetReadDeadline(longAgo) // wakes the reader
-	<-w.done
-	c.setReadDeadline(time.Time{})
-	present := w.ctx.Err() == nil
-	w.cancel()
-	return present
 }

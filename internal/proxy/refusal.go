@@ -116,3 +116,50 @@ func grpcMessage(text string) string {
 	}
 	return b.String()
 }
+
+// refuse turns err into an answer, told to the request too.
+func (s *Server) refuse(r *Request, err error) *Refusal {
+	refused := refusal(err)
+	r.Status, r.Err = refused.Status, err
+	return refused
+}
+
+var (
+	errClientGone = errors.New("the client left")
+	errAborted    = errors.New("the proxy is stopping")
+)
+
+// timedOut is the answer when a response did not begin in time.
+func timedOut(t Target) *Refusal {
+	who := "the service"
+	if t.Revision != "" {
+		who = "revision " + t.Revision
+	}
+	return refusef(http.StatusGatewayTimeout, "%s did not answer within %v", who, t.timeout())
+}
+
+// nowhere is the answer when no connection to a target could be made, and there
+// is no other: the Policy's own, or why not.
+func nowhere(t Target, failed, refused error) *Refusal {
+	if r := (*Refusal)(nil); errors.As(refused, &r) {
+		return r
+	}
+	return unreachable(t, failed)
+}
+
+// unreachable is the answer when no connection could be made.
+func unreachable(t Target, err error) *Refusal {
+	if t.Revision != "" {
+		return refusef(http.StatusBadGateway, "cannot connect to revision %s: %v", t.Revision, err)
+	}
+	return refusef(http.StatusBadGateway, "cannot connect to the service: %v", err)
+}
+
+// broken is the answer when a target closed the connection or sent nonsense
+// instead of a response.
+func broken(t Target, err error) *Refusal {
+	if t.Revision != "" {
+		return refusef(http.StatusBadGateway, "revision %s ended the connection without a response: %v", t.Revision, err)
+	}
+	return refusef(http.StatusBadGateway, "the service ended the connection without a response: %v", err)
+}
