@@ -11,19 +11,19 @@ import (
 	"strconv"
 )
 
-// mover moves one message body from a connection to another as it comes: what
-// has arrived is passed on before waiting for more. Its state is between two
-// waits: after an error of wait or of a flush, move goes on where it was.
-type mover struct {
-	dst   flusher
-	src   *bufio.Reader
-	wait  func(n int) error // waits until n bytes are there to be read; nil: by reading
-	plain bool              // chunks lose their frames: the client speaks HTTP/1.0
-	moved int64             // bytes of body, frames not counted
-	whole bool              // it is not in chunks
+// bodyCopier copies one message body from a connection to another as it arrives.
+// It flushes before it waits for input. After an error of wait or of a flush, copy
+// continues where it was.
+type bodyCopier struct {
+	dst     flusher
+	src     *bufio.Reader
+	wait    func(n int) error // waits until n bytes are buffered in src; nil: src.Peek
+	dechunk bool              // removes the chunked encoding: the client speaks HTTP/1.0
+	copied  int64             // bytes of the body, without the chunked encoding
+	sized   bool              // the body has a Content-Length
 
 	stage stage
-	left  int64 // to be moved in this stage; of trailers, how much they may still be
+	left  int64 // bytes to copy in this stage, or bytes that the trailers may still have
 }
 
 type flusher interface {
@@ -31,7 +31,7 @@ type flusher interface {
 	Flush() error
 }
 
-// stage is where a mover is in its body.
+// stage is the part of the body that a bodyCopier is in.
 type stage uint8
 
 const (
@@ -39,94 +39,93 @@ const (
 	stageData
 	stageDataEnd
 	stageTrailers
-	stageRest // until the source closes
+	stageUntilClose // the body ends when src closes
 	stageDone
 )
 
-// begin prepares for a body of the given framing.
-func (m *mover) begin(framing int) {
+// begin starts a body of the given framing.
+func (bc *bodyCopier) begin(framing int) {
 	switch framing {
 	case chunked:
-		m.stage = stageSize
+		bc.stage = stageSize
 	case untilClose:
-		m.stage = stageRest
+		bc.stage = stageUntilClose
 	default:
-		m.stage, m.left = stageData, int64(framing)
-		m.whole = true
+		bc.stage, bc.left = stageData, int64(framing)
+		bc.sized = true
 	}
 }
 
-// move moves the body, or the rest of it.
-func (m *mover) move() error {
-	for m.stage != stageDone {
-		if err := m.step(); err != nil {
+// copy copies the rest of the body.
+func (bc *bodyCopier) copy() error {
+	for bc.stage != stageDone {
+		if err := bc.step(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (m *mover) step() error {
-	switch m.stage {
+func (bc *bodyCopier) step() error {
+	switch bc.stage {
 	case stageSize:
-		return m.chunkStart()
+		return bc.chunkStart()
 	case stageData:
-		return m.data()
+		return bc.data()
 	case stageDataEnd:
-		return m.chunkEnd()
+		return bc.chunkEnd()
 	case stageTrailers:
-		return m.trailer()
-	case stageRest:
-		return m.rest()
+		return bc.trailer()
+	case stageUntilClose:
+		return bc.untilClose()
 	case stageDone:
 	}
 	return nil
 }
 
-// errFraming is a body whose frames make no sense. The connections of both
-// sides are of no use after it.
+// errFraming means that a chunked body is malformed. Neither connection can be used
+// after it.
 var errFraming = errors.New("malformed chunked body")
 
-// writeError marks an error of the side written to, to tell it from one of the
-// side read from.
+// writeError is an error of dst, as opposed to one of src.
 type writeError struct{ error }
 
 func (e writeError) Unwrap() error { return e.error }
 
-// data moves what is left of a chunk, or of a body of a known length.
-func (m *mover) data() error {
-	for m.left > 0 {
-		b, err := m.next(m.left)
+// data copies the rest of a chunk, or of a body with a Content-Length.
+func (bc *bodyCopier) data() error {
+	for bc.left > 0 {
+		b, err := bc.next(bc.left)
 		if err != nil {
 			return err
 		}
-		if err := m.write(b); err != nil {
+		if err := bc.write(b); err != nil {
 			return err
 		}
-		m.moved += int64(len(b))
-		m.left -= int64(len(b))
-		m.discard(len(b))
+		bc.copied += int64(len(b))
+		bc.left -= int64(len(b))
+		bc.discard(len(b))
 	}
-	m.stage = stageDataEnd
-	if m.whole {
-		m.stage = stageDone
+	bc.stage = stageDataEnd
+	if bc.sized {
+		bc.stage = stageDone
 	}
 	return nil
 }
 
-// fill waits until n bytes are there to be read. It flushes before it waits.
-func (m *mover) fill(n int) error {
-	if m.src.Buffered() >= n {
+// fill waits until n bytes are buffered. It flushes before it waits.
+func (bc *bodyCopier) fill(n int) error {
+	if bc.src.Buffered() >= n {
 		return nil
 	}
-	if err := m.flush(); err != nil {
+	if err := bc.flush(); err != nil {
 		return err
 	}
 	var err error
-	if m.wait != nil {
-		err = m.wait(n)
+	if bc.wait != nil {
+		err = bc.wait(n)
 	} else {
-		_, err = m.src.Peek(n)
+		_, err = bc.src.Peek(n)
 	}
 	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -134,106 +133,106 @@ func (m *mover) fill(n int) error {
 	return err
 }
 
-// next returns up to limit bytes that are there, after waiting for some.
-func (m *mover) next(limit int64) ([]byte, error) {
-	if err := m.fill(1); err != nil {
+// next waits for input and returns up to limit buffered bytes.
+func (bc *bodyCopier) next(limit int64) ([]byte, error) {
+	if err := bc.fill(1); err != nil {
 		return nil, err
 	}
-	b, _ := m.src.Peek(int(min(int64(m.src.Buffered()), limit))) // buffered, so it cannot fail
+	b, _ := bc.src.Peek(int(min(int64(bc.src.Buffered()), limit))) // buffered, so it cannot fail
 	return b, nil
 }
 
-func (m *mover) discard(n int) {
-	_, _ = m.src.Discard(n) // buffered, so it cannot fail
+func (bc *bodyCopier) discard(n int) {
+	_, _ = bc.src.Discard(n) // buffered, so it cannot fail
 }
 
-func (m *mover) write(b []byte) error {
-	if _, err := m.dst.Write(b); err != nil {
+func (bc *bodyCopier) write(b []byte) error {
+	if _, err := bc.dst.Write(b); err != nil {
 		return writeError{err}
 	}
 	return nil
 }
 
-func (m *mover) flush() error {
-	if err := m.dst.Flush(); err != nil {
+func (bc *bodyCopier) flush() error {
+	if err := bc.dst.Flush(); err != nil {
 		return writeError{err}
 	}
 	return nil
 }
 
-// rest moves what is there of a body that ends with its connection, as a chunk
-// of our own.
-func (m *mover) rest() error {
-	b, err := m.next(int64(m.src.Size()))
+// untilClose copies the buffered input of a body that ends with its connection, as
+// one chunk.
+func (bc *bodyCopier) untilClose() error {
+	b, err := bc.next(int64(bc.src.Size()))
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		m.stage = stageDone
-		if m.plain {
+		bc.stage = stageDone
+		if bc.dechunk {
 			return nil
 		}
-		return m.write([]byte("0\r\n\r\n"))
+		return bc.write([]byte("0\r\n\r\n"))
 	}
 	if err != nil {
 		return err
 	}
-	if err := m.frame(int64(len(b))); err != nil {
+	if err := bc.frame(int64(len(b))); err != nil {
 		return err
 	}
-	if err := m.write(b); err != nil {
+	if err := bc.write(b); err != nil {
 		return err
 	}
-	m.moved += int64(len(b))
-	m.discard(len(b))
-	return m.frameEnd()
+	bc.copied += int64(len(b))
+	bc.discard(len(b))
+	return bc.frameEnd()
 }
 
-// chunkStart moves a chunk's first line.
-func (m *mover) chunkStart() error {
-	size, err := m.chunkSize()
+// chunkStart copies a chunk's first line.
+func (bc *bodyCopier) chunkStart() error {
+	size, err := bc.chunkSize()
 	if err != nil {
 		return err
 	}
 	if size > 0 {
-		m.stage, m.left = stageData, size
-		return m.frame(size)
+		bc.stage, bc.left = stageData, size
+		return bc.frame(size)
 	}
-	m.stage, m.left = stageTrailers, int64(m.src.Size())
-	if m.plain {
+	bc.stage, bc.left = stageTrailers, int64(bc.src.Size())
+	if bc.dechunk {
 		return nil
 	}
-	return m.write([]byte("0\r\n"))
+	return bc.write([]byte("0\r\n"))
 }
 
-// chunkEnd moves the end of a chunk.
-func (m *mover) chunkEnd() error {
-	end, err := m.line()
+// chunkEnd copies the end of a chunk.
+func (bc *bodyCopier) chunkEnd() error {
+	end, err := bc.line()
 	if err != nil {
 		return err
 	}
 	if len(end) != 0 {
 		return errFraming
 	}
-	m.stage = stageSize
-	return m.frameEnd()
+	bc.stage = stageSize
+	return bc.frameEnd()
 }
 
-func (m *mover) frame(size int64) error {
-	if m.plain {
+func (bc *bodyCopier) frame(size int64) error {
+	if bc.dechunk {
 		return nil
 	}
 	var b [18]byte
-	return m.write(append(strconv.AppendInt(b[:0], size, 16), '\r', '\n'))
+	return bc.write(append(strconv.AppendInt(b[:0], size, 16), '\r', '\n'))
 }
 
-func (m *mover) frameEnd() error {
-	if m.plain {
+func (bc *bodyCopier) frameEnd() error {
+	if bc.dechunk {
 		return nil
 	}
-	return m.write([]byte("\r\n"))
+	return bc.write([]byte("\r\n"))
 }
 
-// chunkSize reads a chunk's first line. Extensions are dropped.
-func (m *mover) chunkSize() (int64, error) {
-	line, err := m.line()
+// chunkSize reads a chunk's first line. It drops chunk extensions.
+func (bc *bodyCopier) chunkSize() (int64, error) {
+	line, err := bc.line()
 	if err != nil {
 		return 0, err
 	}
@@ -256,42 +255,42 @@ func (m *mover) chunkSize() (int64, error) {
 	return size, nil
 }
 
-// trailer moves a field after the last chunk, or the empty line after them. It
-// drops those that belong into a head.
-func (m *mover) trailer() error {
-	line, err := m.line()
+// trailer copies a trailer field, or the empty line after the last one. It drops
+// fields that are only allowed in a head.
+func (bc *bodyCopier) trailer() error {
+	line, err := bc.line()
 	if err != nil {
 		return err
 	}
-	if m.left -= int64(len(line)) + 2; m.left < 0 {
+	if bc.left -= int64(len(line)) + 2; bc.left < 0 {
 		return fmt.Errorf("%w: trailers are too large", errFraming)
 	}
 	if len(line) == 0 {
-		m.stage = stageDone
-		return m.frameEnd()
+		bc.stage = stageDone
+		return bc.frameEnd()
 	}
 	f, ok := parseField(line)
 	if !ok {
 		return fmt.Errorf("%w: a trailer is malformed", errFraming)
 	}
-	if m.plain || !trailerAllowed(string(f.name)) {
+	if bc.dechunk || !trailerAllowed(string(f.name)) {
 		return nil
 	}
-	if err := m.write(line); err != nil {
+	if err := bc.write(line); err != nil {
 		return err
 	}
-	return m.write([]byte("\r\n"))
+	return bc.write([]byte("\r\n"))
 }
 
-// line reads a line that must end in CRLF and returns it without.
-func (m *mover) line() ([]byte, error) {
+// line reads a line that must end in CRLF, and returns it without the CRLF.
+func (bc *bodyCopier) line() ([]byte, error) {
 	for seen := 0; ; {
-		if err := m.fill(seen + 1); err != nil {
+		if err := bc.fill(seen + 1); err != nil {
 			return nil, err
 		}
-		b, _ := m.src.Peek(m.src.Buffered()) // buffered, so it cannot fail
+		b, _ := bc.src.Peek(bc.src.Buffered()) // buffered, so it cannot fail
 		n := bytes.IndexByte(b[seen:], '\n')
-		if n < 0 && len(b) == m.src.Size() {
+		if n < 0 && len(b) == bc.src.Size() {
 			return nil, errFraming
 		}
 		if n < 0 {
@@ -302,7 +301,7 @@ func (m *mover) line() ([]byte, error) {
 		if !ok || bytes.IndexByte(line, '\r') >= 0 {
 			return nil, errFraming
 		}
-		m.discard(seen + n + 1) // line is good until more is read
+		bc.discard(seen + n + 1) // line is valid until the next read
 		return line, nil
 	}
 }

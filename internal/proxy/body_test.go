@@ -17,9 +17,9 @@ import (
 // unread, and the error.
 func moveChunks(in string) (out, rest string, err error) {
 	var b bytes.Buffer
-	m := mover{dst: bufio.NewWriter(&b), src: bufio.NewReaderSize(strings.NewReader(in), 64)}
+	m := bodyCopier{dst: bufio.NewWriter(&b), src: bufio.NewReaderSize(strings.NewReader(in), 64)}
 	m.begin(chunked)
-	err = m.move()
+	err = m.copy()
 	_ = m.dst.Flush() // into memory
 	left, _ := io.ReadAll(m.src)
 	return b.String(), string(left), err
@@ -28,18 +28,18 @@ func moveChunks(in string) (out, rest string, err error) {
 // moveInterrupted does the same byte by byte, interrupted before each.
 func moveInterrupted(in string) (out string, err error) {
 	var b bytes.Buffer
-	m := mover{dst: bufio.NewWriter(&b), src: bufio.NewReaderSize(iotest.OneByteReader(strings.NewReader(in)), 64)}
+	m := bodyCopier{dst: bufio.NewWriter(&b), src: bufio.NewReaderSize(iotest.OneByteReader(strings.NewReader(in)), 64)}
 	again := false
 	m.wait = func(int) error {
 		if again = !again; again {
-			return errUnsure
+			return errClientWaits
 		}
 		_, err := m.src.Peek(m.src.Buffered() + 1)
 		return err
 	}
 	m.begin(chunked)
-	for err = errUnsure; errors.Is(err, errUnsure); {
-		err = m.move()
+	for err = errClientWaits; errors.Is(err, errClientWaits); {
+		err = m.copy()
 	}
 	_ = m.dst.Flush() // into memory
 	return b.String(), err

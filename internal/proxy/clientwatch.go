@@ -12,23 +12,23 @@ import (
 
 var longAgo = time.Unix(1, 0)
 
-// watch is a context that ends when the client closes its side of the
-// connection. Reading ahead on the connection is the only way to know, so it
-// happens only while a request waits for longer than usual.
-type watch struct {
+// clientWatch is a context that ends when the client closes its side of the
+// connection. Only reading ahead detects that, so a clientWatch runs only while a
+// request waits for longer than usual.
+type clientWatch struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// context starts the watch, once per request.
+// context starts the client watch, once per request.
 func (c *conn) context() context.Context {
-	if c.watch.ctx != nil {
-		return c.watch.ctx
+	if c.clientWatch.ctx != nil {
+		return c.clientWatch.ctx
 	}
-	w := watch{done: make(chan struct{})}
+	w := clientWatch{done: make(chan struct{})}
 	w.ctx, w.cancel = context.WithCancel(c.server.base)
-	c.watch = w
+	c.clientWatch = w
 	c.setReadDeadline(time.Time{})
 	next := c.br.Buffered() + 1
 	go func() {
@@ -41,15 +41,15 @@ func (c *conn) context() context.Context {
 	return w.ctx
 }
 
-// unwatch ends the watch, so that the connection may be read again, and
-// reports whether the client is still there.
-func (c *conn) unwatch() bool {
-	w := c.watch
+// endClientWatch stops the client watch, so that the connection may be read
+// again, and reports whether the client is still connected.
+func (c *conn) endClientWatch() bool {
+	w := c.clientWatch
 	if w.ctx == nil {
 		return true
 	}
-	c.watch = watch{}
-	_ = c.nc.SetReadDeadline(longAgo) // wakes the reader
+	c.clientWatch = clientWatch{}
+	_ = c.nc.SetReadDeadline(longAgo) // wakes the Peek
 	<-w.done
 	c.setReadDeadline(time.Time{})
 	present := w.ctx.Err() == nil

@@ -17,81 +17,79 @@ import (
 	"time"
 )
 
-// mostKept is how many bytes of a request's first lines an idle connection keeps
-// for the next, which is often the same.
-const mostKept = 512
+// maxKept bounds the bytes of a request's method, host and path that an idle
+// connection keeps for the next request, which often has the same.
+const maxKept = 512
 
 // conn is a client's HTTP/1 connection. Its goroutine serves one request after
-// the other; the fields are reused for each.
+// another and reuses the fields for each.
 type conn struct {
 	server *Server
 	nc     net.Conn
-	raw    io.ReadWriter // the same
-	stall  *stallWriter  // to the same
+	raw    io.ReadWriter // the same connection
+	stall  *stallWriter  // writes to the same connection
 	remote string
 	client netip.Prefix
-	inside bool            // it came by Config.Inside
-	fd     syscall.RawConn // nil: nobody can look
+	inside bool            // it arrived through Config.Inside
+	fd     syscall.RawConn // nil: it has none
 
 	*buffers            // nil while the connection is idle
-	fw       *forwarded // nil: not asked for
+	fw       *forwarded // nil: no X-Forwarded headers
 	attempt  Attempt
 	req      Request
 	x        exchange
-	live     atomic.Pointer[upstream] // for abort: where the request is
+	live     atomic.Pointer[upstream] // the request's connection, for abort
 
-	// try is the method, made once, and tried what it found.
+	// try is the method tryRead as a value, made once. tried is its result.
 	try   func(fd uintptr) bool
 	tried error
 
-	// watch notices a client that leaves while its request waits.
-	watch watch
+	clientWatch clientWatch
 
-	mu    sync.Mutex // guards the state and the deadline that goes with it
-	state state
-	since time.Time // of being idle, or of the last time that it was
-	given bool      // to the HTTP/2 server
-	gone  bool      // closed for another connection
-	until time.Time // read deadline that is set
+	mu        sync.Mutex // guards the state and the deadline that goes with it
+	state     state
+	since     time.Time // when it last became idle
+	handedOff bool      // to the HTTP/2 server
+	evicted   bool      // closed in favour of another connection
+	until     time.Time // the current read deadline
 }
 
-// buffers are what a connection needs for a request. Idle ones share them: there
-// may be thousands.
+// buffers hold one request. Idle connections have none: there may be thousands.
 type buffers struct {
 	br *bufio.Reader
 	bw *bufio.Writer
 
-	got     []byte // the request's head as it came
+	got     []byte // the request's head as received
 	in      head   // the same, parsed
-	request []byte // as it goes upstream
-	out     head   // the response's
-	head    []byte // the same, as it goes to the client
+	request []byte // the request as sent to the target
+	out     head   // the response's head
+	head    []byte // the same, as sent to the client
 }
 
-var spare = sync.Pool{New: func() any {
+var bufferPool = sync.Pool{New: func() any {
 	return &buffers{br: bufio.NewReaderSize(nil, bufferSize), bw: bufio.NewWriterSize(nil, bufferSize/2)}
 }}
 
-// take gives the connection buffers.
-func (c *conn) take() {
-	c.buffers = spare.Get().(*buffers)
+// takeBuffers takes buffers from the pool.
+func (c *conn) takeBuffers() {
+	c.buffers = bufferPool.Get().(*buffers)
 	c.br.Reset(c.raw)
 	c.bw.Reset(c.stall)
 }
 
-// give gives the buffers back, with nothing in them.
-func (c *conn) give() {
+// releaseBuffers returns the empty buffers to the pool.
+func (c *conn) releaseBuffers() {
 	b := c.buffers
 	c.buffers = nil
-	spare.Put(b)
+	bufferPool.Put(b)
 }
 
-// state is what a connection is at.
+// state is the state of a connection. A larger one is closed first.
 type state uint8
 
 const (
-	busy    state = iota // with a request that arrived
-	reading              // with a part of one
+	busy    state = iota // serves a request
+	reading              // has received a part of a request
 	idle
 )
 
@@ -104,7 +102,7 @@ func newConn(s *Server, nc net.Conn) *conn {
 		c.remote = addr.AddrPort().Addr().Unmap().String()
 	}
 	if file, ok := nc.(syscall.Conn); ok {
-		c.fd, _ = file.SyscallConn() // nil if it is closed, as its first use will tell
+		c.fd, _ = file.SyscallConn() // nil if it is closed, which its first use reports
 	}
 	if s.Forwarded {
 		c.fw = &forwarded{remote: c.remote}
@@ -114,24 +112,24 @@ func newConn(s *Server, nc net.Conn) *conn {
 	return c
 }
 
-// serve answers requests until either side wants to stop. It reports whether it
-// gave the connection to the HTTP/2 server.
-func (c *conn) serve() (given bool) {
+// serve serves requests until either side closes the connection. It reports
+// whether it handed the connection off to the HTTP/2 server.
+func (c *conn) serve() (handedOff bool) {
 	for first := true; c.await(); first = false {
 		if first && c.beginsHTTP2() {
 			return c.server.http2.take(c)
 		}
-		if !c.one() {
-			return false // with buffers that somebody may still use
+		if !c.serveRequest() {
+			return false // the buffers may still be in use, so the pool does not get them
 		}
 	}
 	if c.buffers != nil {
-		c.give()
+		c.releaseBuffers()
 	}
 	return false
 }
 
-// await waits for the first byte of a request.
+// await waits for the first byte of a request, and reports whether it arrived.
 func (c *conn) await() bool {
 	c.mu.Lock()
 	now := time.Now()
@@ -139,7 +137,7 @@ func (c *conn) await() bool {
 	switch {
 	case c.server.draining.Load():
 		c.setReadDeadline(now.Add(idleGrace))
-	case c.until.Sub(now) < clientIdle/2: // spares most requests the call
+	case c.until.Sub(now) < clientIdle/2: // saves the system call for most requests
 		c.setReadDeadline(now.Add(clientIdle))
 	}
 	c.mu.Unlock()
@@ -150,17 +148,17 @@ func (c *conn) await() bool {
 	return err == nil
 }
 
-// awaitByte waits for something to read, without buffers.
+// awaitByte waits for input without holding buffers.
 func (c *conn) awaitByte() error {
 	switch {
 	case c.buffers == nil:
 	case c.br.Buffered() > 0:
 		return nil
 	default:
-		c.give()
+		c.releaseBuffers()
 	}
 	if c.fd == nil {
-		c.take()
+		c.takeBuffers()
 		_, err := c.br.Peek(1)
 		return err
 	}
@@ -170,85 +168,85 @@ func (c *conn) awaitByte() error {
 	return c.tried
 }
 
-// tryRead takes buffers and reads into them what is there. If nothing is, it
-// gives them back, and is called again when something came.
+// tryRead takes buffers and reads the available input into them. If there is
+// none, it releases them and is called again on input.
 func (c *conn) tryRead(fd uintptr) bool {
-	c.take()
+	c.takeBuffers()
 	if c.tried = readNow(c.raw, fd, c.br); errors.Is(c.tried, syscall.EAGAIN) {
-		c.give()
+		c.releaseBuffers()
 		return false
 	}
 	return true
 }
 
-// arrived notes that the connection has a request that is to be answered, and
-// reports whether that can be done.
+// arrived marks the connection as busy, and reports whether it is still open.
 func (c *conn) arrived() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state = busy
-	return !c.gone
+	return !c.evicted
 }
 
-// rest notes whether an HTTP/2 connection has requests.
-func (c *conn) rest(is state) {
+// setState sets the state of an HTTP/2 connection.
+func (c *conn) setState(is state) {
 	c.mu.Lock()
 	c.state, c.since = is, time.Now()
 	c.mu.Unlock()
 }
 
-// resting returns the state, and since when the connection has had no request.
-func (c *conn) resting() (state, time.Time) {
+// idleState returns the state and when the connection last became idle.
+func (c *conn) idleState() (state, time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.state, c.since
 }
 
-// closeResting closes the connection unless a request arrived, and reports
-// whether it did.
-func (c *conn) closeResting() bool {
+// evict closes the connection unless it has a request, and reports whether
+// it closed it.
+func (c *conn) evict() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == busy || c.gone || (c.state == idle && c.pending()) {
+	if c.state == busy || c.evicted || (c.state == idle && c.hasInput()) {
 		return false
 	}
-	c.gone = true
+	c.evicted = true
 	_ = c.nc.Close()
 	return true
 }
 
-// pending looks whether something arrived that was not read yet.
-func (c *conn) pending() bool {
+// hasInput reports whether the connection has unread input, or may have it.
+func (c *conn) hasInput() bool {
 	var found error
 	return c.fd == nil || c.fd.Control(func(fd uintptr) { found = peek(fd) }) != nil || !errors.Is(found, syscall.EAGAIN)
 }
 
-// setReadDeadline remembers the deadline it sets. An error means that the
-// connection is closed, which the next read reports.
+// setReadDeadline sets the read deadline and remembers it. It ignores an error,
+// because the next read reports that the connection is closed.
 func (c *conn) setReadDeadline(t time.Time) {
 	c.until = t
 	_ = c.nc.SetReadDeadline(t)
 }
 
-// stopIdling lets an idle connection end soon.
-func (c *conn) stopIdling() {
+// expireIdle closes an idle connection after idleGrace.
+func (c *conn) expireIdle() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == idle && !c.given {
+	if c.state == idle && !c.handedOff {
 		c.setReadDeadline(time.Now().Add(idleGrace))
 	}
 }
 
-// abort ends the connection whatever it does.
+// abort closes the connection and that of its request to the target.
 func (c *conn) abort() {
-	_ = c.nc.Close() // whoever reads or writes learns of it
+	_ = c.nc.Close() // a pending read or write fails
 	if up := c.live.Load(); up != nil {
 		_ = up.Close()
 	}
 }
 
-// one reads and answers one request and reports whether another may follow.
-func (c *conn) one() bool {
+// serveRequest reads and answers one request, and reports whether another may
+// follow.
+func (c *conn) serveRequest() bool {
 	if refused := c.readHead(); refused != nil {
 		if refused.Status != 0 {
 			c.answer(refused, "", true)
@@ -257,9 +255,9 @@ func (c *conn) one() bool {
 		return false
 	}
 	c.req = Request{
-		Method:   same(c.req.Method, c.in.method),
-		Host:     same(c.req.Host, c.in.host),
-		Path:     same(c.req.Path, c.in.target),
+		Method:   reuse(c.req.Method, c.in.method),
+		Host:     reuse(c.req.Host, c.in.host),
+		Path:     reuse(c.req.Path, c.in.uri),
 		Protocol: c.in.version(),
 		Remote:   c.remote,
 		Inside:   c.inside,
@@ -276,32 +274,32 @@ func (c *conn) one() bool {
 	if c.x.unread {
 		c.linger()
 	}
-	c.x = exchange{} // it may hold much
-	if len(c.req.Method)+len(c.req.Host)+len(c.req.Path) > mostKept {
+	c.x = exchange{} // it may hold a large buffer
+	if len(c.req.Method)+len(c.req.Host)+len(c.req.Path) > maxKept {
 		c.req.Method, c.req.Host, c.req.Path = "", "", ""
 	}
 	return keep
 }
 
-// same returns old if it equals b, to save the copy: the requests of a
+// reuse returns old if it equals b, and saves the allocation: the requests of a
 // connection resemble each other.
-func same(old string, b []byte) string {
+func reuse(old string, b []byte) string {
 	if old == string(b) {
 		return old
 	}
 	return string(b)
 }
 
-// readHead reads a request's head. A refusal without status means that there
-// was none.
+// readHead reads a request's head. A Refusal without a status means that the
+// client left.
 func (c *conn) readHead() *Refusal {
 	var until time.Time
 	limit := c.server.Limits.ClientHeader
 	err := readHead(c.br, func(b []byte) (int, error) {
-		c.got = append(c.got[:0], b...) // what is read next may move b
+		c.got = append(c.got[:0], b...) // the next read may overwrite b
 		return c.in.parseRequest(c.got)
 	}, func() error {
-		if until.IsZero() { // once: the bound is for the whole head
+		if until.IsZero() { // once: the limit is for the whole head
 			until = time.Now()
 			c.setReadDeadline(after(until, limit))
 		}
@@ -309,7 +307,7 @@ func (c *conn) readHead() *Refusal {
 	})
 	switch {
 	case err == nil:
-		return c.checkTarget()
+		return c.checkURI()
 	case errors.Is(err, errTooLarge):
 		return refusef(http.StatusRequestHeaderFieldsTooLarge, "the request has more than %d bytes or %d lines of headers", bufferSize, maxFields)
 	case errors.Is(err, errVersion):
@@ -322,42 +320,43 @@ func (c *conn) readHead() *Refusal {
 	return &Refusal{} // the client left
 }
 
-// checkTarget makes the rare absolute form of a request's target an ordinary
-// one, and gives a request without a host that under which it came.
-func (c *conn) checkTarget() *Refusal {
+// checkURI converts the absolute form of a request target to the origin form (RFC
+// 9112, 3.2), and sets the local address as the host of a request without one.
+func (c *conn) checkURI() *Refusal {
 	in := &c.in
-	if rest, ok := bytes.CutPrefix(in.target, []byte("http://")); ok {
+	if rest, ok := bytes.CutPrefix(in.uri, []byte("http://")); ok {
 		host, _, _ := bytes.Cut(rest, []byte{'/'})
 		if in.has(kindHost) && !bytes.EqualFold(host, in.host) {
 			return refusef(http.StatusBadRequest, "the request's target must be a path")
 		}
-		in.host, in.target = host, rest[len(host):]
-		if len(in.target) == 0 {
-			in.target = []byte{'/'}
+		in.host, in.uri = host, rest[len(host):]
+		if len(in.uri) == 0 {
+			in.uri = []byte{'/'}
 		}
 	}
 	if len(in.host) == 0 {
 		in.host = []byte(c.nc.LocalAddr().String())
 	}
-	return checkRequest(same(c.req.Method, in.method), in.target, in.host)
+	return checkRequest(reuse(c.req.Method, in.method), in.uri, in.host)
 }
 
-// answer writes a response of our own.
+// answer writes a Refusal as the response.
 func (c *conn) answer(refused *Refusal, revision string, closes bool) {
 	var n int
 	c.head, n = appendRefusal(c.head[:0], refused, c.in.isHead(), c.in.http10, closes, revision)
 	c.req.Sent = int64(n)
 	if _, err := c.bw.Write(c.head); err == nil {
-		_ = c.bw.Flush() // a client that left needs no answer
+		_ = c.bw.Flush() // the client may have left
 	}
 }
 
-// linger reads what the client still sends before the connection is closed: a
-// close with unread data would reset it, and could take the answer away.
+// linger reads what the client still sends before the connection is closed. A
+// close with unread input resets the connection, and the client could lose the
+// response.
 func (c *conn) linger() {
 	if half, ok := c.nc.(interface{ CloseWrite() error }); !ok || half.CloseWrite() != nil {
 		return
 	}
 	c.setReadDeadline(time.Now().Add(idleGrace))
-	_, _ = io.CopyN(io.Discard, c.br, 1<<20) // whatever comes, it is enough
+	_, _ = io.CopyN(io.Discard, c.br, 1<<20) // any error ends it
 }

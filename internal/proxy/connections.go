@@ -17,28 +17,28 @@ import (
 )
 
 const (
-	// mostConnections bounds the default: more have to be asked for, because
-	// they need memory, too.
-	mostConnections = 32 << 10
-	// others is how many descriptors a program keeps for what is neither a
-	// client's nor a target's.
-	others = 32
-	// searchAgain is how long after a search in vain for a connection to close
-	// there is none.
-	searchAgain = 10 * time.Millisecond
-	// sayAgain is how often the log says that the limit is reached.
-	sayAgain = time.Minute
+	// defaultMax bounds the default of Connections.Most, because connections need
+	// memory, too.
+	defaultMax = 32 << 10
+	// reservedDescriptors is how many descriptors are neither for clients nor for
+	// targets.
+	reservedDescriptors = 32
+	// searchInterval is how long closing idle connections pauses after a search
+	// found none.
+	searchInterval = 10 * time.Millisecond
+	// logInterval is how often the log reports that the limit is reached.
+	logInterval = time.Minute
 )
 
-// Connections bound those of clients, and those to targets: each request needs
-// one of either.
+// Connections are the limits on connections of clients and to targets. Each request
+// needs one of both.
 type Connections struct {
 	Most      int // of all clients; zero: half of the descriptors, at most 32,768
 	PerClient int // of one address, or of one /64 of IPv6; zero: nine tenths of Most
-	Targets   int // to all targets, those kept for reuse included; zero: as Most, or what that leaves
+	Targets   int // to all targets, including idle ones; zero: Most, or the rest of the descriptors
 }
 
-// AddFlags adds a flag for each of those of clients.
+// AddFlags adds a flag for each limit on clients.
 func (c *Connections) AddFlags(add func(v *setting.Value, name, usage string)) {
 	add(setting.Number(&c.Most, 0, 0, math.MaxInt32), "max-connections", "client connections at once, after which idle ones are closed for new ones; 0: half of the files that may be open, at most 32768")
 	add(setting.Number(&c.PerClient, 0, 0, math.MaxInt32), "max-connections-per-client", "how many of these one address may have; 0: nine tenths")
@@ -48,63 +48,63 @@ func (c *Connections) AddFlags(add func(v *setting.Value, name, usage string)) {
 func Descriptors() int {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
-		return 1024 // what POSIX systems usually begin with
+		return 1024 // the usual default of POSIX systems
 	}
 	return int(min(limit.Cur, 1<<30)) // RLIM_INFINITY is larger
 }
 
-// withDefaults fills in what is zero.
+// withDefaults replaces the zero fields.
 func (c Connections) withDefaults(descriptors int) Connections {
-	c.Most = cmp.Or(c.Most, max(1, min(descriptors/2, mostConnections)))
+	c.Most = cmp.Or(c.Most, max(1, min(descriptors/2, defaultMax)))
 	c.PerClient = min(cmp.Or(c.PerClient, max(1, c.Most-c.Most/10)), c.Most)
-	c.Targets = cmp.Or(c.Targets, max(1, min(c.Most, descriptors-c.Most-others)))
+	c.Targets = cmp.Or(c.Targets, max(1, min(c.Most, descriptors-c.Most-reservedDescriptors)))
 	return c
 }
 
-// ConnectionCounts are what became of client connections.
+// ConnectionCounts counts client connections.
 type ConnectionCounts struct {
 	Open, Limit int
-	Closed      int // idle, and closed for others
-	Refused     int // as there was none to close
+	Closed      int // while idle, in favour of new ones
+	Refused     int // because none could be closed
 }
 
-// connections are those of all clients, HTTP/2 and upgraded ones included. When
-// there are as many as there may be, a new one takes the place of an idle one,
-// which its client must expect to be closed at any time. That is of the client
-// with the most, the one that is idle for the longest time. If all have
-// requests, one whose request did not arrive yet goes, but not for a client that
-// has as many itself. A request that did is never cut off: then the new
-// connection is closed.
+// connections is the set of all client connections, including HTTP/2 and upgraded
+// ones. At the limit, a new connection replaces an idle one, which its client must
+// expect to be closed at any time: the one that is idle for the longest time, of the
+// client with the most connections. If none is idle, it replaces one whose request
+// has not arrived completely, of a client that has more connections than the new
+// one's. If there is none either, the new connection is closed: a request is never
+// cut off.
 type connections struct {
 	Connections
 	log *slog.Logger
 
-	mu       sync.Mutex
-	clients  map[netip.Prefix]*client
-	counts   ConnectionCounts
-	hopeless time.Time // until then there is none to close
-	said     time.Time
-	unsaid   ConnectionCounts // as of then
+	mu           sync.Mutex
+	clients      map[netip.Prefix]*client
+	counts       ConnectionCounts
+	searchAfter  time.Time        // no search before
+	logged       time.Time        // the last log message
+	loggedCounts ConnectionCounts // the counts at that time
 }
 
-// client is an address with connections.
+// client is the connections of one address.
 type client struct {
-	conns    map[*conn]struct{}
-	hopeless time.Time // of its own
+	conns       map[*conn]struct{}
+	searchAfter time.Time // no search among conns before
 }
 
-// clientOf returns what counts as one client.
+// clientOf returns the addresses that count as one client.
 func clientOf(addr netip.Addr) netip.Prefix {
 	addr = addr.Unmap()
 	if addr.Is6() {
-		p, _ := addr.WithZone("").Prefix(64) // whoever has one address has all of these
+		p, _ := addr.WithZone("").Prefix(64) // one client has a whole /64
 		return p
 	}
 	return netip.PrefixFrom(addr, addr.BitLen())
 }
 
-// enter takes a new connection in, or reports that there is no place for it.
-func (k *connections) enter(c *conn, now time.Time) bool {
+// add adds a connection, and reports whether the limits allow it.
+func (k *connections) add(c *conn, now time.Time) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	own := k.clients[c.client]
@@ -125,23 +125,23 @@ func (k *connections) enter(c *conn, now time.Time) bool {
 	}
 	if !fits {
 		k.counts.Refused++
-		k.remove(c)
+		k.removeLocked(c)
 	}
-	k.say(now)
+	k.logLimit(now)
 	return fits
 }
 
-// leave is called for every connection that entered, when it is closed.
-func (k *connections) leave(c *conn) {
+// remove removes a closed connection.
+func (k *connections) remove(c *conn) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.remove(c)
+	k.removeLocked(c)
 }
 
-func (k *connections) remove(c *conn) {
+func (k *connections) removeLocked(c *conn) {
 	own := k.clients[c.client]
 	if own == nil {
-		return // it had to go
+		return // it was evicted
 	}
 	if _, is := own.conns[c]; !is {
 		return
@@ -172,40 +172,40 @@ func (k *connections) count() ConnectionCounts {
 	return counts
 }
 
-// relieve closes an idle connection because the process has no descriptor left,
-// whatever the limit.
-func (k *connections) relieve(now time.Time) bool {
+// freeDescriptor closes an idle connection because the process has no descriptor
+// left, and reports whether it found one.
+func (k *connections) freeDescriptor(now time.Time) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	defer k.say(now)
+	defer k.logLimit(now)
 	return k.closeAny(nil, now)
 }
 
 // candidate is a connection that may be closed.
 type candidate struct {
 	*conn
-	of    int // how many its client has
+	of    int // the number of its client's connections
 	state state
 	since time.Time
 }
 
-// closeOf closes an idle connection of a client for another of its own.
+// closeOf closes idle connections of a client in favour of its new one.
 func (k *connections) closeOf(own *client, now time.Time) bool {
-	if now.Before(own.hopeless) {
+	if now.Before(own.searchAfter) {
 		return false
 	}
 	all := own.candidates(nil, idle)
-	if k.close(all, 1+len(all)>>10) { // as closeAny: the search takes long then
+	if k.close(all, 1+len(all)>>10) { // several, as in closeAny
 		return true
 	}
-	own.hopeless = now.Add(searchAgain)
+	own.searchAfter = now.Add(searchInterval)
 	return false
 }
 
-// closeAny closes connections for a new one of a client, more than one if there
-// are so many that the search takes long.
+// closeAny closes connections in favour of a new one of the client own. It closes
+// several if there are so many that the search takes long.
 func (k *connections) closeAny(own *client, now time.Time) bool {
-	if now.Before(k.hopeless) {
+	if now.Before(k.searchAfter) {
 		return false
 	}
 	var all []candidate
@@ -219,49 +219,49 @@ func (k *connections) closeAny(own *client, now time.Time) bool {
 	if k.close(all, 1+len(all)>>10) {
 		return true
 	}
-	k.hopeless = now.Add(searchAgain)
+	k.searchAfter = now.Add(searchInterval)
 	return false
 }
 
-// candidates adds the client's connections that are idle, or at least not busy.
+// candidates appends the client's connections whose state is least or larger.
 func (cl *client) candidates(to []candidate, least state) []candidate {
 	for c := range cl.conns {
-		if state, since := c.resting(); state >= least {
+		if state, since := c.idleState(); state >= least {
 			to = append(to, candidate{c, len(cl.conns), state, since})
 		}
 	}
 	return to
 }
 
-// close closes the first n of those that may be, and reports whether there were
-// any.
+// close closes the first n candidates that are still without a request, and reports
+// whether there was one.
 func (k *connections) close(all []candidate, n int) bool {
 	slices.SortFunc(all, func(a, b candidate) int {
 		return cmp.Or(-cmp.Compare(a.state, b.state), -cmp.Compare(a.of, b.of), a.since.Compare(b.since))
 	})
 	closed := 0
 	for _, c := range all {
-		if closed < n && c.closeResting() {
+		if closed < n && c.evict() {
 			closed++
-			k.remove(c.conn)
+			k.removeLocked(c.conn)
 		}
 	}
 	k.counts.Closed += closed
 	return closed > 0
 }
 
-// say logs what the limit did, not too often.
-func (k *connections) say(now time.Time) {
-	if now.Sub(k.said) < sayAgain {
+// logLimit logs the effect of the limit, at most once every logInterval.
+func (k *connections) logLimit(now time.Time) {
+	if now.Sub(k.logged) < logInterval {
 		return
 	}
 	k.log.Warn("client connections are at their limit: idle ones are closed for new ones, and new ones when all have requests",
 		"open", k.counts.Open, "limit", k.Most, "perClient", k.PerClient,
-		"closed", k.counts.Closed-k.unsaid.Closed, "refused", k.counts.Refused-k.unsaid.Refused)
-	k.said, k.unsaid = now, k.counts
+		"closed", k.counts.Closed-k.loggedCounts.Closed, "refused", k.counts.Refused-k.loggedCounts.Refused)
+	k.logged, k.loggedCounts = now, k.counts
 }
 
-// outOfDescriptors reports whether err says that there are none left.
+// outOfDescriptors reports whether err means that no descriptor is left.
 func outOfDescriptors(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }

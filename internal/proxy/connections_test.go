@@ -157,7 +157,7 @@ func expect(t *testing.T, who string, is, want string) {
 
 const answered = "200 OK"
 
-func TestTheConnectionIdleTheLongestIsClosedFirst(t *testing.T) {
+func TestLongestIdleConnectionIsClosedFirst(t *testing.T) {
 	c, _ := crowd(t, proxy.Connections{Most: 3, PerClient: 3})
 	a, b, d := c.from("127.0.0.1"), c.from("127.0.0.1"), c.from("127.0.0.1")
 	for _, v := range []*visitor{b, a, d} { // b is idle for the longest
@@ -176,7 +176,7 @@ func TestTheConnectionIdleTheLongestIsClosedFirst(t *testing.T) {
 	}
 }
 
-func TestARequestIsNeverCutForANewConnection(t *testing.T) {
+func TestNewConnectionCutsOffNoRequest(t *testing.T) {
 	c, release := crowd(t, proxy.Connections{Most: 2, PerClient: 2})
 	a, b := c.from("127.0.0.1"), c.from("127.0.0.2")
 	for _, v := range []*visitor{a, b} {
@@ -208,7 +208,7 @@ func eventuallyAsks(t *testing.T, c *crowded, from string) *visitor {
 	}
 }
 
-func TestAClientHasAShareOfTheConnections(t *testing.T) {
+func TestConnectionsPerClientAreLimited(t *testing.T) {
 	c, release := crowd(t, proxy.Connections{Most: 10, PerClient: 8})
 	var greedy []*visitor
 	for range 8 {
@@ -231,7 +231,7 @@ func TestAClientHasAShareOfTheConnections(t *testing.T) {
 	expect(t, "the other client", other.ask(), answered)
 }
 
-func TestIdleConnectionsOfTheClientWithTheMostAreClosedFirst(t *testing.T) {
+func TestClientWithMostConnectionsLosesIdleOnesFirst(t *testing.T) {
 	c, _ := crowd(t, proxy.Connections{Most: 4, PerClient: 4})
 	old := c.from("127.0.0.2")
 	expect(t, "first", old.ask(), answered)
@@ -248,8 +248,7 @@ func TestIdleConnectionsOfTheClientWithTheMostAreClosedFirst(t *testing.T) {
 	expect(t, "another of its", greedy[1].ask(), answered)
 }
 
-// A request of which only a part has come gives way to a client that has fewer.
-func TestAPartOfARequestKeepsNoOtherClientOut(t *testing.T) {
+func TestPartialRequestIsClosedForClientWithFewerConnections(t *testing.T) {
 	c, _ := crowd(t, proxy.Connections{Most: 4, PerClient: 4})
 	var slow []*visitor
 	for range 4 {
@@ -312,7 +311,7 @@ func TestHTTP2ConnectionsAreCounted(t *testing.T) {
 	expect(t, "busy", <-got, answered)
 }
 
-func TestAnUpgradedConnectionIsNotIdle(t *testing.T) {
+func TestUpgradedConnectionIsNotIdle(t *testing.T) {
 	target := backend(t, func(w http.ResponseWriter, _ *http.Request) {
 		nc, rw, err := http.NewResponseController(w).Hijack()
 		if err != nil {
@@ -341,9 +340,9 @@ func TestAnUpgradedConnectionIsNotIdle(t *testing.T) {
 	}
 }
 
-// Connections that are kept for reuse give way to new ones, and when all are in
-// use the client is told to come again.
-func TestConnectionsToTargetsAreBounded(t *testing.T) {
+// Idle connections are closed for new ones. When all are in use, the answer is 503
+// with Retry-After.
+func TestConnectionsToTargetsAreLimited(t *testing.T) {
 	held := make(chan struct{})
 	arrived := make(chan struct{}, 2)
 	handler := func(w http.ResponseWriter, r *http.Request) {
@@ -385,7 +384,7 @@ func TestConnectionsToTargetsAreBounded(t *testing.T) {
 	eventually("two")
 }
 
-// byHost is a Policy that finds targets by the request's host.
+// byHost is a Policy that chooses targets by the request's host.
 type byHost map[string]proxy.Target
 
 func (b byHost) NewAttempt() proxy.Attempt { return b }
@@ -412,7 +411,7 @@ func (s *scarce) Accept() (net.Conn, error) {
 	return s.Listener.Accept()
 }
 
-func TestWithoutDescriptorsTheServerWaitsAndSaysSoOnce(t *testing.T) {
+func TestAcceptWithoutDescriptorsRetriesAndLogsOnce(t *testing.T) {
 	var log strings.Builder
 	target := backend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
 	ln := &scarce{Listener: listen(t), fail: 5}

@@ -14,17 +14,17 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// detector finds out, once per address, whether a target speaks HTTP/2.
+// detector detects whether a target speaks HTTP/2, once for each address.
 type detector struct {
-	known  sync.Map // bool, by address
-	asking singleflight.Group
+	known    sync.Map // bool, by address
+	inFlight singleflight.Group
 }
 
 func (d *detector) http2(addr string) bool {
 	if is, ok := d.known.Load(addr); ok {
 		return is.(bool)
 	}
-	is, _, _ := d.asking.Do(addr, func() (any, error) {
+	is, _, _ := d.inFlight.Do(addr, func() (any, error) {
 		is, sure := speaksHTTP2(addr)
 		if sure {
 			d.known.Store(addr, is)
@@ -34,17 +34,17 @@ func (d *detector) http2(addr string) bool {
 	return is.(bool)
 }
 
-// speaksHTTP2 begins an HTTP/2 connection and looks at the answer: a SETTINGS
-// frame, or whatever an HTTP/1.1 server thinks of it. It is not sure of a
-// target that says neither, because that may be starting or ending.
+// speaksHTTP2 sends the HTTP/2 preface and reports whether the answer is a SETTINGS
+// frame. The result is not sure if the target does not answer, because it may be
+// starting or stopping.
 func speaksHTTP2(addr string) (is, sure bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout) // on behalf of all who ask
+	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout) // for all concurrent callers
 	defer cancel()
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return true, false // what the client speaks
+		return true, false // the client's protocol
 	}
-	defer func() { _ = conn.Close() }() // only asked
+	defer func() { _ = conn.Close() }() // it was only a probe
 	emptySettings := []byte{0, 0, 0, 4, 0, 0, 0, 0, 0}
 	var answer [9]byte
 	deadline, _ := ctx.Deadline()
@@ -56,9 +56,9 @@ func speaksHTTP2(addr string) (is, sure bool) {
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return true, false // it loads, with the connection in its backlog
+		return true, false // the server is loading, with the connection in its backlog
 	case err != nil:
-		return false, false // a server of HTTP/1.1 may close so, or one that dies
+		return false, false // an HTTP/1.1 server may close the connection, and so does one that stops
 	}
 	return answer[3] == 4 && bytes.Equal(answer[5:], []byte{0, 0, 0, 0}), true
 }

@@ -13,24 +13,24 @@ import (
 	"time"
 )
 
-// patience is how long a response may take before the client's presence is
-// watched.
-const patience = time.Second
+// clientWatchDelay is how long an exchange waits for the target before it starts
+// the client watch.
+const clientWatchDelay = time.Second
 
 // exchange is one HTTP/1 request and its response.
 type exchange struct {
 	*conn
 	r *Request
 
-	streams bool      // the body is sent while the response is read
-	upload  *upload   // that does it
-	up      *upstream // where the request went
-	closes  bool      // the client's connection ends with this response
-	unread  bool      // and the client may still be sending
+	streams bool      // the body is sent while the response is awaited
+	upload  *upload   // sends it
+	up      *upstream // the connection to the target
+	closes  bool      // the client's connection closes after this response
+	unread  bool      // the client may still be sending
 }
 
 // run sends the request, relays the response, and reports whether the client's
-// connection can be used for another.
+// connection can serve another request.
 func (x *exchange) run() bool {
 	if refused := x.prepare(); refused != nil {
 		return x.refuse(refused)
@@ -41,7 +41,7 @@ func (x *exchange) run() bool {
 	}
 	var err error
 	x.r.Target, err = x.attempt.Admit(x.r)
-	if !x.unwatch() {
+	if !x.endClientWatch() {
 		x.r.Status, x.r.Err = StatusClientGone, errClientGone
 		return false
 	}
@@ -57,7 +57,7 @@ func (x *exchange) run() bool {
 	return x.respond()
 }
 
-// fail gives up waiting for a response.
+// fail closes the upstream connection, and answers err unless the client left.
 func (x *exchange) fail(err error) bool {
 	x.discard()
 	if errors.Is(err, errClientGone) {
@@ -67,8 +67,8 @@ func (x *exchange) fail(err error) bool {
 	return x.refuse(err)
 }
 
-// prepare writes the upstream request into buf, its body included if that is
-// small enough to be read first.
+// prepare writes the request for the target into x.request, with its body if that
+// is small.
 func (x *exchange) prepare() *Refusal {
 	x.request = appendRequest(x.request[:0], &x.in, x.fw)
 	length := x.in.length
@@ -87,12 +87,12 @@ func (x *exchange) prepare() *Refusal {
 // setPath replaces the path and query in the prepared request.
 func (x *exchange) setPath(path string) {
 	from := len(x.in.method) + len(" ")
-	x.request = slices.Replace(x.request, from, from+len(x.in.target), []byte(path)...)
+	x.request = slices.Replace(x.request, from, from+len(x.in.uri), []byte(path)...)
 }
 
 // send connects, sends the request, and waits for the first byte of the
-// response. A connection from the pool can turn out to be closed: if nobody
-// can have processed the request, or it does no harm twice, it is sent again.
+// response. The target may have closed a connection from the pool. Then send
+// repeats the request if no byte of it was sent or its method is idempotent.
 func (x *exchange) send() error {
 	for again := false; ; again = true {
 		if err := x.connect(again); err != nil {
@@ -106,22 +106,23 @@ func (x *exchange) send() error {
 		if x.streams || !x.up.reused || !safe || !isClosed(err) {
 			return x.explain(err)
 		}
-		_ = x.up.Close() // it is closed on the other side
+		_ = x.up.Close() // the target closed it
 	}
 }
 
-// sendOnce returns how much of the request was sent.
+// sendOnce sends the request and returns how many bytes of it were sent.
 func (x *exchange) sendOnce() (int, error) {
 	if x.streams {
 		x.startUpload()
 	} else {
-		x.up.question, x.up.sent = x.request, 0
+		x.up.pending, x.up.sent = x.request, 0
 	}
 	err := x.awaitResponse(x.r.Start)
 	return x.up.sent, err
 }
 
-// connect takes a connection to the target, or to another one if that fails.
+// connect gets a connection to the target, or to the next one if that fails. With
+// fresh it does not use the pool.
 func (x *exchange) connect(fresh bool) error {
 	for {
 		var err error
@@ -138,7 +139,7 @@ func (x *exchange) connect(fresh bool) error {
 			return refused
 		}
 		next, refused := x.attempt.Elsewhere(x.r)
-		if !x.unwatch() {
+		if !x.endClientWatch() {
 			return errClientGone
 		}
 		if refused != nil {
@@ -153,7 +154,8 @@ func (x *exchange) awaitResponse(now time.Time) error {
 	return x.await(1, now, x.r.Start.Add(x.r.Target.timeout()))
 }
 
-// awaitBody waits for more of the response's body, until n bytes are there.
+// awaitBody waits until n bytes of the response are buffered, no longer than
+// StreamIdle after the last byte in either direction.
 func (x *exchange) awaitBody(n int) error {
 	now := time.Now()
 	last, idle := now, x.server.Limits.StreamIdle
@@ -175,24 +177,24 @@ func (x *exchange) awaitBody(n int) error {
 	}
 }
 
-// await waits for n bytes from the target until limit, if there is one. When
-// that takes longer than usual, it watches the client too.
+// await waits until n bytes from the target are buffered or limit passes; a zero
+// limit never does. After clientWatchDelay it also watches the client.
 func (x *exchange) await(n int, now, limit time.Time) error {
 	for {
-		soon := now.Add(patience)
+		soon := now.Add(clientWatchDelay)
 		if !limit.IsZero() && soon.After(limit) {
 			soon = limit
 		}
-		if set := x.up.until; set.After(now.Add(patience/2)) && set.Before(soon) {
-			soon = set // near enough: spares most requests the call
+		if set := x.up.until; set.After(now.Add(clientWatchDelay/2)) && set.Before(soon) {
+			soon = set // near enough: saves the system call for most requests
 		} else if err := x.up.SetReadDeadline(soon); err != nil {
 			return err
 		}
-		err := x.up.answered(n)
+		err := x.up.await(n)
 		if !errors.Is(err, os.ErrDeadlineExceeded) || soon.Equal(limit) {
 			return err
 		}
-		if !x.upload.running() { // which would notice when the client leaves
+		if !x.upload.running() { // which notices a client that leaves
 			break
 		}
 		now = soon
@@ -201,16 +203,16 @@ func (x *exchange) await(n int, now, limit time.Time) error {
 		return err
 	}
 	up := x.up
-	stop := context.AfterFunc(x.context(), func() { _ = up.Close() }) // wakes it
-	err := up.answered(n)
+	stop := context.AfterFunc(x.context(), func() { _ = up.Close() }) // wakes the read
+	err := up.await(n)
 	stop()
-	if !x.unwatch() {
+	if !x.endClientWatch() {
 		return errClientGone
 	}
 	return err
 }
 
-// explain says what an error before the response means to the client.
+// explain converts an error before the response to the client's answer.
 func (x *exchange) explain(err error) error {
 	if refusal, ok := errors.AsType[*Refusal](err); ok {
 		return refusal
@@ -231,12 +233,13 @@ func (x *exchange) explain(err error) error {
 	return broken(x.r.Target, err)
 }
 
-// isClosed reports whether err says that the other side closed the connection.
+// isClosed reports whether err means that the other side closed the connection.
 func isClosed(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
-// respond relays the response.
+// respond relays the response, and reports whether the client's connection can
+// serve another request.
 func (x *exchange) respond() bool {
 	framing, err := x.relayHead()
 	if err != nil {
@@ -246,19 +249,19 @@ func (x *exchange) respond() bool {
 		x.tunnel()
 		return false
 	}
-	m := mover{dst: x.bw, src: x.up.br, plain: x.in.http10}
+	m := bodyCopier{dst: x.bw, src: x.up.br, dechunk: x.in.http10}
 	m.begin(framing)
 	if framing < 0 || framing > x.up.br.Buffered() {
 		m.wait = x.awaitBody
 	}
-	err = m.move()
+	err = m.copy()
 	if err == nil {
 		err = m.flush()
 	}
-	x.r.Sent = m.moved
+	x.r.Sent = m.copied
 	uploaded := x.endUpload(err == nil)
 	if err != nil {
-		_ = x.bw.Flush() // what is cut short must show
+		_ = x.bw.Flush() // the client must see that the body was cut short
 		x.r.Err = err
 		x.discard()
 		return false
@@ -272,8 +275,8 @@ func (x *exchange) respond() bool {
 	return uploaded && !x.closes
 }
 
-// relayHead reads the response's head, passing interim responses on, and
-// writes it for the client. It returns the framing of the body.
+// relayHead relays interim responses (RFC 9110, 15.2) and the head of the final
+// one. It returns the framing of the body.
 func (x *exchange) relayHead() (int, error) {
 	for {
 		err := readHead(x.up.br, x.out.parseResponse, func() error {
@@ -291,36 +294,36 @@ func (x *exchange) relayHead() (int, error) {
 		x.closes = !upgraded && !interim && (x.in.closes || (x.in.http10 && framing < 0) || x.server.draining.Load())
 		if !interim || (x.out.status != http.StatusContinue && !x.in.http10) {
 			x.head = appendResponse(x.head[:0], &x.out, framing, x.in.http10, x.closes, x.r.Target.Revision)
-			_, _ = x.bw.Write(x.head) // an error stays and shows when the body is moved
+			_, _ = x.bw.Write(x.head) // bufio keeps an error for the next write
 		}
 		if !interim {
 			x.r.Status = x.out.status
-			x.upload.answered()
+			x.upload.responseBegan()
 			return framing, nil
 		}
-		_ = x.bw.Flush() // the same
+		_ = x.bw.Flush() // as above
 		if err := x.awaitResponse(time.Now()); err != nil {
 			return 0, err
 		}
 	}
 }
 
-// upgraded reports whether the target switches protocols, and fails if it may
-// not do that now.
+// upgraded reports whether the target switches protocols. It fails if the client
+// did not ask for that, or its body is not sent.
 func (x *exchange) upgraded() (bool, error) {
 	switch {
 	case x.out.status != http.StatusSwitchingProtocols:
 		return false, nil
 	case !x.in.upgrading():
 		return false, errors.New("it switched protocols unasked")
-	case !x.endUpload(true): // the tunnel reads the client alone
+	case !x.endUpload(true): // two goroutines must not read the client
 		return false, broken(x.r.Target, errors.New("it switched protocols before it had the request's body"))
 	}
 	return true, nil
 }
 
-// refuse answers the request with an error, and reports whether the
-// connection can be used on.
+// refuse answers the request with err, and reports whether the client's
+// connection can serve another request.
 func (x *exchange) refuse(err error) bool {
 	refused := x.server.refuse(x.r, err)
 	x.unread = x.streams

@@ -2,12 +2,12 @@
 
 package proxy
 
-// Resting returns how many client connections are idle: a little later than their
-// clients think.
+// Resting returns how many client connections are idle. A connection becomes idle a
+// little after its client has the response.
 func (s *Server) Resting() int {
 	n := 0
 	s.conns.each(func(c *conn) {
-		if state, _ := c.resting(); state == idle {
+		if state, _ := c.idleState(); state == idle {
 			n++
 		}
 	})

@@ -22,7 +22,7 @@ import (
 	"github.com/serin-dev/serin/internal/proxy"
 )
 
-func TestAResponseThatDoesNotBeginInTime(t *testing.T) {
+func TestLateResponseIsGatewayTimeout(t *testing.T) {
 	versions(t, func(t *testing.T, c *http.Client) {
 		release := make(chan struct{})
 		target := backend(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -49,7 +49,7 @@ func TestAResponseThatDoesNotBeginInTime(t *testing.T) {
 	})
 }
 
-func TestAClientThatLeavesEndsItsRequest(t *testing.T) {
+func TestClientDisconnectEndsRequest(t *testing.T) {
 	versions(t, func(t *testing.T, c *http.Client) {
 		arrived, left := make(chan struct{}), make(chan struct{})
 		policy := &fixed{done: make(chan struct{}, 1), targets: []proxy.Target{backend(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -81,7 +81,7 @@ func TestAClientThatLeavesEndsItsRequest(t *testing.T) {
 	})
 }
 
-func TestAClientThatLeavesWhileItsRequestWaits(t *testing.T) {
+func TestClientDisconnectEndsWaitForTarget(t *testing.T) {
 	versions(t, func(t *testing.T, c *http.Client) {
 		waiting := make(chan struct{})
 		policy := &fixed{
@@ -122,7 +122,7 @@ func nobody(t *testing.T) proxy.Target {
 	return proxy.Target{Addr: ln.Addr().String(), Revision: "gone"}
 }
 
-func TestAFailedConnectGoesElsewhere(t *testing.T) {
+func TestFailedConnectTriesNextTarget(t *testing.T) {
 	versions(t, func(t *testing.T, c *http.Client) {
 		policy := &fixed{targets: []proxy.Target{nobody(t), nobody(t), backend(t, echo)}}
 		addr, _ := start(t, proxy.Config{Policy: policy})
@@ -192,7 +192,7 @@ func (c *closing) one(conn net.Conn) {
 	}
 }
 
-func TestAConnectionThatBreaksWhileIdle(t *testing.T) {
+func TestBrokenPooledConnectionIsRetriedIfSafe(t *testing.T) {
 	for _, c := range []struct {
 		name, method string
 		after        bool
@@ -223,8 +223,8 @@ func TestAConnectionThatBreaksWhileIdle(t *testing.T) {
 	}
 }
 
-// A target may close connections sooner than we would.
-func TestAConnectionIsKeptAsLongAsToldTo(t *testing.T) {
+// A target may close idle connections earlier than the default.
+func TestPooledConnectionIsKeptForIdleTimeout(t *testing.T) {
 	for idle, want := range map[time.Duration]int64{0: 1, time.Millisecond: 2} {
 		var conns atomic.Int64
 		server := httptest.NewUnstartedServer(http.HandlerFunc(echo))
@@ -248,11 +248,11 @@ func TestAConnectionIsKeptAsLongAsToldTo(t *testing.T) {
 	}
 }
 
-// A model may need longer to start than a response usually takes.
-func TestARequestThatWaitedLongForItsTarget(t *testing.T) {
+// A model may need longer to start than a response may take.
+func TestLongWaitForTargetDoesNotTimeOutResponse(t *testing.T) {
 	target := backend(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
 	policy := &fixed{targets: []proxy.Target{target}, admit: func(r *proxy.Request) {
-		r.Context() // as one who waits
+		r.Context() // as an Attempt does that waits
 		r.Start = r.Start.Add(-10 * time.Second)
 	}}
 	addr, _ := start(t, proxy.Config{Policy: policy})
@@ -269,7 +269,7 @@ func TestARequestThatWaitedLongForItsTarget(t *testing.T) {
 	}
 }
 
-func TestARequestThatWaitedMeetsAConnectionThatBrokeMeanwhile(t *testing.T) {
+func TestRequestThatWaitedSurvivesBrokenPooledConnection(t *testing.T) {
 	waiting, release := make(chan struct{}), make(chan struct{})
 	policy := &fixed{
 		targets: []proxy.Target{(&closing{}).serve(t)},
@@ -297,7 +297,7 @@ func TestARequestThatWaitedMeetsAConnectionThatBrokeMeanwhile(t *testing.T) {
 	}
 }
 
-func TestMalformedBodiesStopAtTheProxy(t *testing.T) {
+func TestMalformedBodyIsNotForwarded(t *testing.T) {
 	for _, body := range []string{
 		"x\r\n", "-1\r\n\r\n", "1\nx\n0\n\n", "1\r\nxx\r\n0\r\n\r\n", "ffffffffffffffff\r\n", "0x1\r\nx\r\n0\r\n\r\n", "1 1\r\nx\r\n0\r\n\r\n",
 		"0\r\nno trailer\r\n\r\n", "0\r\n folded: 1\r\n\r\n",
@@ -373,7 +373,7 @@ func TestStoppingLosesNoRequest(t *testing.T) {
 	})
 }
 
-func TestStoppingEndsWhatTakesTooLong(t *testing.T) {
+func TestStoppingAbortsRequestsAfterDrainTimeout(t *testing.T) {
 	for _, began := range []bool{false, true} {
 		t.Run(fmt.Sprintf("response began %v", began), func(t *testing.T) {
 			versions(t, func(t *testing.T, c *http.Client) {
@@ -408,7 +408,7 @@ func TestStoppingEndsWhatTakesTooLong(t *testing.T) {
 	}
 }
 
-func TestAnIdleConnectionMayStillAskWhileStopping(t *testing.T) {
+func TestIdleConnectionMaySendRequestWhileStopping(t *testing.T) {
 	policy := &fixed{targets: []proxy.Target{backend(t, echo)}}
 	addr, stop := start(t, proxy.Config{Policy: policy})
 	conn, br := raw(t, addr)
@@ -452,7 +452,7 @@ func TestPipelinedRequestsAreAnsweredInOrder(t *testing.T) {
 	}
 }
 
-func TestAClientThatLeavesASilentStreamEndsIt(t *testing.T) {
+func TestClientDisconnectEndsSilentStream(t *testing.T) {
 	versions(t, func(t *testing.T, c *http.Client) {
 		for _, body := range []io.Reader{http.NoBody, io.MultiReader(strings.NewReader("streamed"))} {
 			left := make(chan struct{})

@@ -10,37 +10,37 @@ import (
 	"time"
 )
 
-// firstBody is a request's body of which the first part was read before.
+// firstBody is a request's body whose first part was read before its request had
+// a target.
 type firstBody struct {
 	stream  *stream
 	body    io.ReadCloser
-	trailer http.Header // which comes with the body's end
-	buf     []byte      // read, and not asked for yet
-	err     error       // after it
-	pending chan piece  // a read that goes on, or nil
+	trailer http.Header     // complete at the end of the body
+	buf     []byte          // read from body, and not yet by Read
+	err     error           // after buf
+	pending chan readResult // a read in progress, or nil
 }
 
-// piece is what came of a read.
-type piece struct {
+// readResult is the result of a read.
+type readResult struct {
 	b   []byte
 	err error
 }
 
-// readFirst reads the body until it is whole or fills a buffer; a large one, or
-// one of unknown length, no longer than its client cannot be waiting for a
-// response. A gRPC call has all it needs with its first message. An error is
-// the answer.
+// readFirst reads the body until it is complete, fills a buffer, or holds the first
+// message of a gRPC call. It reads a large body, or one of unknown length, no
+// longer than firstPartWait. An error is the answer.
 func (s *stream) readFirst(ctx context.Context, req *http.Request) error {
 	f := &firstBody{stream: s, body: req.Body, trailer: req.Trailer}
 	req.Body = f
 	unsure := make(<-chan time.Time)
 	if req.ContentLength < 0 || req.ContentLength > bufferSize {
-		t := time.NewTimer(s.limits.unsure())
+		t := time.NewTimer(s.limits.firstPartWait())
 		defer t.Stop()
 		unsure = t.C
 	}
-	for f.err == nil && len(f.buf) < bufferSize && !s.called() {
-		f.ask()
+	for f.err == nil && len(f.buf) < bufferSize && !s.firstMessageRead() {
+		f.startRead()
 		select {
 		case p := <-f.pending:
 			f.take(p)
@@ -56,32 +56,32 @@ func (s *stream) readFirst(ctx context.Context, req *http.Request) error {
 	return nil
 }
 
-// called reports whether the first message of a gRPC call came.
-func (s *stream) called() bool {
+// firstMessageRead reports whether the first message of a gRPC call arrived.
+func (s *stream) firstMessageRead() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.grpc && s.frames.seen
 }
 
-// ask begins a read whose end can be waited for.
-func (f *firstBody) ask() {
+// startRead starts a read whose result arrives on f.pending.
+func (f *firstBody) startRead() {
 	if f.pending != nil {
 		return
 	}
-	size := 1 << 10 // is enough for most
+	size := 1 << 10 // enough for most bodies
 	if len(f.buf) > 0 {
 		size = bufferSize / 4
 	}
-	pending := make(chan piece, 1)
+	pending := make(chan readResult, 1)
 	f.pending = pending
 	go func() {
 		b := make([]byte, size)
 		n, err := f.stream.read(f.body, b)
-		pending <- piece{b[:n], err}
+		pending <- readResult{b[:n], err}
 	}()
 }
 
-func (f *firstBody) take(p piece) {
+func (f *firstBody) take(p readResult) {
 	f.pending = nil
 	if f.buf == nil {
 		f.buf = p.b
@@ -89,11 +89,11 @@ func (f *firstBody) take(p piece) {
 		f.buf = append(f.buf, p.b...)
 	}
 	f.err = p.err
-	f.ended()
+	f.dropTrailers()
 }
 
-// ended drops the trailers that must not pass. They come with the end.
-func (f *firstBody) ended() {
+// dropTrailers drops forbidden trailers, which are complete at the body's end.
+func (f *firstBody) dropTrailers() {
 	if errors.Is(f.err, io.EOF) {
 		cleanTrailer(f.trailer)
 	}
@@ -113,7 +113,7 @@ func (f *firstBody) Read(b []byte) (int, error) {
 	}
 	n, err := f.stream.read(f.body, b)
 	f.err = err
-	f.ended()
+	f.dropTrailers()
 	return n, err
 }
 

@@ -135,7 +135,7 @@ func TestGRPC(t *testing.T) {
 	}
 }
 
-func TestGRPCErrorsOfTheProxyItself(t *testing.T) {
+func TestRefusedGRPCCallHasGRPCStatus(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		policy  *fixed
@@ -176,8 +176,8 @@ func (l *first) Accept() (net.Conn, error) {
 	return l.Listener.Accept()
 }
 
-// A server that did not answer while it started speaks HTTP/2 all the same.
-func TestAGRPCServerThatStartsIsAskedAgain(t *testing.T) {
+// A server that does not answer while it starts may speak HTTP/2.
+func TestHTTP2DetectionIsRepeatedForStartingServer(t *testing.T) {
 	for name, take := range map[string]func(net.Conn){
 		"closed":     func(c net.Conn) { _ = c.Close() },
 		"unanswered": func(c net.Conn) { t.Cleanup(func() { _ = c.Close() }) },
@@ -195,7 +195,7 @@ func TestAGRPCServerThatStartsIsAskedAgain(t *testing.T) {
 	}
 }
 
-func TestHTTP2ForATargetThatDoesNotSpeakIt(t *testing.T) {
+func TestHTTP2RequestReachesHTTP1Target(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(echo))
 	t.Cleanup(server.Close)
 	policy := &fixed{targets: []proxy.Target{{Addr: server.Listener.Addr().String()}}}
@@ -209,9 +209,9 @@ func TestHTTP2ForATargetThatDoesNotSpeakIt(t *testing.T) {
 	}
 }
 
-// A stream may be silent for longer than a body may: before its first message,
-// if the server begins, and between two.
-func TestAGRPCStreamMayBeSilent(t *testing.T) {
+// A gRPC client may be silent before its first message, if the server sends first,
+// and between two messages.
+func TestSilentGRPCStreamIsKept(t *testing.T) {
 	t.Parallel()
 	limits := quick
 	limits.StreamIdle = time.Minute

@@ -11,34 +11,33 @@ import (
 	"math"
 )
 
-// head is the start line and the fields of an HTTP/1 message, checked and
-// sorted by what a proxy must know. It points into the bytes it was parsed
-// from.
+// head is the start line and the header fields of an HTTP/1 message, parsed as far
+// as a proxy needs. It points into the bytes that it was parsed from.
 //
 // Whatever two parsers could understand differently is refused: it might hide
-// a second request in the first. So there is one Host, one length, one way to
-// end the body, no continued lines, no space around names, no control
-// characters. What passes is passed on as it was written, line by line.
+// a second request in the first. So a head has one Host, one length and one way to
+// end the body, and no continued lines, spaces around names or control
+// characters. The proxy sends every other line as it was received.
 type head struct {
-	method, target []byte // of a request
-	status         int    // of a response
-	reason         []byte
-	http10         bool
+	method, uri []byte // of a request; the uri is the request target of RFC 9112, 3.2
+	status      int    // of a response
+	reason      []byte
+	http10      bool
 
 	fields []field
-	seen   uint16 // kinds that occurred, as bits
+	seen   uint16 // the kinds that occurred, as a bit set
 
 	host     []byte
-	length   int    // of the body: a number, chunked, or untilClose if not told
+	length   int    // of the body: a number, chunked, or untilClose if there is none
 	protocol []byte // the value of Upgrade
 	expects  bool   // the client waits for 100 Continue
-	closes   bool   // this is the connection's last message
+	closes   bool   // the connection closes after this message
 	keeps    bool   // Connection: keep-alive
 	upgrades bool   // Connection: upgrade
-	names    bool   // Connection names other fields
+	names    bool   // Connection names further fields
 }
 
-// field is a header line, without its end.
+// field is a header line without its CRLF.
 type field struct {
 	kind              kind
 	line, name, value []byte
@@ -49,8 +48,8 @@ type kind uint8
 
 const (
 	kindOther      kind = iota
-	kindHop             // for one connection only, and of no use to us
-	kindConnection      // the same, and names more such fields
+	kindHop             // hop-by-hop, and not used here
+	kindConnection      // hop-by-hop, and names further hop-by-hop fields
 	kindLength
 	kindEncoding
 	kindUpgrade
@@ -62,7 +61,7 @@ const (
 	kindRevision
 )
 
-// kindOf returns the kind of a field, named in lower case.
+// kindOf returns the kind of a field. The name is in lower case.
 func kindOf(name []byte) kind {
 	switch string(name) {
 	case "connection":
@@ -91,13 +90,13 @@ func kindOf(name []byte) kind {
 	return kindOther
 }
 
-// maxFields bounds what a head of the shortest fields costs in memory.
+// maxFields bounds the memory for a head of very short fields.
 const maxFields = 256
 
 // longestKind is the length of the longest name that kindOf knows.
 const longestKind = len("proxy-authorization")
 
-// How a body ends, if not after a number of bytes.
+// Framings of a body other than a number of bytes.
 const (
 	chunked    = -1
 	untilClose = -2
@@ -110,14 +109,14 @@ var (
 	errTooLarge   = fmt.Errorf("the head has more than %d bytes or %d fields", bufferSize, maxFields)
 )
 
-// readHead parses the head that br holds. If that is not all yet it calls more
-// and waits.
+// readHead parses the head that br has buffered. While it is incomplete, readHead
+// calls more and waits for input.
 func readHead(br *bufio.Reader, parse func([]byte) (int, error), more func() error) error {
 	for {
 		b, _ := br.Peek(br.Buffered()) // buffered, so it cannot fail
 		n, err := parse(b)
 		if !errors.Is(err, errIncomplete) {
-			_, _ = br.Discard(n) // the same
+			_, _ = br.Discard(n) // as above
 			return err
 		}
 		if len(b) == br.Size() {
@@ -140,7 +139,7 @@ func readHead(br *bufio.Reader, parse func([]byte) (int, error), more func() err
 func (h *head) parseRequest(b []byte) (int, error) {
 	*h = head{fields: h.fields[:0], length: untilClose}
 	start := 0
-	for bytes.HasPrefix(b[start:], []byte("\r\n")) { // some clients end bodies so
+	for bytes.HasPrefix(b[start:], []byte("\r\n")) { // some clients send these after a body
 		start += 2
 	}
 	line, next, err := nextLine(b, start)
@@ -150,8 +149,8 @@ func (h *head) parseRequest(b []byte) (int, error) {
 	var version []byte
 	var ok1, ok2 bool
 	h.method, version, ok1 = bytes.Cut(line, []byte{' '})
-	h.target, version, ok2 = bytes.Cut(version, []byte{' '})
-	if !ok1 || !ok2 || !isToken(h.method) || len(h.target) == 0 || !isText(h.target) || bytes.IndexByte(h.target, '\t') >= 0 {
+	h.uri, version, ok2 = bytes.Cut(version, []byte{' '})
+	if !ok1 || !ok2 || !isToken(h.method) || len(h.uri) == 0 || !isText(h.uri) || bytes.IndexByte(h.uri, '\t') >= 0 {
 		return 0, errMalformed
 	}
 	if err := h.setVersion(version); err != nil {
@@ -188,7 +187,7 @@ func (h *head) parseResponse(b []byte) (int, error) {
 		return 0, err
 	}
 	at, err := h.parseFields(b, next)
-	if h.has(kindLength) && h.has(kindEncoding) { // chunks it is, but who knows what follows
+	if h.has(kindLength) && h.has(kindEncoding) { // RFC 9112, 6.3: possibly an attack, so the connection is not reused
 		h.closes = true
 	}
 	return at, err
@@ -207,8 +206,8 @@ func (h *head) setVersion(version []byte) error {
 	return nil
 }
 
-// parseFields parses lines from b[at:] to the empty one, and returns where that
-// ends.
+// parseFields parses the lines of b[at:] up to the empty one, and returns the index
+// after that.
 func (h *head) parseFields(b []byte, at int) (int, error) {
 	for {
 		line, next, err := nextLine(b, at)
@@ -233,7 +232,7 @@ func (h *head) parseFields(b []byte, at int) (int, error) {
 	}
 }
 
-// nextLine returns the line that begins at b[at:], and where the next begins.
+// nextLine returns the line that begins at b[at:], and the index of the next one.
 func nextLine(b []byte, at int) (line []byte, next int, err error) {
 	n := bytes.IndexByte(b[at:], '\n')
 	if n < 0 {
@@ -242,7 +241,7 @@ func nextLine(b []byte, at int) (line []byte, next int, err error) {
 	return bytes.TrimSuffix(b[at:at+n], []byte{'\r'}), at + n + 1, nil
 }
 
-// parseField takes a header line apart.
+// parseField splits a header line.
 func parseField(line []byte) (field, bool) {
 	var lower [longestKind]byte
 	for i, c := range line {
@@ -257,13 +256,14 @@ func parseField(line []byte) (field, bool) {
 			return field{}, false
 		}
 		if i < longestKind {
-			lower[i] = c | 0x20 // no other token character becomes a letter, digit or hyphen so
+			lower[i] = c | 0x20 // this maps no other token character to a letter, digit or hyphen
 		}
 	}
 	return field{}, false
 }
 
-// note remembers what a field says about the message, unless it makes no sense.
+// note records what a field means for the message, and reports false if the field
+// is invalid.
 func (h *head) note(f field) bool {
 	again := h.has(f.kind)
 	h.seen |= 1 << f.kind
@@ -310,14 +310,14 @@ func (h *head) noteConnection(value []byte) {
 // has reports whether a field of the kind occurred.
 func (h *head) has(k kind) bool { return h.seen&(1<<k) != 0 }
 
-// upgrading reports whether the message asks for another protocol, or agrees.
+// upgrading reports whether the message asks for another protocol, or agrees to
+// one.
 func (h *head) upgrading() bool { return h.upgrades && len(h.protocol) > 0 && !h.http10 }
 
-// isHead reports whether the request wants no body.
+// isHead reports whether the method is HEAD.
 func (h *head) isHead() bool { return string(h.method) == "HEAD" }
 
-// private reports whether Connection says that the field is for one connection
-// only.
+// private reports whether the Connection field names f, which makes it hop-by-hop.
 func (h *head) private(f *field) bool {
 	if !h.names {
 		return false
@@ -353,7 +353,7 @@ func (h *head) get(name string) []byte {
 	return nil
 }
 
-// number parses what consists of digits only.
+// number parses a string of digits.
 func number(b []byte) (int, bool) {
 	n := 0
 	for _, c := range b {
@@ -365,7 +365,7 @@ func number(b []byte) (int, bool) {
 	return n, len(b) > 0
 }
 
-// tokenChar says which characters names and methods are made of.
+// tokenChar is the set of the characters of names and methods: RFC 9110, 5.6.2.
 var tokenChar = func() (is [256]bool) {
 	for _, c := range "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" {
 		is[c] = true

@@ -161,7 +161,7 @@ func (m *message) dropHopByHop() {
 	}
 }
 
-func TestHeadsThatAreNotWhole(t *testing.T) {
+func TestEveryPrefixOfAHeadIsIncomplete(t *testing.T) {
 	for _, whole := range requestHeads[:6] {
 		var h head
 		n, err := h.parseRequest([]byte(whole))

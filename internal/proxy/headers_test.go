@@ -91,7 +91,7 @@ func lines(fields []string) string {
 	return strings.Join(fields, "\r\n") + "\r\n"
 }
 
-func TestWhatTheProxyItselfRefuses(t *testing.T) {
+func TestInvalidRequestsAreRefused(t *testing.T) {
 	policy := &fixed{targets: []proxy.Target{backend(t, echo)}}
 	addr, _ := start(t, proxy.Config{Policy: policy})
 	for _, c := range []struct {
@@ -136,7 +136,7 @@ func TestWhatTheProxyItselfRefuses(t *testing.T) {
 	}
 }
 
-func TestAPolicysRefusalIsTheAnswer(t *testing.T) {
+func TestRefusalOfAttemptIsTheAnswer(t *testing.T) {
 	policy := &fixed{refuse: &proxy.Refusal{Status: 503, Text: "later", RetryAfter: 1500 * 1e6}}
 	addr, _ := start(t, proxy.Config{Policy: policy})
 	conn, br := raw(t, addr)

@@ -10,7 +10,7 @@ import (
 	"github.com/serin-dev/serin/internal/proxy"
 )
 
-func TestWhatNoTargetGetsToSee(t *testing.T) {
+func TestHostileRequestsReachNoTarget(t *testing.T) {
 	policy := &fixed{targets: []proxy.Target{backend(t, func(http.ResponseWriter, *http.Request) { t.Error("it passed") })}}
 	addr, _ := start(t, proxy.Config{Policy: policy})
 	versions(t, func(t *testing.T, c *http.Client) {
@@ -51,7 +51,7 @@ func TestWhatNoTargetGetsToSee(t *testing.T) {
 	}
 }
 
-func TestEveryRequestGoesOnWithAHost(t *testing.T) {
+func TestForwardedRequestHasHost(t *testing.T) {
 	policy := &fixed{targets: []proxy.Target{backend(t, func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "%s %s %s", r.Method, r.Host, r.RequestURI)
 	})}}

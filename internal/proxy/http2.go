@@ -16,15 +16,15 @@ import (
 // preface is how every HTTP/2 connection begins.
 const preface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
-// insideKey marks the requests of connections that came by Config.Inside.
+// insideKey marks the requests of connections through Config.Inside.
 type insideKey struct{}
 
-// http2Side serves the connections that begin as HTTP/2.
+// http2Side serves the HTTP/2 connections that Server accepted.
 type http2Side struct {
 	proxy  *Server
 	server *http.Server
 	ln     *handoff
-	plain  *http.Transport // to targets that speak HTTP/1.1 only
+	http1  *http.Transport // to targets that speak HTTP/1.1 only
 	http2  *http.Transport
 	detect detector
 	wg     sync.WaitGroup // connections, requests, and the server's own goroutine
@@ -34,13 +34,13 @@ func newHTTP2Side(s *Server) *http2Side {
 	side := &http2Side{
 		proxy: s,
 		ln:    &handoff{conns: make(chan net.Conn), done: make(chan struct{})},
-		plain: transport(false, s),
+		http1: transport(false, s),
 		http2: transport(true, s),
 	}
 	reverse := &httputil.ReverseProxy{
 		Rewrite:        side.rewrite,
 		Transport:      side,
-		FlushInterval:  -1, // at once
+		FlushInterval:  -1, // immediately
 		ModifyResponse: modifyResponse,
 		ErrorHandler:   side.fail,
 		ErrorLog:       slog.NewLogLogger(s.Log.Handler(), slog.LevelDebug),
@@ -65,27 +65,28 @@ func newHTTP2Side(s *Server) *http2Side {
 	return side
 }
 
-// beginsHTTP2 looks whether the connection begins as HTTP/2.
+// beginsHTTP2 reports whether the connection begins with the HTTP/2 preface.
 func (c *conn) beginsHTTP2() bool {
 	b, err := c.br.Peek(1)
 	if err != nil || b[0] != preface[0] {
 		return false
 	}
 	c.setReadDeadline(after(time.Now(), c.server.Limits.ClientHeader))
-	b, err = c.br.Peek(len("PRI ")) // no other method begins so
+	b, err = c.br.Peek(len("PRI ")) // no method begins with this
 	return err == nil && strings.HasPrefix(preface, string(b))
 }
 
 func (h *http2Side) start() {
 	h.wg.Go(func() {
-		_ = h.server.Serve(h.ln) // ends with stop
+		_ = h.server.Serve(h.ln) // stop ends it
 	})
 }
 
-// take gives a connection to the HTTP/2 server, unless that takes no more.
+// take hands a connection off to the HTTP/2 server, and reports false if that has
+// stopped.
 func (h *http2Side) take(c *conn) bool {
 	c.mu.Lock()
-	c.state, c.given = busy, true
+	c.state, c.handedOff = busy, true
 	c.setReadDeadline(time.Time{})
 	c.mu.Unlock()
 	select {
@@ -96,33 +97,33 @@ func (h *http2Side) take(c *conn) bool {
 	}
 }
 
-// stop tells the clients to go elsewhere, waits for their requests until ctx
-// ends, and closes everything.
+// stop sends GOAWAY to the clients, waits for their requests until ctx ends, and
+// closes all connections.
 func (h *http2Side) stop(ctx context.Context) {
 	if h.server.Shutdown(ctx) != nil {
-		_ = h.server.Close() // what is left is cut off, as it must be
+		_ = h.server.Close() // ctx ended: the remaining requests are cut off
 	}
 	h.wg.Wait()
-	h.plain.CloseIdleConnections()
+	h.http1.CloseIdleConnections()
 	h.http2.CloseIdleConnections()
 }
 
-// count follows the states of a connection.
+// count records the state of a connection.
 func (h *http2Side) count(nc net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		h.wg.Add(1)
 	case http.StateClosed, http.StateHijacked:
-		h.proxy.conns.leave(nc.(*peekedConn).conn)
+		h.proxy.conns.remove(nc.(*peekedConn).conn)
 		h.wg.Done()
 	case http.StateActive:
-		nc.(*peekedConn).rest(busy)
+		nc.(*peekedConn).setState(busy)
 	case http.StateIdle:
-		nc.(*peekedConn).rest(idle)
+		nc.(*peekedConn).setState(idle)
 	}
 }
 
-// handoff is a listener for connections that another one accepted.
+// handoff is a listener that returns connections which another listener accepted.
 type handoff struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -145,7 +146,7 @@ func (l *handoff) Close() error {
 
 func (l *handoff) Addr() net.Addr { return &net.TCPAddr{} }
 
-// peekedConn is a connection whose first bytes were looked at.
+// peekedConn is a connection whose first bytes are in the buffers of its conn.
 type peekedConn struct {
 	net.Conn
 	*conn
@@ -158,6 +159,6 @@ func (c *peekedConn) Read(b []byte) (int, error) {
 	case c.br.Buffered() > 0:
 		return c.br.Read(b)
 	}
-	c.give() // what was looked at is read
+	c.releaseBuffers() // the buffered bytes are read
 	return c.nc.Read(b)
 }

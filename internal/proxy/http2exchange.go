@@ -17,11 +17,11 @@ import (
 	"time"
 )
 
-// transport returns a client for targets, with or without HTTP/2.
+// transport returns a client for targets that speaks either HTTP/2 or HTTP/1.1.
 func transport(http2 bool, s *Server) *http.Transport {
 	t := &http.Transport{
 		Protocols:          new(http.Protocols),
-		DisableCompression: true, // pass through what there is
+		DisableCompression: true, // relay the encoding of the target
 		IdleConnTimeout:    s.Idle,
 		MaxIdleConns:       maxIdlePerAddr,
 		HTTP2:              &http.HTTP2Config{SendPingTimeout: 15 * time.Second, PingTimeout: 15 * time.Second},
@@ -43,7 +43,7 @@ func transport(http2 bool, s *Server) *http.Transport {
 	return t
 }
 
-// connectError means that nothing was sent.
+// connectError means that no connection was made, so nothing was sent.
 type connectError struct{ error }
 
 func (e connectError) Unwrap() error { return e.error }
@@ -54,7 +54,7 @@ type http2Exchange struct {
 	r       Request
 	attempt Attempt
 	stream  *stream
-	target  *url.URL // its path and query go upstream
+	url     *url.URL // its path and query are sent to the target
 	cancel  context.CancelCauseFunc
 }
 
@@ -65,7 +65,7 @@ func exchangeOf(ctx context.Context) *http2Exchange {
 	return x
 }
 
-// serve is the HTTP/2 counterpart of conn.one.
+// serve answers one request, as conn.serveRequest does for HTTP/1.
 func (h *http2Side) serve(reverse http.Handler, w http.ResponseWriter, req *http.Request) {
 	h.wg.Add(1)
 	defer h.wg.Done()
@@ -75,7 +75,7 @@ func (h *http2Side) serve(reverse http.Handler, w http.ResponseWriter, req *http
 	if err != nil {
 		remote = req.RemoteAddr
 	}
-	x := &http2Exchange{attempt: h.proxy.Policy.NewAttempt(), target: req.URL, cancel: cancel}
+	x := &http2Exchange{attempt: h.proxy.Policy.NewAttempt(), url: req.URL, cancel: cancel}
 	r := &x.r
 	*r = Request{
 		Method: req.Method, Host: req.Host, Path: req.RequestURI, Protocol: req.Proto,
@@ -97,7 +97,7 @@ func (h *http2Side) serve(reverse http.Handler, w http.ResponseWriter, req *http
 	x.stream = s
 	defer s.close()
 	s.grpc = isGRPC(req)
-	s.watch()
+	s.startChecks()
 	if req.ContentLength != 0 {
 		err = s.readFirst(ctx, req)
 		r.Start = time.Now()
@@ -106,7 +106,7 @@ func (h *http2Side) serve(reverse http.Handler, w http.ResponseWriter, req *http
 		r.Target, err = x.attempt.Admit(r)
 	}
 	if path := r.Target.Path; err == nil && path != "" {
-		x.target, err = url.ParseRequestURI(path)
+		x.url, err = url.ParseRequestURI(path)
 	}
 	switch {
 	case req.Context().Err() != nil:
@@ -114,7 +114,7 @@ func (h *http2Side) serve(reverse http.Handler, w http.ResponseWriter, req *http
 	case err != nil:
 		h.refuse(w, req, r, err)
 	default:
-		s.place(time.Since(r.Start))
+		s.admitted(time.Since(r.Start))
 		ctx = context.WithValue(ctx, exchangeKey{}, x)
 		reverse.ServeHTTP(&countingWriter{ResponseWriter: w, r: r, stream: s}, req.WithContext(ctx))
 	}
@@ -124,23 +124,23 @@ func (h *http2Side) refuse(w http.ResponseWriter, req *http.Request, r *Request,
 	if r.Target.Revision != "" {
 		w.Header().Set(RevisionHeader, r.Target.Revision)
 	}
-	if send := h.proxy.Limits.Send; send > 0 { // what is not read by then is reset
+	if send := h.proxy.Limits.Send; send > 0 { // the stream is reset if the client does not read the answer
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(send))
 	}
 	h.proxy.refuse(r, err).writeTo(w, req)
 }
 
-// rewrite keeps the request as it came, X-Forwarded headers and unusual queries
-// included, which ReverseProxy would drop.
+// rewrite keeps the request as received, with the X-Forwarded headers and unusual
+// queries that ReverseProxy would drop.
 func (h *http2Side) rewrite(p *httputil.ProxyRequest) {
 	x := exchangeOf(p.In.Context())
 	r := &x.r
 	p.Out.URL = &url.URL{
 		Scheme: "http", Host: r.Target.Addr,
-		Path: x.target.Path, RawPath: x.target.RawPath, RawQuery: x.target.RawQuery, ForceQuery: x.target.ForceQuery,
+		Path: x.url.Path, RawPath: x.url.RawPath, RawQuery: x.url.RawQuery, ForceQuery: x.url.ForceQuery,
 	}
-	cleanTrailer(p.In.Trailer)   // of names; of values when they come, with the body's end
-	p.Out.Trailer = p.In.Trailer // so not a copy
+	cleanTrailer(p.In.Trailer)   // the names; the values arrive after the body
+	p.Out.Trailer = p.In.Trailer // not a copy, so that the values appear in it
 	for name, values := range p.In.Header {
 		if name == "Forwarded" || strings.HasPrefix(name, "X-Forwarded-") {
 			p.Out.Header[name] = values
@@ -159,7 +159,7 @@ func (h *http2Side) rewrite(p *httputil.ProxyRequest) {
 	}
 }
 
-// RoundTrip sends a request to its target, or to another one if no connection
+// RoundTrip sends a request to its target, or to the next one if no connection
 // can be made.
 func (h *http2Side) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := exchangeOf(req.Context())
@@ -170,7 +170,7 @@ func (h *http2Side) RoundTrip(req *http.Request) (*http.Response, error) {
 		sent := *req
 		sent.URL.Host = x.r.Target.Addr
 		if body != nil {
-			sent.Body = io.NopCloser(body) // a failed connect must not close it
+			sent.Body = io.NopCloser(body) // a failed connect must not close the body
 		}
 		response, err := h.transportFor(&sent).RoundTrip(&sent)
 		if failed := (connectError{}); !errors.As(err, &failed) || req.Context().Err() != nil {
@@ -184,11 +184,12 @@ func (h *http2Side) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// transportFor keeps HTTP/2 as it is, unless the target cannot speak it.
+// transportFor returns the HTTP/2 transport, unless the target does not speak
+// HTTP/2.
 func (h *http2Side) transportFor(req *http.Request) *http.Transport {
 	if h.proxy.DetectH2 && !h.detect.http2(req.URL.Host) {
-		exchangeOf(req.Context()).stream.noGRPC()
-		return h.plain
+		exchangeOf(req.Context()).stream.notGRPC()
+		return h.http1
 	}
 	return h.http2
 }
@@ -197,14 +198,14 @@ func modifyResponse(response *http.Response) error {
 	x := exchangeOf(response.Request.Context())
 	r := &x.r
 	r.Status = response.StatusCode
-	x.stream.answer()
+	x.stream.responseBegan()
 	response.Body = &answerBody{response.Body, x.stream, response}
 	if r.Target.Revision != "" {
 		response.Header.Set(RevisionHeader, r.Target.Revision)
 	}
-	// A gRPC error without a message has its status in the head, which must
-	// then end the stream. ReverseProxy does not promise that, but trailers
-	// arrive in any case.
+	// A gRPC "Trailers-Only" response has its status in the head, and the head
+	// must end the stream. ReverseProxy does not guarantee that, so the status
+	// moves to the trailers.
 	for _, name := range [...]string{"Grpc-Status", "Grpc-Message", "Grpc-Status-Details-Bin"} {
 		if values, ok := response.Header[name]; ok {
 			if response.Trailer == nil {
@@ -218,7 +219,7 @@ func modifyResponse(response *http.Response) error {
 	return nil
 }
 
-// fail answers when there is no response.
+// fail answers a request without a response.
 func (h *http2Side) fail(w http.ResponseWriter, req *http.Request, err error) {
 	r := &exchangeOf(req.Context()).r
 	cause := context.Cause(req.Context())
@@ -232,20 +233,20 @@ func (h *http2Side) fail(w http.ResponseWriter, req *http.Request, err error) {
 		r.Status, r.Err = StatusClientGone, errClientGone
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		h.refuse(w, req, r, broken(r.Target, err))
-	default: // net/http's errors quote what came, which is not for clients
+	default: // net/http's errors quote the target's bytes, which clients must not see
 		h.proxy.Log.Debug("no valid response", "target", r.Target.Addr, "err", err)
 		h.refuse(w, req, r, broken(r.Target, errors.New("it is not valid HTTP")))
 	}
 }
 
-// countingWriter counts the bytes of the body, and how long they take.
+// countingWriter counts the bytes of the response's body and times each write.
 type countingWriter struct {
 	http.ResponseWriter
 	r      *Request
 	stream *stream
 }
 
-// Write writes pieces, so that a client that reads some of b is seen to.
+// Write writes b in pieces, so that the stream sees the progress of a slow client.
 func (w *countingWriter) Write(b []byte) (int, error) {
 	total := 0
 	for piece := range slices.Chunk(b, bufferSize/2) {
@@ -259,7 +260,7 @@ func (w *countingWriter) Write(b []byte) (int, error) {
 	return total, nil
 }
 
-// FlushError is what http.ResponseController looks for.
+// FlushError is the Flush of http.ResponseController.
 func (w *countingWriter) FlushError() error {
 	_, err := w.stream.write(nil, func([]byte) (int, error) {
 		return 0, http.NewResponseController(w.ResponseWriter).Flush()

@@ -11,26 +11,26 @@ import (
 	"github.com/serin-dev/serin/internal/setting"
 )
 
-// Limits bound how long the other side may keep a connection or a place at a
-// target without using it. Zero turns one of them off. Names and values are
-// those of the peers, which docs/reference/router.md compares.
+// Limits bound how long the other side may occupy a connection or a slot of a
+// target without progress. Zero disables a limit. docs/reference/router.md
+// compares the names and values with those of other proxies.
 type Limits struct {
 	// ClientHeader is how long the head of a request may take.
 	ClientHeader time.Duration
 	// ClientBody is how long a body may be slower than RequestRate before its
 	// request has a target.
 	ClientBody time.Duration
-	// RequestRate is how many bytes a second a body must have.
+	// RequestRate is how many bytes a second a client must send of a body.
 	RequestRate int
-	// RateGrace is how long it may be slower once its request has a target and
-	// has no response yet.
+	// RateGrace is how long a body may be slower than RequestRate once its request
+	// has a target and has no response yet.
 	RateGrace time.Duration
-	// Send is how long a client may read less of a response than ResponseRate
-	// bytes a second, while more is there to be read.
+	// Send is how long a client may read a response more slowly than ResponseRate
+	// bytes a second, while there is more to read.
 	Send         time.Duration
 	ResponseRate int
-	// StreamIdle is how long nothing may move in either direction once there is
-	// a response, or in a gRPC call.
+	// StreamIdle is how long no byte may arrive in either direction after the
+	// response began.
 	StreamIdle time.Duration
 }
 
@@ -47,7 +47,7 @@ func DefaultLimits() Limits {
 	}
 }
 
-// AddFlags adds a flag for each limit, which refuses what makes no sense.
+// AddFlags adds a flag for each limit. The flags check their bounds.
 func (l *Limits) AddFlags(add func(v *setting.Value, name, usage string)) {
 	d := DefaultLimits()
 	add(setting.Duration(&l.ClientHeader, d.ClientHeader, 0), "client-header-timeout", "how long a request's headers may take")
@@ -59,31 +59,30 @@ func (l *Limits) AddFlags(add func(v *setting.Value, name, usage string)) {
 	add(setting.Duration(&l.StreamIdle, d.StreamIdle, 0), "stream-idle-timeout", "how long nothing may move in either direction of a response, an upgraded connection or a gRPC call; 0: for ever")
 }
 
-// grace is how long a body may be too slow: before its request has a target,
-// and then.
-func (l *Limits) grace(placed bool) time.Duration {
-	if placed && l.RequestRate > 0 {
+// grace returns how long a body may be too slow, before or after its request has
+// a target.
+func (l *Limits) grace(hasTarget bool) time.Duration {
+	if hasTarget && l.RequestRate > 0 {
 		return l.RateGrace
 	}
 	return l.ClientBody
 }
 
-// unsure is how long the first part of a large body, or of one of unknown
-// length, is awaited before its request goes on with what there is: its client
-// may be waiting for a response before it sends more.
-func (l *Limits) unsure() time.Duration {
+// firstPartWait returns how long the first part of a large body, or of one of
+// unknown length, is read before its request continues with the bytes so far: the
+// client may be waiting for a response before it sends more.
+func (l *Limits) firstPartWait() time.Duration {
 	if l.ClientBody > 0 {
 		return min(time.Second, l.ClientBody/2)
 	}
 	return time.Second
 }
 
-// pace is a budget of time, a token bucket: waiting spends it, bytes earn it
-// back, and there is never more of it than at first. It is told of bytes often
-// enough for their time not to overflow.
+// pace is a token bucket of time (https://en.wikipedia.org/wiki/Token_bucket).
+// Waiting spends time, bytes earn it, and there is never more than grace.
 type pace struct {
-	rate  int           // bytes that earn a second; zero: one earns all
-	grace time.Duration // the most there is; zero: no bound
+	rate  int           // bytes that earn a second; zero: any byte refills the bucket
+	grace time.Duration // the bucket's size; zero: unlimited
 	left  time.Duration
 }
 
@@ -99,14 +98,14 @@ func (p *pace) earn(n int64) {
 	}
 }
 
-// spend reports whether anything is left.
+// spend takes d from the bucket, and reports whether any time is left.
 func (p *pace) spend(d time.Duration) bool {
 	p.left -= d
 	return p.grace == 0 || p.left > 0
 }
 
-// until returns when the budget is spent by somebody who waits from now on, or
-// zero.
+// until returns when a wait that begins now will have spent the bucket, or zero
+// for never.
 func (p *pace) until(now time.Time) time.Time {
 	if p.grace == 0 {
 		return time.Time{}
@@ -114,10 +113,10 @@ func (p *pace) until(now time.Time) time.Time {
 	return now.Add(p.left)
 }
 
-// errSlow is a body that comes too slowly.
+// errSlow means that a body arrives too slowly.
 var errSlow = errors.New("the request's body came too slowly")
 
-// errIdle is a stream on which nothing moves.
+// errIdle means that a stream was idle for the given time.
 type errIdle time.Duration
 
 func (e errIdle) Error() string { return fmt.Sprintf("nothing moved for %v", time.Duration(e)) }

@@ -34,7 +34,7 @@ func TestPace(t *testing.T) {
 	}
 }
 
-func TestLimitsThatMakeNoSense(t *testing.T) {
+func TestInvalidLimitsAreRefused(t *testing.T) {
 	var l Limits
 	n := 0
 	l.AddFlags(func(v *setting.Value, name, _ string) {

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package proxy is the HTTP transport that the router and the queue share: it
-// moves requests and responses, and asks a Policy where to.
+// Package proxy is the HTTP reverse proxy that the router and the queue share.
+// It copies requests and responses. A Policy chooses the target of each request.
 //
-// One listener takes HTTP/1.1 and, known by its first bytes, HTTP/2 without
-// TLS. An HTTP/1.1 request is read, sent on and answered by the goroutine of
-// its connection: heads are checked and written anew without their hop-by-hop
-// fields, and bodies are moved as they come, never gathered. Small
-// request bodies are read first, so that a slow client takes no place, and the
-// request can be sent again when no one has seen it. HTTP/2, and so gRPC, goes through net/http's ReverseProxy
-// and stays HTTP/2 on the other side.
+// One listener serves HTTP/1.1 and HTTP/2 without TLS, told apart by the first
+// bytes of a connection. The goroutine of an HTTP/1.1 connection reads each
+// request, sends it to the target and relays the response. It parses heads,
+// removes hop-by-hop fields, and streams bodies. It reads small request bodies
+// before it asks the Policy, so that a slow client does not occupy a slot of a
+// target, and so that the request can be sent again if no target has seen it.
+// HTTP/2, and so gRPC, passes through net/http's ReverseProxy and stays HTTP/2
+// on the way to the target.
 //
-// Connections are bounded, see connections.go, and those of clients have no
-// buffers while they are idle. Else the package refuses to decide anything: no
-// routes, no limits on concurrency, no metrics. It retries only what nobody can
-// have processed.
+// The number of connections is bounded (connections.go). An idle client
+// connection has no buffers. The package has no routes, no concurrency limits
+// and no metrics. It retries a request only if no target can have processed it.
 package proxy
 
 import (
@@ -24,7 +24,7 @@ import (
 	"time"
 )
 
-// RevisionHeader tells the client which revision answered.
+// RevisionHeader names the revision that answered.
 const RevisionHeader = "Serin-Revision"
 
 // Policy decides about requests.
@@ -53,15 +53,15 @@ type Attempt interface {
 	Done(r *Request)
 }
 
-// ErrNowhere says that there is no other target.
+// ErrNowhere means that there is no other target.
 var ErrNowhere = errors.New("there is no other target")
 
-// Target is where a request goes.
+// Target is the server that a request is sent to.
 type Target struct {
 	Addr     string        // host:port
-	Path     string        // sent in place of the request's path and query, if not empty
-	Revision string        // for RevisionHeader; empty: leave the header alone
-	Timeout  time.Duration // until the response begins; zero: DefaultTimeout
+	Path     string        // replaces the request's path and query, if not empty
+	Revision string        // the value of RevisionHeader; empty: keep the target's header
+	Timeout  time.Duration // for the start of the response; zero: DefaultTimeout
 }
 
 // DefaultTimeout is how long a response may take to begin.
@@ -74,37 +74,38 @@ func (t Target) timeout() time.Duration {
 	return DefaultTimeout
 }
 
-// Request is what a Policy may know of a request, and at the end of its answer.
-// It is valid until Done returns.
+// Request describes a request and, once it ended, its response. It is valid until
+// Done returns.
 type Request struct {
 	Method   string
 	Host     string
 	Path     string    // as sent, query included
 	Protocol string    // HTTP/1.1, HTTP/1.0 or HTTP/2.0
 	Remote   string    // the client's IP address
-	Inside   bool      // it came by Config.Inside
-	Start    time.Time // when it was whole, or could not be read first
+	Inside   bool      // it arrived through Config.Inside
+	Start    time.Time // when its body, or the first part of a large one, was read
 
 	Target Target // the last one tried
-	Status int    // what the client was told; 499 if it left before
-	Sent   int64  // bytes of response body
-	Err    error  // why it went wrong, if it did
+	Status int    // of the response; StatusClientGone if the client left before
+	Sent   int64  // bytes of the response's body
+	Err    error  // why the request failed; nil: it did not
 
 	header  func(name string) string
 	context func() context.Context
 }
 
-// StatusClientGone is the status of a request whose client left.
+// StatusClientGone is the status of a request whose client left, as nginx
+// reports it.
 const StatusClientGone = 499
 
 // Header returns the first value of a header, named in canonical form.
 func (r *Request) Header(name string) string { return r.header(name) }
 
-// Context ends when the client leaves or the server must stop. Asking for it
-// has a cost: do so only to wait.
+// Context ends when the client leaves or the server must stop. Call it only to
+// wait: it starts a goroutine that watches the client.
 func (r *Request) Context() context.Context { return r.context() }
 
-// idempotent reports whether sending the request twice is as good as once.
+// idempotent reports whether a request may be sent twice: RFC 9110, 9.2.2.
 func idempotent(method string) bool {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete:

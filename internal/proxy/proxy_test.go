@@ -33,9 +33,9 @@ func listen(t *testing.T) net.Listener {
 	return ln
 }
 
-// fixed is a Policy that knows its targets and remembers what it saw.
+// fixed is a Policy with fixed targets that records its requests.
 type fixed struct {
-	targets   []proxy.Target // the first is for everyone, the rest for retries
+	targets   []proxy.Target // the first is for every request, the others for retries
 	refuse    error
 	admit     func(*proxy.Request)
 	elsewhere error // after the last target
@@ -81,8 +81,8 @@ func (f *fixed) requests() []proxy.Request {
 	return append([]proxy.Request(nil), f.seen...)
 }
 
-// start serves a proxy with the policy and returns its address and what stops
-// it and waits.
+// start serves a proxy, and returns its address and a function that stops it and
+// waits.
 func start(t *testing.T, cfg proxy.Config) (addr string, stop func()) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -165,7 +165,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "%s %s %s %s", r.Method, r.Host, r.URL, body)
 }
 
-func TestKeepAliveRequestsOneAfterTheOther(t *testing.T) {
+func TestKeepAliveConnectionServesManyRequests(t *testing.T) {
 	policy := &fixed{targets: []proxy.Target{backend(t, echo)}}
 	addr, _ := start(t, proxy.Config{Policy: policy})
 	conn, br := raw(t, addr)
@@ -187,7 +187,7 @@ func TestKeepAliveRequestsOneAfterTheOther(t *testing.T) {
 	}
 }
 
-func TestATargetsPathReplacesTheRequests(t *testing.T) {
+func TestTargetPathReplacesRequestPath(t *testing.T) {
 	versions(t, func(t *testing.T, c *http.Client) {
 		target := backend(t, func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)

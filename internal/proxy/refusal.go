@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// Refusal is an answer that this proxy gives itself.
+// Refusal is an answer of the proxy itself.
 type Refusal struct {
 	Status     int
 	Text       string        // one sentence for the client
 	RetryAfter time.Duration // zero: no such header
 	Allow      string        // of a 405: the methods that are allowed
-	Plain      bool          // as text, for those who do not read our JSON
+	Plain      bool          // as text, not JSON
 }
 
 func (r *Refusal) Error() string { return r.Text }
@@ -27,7 +27,7 @@ func refusef(status int, format string, args ...any) *Refusal {
 	return &Refusal{Status: status, Text: fmt.Sprintf(format, args...)}
 }
 
-// refusal returns err as an answer.
+// refusal converts err to an answer.
 func refusal(err error) *Refusal {
 	if r := (*Refusal)(nil); errors.As(err, &r) {
 		return r
@@ -35,7 +35,7 @@ func refusal(err error) *Refusal {
 	return refusef(http.StatusBadGateway, "%v", err)
 }
 
-// body is the refusal as KServe's clients expect errors.
+// body is the answer's body, in KServe's format for errors.
 func (r *Refusal) body() []byte {
 	if r.Plain {
 		return []byte(r.Text + "\n")
@@ -64,8 +64,7 @@ func (r *Refusal) retryAfter() string {
 	return strconv.Itoa(int((r.RetryAfter + time.Second - 1) / time.Second))
 }
 
-// writeTo answers an HTTP/2 request; a gRPC call gets a gRPC status, which its
-// client can read.
+// writeTo answers an HTTP/2 request. A gRPC call gets a gRPC status.
 func (r *Refusal) writeTo(w http.ResponseWriter, req *http.Request) {
 	h := w.Header()
 	if after := r.retryAfter(); after != "" {
@@ -83,14 +82,15 @@ func (r *Refusal) writeTo(w http.ResponseWriter, req *http.Request) {
 	}
 	h.Set("Content-Type", r.contentType())
 	w.WriteHeader(r.Status)
-	_, _ = w.Write(r.body()) // the client may be gone
+	_, _ = w.Write(r.body()) // the client may have left
 }
 
 func isGRPC(req *http.Request) bool {
 	return strings.HasPrefix(req.Header.Get("Content-Type"), "application/grpc")
 }
 
-// grpcCode maps a status as gRPC's own mapping of HTTP statuses does, and a
+// grpcCode maps a status to gRPC's code for it
+// (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md), and a
 // timeout to DEADLINE_EXCEEDED.
 func grpcCode(status int) int {
 	switch status {
@@ -104,7 +104,7 @@ func grpcCode(status int) int {
 	return 2 // UNKNOWN
 }
 
-// grpcMessage percent-encodes what gRPC does not allow in a message.
+// grpcMessage percent-encodes the bytes that gRPC does not allow in a message.
 func grpcMessage(text string) string {
 	var b strings.Builder
 	for _, c := range []byte(text) {
@@ -117,7 +117,7 @@ func grpcMessage(text string) string {
 	return b.String()
 }
 
-// refuse turns err into an answer, told to the request too.
+// refuse converts err to an answer and records it in r.
 func (s *Server) refuse(r *Request, err error) *Refusal {
 	refused := refusal(err)
 	r.Status, r.Err = refused.Status, err
@@ -129,7 +129,7 @@ var (
 	errAborted    = errors.New("the proxy is stopping")
 )
 
-// timedOut is the answer when a response did not begin in time.
+// timedOut is the answer if a response does not begin in time.
 func timedOut(t Target) *Refusal {
 	who := "the service"
 	if t.Revision != "" {
@@ -138,8 +138,8 @@ func timedOut(t Target) *Refusal {
 	return refusef(http.StatusGatewayTimeout, "%s did not answer within %v", who, t.timeout())
 }
 
-// nowhere is the answer when no connection to a target could be made, and there
-// is no other: the Policy's own, or why not.
+// nowhere is the answer if no connection to a target can be made and the Attempt has
+// no other: the Attempt's Refusal, or unreachable.
 func nowhere(t Target, failed, refused error) *Refusal {
 	if r := (*Refusal)(nil); errors.As(refused, &r) {
 		return r
@@ -147,7 +147,7 @@ func nowhere(t Target, failed, refused error) *Refusal {
 	return unreachable(t, failed)
 }
 
-// unreachable is the answer when no connection could be made.
+// unreachable is the answer if no connection can be made.
 func unreachable(t Target, err error) *Refusal {
 	if t.Revision != "" {
 		return refusef(http.StatusBadGateway, "cannot connect to revision %s: %v", t.Revision, err)
@@ -155,8 +155,8 @@ func unreachable(t Target, err error) *Refusal {
 	return refusef(http.StatusBadGateway, "cannot connect to the service: %v", err)
 }
 
-// broken is the answer when a target closed the connection or sent nonsense
-// instead of a response.
+// broken is the answer if the target closes the connection or sends an invalid
+// response.
 func broken(t Target, err error) *Refusal {
 	if t.Revision != "" {
 		return refusef(http.StatusBadGateway, "revision %s ended the connection without a response: %v", t.Revision, err)

@@ -15,18 +15,18 @@ func appendField[T string | []byte](b []byte, name string, value T) []byte {
 	return append(b, "\r\n"...)
 }
 
-// appendLine appends a header line as it came.
+// appendLine appends a header line as it was received.
 func appendLine(b []byte, f *field) []byte {
 	b = append(b, f.line...)
 	return append(b, "\r\n"...)
 }
 
-// appendRequest appends the head that goes upstream: what the client sent in
-// its order, less what was for this connection only.
+// appendRequest appends the head for the target: the client's fields in their order,
+// without the hop-by-hop fields.
 func appendRequest(b []byte, h *head, forwarded *forwarded) []byte {
 	b = append(b, h.method...)
 	b = append(b, ' ')
-	b = append(b, h.target...)
+	b = append(b, h.uri...)
 	b = append(b, " HTTP/1.1\r\n"...)
 	named := false
 	for i := range h.fields {
@@ -35,7 +35,7 @@ func appendRequest(b []byte, h *head, forwarded *forwarded) []byte {
 		case kindHop, kindConnection, kindEncoding, kindUpgrade, kindExpect:
 			continue
 		case kindForwardedFor:
-			if forwarded != nil { // which adds to it
+			if forwarded != nil { // forwarded.append merges it
 				continue
 			}
 		case kindOther:
@@ -43,7 +43,7 @@ func appendRequest(b []byte, h *head, forwarded *forwarded) []byte {
 				continue
 			}
 		case kindHost:
-			if len(f.value) == 0 { // there will be one
+			if len(f.value) == 0 { // it is added below
 				continue
 			}
 		case kindLength, kindForwardedProto, kindForwardedHost, kindRevision:
@@ -51,7 +51,7 @@ func appendRequest(b []byte, h *head, forwarded *forwarded) []byte {
 		b = appendLine(b, f)
 		named = named || f.kind == kindHost
 	}
-	if !named { // an HTTP/1.0 client's, or it was empty
+	if !named { // from an HTTP/1.0 client, or with an empty Host
 		b = appendField(b, "Host", h.host)
 	}
 	b = forwarded.append(b, h)
@@ -65,14 +65,14 @@ func appendRequest(b []byte, h *head, forwarded *forwarded) []byte {
 	return append(b, "\r\n"...)
 }
 
-// forwarded tells the target who asked: the X-Forwarded headers. The nil
-// pointer adds nothing and keeps what is there.
+// forwarded adds the X-Forwarded headers. The nil pointer adds nothing and keeps the
+// client's.
 type forwarded struct {
 	remote string
 }
 
-// append adds this hop to X-Forwarded-For. Host and protocol are what the first
-// proxy saw: one in front of us, which may have ended TLS, knows better.
+// append adds this hop to X-Forwarded-For. It keeps the host and protocol that a
+// proxy in front of this one reports: that proxy may have terminated TLS.
 func (f *forwarded) append(b []byte, h *head) []byte {
 	if f == nil {
 		return b
@@ -106,10 +106,10 @@ func responseFraming(h *head, isHead bool) int {
 	return h.length
 }
 
-// appendResponse appends the head that goes to the client. framing is that of
-// the body; http10 clients get bodies that end with the connection in place of
-// chunks, and closes says that this is the last response on the connection.
-func appendResponse(b []byte, h *head, framing int, http10, closes bool, name string) []byte {
+// appendResponse appends the head for the client. framing is that of the body. An
+// http10 client gets a body that ends with the connection in place of chunks.
+// closes means that the connection closes after this response.
+func appendResponse(b []byte, h *head, framing int, http10, closes bool, revision string) []byte {
 	b = append(b, "HTTP/1.1 "...)
 	b = strconv.AppendInt(b, int64(h.status), 10)
 	b = append(b, ' ')
@@ -121,12 +121,12 @@ func appendResponse(b []byte, h *head, framing int, http10, closes bool, name st
 		case kindHop, kindConnection, kindEncoding, kindUpgrade:
 			continue
 		case kindLength:
-			// HEAD and 304 speak of a body that they do not have.
+			// The responses to HEAD and 304 have the length of a body that is not sent.
 			if h.length == chunked || h.status == http.StatusNoContent || h.status < 200 {
 				continue
 			}
 		case kindRevision:
-			if name != "" {
+			if revision != "" {
 				continue
 			}
 		case kindOther:
@@ -137,8 +137,8 @@ func appendResponse(b []byte, h *head, framing int, http10, closes bool, name st
 		}
 		b = appendLine(b, f)
 	}
-	if name != "" {
-		b = appendField(b, RevisionHeader, name)
+	if revision != "" {
+		b = appendField(b, RevisionHeader, revision)
 	}
 	switch {
 	case h.status == http.StatusSwitchingProtocols:
@@ -155,9 +155,9 @@ func appendResponse(b []byte, h *head, framing int, http10, closes bool, name st
 	return append(b, "\r\n"...)
 }
 
-// appendRefusal appends a whole response that is our own, and returns how much
-// of it is body.
-func appendRefusal(b []byte, r *Refusal, isHead, http10, closes bool, name string) ([]byte, int) {
+// appendRefusal appends r as a complete response, and returns the length of its
+// body.
+func appendRefusal(b []byte, r *Refusal, isHead, http10, closes bool, revision string) ([]byte, int) {
 	body := r.body()
 	b = append(b, "HTTP/1.1 "...)
 	b = strconv.AppendInt(b, int64(r.Status), 10)
@@ -166,8 +166,8 @@ func appendRefusal(b []byte, r *Refusal, isHead, http10, closes bool, name strin
 	b = append(b, "\r\nContent-Type: "+r.contentType()+"\r\nContent-Length: "...)
 	b = strconv.AppendInt(b, int64(len(body)), 10)
 	b = append(b, "\r\n"...)
-	if name != "" {
-		b = appendField(b, RevisionHeader, name)
+	if revision != "" {
+		b = appendField(b, RevisionHeader, revision)
 	}
 	if after := r.retryAfter(); after != "" {
 		b = appendField(b, "Retry-After", after)

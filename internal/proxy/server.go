@@ -16,26 +16,26 @@ import (
 )
 
 const (
-	// bufferSize bounds a request's or response's head, and the request bodies
-	// that are read before the request is sent on.
+	// bufferSize bounds the head of a request or response, and the part of a
+	// request's body that is read before the request has a target.
 	bufferSize = 16 << 10
 	// clientIdle is how long an idle client connection is kept.
 	clientIdle = 3 * time.Minute
-	// idleGrace is how long a connection that is idle when the server stops
-	// may still send one more request: it may be on its way.
+	// idleGrace is how long an idle connection may still send one more request
+	// when the server stops: the request may already be on its way.
 	idleGrace = 500 * time.Millisecond
 )
 
 // Config is what a Server needs.
 type Config struct {
 	Policy    Policy
-	Inside    net.Listener  // takes requests of which the Policy is told that they came by it; nil: none
+	Inside    net.Listener  // a second listener, whose requests have Request.Inside set; nil: none
 	Forwarded bool          // add this hop to the X-Forwarded headers
-	DetectH2  bool          // ask a target once whether it speaks HTTP/2; else send it what the client speaks
-	Drain     time.Duration // how long requests may still take once Serve must end
-	Idle      time.Duration // how long a connection to a target is kept for reuse; zero: 30 s, for our own servers
+	DetectH2  bool          // probe once whether a target speaks HTTP/2; else use the client's protocol
+	Drain     time.Duration // how long requests may still take when Serve must end
+	Idle      time.Duration // how long a connection to a target is kept for reuse; zero: 30 s, for Serin's own servers
 	Limits    Limits        // for slow clients and silent streams; the zero value: DefaultLimits
-	// Connections bound those of clients and to targets.
+	// Connections bounds the connections of clients and to targets.
 	Connections Connections
 	Log         *slog.Logger
 }
@@ -70,8 +70,8 @@ func New(cfg Config) *Server {
 	return s
 }
 
-// Serve takes connections until ctx ends, then lets the requests in flight end
-// within Config.Drain. When it returns no goroutine or connection is left.
+// Serve accepts connections until ctx ends, and then waits for the requests in
+// flight, at most Config.Drain. When it returns, no goroutine or connection is left.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer s.kill()
 	ctx, cancel := context.WithCancel(ctx)
@@ -98,7 +98,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		}()
 	}
 	err := s.accept(ctx, ln, false)
-	_ = ln.Close() // twice is fine
+	_ = ln.Close() // a second Close is harmless
 	cancel()
 	err = errors.Join(err, <-inside)
 	s.drain()
@@ -121,10 +121,10 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, inside bool) error
 			return nil
 		case errors.Is(err, net.ErrClosed):
 			return fmt.Errorf("accept connections on %s: %w", ln.Addr(), err)
-		case outOfDescriptors(err) && s.conns.relieve(time.Now()):
+		case outOfDescriptors(err) && s.conns.freeDescriptor(time.Now()):
 			continue
 		}
-		if pause == 0 { // once, until it works again
+		if pause == 0 { // once, until Accept succeeds again
 			s.Log.Warn("accept a connection", "err", err)
 		}
 		pause = min(max(2*pause, 5*time.Millisecond), time.Second)
@@ -135,33 +135,32 @@ func (s *Server) accept(ctx context.Context, ln net.Listener, inside bool) error
 	}
 }
 
-// open serves a connection in a goroutine of its own, if there is a place for
-// it.
+// open serves a connection in a new goroutine, unless the limit refuses it.
 func (s *Server) open(nc net.Conn, inside bool) {
 	c := newConn(s, nc)
 	c.inside = inside
-	if !s.conns.enter(c, time.Now()) {
+	if !s.conns.add(c, time.Now()) {
 		_ = nc.Close() // no request was read
 		return
 	}
 	s.wg.Go(func() {
-		if given := c.serve(); !given {
-			_ = nc.Close() // all that could be said was said
-			s.conns.leave(c)
+		if handedOff := c.serve(); !handedOff {
+			_ = nc.Close() // all responses were sent
+			s.conns.remove(c)
 		}
 	})
 }
 
-// ConnectionCounts returns what became of client connections until now.
+// ConnectionCounts returns the counts of client connections.
 func (s *Server) ConnectionCounts() ConnectionCounts { return s.conns.count() }
 
-// drain waits until all connections ended, idle ones soon and busy ones after
-// their request, and ends those that do not within the bound.
+// drain waits until all connections are closed: idle ones after idleGrace, busy ones
+// after their request, and the rest when Config.Drain has passed.
 func (s *Server) drain() {
 	bound := time.AfterFunc(s.Drain, s.abort)
 	defer bound.Stop()
 	s.draining.Store(true)
-	s.conns.each((*conn).stopIdling)
+	s.conns.each((*conn).expireIdle)
 	ctx, cancel := context.WithTimeout(s.base, s.Drain)
 	defer cancel()
 	s.http2.stop(ctx)

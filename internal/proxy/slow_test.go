@@ -78,7 +78,7 @@ func bothVersions(t *testing.T, test func(t *testing.T, c *http.Client)) {
 	})
 }
 
-func TestASlowHTTP1RequestIsEnded(t *testing.T) {
+func TestSlowHTTP1RequestIsEnded(t *testing.T) {
 	t.Parallel()
 	const head = "POST / HTTP/1.1\r\nHost: x\r\n"
 	large := strings.Repeat("x", 20_000)
@@ -135,7 +135,7 @@ func TestASlowHTTP1RequestIsEnded(t *testing.T) {
 	together(t, tests)
 }
 
-func TestASlowHTTP2RequestIsEnded(t *testing.T) {
+func TestSlowHTTP2RequestIsEnded(t *testing.T) {
 	t.Parallel()
 	tests := map[string]func(*testing.T){}
 	for _, c := range []struct {
@@ -183,7 +183,7 @@ func TestASlowHTTP2RequestIsEnded(t *testing.T) {
 	together(t, tests)
 }
 
-func TestAGRPCCallWithoutAMessageIsEnded(t *testing.T) {
+func TestGRPCCallWithoutMessageIsEnded(t *testing.T) {
 	t.Parallel()
 	policy := &fixed{targets: []proxy.Target{grpcBackend(t)}}
 	addr, _ := start(t, proxy.Config{Policy: policy, Limits: quick})
@@ -196,8 +196,7 @@ func TestAGRPCCallWithoutAMessageIsEnded(t *testing.T) {
 	}
 }
 
-// Silence between two messages is no debt of the next.
-func TestAGRPCMessageAfterSilenceHasItsTime(t *testing.T) {
+func TestGRPCMessageAfterSilenceHasFullGrace(t *testing.T) {
 	t.Parallel()
 	policy := &fixed{targets: []proxy.Target{backend(t, echo)}}
 	addr, _ := start(t, proxy.Config{Policy: policy, Limits: quick})
@@ -226,9 +225,9 @@ func TestAGRPCMessageAfterSilenceHasItsTime(t *testing.T) {
 	}
 }
 
-// What comes as quickly as it must passes, however long it takes, and whatever
-// it waits for.
-func TestASteadyUploadIsNotEnded(t *testing.T) {
+// A body at the minimum rate is not ended, however long it takes and its request
+// waits.
+func TestSteadyUploadIsNotEnded(t *testing.T) {
 	t.Parallel()
 	bothVersions(t, func(t *testing.T, c *http.Client) {
 		t.Helper()
@@ -237,16 +236,16 @@ func TestASteadyUploadIsNotEnded(t *testing.T) {
 				n, err := io.Copy(io.Discard, r.Body)
 				fmt.Fprint(w, n, err)
 			})},
-			admit: func(*proxy.Request) { time.Sleep(2 * quick.RateGrace) }, // a line that takes its time
+			admit: func(*proxy.Request) { time.Sleep(2 * quick.RateGrace) }, // a slow wait queue
 		}
 		addr, _ := start(t, proxy.Config{Policy: policy, Limits: quick})
-		const piece, pieces = 500, 80
-		for _, length := range []int64{-1, piece * pieces, piece} {
+		const readResult, pieces = 500, 80
+		for _, length := range []int64{-1, readResult * pieces, readResult} {
 			r, w := io.Pipe()
 			go func() {
-				for range max(1, min(pieces, length/piece)) {
+				for range max(1, min(pieces, length/readResult)) {
 					time.Sleep(20 * time.Millisecond)
-					_, _ = w.Write(make([]byte, piece)) // shows in what arrives
+					_, _ = w.Write(make([]byte, readResult)) // shows in what arrives
 				}
 				_ = w.Close()
 			}()
@@ -261,14 +260,14 @@ func TestASteadyUploadIsNotEnded(t *testing.T) {
 			}
 			got, err := io.ReadAll(response.Body)
 			_ = response.Body.Close()
-			if want := fmt.Sprint(max(1, min(pieces, length/piece))*piece, nil); length > 0 && string(got) != want || err != nil || response.StatusCode != 200 {
+			if want := fmt.Sprint(max(1, min(pieces, length/readResult))*readResult, nil); length > 0 && string(got) != want || err != nil || response.StatusCode != 200 {
 				t.Errorf("length %d: %s %q, %v", length, response.Status, got, err)
 			}
 		}
 	})
 }
 
-func TestAClientThatDoesNotReadIsEnded(t *testing.T) {
+func TestClientThatReadsNothingIsDisconnected(t *testing.T) {
 	t.Parallel()
 	bothVersions(t, func(t *testing.T, c *http.Client) {
 		t.Helper()
@@ -287,7 +286,7 @@ func TestAClientThatDoesNotReadIsEnded(t *testing.T) {
 	})
 }
 
-func TestAClientThatReadsSlowlyGetsEverything(t *testing.T) {
+func TestSlowlyReadingClientGetsWholeResponse(t *testing.T) {
 	t.Parallel()
 	bothVersions(t, func(t *testing.T, c *http.Client) {
 		t.Helper()
@@ -315,7 +314,7 @@ func TestAClientThatReadsSlowlyGetsEverything(t *testing.T) {
 	})
 }
 
-func TestASilentStreamIsEnded(t *testing.T) {
+func TestSilentStreamIsEnded(t *testing.T) {
 	t.Parallel()
 	bothVersions(t, func(t *testing.T, c *http.Client) {
 		t.Helper()
@@ -340,8 +339,7 @@ func TestASilentStreamIsEnded(t *testing.T) {
 	})
 }
 
-// One direction that moves keeps the other.
-func TestAStreamThatOnlySendsIsKept(t *testing.T) {
+func TestOneWayStreamIsKept(t *testing.T) {
 	t.Parallel()
 	bothVersions(t, func(t *testing.T, c *http.Client) {
 		t.Helper()
@@ -366,7 +364,7 @@ func TestAStreamThatOnlySendsIsKept(t *testing.T) {
 	})
 }
 
-func TestASilentTunnelIsEnded(t *testing.T) {
+func TestSilentTunnelIsEnded(t *testing.T) {
 	t.Parallel()
 	var upgrader websocket.Upgrader
 	policy := &fixed{done: make(chan struct{}, 1), targets: []proxy.Target{backend(t, func(w http.ResponseWriter, r *http.Request) {
@@ -401,8 +399,7 @@ func TestASilentTunnelIsEnded(t *testing.T) {
 	<-policy.done
 }
 
-// A target that reads nothing is as silent as one that sends nothing.
-func TestATargetThatReadsNothing(t *testing.T) {
+func TestTargetThatReadsNothingTimesOut(t *testing.T) {
 	t.Parallel()
 	ln := listen(t)
 	accepted := make(chan net.Conn, 1)
@@ -432,8 +429,7 @@ func TestATargetThatReadsNothing(t *testing.T) {
 	}
 }
 
-// A head that does not end is no response.
-func TestATargetWhoseHeadDrips(t *testing.T) {
+func TestSlowResponseHeadTimesOut(t *testing.T) {
 	t.Parallel()
 	bothVersions(t, func(t *testing.T, c *http.Client) {
 		t.Helper()

@@ -14,38 +14,37 @@ import (
 	"unsafe"
 )
 
-// socket reads and writes a connection like the connection itself, but without
-// telling Go's scheduler about every system call. They cannot block, as sockets
-// of package net never do, while telling costs twice: around each call, and by
-// waking the scheduler's monitor, which on a busy machine then takes the
-// processor away from calls that last a few microseconds. It is a tenth of what
-// a proxied request costs.
+// socket reads and writes a connection by raw system calls, without the calls of
+// entersyscall and exitsyscall to Go's scheduler. The sockets of package net do not
+// block, so the scheduler need not know. Notifying it costs twice: around each call,
+// and by waking its monitor, which on a busy machine takes the processor away from
+// calls of a few microseconds. That is a tenth of the cost of a proxied request.
 //
-// The race detector would miss what is ordered by such calls, so its builds do
-// without.
+// The race detector does not see the ordering by such calls, so its builds use
+// socket_other.go.
 type socket struct {
 	raw     syscall.RawConn
 	in, out transfer
-	asking  question
-	now     bool    // readNow reads
-	fd      uintptr // then
+	sending pendingRequest
+	now     bool    // set within readNow
+	fd      uintptr // valid within readNow
 }
 
-// question is an ask on its way.
-type question struct {
+// pendingRequest is a send in progress.
+type pendingRequest struct {
 	transfer
-	waits bool // it is written
+	waits bool // all bytes are written
 }
 
-// transfer is a Read or a Write on its way. There is one of each at a time.
+// transfer is a Read or a Write in progress. There is at most one of each.
 type transfer struct {
 	b   []byte
 	n   int
 	err syscall.Errno
-	try func(fd uintptr) bool // does what can be done now; false asks to wait for more
+	try func(fd uintptr) bool // makes progress without blocking; false means that the poller must wait
 }
 
-// rawIO returns nc's quickest Reader and Writer.
+// rawIO returns the fastest Reader and Writer of nc.
 func rawIO(nc net.Conn) io.ReadWriter {
 	tcp, ok := nc.(*net.TCPConn)
 	if !ok {
@@ -53,15 +52,15 @@ func rawIO(nc net.Conn) io.ReadWriter {
 	}
 	raw, err := tcp.SyscallConn()
 	if err != nil {
-		return nc // closed, as its first use will tell
+		return nc // closed, which its first use reports
 	}
 	s := &socket{raw: raw}
-	s.in.try, s.out.try, s.asking.try = s.in.read, s.out.write, s.asking.ask
+	s.in.try, s.out.try, s.sending.try = s.in.read, s.out.write, s.sending.send
 	return s
 }
 
-// readNow reads into br what is there, and fails with EAGAIN if nothing is. It
-// is called where the descriptor may be read already.
+// readNow reads the available input into br, and fails with EAGAIN if there is none.
+// It is called within RawConn.Read, where fd may be read.
 func readNow(raw io.ReadWriter, fd uintptr, br *bufio.Reader) error {
 	if s, ok := raw.(*socket); ok {
 		s.now, s.fd = true, fd
@@ -72,13 +71,13 @@ func readNow(raw io.ReadWriter, fd uintptr, br *bufio.Reader) error {
 	return peek(fd)
 }
 
-// ask writes b, if the connection is open and nothing waits to be read, and
-// waits for something to read. It returns how much it wrote.
+// send writes b, unless the connection is closed or has input, and waits for input.
+// It returns how many bytes it wrote.
 //
-// A Read after a Write tries first, mostly in vain, as the answer takes longer
-// than that, and then waits all the same.
-func (s *socket) ask(b []byte) (int, error) {
-	q := &s.asking
+// That saves a system call: a Read after a Write first tries to read, mostly too
+// early for a response, and then waits.
+func (s *socket) send(b []byte) (int, error) {
+	q := &s.sending
 	q.b, q.n, q.err, q.waits = b, 0, 0, false
 	err := s.raw.Read(q.try)
 	if err == nil && q.err != 0 {
@@ -130,14 +129,14 @@ func (t *transfer) read(fd uintptr) bool {
 	return t.err != syscall.EAGAIN
 }
 
-// ask is called in a Read, which has forgotten by then what was there to be
-// read before: whatever comes after the look ends the wait.
-func (q *question) ask(fd uintptr) bool {
+// send is called within RawConn.Read, which has reset the poller before. So input
+// that arrives after the peek ends the wait.
+func (q *pendingRequest) send(fd uintptr) bool {
 	if q.waits {
 		return true
 	}
 	if !errors.Is(peek(fd), syscall.EAGAIN) {
-		q.err = syscall.EPIPE // it is closed, or as good as that
+		q.err = syscall.EPIPE // closed, or with unrequested input, and so unusable
 		return true
 	}
 	q.n, q.err = system(syscall.SYS_SENDTO, fd, q.b)
@@ -159,8 +158,8 @@ func (t *transfer) write(fd uintptr) bool {
 	return true
 }
 
-// system receives into b, or sends it. That spares what read and write do for
-// files of any kind.
+// system receives into b, or sends it, by recvfrom or sendto. These skip the work of
+// read and write for files of any kind.
 func system(number, fd uintptr, b []byte) (int, syscall.Errno) {
 	const flags = syscall.MSG_DONTWAIT | syscall.MSG_NOSIGNAL
 	for {
@@ -175,8 +174,8 @@ func system(number, fd uintptr, b []byte) (int, syscall.Errno) {
 	}
 }
 
-// peek looks for a byte without waiting or taking it: nil means there is one,
-// or the end, and EAGAIN neither.
+// peek checks for input without waiting or consuming it. It returns nil if there is
+// input or the end of it, and EAGAIN if there is neither.
 func peek(fd uintptr) error {
 	var b [1]byte
 	if _, _, err := syscall.RawSyscall6(syscall.SYS_RECVFROM, fd, uintptr(unsafe.Pointer(&b)), 1, syscall.MSG_PEEK|syscall.MSG_DONTWAIT, 0, 0); err != 0 {

@@ -10,29 +10,29 @@ import (
 	"time"
 )
 
-// stallWriter writes to a client, and gives it up when it reads too slowly. The
-// kernel takes megabytes for a client, and then nothing for as long as a slow
-// one reads of them; so what counts is what left the kernel.
+// stallWriter writes to a client, and fails when the client reads too slowly.
+// The kernel buffers megabytes for a slow client and then accepts nothing for a
+// long time, so the bytes that count are those that the client acknowledged.
 type stallWriter struct {
 	net.Conn
-	raw   io.Writer // to the same
-	look  time.Duration
-	pace  pace
-	until time.Time // write deadline that is set
+	raw        io.Writer // the same connection
+	checkEvery time.Duration
+	pace       pace
+	until      time.Time // the current write deadline
 }
 
 var errUnread = errors.New("the client read the response too slowly")
 
 func newStallWriter(nc net.Conn, raw io.Writer, l *Limits) *stallWriter {
-	return &stallWriter{Conn: nc, raw: raw, look: l.Send / 4, pace: newPace(l.ResponseRate, l.Send)}
+	return &stallWriter{Conn: nc, raw: raw, checkEvery: l.Send / 4, pace: newPace(l.ResponseRate, l.Send)}
 }
 
 func (w *stallWriter) Write(b []byte) (int, error) {
-	if w.look == 0 {
+	if w.checkEvery == 0 {
 		return w.raw.Write(b)
 	}
 	now := time.Now()
-	if w.until.Sub(now) < w.look/2 { // spares most writes the call
+	if w.until.Sub(now) < w.checkEvery/2 { // saves the system call for most writes
 		if err := w.setDeadline(now); err != nil {
 			return 0, err
 		}
@@ -42,12 +42,12 @@ func (w *stallWriter) Write(b []byte) (int, error) {
 	if err == nil || !errors.Is(err, os.ErrDeadlineExceeded) {
 		return n, err
 	}
-	more, err := w.slowly(b[n:], now)
+	more, err := w.resume(b[n:], now)
 	return n + more, err
 }
 
-// slowly goes on with a write that has waited since a time.
-func (w *stallWriter) slowly(b []byte, since time.Time) (int, error) {
+// resume continues a write that has waited since the given time.
+func (w *stallWriter) resume(b []byte, since time.Time) (int, error) {
 	total, queued := 0, unsent(w.Conn)
 	for {
 		now := time.Now()
@@ -70,6 +70,6 @@ func (w *stallWriter) slowly(b []byte, since time.Time) (int, error) {
 }
 
 func (w *stallWriter) setDeadline(now time.Time) error {
-	w.until = now.Add(w.look)
+	w.until = now.Add(w.checkEvery)
 	return w.SetWriteDeadline(w.until)
 }

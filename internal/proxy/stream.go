@@ -10,57 +10,56 @@ import (
 	"time"
 )
 
-// stream is what upload and stallWriter are for HTTP/1: it reads the body of an
-// HTTP/2 request first, if it can, and then watches both directions. net/http
-// reads and writes frames, so what counts here are bytes of bodies: empty
-// frames, padding and pings are none.
+// stream enforces the limits on one HTTP/2 request, as upload and stallWriter do
+// for HTTP/1. It counts the bytes of both bodies: net/http reads and writes the
+// frames, so empty frames, padding and pings count for nothing.
 type stream struct {
 	limits *Limits
 	w      http.ResponseWriter
-	end    context.CancelCauseFunc // of the request, with the answer or the reason
+	end    context.CancelCauseFunc // ends the request with an answer or a reason
 
-	mu       sync.Mutex
-	over     bool
-	timer    *time.Timer
-	grpc     bool // a call may be silent between messages
-	frames   grpcFrames
-	answered bool
-	placed   bool
-	reading  waiting // for the client's body
-	writing  waiting // for the client to read
-	active   time.Time
+	mu         sync.Mutex
+	closed     bool
+	timer      *time.Timer
+	grpc       bool // the client may be silent between two messages
+	frames     grpcFrames
+	responding bool
+	hasTarget  bool
+	reading    timedWait // for the client to send
+	writing    timedWait // for the client to read
+	active     time.Time // when the last byte arrived, in either direction
 }
 
-// waiting is somebody who waits for the client, on a budget.
-type waiting struct {
+// timedWait is a wait for the client that spends a pace.
+type timedWait struct {
 	pace
-	since time.Time // zero: nobody does
+	since time.Time // zero: nothing waits now
 }
 
-func (w *waiting) begin(now time.Time) { w.since = now }
+func (w *timedWait) begin(now time.Time) { w.since = now }
 
-func (w *waiting) stop(now time.Time, n int) {
+func (w *timedWait) stop(now time.Time, n int) {
 	w.spend(now.Sub(w.since))
 	w.earn(int64(n))
 	w.since = time.Time{}
 }
 
-// late reports whether the budget is spent. There is always time to find what
-// is there already.
-func (w *waiting) late(now time.Time) bool {
+// late reports whether the pace is spent. A wait always has 10 ms to find input
+// that has already arrived.
+func (w *timedWait) late(now time.Time) bool {
 	return !w.since.IsZero() && w.grace > 0 && max(w.left, 10*time.Millisecond) <= now.Sub(w.since)
 }
 
 func newStream(l *Limits, w http.ResponseWriter, end context.CancelCauseFunc) *stream {
 	return &stream{
 		limits: l, w: w, end: end, active: time.Now(),
-		reading: waiting{pace: newPace(l.RequestRate, l.grace(false))},
-		writing: waiting{pace: newPace(l.ResponseRate, l.Send)},
+		reading: timedWait{pace: newPace(l.RequestRate, l.grace(false))},
+		writing: timedWait{pace: newPace(l.ResponseRate, l.Send)},
 	}
 }
 
-// watch looks at the stream from time to time until it is closed.
-func (s *stream) watch() {
+// startChecks checks the stream periodically until it is closed.
+func (s *stream) startChecks() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	every := time.Second
@@ -70,80 +69,81 @@ func (s *stream) watch() {
 		}
 	}
 	s.timer = time.AfterFunc(every, func() {
-		if s.look(time.Now()) {
+		if s.check(time.Now()) {
 			s.timer.Reset(every)
 		}
 	})
 }
 
-// look ends the stream if it is too slow, and reports whether to look again.
-func (s *stream) look(now time.Time) bool {
+// check ends the request if its client is too slow or the stream is idle, and
+// reports whether to check again.
+func (s *stream) check(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	idle := s.limits.StreamIdle
 	switch {
-	case s.over:
+	case s.closed:
 		return false
 	case s.writing.late(now):
 		s.end(errUnread)
-		// The handler may be blocked in a write: that resets the stream.
+		// Resets the stream, in case the handler is blocked in a write.
 		_ = http.NewResponseController(s.w).SetWriteDeadline(longAgo)
 	case !s.silent() && s.reading.late(now):
 		s.end(badBody(errSlow, s.limits.RequestRate, s.reading.grace))
-	case s.answered && idle > 0 && now.Sub(s.active) >= idle:
+	case s.responding && idle > 0 && now.Sub(s.active) >= idle:
 		s.end(errIdle(idle))
 	default:
 		return true
 	}
-	s.over = true
+	s.closed = true
 	return false
 }
 
-// close ends the watch. The ResponseWriter is not touched after it.
+// close ends the checks. None uses the ResponseWriter after it.
 func (s *stream) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.over = true
+	s.closed = true
 	if s.timer != nil {
 		s.timer.Stop()
 	}
 }
 
-// place gives a request that waited for its turn another budget: it has a
-// target now.
-func (s *stream) place(waited time.Duration) {
+// admitted starts the pace of a request that has a target now, and waited for it
+// for the given time.
+func (s *stream) admitted(waited time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	s.placed, s.active = true, now
-	s.budget()
-	s.reading.spend(waited) // what came meanwhile earns that back
+	s.hasTarget, s.active = true, now
+	s.resetPace()
+	s.reading.spend(waited) // the bytes that arrived meanwhile earn it back
 	if !s.reading.since.IsZero() {
 		s.reading.since = now
 	}
 }
 
-// budget gives the client what it has for its body. The first message of a
-// gRPC call may be a while in coming.
-func (s *stream) budget() {
-	placed := s.placed && (!s.grpc || s.frames.begun)
-	s.reading.pace = newPace(s.limits.RequestRate, s.limits.grace(placed))
+// resetPace starts a new pace for the request's body. The first message of a gRPC
+// call has the longer grace.
+func (s *stream) resetPace() {
+	hasTarget := s.hasTarget && (!s.grpc || s.frames.begun)
+	s.reading.pace = newPace(s.limits.RequestRate, s.limits.grace(hasTarget))
 }
 
-// noGRPC says that the target does not speak it, whatever the client says.
-func (s *stream) noGRPC() {
+// notGRPC ends the exceptions for gRPC, because the target does not speak it.
+func (s *stream) notGRPC() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.grpc {
 		s.grpc = false
-		s.budget()
+		s.resetPace()
 	}
 }
 
-func (s *stream) answer() {
+func (s *stream) responseBegan() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.answered, s.active = true, time.Now()
+	s.responding, s.active = true, time.Now()
 }
 
 func (s *stream) touch() {
@@ -171,16 +171,16 @@ func (s *stream) read(body io.Reader, b []byte) (int, error) {
 	if n > 0 {
 		s.active = now
 		if first && s.grpc {
-			s.budget()
+			s.resetPace()
 		}
 	}
 	return n, err
 }
 
-// silent reports whether the client need not send anything now.
-func (s *stream) silent() bool { return s.answered || s.grpc && s.frames.seen && !s.frames.partial() }
+// silent reports whether the client may be silent now.
+func (s *stream) silent() bool { return s.responding || s.grpc && s.frames.seen && !s.frames.partial() }
 
-// write writes of the response, or flushes.
+// write times do, which writes b of the response or flushes.
 func (s *stream) write(b []byte, do func([]byte) (int, error)) (int, error) {
 	s.mu.Lock()
 	s.writing.begin(time.Now())
@@ -196,15 +196,15 @@ func (s *stream) write(b []byte, do func([]byte) (int, error)) (int, error) {
 	return n, err
 }
 
-// grpcFrames is where a gRPC call is: in a message, which tells its length first,
-// or between two.
+// grpcFrames tracks the length-prefixed messages of a gRPC call, to know whether
+// the client is within a message or between two.
 type grpcFrames struct {
 	head [5]byte
-	have int   // of head
-	left int64 // of the message
+	have int   // bytes of head
+	left int64 // bytes until the end of the message
 
-	begun bool // the first
-	seen  bool // all of one
+	begun bool // a byte of the first message arrived
+	seen  bool // the whole first message arrived
 }
 
 func (m *grpcFrames) add(b []byte) {

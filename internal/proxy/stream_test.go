@@ -49,7 +49,7 @@ func post(t *testing.T, c *http.Client, url string, body io.Reader) *http.Respon
 	return response
 }
 
-func TestBothBodiesStreamAtOnce(t *testing.T) {
+func TestBodiesStreamInBothDirections(t *testing.T) {
 	versions(t, func(t *testing.T, c *http.Client) {
 		policy := &fixed{targets: []proxy.Target{backend(t, func(w http.ResponseWriter, r *http.Request) {
 			rc := http.NewResponseController(w)
@@ -82,7 +82,7 @@ func TestBothBodiesStreamAtOnce(t *testing.T) {
 	})
 }
 
-func TestLargeBodiesArriveWhole(t *testing.T) {
+func TestLargeBodiesArriveComplete(t *testing.T) {
 	const size = 32 << 20
 	versions(t, func(t *testing.T, c *http.Client) {
 		policy := &fixed{targets: []proxy.Target{backend(t, func(w http.ResponseWriter, r *http.Request) {
@@ -132,7 +132,7 @@ func (zeros) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
-func TestTrailersGoBothWays(t *testing.T) {
+func TestTrailersAreForwardedInBothDirections(t *testing.T) {
 	versions(t, func(t *testing.T, c *http.Client) {
 		policy := &fixed{targets: []proxy.Target{backend(t, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Trailer", "X-Answer")
@@ -245,8 +245,8 @@ func TestUnusualResponses(t *testing.T) {
 	}
 }
 
-// A tunnel and an upload would both read the client.
-func TestAnUpgradeBeforeTheBodyIsThere(t *testing.T) {
+// Else the tunnel and the upload would both read the client.
+func TestUpgradeBeforeEndOfBodyIsBadGateway(t *testing.T) {
 	policy := &fixed{targets: []proxy.Target{backend(t, func(w http.ResponseWriter, _ *http.Request) {
 		conn, rw, err := w.(http.Hijacker).Hijack()
 		if err != nil {
@@ -267,11 +267,11 @@ func TestAnUpgradeBeforeTheBodyIsThere(t *testing.T) {
 	}
 }
 
-func TestAHintLongBeforeTheResponse(t *testing.T) {
+func TestEarlyHintsAreForwardedImmediately(t *testing.T) {
 	policy := &fixed{targets: []proxy.Target{backend(t, func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusEarlyHints)
 		select {
-		case <-time.After(1500 * time.Millisecond): // longer than the proxy is patient without a look at the client
+		case <-time.After(1500 * time.Millisecond): // longer than clientWatchDelay
 			fmt.Fprint(w, "hello")
 		case <-r.Context().Done():
 		}
@@ -288,7 +288,7 @@ func TestAHintLongBeforeTheResponse(t *testing.T) {
 	}
 }
 
-func TestAnAnswerBeforeTheBodyWasSent(t *testing.T) {
+func TestResponseBeforeEndOfBodyIsForwarded(t *testing.T) {
 	policy := &fixed{targets: []proxy.Target{backend(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "too much", http.StatusRequestEntityTooLarge)
 	})}}

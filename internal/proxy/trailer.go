@@ -10,9 +10,9 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// trailerAllowed reports whether a field may come after a body. What says how
-// to read the message, where it goes, who asks or who answered must be in the
-// head, where it was checked: RFC 9110, 6.5.1.
+// trailerAllowed reports whether a field may be a trailer. Fields for framing,
+// routing, authentication and origin must be in the head, where they were checked:
+// RFC 9110, 6.5.1.
 func trailerAllowed(name string) bool {
 	name = textproto.CanonicalMIMEHeaderKey(name)
 	if !httpguts.ValidTrailerHeader(name) || !httpguts.ValidHeaderFieldName(name) {
@@ -34,7 +34,7 @@ func trailerAllowed(name string) bool {
 	return true
 }
 
-// cleanTrailer takes out of t what must not be in it.
+// cleanTrailer removes the fields that are not allowed in a trailer.
 func cleanTrailer(t http.Header) {
 	for name, values := range t {
 		if !trailerAllowed(name) {

@@ -4,7 +4,7 @@ package proxy
 
 import "testing"
 
-func TestTrailersThatMayPass(t *testing.T) {
+func TestAllowedTrailers(t *testing.T) {
 	for name, ok := range map[string]bool{
 		"Grpc-Status": true, "grpc-message": true, "Grpc-Status-Details-Bin": true, "X-Checksum": true, "Digest": true, "Server-Timing": true,
 		"Etag": true, "Endpoint-Load-Metrics-Bin": true,

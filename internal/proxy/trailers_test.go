@@ -14,10 +14,10 @@ import (
 	"github.com/serin-dev/serin/internal/proxy"
 )
 
-// badTrailers come after bodies, in both directions.
+// badTrailers are forbidden in both directions.
 const badTrailers = "Host: evil\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\nSerin-Revision: forged\r\nSet-Cookie: a=b\r\nX-Forwarded-For: 1.2.3.4\r\n"
 
-func TestTrailersOfRequestsAreCleaned(t *testing.T) {
+func TestForbiddenRequestTrailersAreRemoved(t *testing.T) {
 	policy := &fixed{targets: []proxy.Target{script(t, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")}}
 	policy.targets[0] = backend(t, func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -43,7 +43,7 @@ func TestTrailersOfRequestsAreCleaned(t *testing.T) {
 	}
 }
 
-func TestTrailersOfResponsesAreCleaned(t *testing.T) {
+func TestForbiddenResponseTrailersAreRemoved(t *testing.T) {
 	versions(t, func(t *testing.T, c *http.Client) {
 		answer := "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum, Serin-Revision\r\n\r\n2\r\nhi\r\n0\r\n"
 		for trailers, want := range map[string]http.Header{
@@ -71,7 +71,7 @@ func TestTrailersOfResponsesAreCleaned(t *testing.T) {
 	})
 }
 
-func TestTrailersOfHTTP2RequestsAreCleaned(t *testing.T) {
+func TestForbiddenHTTP2RequestTrailersAreRemoved(t *testing.T) {
 	for _, target := range []proxy.Target{backend(t, trailers), plainBackend(t, trailers)} {
 		addr, _ := start(t, proxy.Config{Policy: &fixed{targets: []proxy.Target{target}}, DetectH2: true})
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr, io.MultiReader(strings.NewReader("hi")))
@@ -96,7 +96,7 @@ func trailers(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, r.Trailer)
 }
 
-func TestAResponseThatIsNoneIsNotQuoted(t *testing.T) {
+func TestInvalidResponseIsNotQuoted(t *testing.T) {
 	versions(t, func(t *testing.T, c *http.Client) {
 		for _, answer := range []string{"SECRET 200\r\n\r\n", "HTTP/1.1 200 OK\r\nSECRET\r\n\r\n", "HTTP/1.1 200 OK\r\nX: \x00SECRET\r\n\r\n", "HTTP/1.1 SECRET\r\n\r\n"} {
 			addr, _ := start(t, proxy.Config{Policy: &fixed{targets: []proxy.Target{script(t, answer)}}, DetectH2: true})

@@ -13,11 +13,11 @@ import (
 	"time"
 )
 
-// tunnel joins the two connections after an upgrade until both sides end, or
-// nothing moves for too long.
+// tunnel copies both directions after an upgrade until both sides close, or no
+// byte arrives for StreamIdle.
 func (x *exchange) tunnel() {
 	x.until = time.Time{}
-	_ = x.bw.Flush() // failures of these show in the copies
+	_ = x.bw.Flush() // the copies report an error of these two
 	_ = x.nc.SetWriteDeadline(time.Time{})
 	stop := context.AfterFunc(x.server.base, func() { _ = x.up.Close() })
 	defer stop()
@@ -26,24 +26,24 @@ func (x *exchange) tunnel() {
 	back := make(chan struct{})
 	go func() {
 		defer close(back)
-		t.pour(x.up.Conn, x.br, x.nc)
+		t.copyHalf(x.up.Conn, x.br, x.nc)
 	}()
-	x.r.Sent = t.pour(x.nc, x.up.br, x.up.Conn)
+	x.r.Sent = t.copyHalf(x.nc, x.up.br, x.up.Conn)
 	<-back
-	_ = x.up.Close() // both directions ended
+	_ = x.up.Close() // both directions are closed
 }
 
-// tunnel is two connections, joined.
+// tunnel is the state that the two directions share.
 type tunnel struct {
 	idle time.Duration
-	last atomic.Int64 // when something moved in either direction
+	last atomic.Int64 // when the last byte arrived, in Unix nanoseconds
 }
 
 func (t *tunnel) touch(now time.Time) { t.last.Store(now.UnixNano()) }
 
-// pour moves everything that br reads from src, and closes the writing side of
-// dst. After an error nothing flows in the other direction either.
-func (t *tunnel) pour(dst net.Conn, br *bufio.Reader, src net.Conn) int64 {
+// copyHalf copies one direction, from src through br to dst, and then closes the
+// writing side of dst. After an error it closes both connections.
+func (t *tunnel) copyHalf(dst net.Conn, br *bufio.Reader, src net.Conn) int64 {
 	var total int64
 	var err error
 	for err == nil {
@@ -51,19 +51,20 @@ func (t *tunnel) pour(dst net.Conn, br *bufio.Reader, src net.Conn) int64 {
 			b, _ := br.Peek(br.Buffered()) // buffered, so it cannot fail
 			_, err = dst.Write(b)
 			total += int64(len(b))
-			_, _ = br.Discard(len(b)) // the same
+			_, _ = br.Discard(len(b)) // as above
 			t.touch(time.Now())
 		}
 	}
 	if half, ok := dst.(interface{ CloseWrite() error }); ok && errors.Is(err, io.EOF) && half.CloseWrite() == nil {
 		return total
 	}
-	_ = dst.Close() // both are of no use any more
+	_ = dst.Close() // this ends the other direction, too
 	_ = src.Close()
 	return total
 }
 
-// await waits until something can be read from src, as long as anything moves.
+// await waits until br has input from src. It fails when no byte arrived in either
+// direction for the idle time.
 func (t *tunnel) await(br *bufio.Reader, src net.Conn) error {
 	for {
 		if err := src.SetReadDeadline(after(time.Unix(0, t.last.Load()), t.idle)); err != nil {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unsent returns how many bytes the kernel holds that the other side has not
-// acknowledged yet.
+// unsent returns how many bytes in the kernel's send buffer the other side has not
+// acknowledged.
 func unsent(nc net.Conn) (n int) {
 	c, ok := nc.(syscall.Conn)
 	if !ok {
@@ -20,8 +20,8 @@ func unsent(nc net.Conn) (n int) {
 	if err != nil {
 		return 0
 	}
-	_ = raw.Control(func(fd uintptr) { // an error means that it is closed
-		n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) // zero then
+	_ = raw.Control(func(fd uintptr) { // an error means that the connection is closed
+		n, _ = unix.IoctlGetInt(int(fd), unix.SIOCOUTQ) // an error leaves zero
 	})
 	return n
 }

@@ -6,5 +6,5 @@ package proxy
 
 import "net"
 
-// unsent is not known here: what the kernel takes counts as read.
+// unsent returns zero on this system: bytes in the kernel's buffer count as read.
 func unsent(net.Conn) int { return 0 }

@@ -12,42 +12,43 @@ import (
 	"time"
 )
 
-// upload moves a request's body that is not small or not there yet, in two
+// upload copies a request's body that is large or has not arrived yet, in two
 // steps:
 //
-//	first, without a place at a target: into memory, until it is whole or fills a buffer
-//	then, if that was not all: to the target, while the response is awaited
+//	before the request has a target: into memory, until it is complete or fills a buffer
+//	then, if it is not complete: to the target, while the response is awaited
 //
-// So a client that is slow with a small body never keeps others from a place.
-// One that is slow with a large one loses it: a pace is enforced until the
-// response begins, and also while the request waits for its turn, or those who
-// wait with it would be in each other's way. From then on both directions are a
-// stream, and may be silent.
+// So a client that is slow with a small body never occupies a slot of a target. A
+// client that is slow with a large body loses its slot: the upload enforces a
+// pace until the response begins. The time that the request waited for a slot
+// spends the pace, too. From the start of the response both directions are a
+// stream that may be silent.
 type upload struct {
-	mover
-	conn   *conn
-	limits *Limits
-	pace   pace
-	paced  int64     // of moved, what the pace knows of
-	unsure time.Time // first: until when to wait for what the client may not send yet; zero: longer
+	bodyCopier
+	conn       *conn
+	limits     *Limits
+	pace       pace
+	paced      int64     // how many of the copied bytes have earned
+	firstUntil time.Time // the end of the first step for a large body; zero: none
 
 	streaming atomic.Bool  // the response began
-	active    atomic.Int64 // when something moved last, in either direction
+	active    atomic.Int64 // when the last byte arrived in either direction, in Unix nanoseconds
 
 	mu      sync.Mutex // guards stopped and the read deadline that goes with it
 	stopped bool
 
 	done chan struct{} // nil: not begun
-	err  error         // valid after done
+	err  error         // valid once done is closed
 }
 
 var (
-	errFull    = errors.New("the body does not fit into memory")
-	errUnsure  = errors.New("the body may wait for the response")
-	errStopped = errors.New("the upload was stopped")
+	errFull        = errors.New("the body does not fit into memory")
+	errClientWaits = errors.New("the body may wait for the response")
+	errStopped     = errors.New("the upload was stopped")
 )
 
-// memory is a request in memory: its head and the begin of its body.
+// memory is a writer into the request in memory: its head and the start of its
+// body.
 type memory struct {
 	request *[]byte
 	most    int
@@ -58,7 +59,7 @@ func (m memory) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Flush is called before more is awaited.
+// Flush implements flusher. The bodyCopier calls it before it waits for input.
 func (m memory) Flush() error {
 	if len(*m.request) >= m.most {
 		return errFull
@@ -66,34 +67,34 @@ func (m memory) Flush() error {
 	return nil
 }
 
-// readFirst takes the body into the request, all of it if possible.
+// readFirst reads the body into x.request, all of it if it is small.
 func (x *exchange) readFirst() *Refusal {
 	if x.in.expects && !x.in.http10 && x.br.Buffered() == 0 {
-		_, _ = x.bw.WriteString("HTTP/1.1 100 Continue\r\n\r\n") // an error shows in the response
+		_, _ = x.bw.WriteString("HTTP/1.1 100 Continue\r\n\r\n") // the response reports an error
 		_ = x.bw.Flush()
 	}
 	limits := &x.server.Limits
 	u := &upload{conn: x.conn, limits: limits, pace: newPace(limits.RequestRate, limits.grace(false))}
-	u.mover = mover{dst: memory{&x.request, len(x.request) + bufferSize}, src: x.br, wait: u.awaitClient}
+	u.bodyCopier = bodyCopier{dst: memory{&x.request, len(x.request) + bufferSize}, src: x.br, wait: u.awaitClient}
 	u.begin(x.in.length)
 	if x.in.length < 0 || x.in.length > bufferSize {
-		u.unsure = time.Now().Add(limits.unsure())
+		u.firstUntil = time.Now().Add(limits.firstPartWait())
 	}
-	err := u.move()
-	x.until = time.Time{} // it set others
+	err := u.copy()
+	x.until = time.Time{} // the upload set other deadlines
 	x.r.Start = time.Now()
 	switch {
 	case err == nil:
 		return nil
-	case errors.Is(err, errFull), errors.Is(err, errUnsure):
+	case errors.Is(err, errFull), errors.Is(err, errClientWaits):
 		x.streams, x.upload = true, u
 		return nil
 	}
-	x.streams, x.in.closes = true, true // who knows what still comes
+	x.streams, x.in.closes = true, true // the rest of the input is unknown
 	return badBody(err, limits.RequestRate, limits.grace(false))
 }
 
-// badBody is the answer to a body that could not be read.
+// badBody is the answer to a body that cannot be read.
 func badBody(err error, rate int, grace time.Duration) *Refusal {
 	switch {
 	case errors.Is(err, errSlow):
@@ -104,14 +105,14 @@ func badBody(err error, rate int, grace time.Duration) *Refusal {
 	return refusef(http.StatusBadRequest, "the request's body ended early")
 }
 
-// awaitClient waits until n bytes are there. A body is too slow when they are
-// not and the pace is spent: what came while nobody read counts.
+// awaitClient waits until n bytes are buffered, and fails when the pace is spent
+// before. Bytes that arrived while nothing read them count.
 func (u *upload) awaitClient(n int) error {
-	u.pace.earn(u.moved - u.paced)
-	u.paced = u.moved
+	u.pace.earn(u.copied - u.paced)
+	u.paced = u.copied
 	for {
 		now := time.Now()
-		if err := u.setDeadline(u.limit(now)); err != nil {
+		if err := u.setDeadline(u.deadline(now)); err != nil {
 			return err
 		}
 		_, err := u.src.Peek(n)
@@ -121,8 +122,8 @@ func (u *upload) awaitClient(n int) error {
 			u.active.Store(after.UnixNano())
 			return err
 		}
-		if !u.unsure.IsZero() && !after.Before(u.unsure) {
-			return errUnsure
+		if !u.firstUntil.IsZero() && !after.Before(u.firstUntil) {
+			return errClientWaits
 		}
 		if !left && !u.streaming.Load() {
 			return errSlow
@@ -133,10 +134,10 @@ func (u *upload) awaitClient(n int) error {
 	}
 }
 
-// limit is when to look again at how the client does; zero: never. There is
-// always time to find what is there already.
-func (u *upload) limit(now time.Time) time.Time {
-	until := earlier(u.pace.until(now), u.unsure)
+// deadline returns when awaitClient must check the client's progress; zero: never.
+// A read always has 1 ms to find input that has already arrived.
+func (u *upload) deadline(now time.Time) time.Time {
+	until := earlier(u.pace.until(now), u.firstUntil)
 	if u.streaming.Load() {
 		until = after(u.lastActive(), u.limits.StreamIdle)
 	}
@@ -158,23 +159,23 @@ func (u *upload) setDeadline(t time.Time) error {
 	return u.conn.nc.SetReadDeadline(t)
 }
 
-// startUpload sends the request as far as it is in memory, and then the rest of
-// its body as it comes.
+// startUpload starts a goroutine that sends the request as far as it is in memory,
+// and then the rest of its body as it arrives.
 func (x *exchange) startUpload() {
 	u := x.upload
 	u.dst = bufio.NewWriterSize(x.up, bufferSize)
 	u.pace = newPace(u.limits.RequestRate, u.limits.grace(true))
-	u.paced = u.moved
-	u.unsure = time.Time{}
-	// What came while it waited for its turn earns that back. More than a minute
-	// it would not: the kernel holds no more bytes of a client that was quick.
+	u.paced = u.copied
+	u.firstUntil = time.Time{}
+	// The bytes that arrived during the wait for a slot earn its time back, but not
+	// more than a minute: the kernel buffers no more bytes, even of a fast client.
 	u.pace.spend(min(time.Since(x.r.Start), time.Minute))
 	u.done = make(chan struct{})
 	up, request := x.up, x.request
 	go func() {
 		err := u.write(request)
 		if err == nil {
-			err = u.move()
+			err = u.copy()
 		}
 		if err == nil {
 			err = u.flush()
@@ -182,7 +183,7 @@ func (x *exchange) startUpload() {
 		u.err = err
 		close(u.done)
 		if w := (writeError{}); err != nil && !errors.As(err, &w) {
-			_ = up.Close() // the client failed: nobody waits for a response
+			_ = up.Close() // the client failed: no response is needed
 		}
 	}()
 }
@@ -199,7 +200,7 @@ func (x *exchange) endUpload(wait bool) bool {
 		return u.err == nil
 	default:
 	}
-	if wait { // the target answered early; what it did not want to read, it will not
+	if wait { // the target answered early, and will hardly read the rest
 		t := time.NewTimer(10 * time.Millisecond)
 		defer t.Stop()
 		select {
@@ -219,11 +220,11 @@ func (u *upload) stop() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.stopped = true
-	_ = u.conn.nc.SetReadDeadline(longAgo) // an error means that it is closed
+	_ = u.conn.nc.SetReadDeadline(longAgo) // an error means that the connection is closed
 }
 
-// answered tells the upload that the response began.
-func (u *upload) answered() {
+// responseBegan turns the upload into a stream that may be silent.
+func (u *upload) responseBegan() {
 	if u == nil {
 		return
 	}
@@ -233,7 +234,7 @@ func (u *upload) answered() {
 
 func (u *upload) begun() bool { return u != nil && u.done != nil }
 
-// running reports whether the upload goes on.
+// running reports whether the upload has begun and not ended.
 func (u *upload) running() bool {
 	if !u.begun() {
 		return false

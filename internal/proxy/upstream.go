@@ -17,46 +17,46 @@ import (
 )
 
 const (
-	// dialTimeout is generous for a Pod network and short for a client.
+	// dialTimeout is long for a Pod network and short for a client.
 	dialTimeout = 2 * time.Second
-	// upstreamIdle is shorter than clientIdle, the time after which our own
-	// servers close a connection: then the side that sends closes first, and no
-	// request meets a closing connection.
+	// upstreamIdle is shorter than clientIdle, after which Serin's own servers
+	// close a connection. So the sending side closes first, and no request is
+	// sent on a connection that the other side closes.
 	upstreamIdle = 30 * time.Second
 	// maxIdlePerAddr bounds the connections kept for reuse.
 	maxIdlePerAddr = 512
 )
 
-// upstreams keeps idle HTTP/1.1 connections by address.
+// upstreams is the pool of HTTP/1.1 connections to targets, by address.
 type upstreams struct {
-	dialer net.Dialer
-	keep   time.Duration
-	most   int // connections that may be open, idle or not
-	open   atomic.Int64
-	mu     sync.Mutex
-	idle   map[string][]*upstream // last used at the end
-	closed bool
+	dialer      net.Dialer
+	idleTimeout time.Duration
+	maxOpen     int // connections, idle or not
+	open        atomic.Int64
+	mu          sync.Mutex
+	idle        map[string][]*upstream // the last used one at the end
+	closed      bool
 }
 
 // upstream is one connection to a target.
 type upstream struct {
 	net.Conn
-	raw    io.Writer // to the same
+	raw    io.Writer // the same connection
 	br     *bufio.Reader
 	addr   string
-	since  time.Time // put back into the pool
-	until  time.Time // read deadline that is set
+	since  time.Time // when it was put into the pool
+	until  time.Time // the current read deadline
 	reused bool
 
-	question []byte // the request, until it is sent
-	sent     int    // how much of it was
+	pending []byte // a request that is not sent yet
+	sent    int    // how many bytes of the last request were sent
 
-	fd     syscall.RawConn
-	look   func(fd uintptr)
-	looked error // what the last look found
+	fd      syscall.RawConn
+	check   func(fd uintptr)
+	checked error // the result of the last check
 }
 
-// SetReadDeadline remembers the deadline it sets.
+// SetReadDeadline sets the read deadline and remembers it.
 func (u *upstream) SetReadDeadline(t time.Time) error {
 	u.until = t
 	return u.Conn.SetReadDeadline(t)
@@ -64,23 +64,23 @@ func (u *upstream) SetReadDeadline(t time.Time) error {
 
 func (u *upstream) Write(b []byte) (int, error) { return u.raw.Write(b) }
 
-func newUpstreams(keep time.Duration, most int) *upstreams {
-	return &upstreams{keep: keep, most: most, dialer: net.Dialer{Timeout: dialTimeout}, idle: map[string][]*upstream{}}
+func newUpstreams(idleTimeout time.Duration, maxOpen int) *upstreams {
+	return &upstreams{idleTimeout: idleTimeout, maxOpen: maxOpen, dialer: net.Dialer{Timeout: dialTimeout}, idle: map[string][]*upstream{}}
 }
 
-// get returns a connection from the pool, or a new one. The other side may have
-// closed one from the pool: look, or ask on it.
-func (p *upstreams) get(ctx context.Context, addr string, look bool) (*upstream, error) {
+// get returns a connection from the pool, or a new one. The target may have closed a
+// connection from the pool: get with check, or send, detects that.
+func (p *upstreams) get(ctx context.Context, addr string, check bool) (*upstream, error) {
 	for {
 		u := p.pop(addr)
 		if u == nil {
 			return p.dial(ctx, addr)
 		}
-		if time.Since(u.since) < p.keep && (!look || u.open()) {
+		if time.Since(u.since) < p.idleTimeout && (!check || u.open()) {
 			u.reused = true
 			return u, nil
 		}
-		_ = u.Close() // it was of no use any more
+		_ = u.Close() // expired, or closed by the target
 	}
 }
 
@@ -97,31 +97,31 @@ func (p *upstreams) pop(addr string) *upstream {
 	return u
 }
 
-// errNoTargets is the answer when there are as many connections to targets as
-// there may be. That is nobody's fault but ours: no other target helps.
-var errNoTargets = &Refusal{Status: http.StatusServiceUnavailable, Text: "there are too many connections to Pods", RetryAfter: time.Second}
+// errTooManyUpstreams is the answer at the limit on connections to targets. No other
+// target is tried, because it could not help.
+var errTooManyUpstreams = &Refusal{Status: http.StatusServiceUnavailable, Text: "there are too many connections to Pods", RetryAfter: time.Second}
 
-// counted is a connection to a target.
-type counted struct {
+// countedConn is a connection to a target that upstreams.open counts.
+type countedConn struct {
 	*net.TCPConn
-	ended func() // once
+	release func() // idempotent
 }
 
-func (c *counted) Close() error {
-	c.ended()
+func (c *countedConn) Close() error {
+	c.release()
 	return c.TCPConn.Close()
 }
 
-// connect makes a connection. If there are too many, or no descriptor is left,
-// one that is kept for reuse is closed for it, or the error is errNoTargets.
-func (p *upstreams) connect(ctx context.Context, addr string) (*counted, error) {
-	if p.open.Add(1) > int64(p.most) && !p.closeOldest() {
+// connect makes a connection. At the limit, or without a descriptor, it closes an idle
+// connection first. If there is none, the error is errTooManyUpstreams.
+func (p *upstreams) connect(ctx context.Context, addr string) (*countedConn, error) {
+	if p.open.Add(1) > int64(p.maxOpen) && !p.closeOldest() {
 		p.open.Add(-1)
-		return nil, errNoTargets
+		return nil, errTooManyUpstreams
 	}
 	nc, err := p.dialer.DialContext(ctx, "tcp", addr)
 	if outOfDescriptors(err) {
-		if err = errNoTargets; p.closeOldest() {
+		if err = errTooManyUpstreams; p.closeOldest() {
 			nc, err = p.dialer.DialContext(ctx, "tcp", addr)
 		}
 	}
@@ -129,10 +129,11 @@ func (p *upstreams) connect(ctx context.Context, addr string) (*counted, error) 
 		p.open.Add(-1)
 		return nil, err
 	}
-	return &counted{TCPConn: nc.(*net.TCPConn), ended: sync.OnceFunc(func() { p.open.Add(-1) })}, nil
+	return &countedConn{TCPConn: nc.(*net.TCPConn), release: sync.OnceFunc(func() { p.open.Add(-1) })}, nil
 }
 
-// closeOldest closes the connection that has been kept for the longest time.
+// closeOldest closes the connection that has been idle for the longest time, and
+// reports whether there was one.
 func (p *upstreams) closeOldest() bool {
 	p.mu.Lock()
 	var oldest *upstream
@@ -152,7 +153,7 @@ func (p *upstreams) closeOldest() bool {
 	return true
 }
 
-// dial makes a connection.
+// dial makes a connection that is ready for requests.
 func (p *upstreams) dial(ctx context.Context, addr string) (*upstream, error) {
 	conn, err := p.connect(ctx, addr)
 	if err != nil {
@@ -160,15 +161,15 @@ func (p *upstreams) dial(ctx context.Context, addr string) (*upstream, error) {
 	}
 	raw := rawIO(conn.TCPConn)
 	u := &upstream{Conn: conn, raw: raw, br: bufio.NewReaderSize(raw, bufferSize), addr: addr}
-	u.look = func(fd uintptr) { u.looked = peek(fd) }
+	u.check = func(fd uintptr) { u.checked = peek(fd) }
 	if u.fd, err = conn.SyscallConn(); err != nil {
-		_ = conn.Close() // it is closed already
+		_ = conn.Close() // it is already closed
 		return nil, err
 	}
 	return u, nil
 }
 
-// put takes back a connection between two responses.
+// put puts a connection without a request into the pool.
 func (p *upstreams) put(u *upstream, now time.Time) {
 	u.since = now
 	p.mu.Lock()
@@ -182,13 +183,13 @@ func (p *upstreams) put(u *upstream, now time.Time) {
 	}
 }
 
-// sweep closes what was idle for too long.
+// sweep closes the connections that were idle for too long.
 func (p *upstreams) sweep(now time.Time) {
 	var old []*upstream
 	p.mu.Lock()
 	for addr, conns := range p.idle {
 		n := 0
-		for n < len(conns) && now.Sub(conns[n].since) >= p.keep {
+		for n < len(conns) && now.Sub(conns[n].since) >= p.idleTimeout {
 			n++
 		}
 		old = append(old, conns[:n]...)
@@ -202,7 +203,7 @@ func (p *upstreams) sweep(now time.Time) {
 	}
 }
 
-// close closes all idle connections, and from now on those put back.
+// close closes all idle connections, and makes put close others.
 func (p *upstreams) close() {
 	p.mu.Lock()
 	p.closed = true
@@ -216,16 +217,16 @@ func (p *upstreams) close() {
 	}
 }
 
-// answered sends the question, if there still is one, and waits for the first n
-// bytes of the answer. After a deadline that passed before anything was sent,
-// the question is still to be sent.
-func (u *upstream) answered(n int) error {
-	if q := u.question; q != nil {
-		sent, err := u.ask(q)
+// await sends the pending request, if any, and waits until n bytes of the response
+// are buffered. If the deadline passes before any byte is sent, the request stays
+// pending.
+func (u *upstream) await(n int) error {
+	if u.pending != nil {
+		sent, err := u.send(u.pending)
 		if sent == 0 && errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
-		u.question, u.sent = nil, sent
+		u.pending, u.sent = nil, sent
 		if err != nil {
 			return err
 		}
@@ -234,12 +235,12 @@ func (u *upstream) answered(n int) error {
 	return err
 }
 
-// ask sends b on a connection that is still open. It always looks: a model
-// server that was killed must not cost requests that come after. That is less
-// than a microsecond.
-func (u *upstream) ask(b []byte) (int, error) {
-	if s, ok := u.raw.(interface{ ask([]byte) (int, error) }); ok {
-		return s.ask(b)
+// send sends b if the connection is still open. It checks every connection from the
+// pool, so that no request is lost after a model server was killed. The check takes
+// less than a microsecond.
+func (u *upstream) send(b []byte) (int, error) {
+	if s, ok := u.raw.(interface{ send([]byte) (int, error) }); ok {
+		return s.send(b)
 	}
 	if u.reused && !u.open() {
 		return 0, syscall.EPIPE
@@ -247,10 +248,10 @@ func (u *upstream) ask(b []byte) (int, error) {
 	return u.Write(b)
 }
 
-// open looks, without waiting, whether the other side closed the connection or
-// sent something unasked for.
+// open reports, without waiting, whether the connection is open and has no
+// unrequested input.
 func (u *upstream) open() bool {
-	// By Control: Read would want a deadline that has not passed, and to set
-	// one costs more than the look.
-	return u.fd.Control(u.look) == nil && errors.Is(u.looked, syscall.EAGAIN)
+	// Control, because Read needs a deadline in the future, and setting one costs
+	// more than the check.
+	return u.fd.Control(u.check) == nil && errors.Is(u.checked, syscall.EAGAIN)
 }

@@ -7,13 +7,13 @@ import (
 	"net/http"
 )
 
-// allowed is what to do instead of TRACE.
+// allowed is the Allow header of the answer to TRACE.
 const allowed = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
-// checkRequest refuses what this proxy does not pass on, whatever the protocol:
-// methods that are about the proxy itself, and targets and hosts that another
-// parser could understand differently.
-func checkRequest(method string, target, host []byte) *Refusal {
+// checkRequest refuses requests of any protocol that this proxy does not send on:
+// methods for the proxy itself, and URIs and hosts that another parser could
+// understand differently.
+func checkRequest(method string, uri, host []byte) *Refusal {
 	switch {
 	case method == http.MethodConnect:
 		return refusef(http.StatusNotImplemented, "CONNECT is not supported")
@@ -21,19 +21,20 @@ func checkRequest(method string, target, host []byte) *Refusal {
 		return &Refusal{Status: http.StatusMethodNotAllowed, Text: "TRACE is not supported", Allow: allowed}
 	case !isHost(host):
 		return refusef(http.StatusBadRequest, "the request's host is not valid")
-	case method == http.MethodOptions && string(target) == "*":
+	case method == http.MethodOptions && string(uri) == "*":
 		return nil
-	case len(target) == 0 || target[0] != '/':
+	case len(uri) == 0 || uri[0] != '/':
 		return refusef(http.StatusBadRequest, "the request's target must be a path")
 	}
-	return checkPath(target)
+	return checkPath(uri)
 }
 
-// checkPath refuses what servers take for another path: segments . and .., also
-// if they are encoded or separated by backslashes or have parameters, and
-// escapes that are none. Clients resolve such segments before they ask.
-func checkPath(target []byte) *Refusal {
-	path, _, _ := bytes.Cut(target, []byte{'?'})
+// checkPath refuses paths that servers read differently: those with segments . and
+// .., also if these are encoded, separated by backslashes or followed by
+// parameters, and those with invalid escapes. Clients resolve such segments before
+// they send a request.
+func checkPath(uri []byte) *Refusal {
+	path, _, _ := bytes.Cut(uri, []byte{'?'})
 	if !unusual(path) {
 		return nil
 	}
@@ -66,14 +67,14 @@ func checkPath(target []byte) *Refusal {
 
 var dotSegments = refusef(http.StatusBadRequest, "the request's path has segments . or ..: ask for the path that they lead to")
 
-// unusual reports whether there is anything in path that is worth a closer look.
+// unusual reports whether checkPath must parse the path.
 func unusual(path []byte) bool {
 	for i, c := range path {
 		switch c {
 		case '%', '\\', '#':
 			return true
 		case '.':
-			if path[i-1] == '/' { // it begins with one
+			if path[i-1] == '/' { // index i-1 exists: a path begins with /
 				return true
 			}
 		}
@@ -81,8 +82,8 @@ func unusual(path []byte) bool {
 	return false
 }
 
-// segment is a part of a path between two slashes, as a server sees it that
-// decodes the path, takes backslashes for slashes, and cuts parameters off.
+// segment is a part of a path between two slashes, as read by a server that decodes
+// the path, treats backslashes as slashes, and removes parameters.
 type segment struct {
 	dots         int
 	other, param bool
@@ -117,7 +118,7 @@ func unhex(c byte) byte {
 	return c | 0x20 - 'a' + 10
 }
 
-// hostChar says which characters the name and port of a host are made of.
+// hostChar is the set of the characters of a host and its port: RFC 3986, 3.2.2.
 var hostChar = func() (is [256]bool) {
 	for _, c := range "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-._~!$&'()*+,;=:[]%" {
 		is[c] = true

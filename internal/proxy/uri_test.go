@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func TestPathsThatServersTakeForOthersAreRefused(t *testing.T) {
+func TestAmbiguousPathsAreRefused(t *testing.T) {
 	for target, ok := range map[string]bool{
 		"/":                               true,
 		"/v1/models/iris:predict":         true,
