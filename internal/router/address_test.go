@@ -13,7 +13,7 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-func TestAServiceIsReachedByPath(t *testing.T) {
+func TestServiceIsReachedByPath(t *testing.T) {
 	w := newWorld(t)
 	says := func(rw http.ResponseWriter, r *http.Request) { fmt.Fprint(rw, r.RequestURI) }
 	w.pod(one, true, says)
@@ -35,7 +35,7 @@ func TestAServiceIsReachedByPath(t *testing.T) {
 	}
 }
 
-func TestRequestsOfAUserStickToARevision(t *testing.T) {
+func TestRequestsOfUserStickToRevision(t *testing.T) {
 	w := newWorld(t)
 	w.annotations = map[string]string{v1beta1.AnnotationSticky: "header:X-User"}
 	w.pod(one, true, ok)
@@ -61,7 +61,7 @@ func TestRequestsOfAUserStickToARevision(t *testing.T) {
 	}
 }
 
-func TestAMalformedAnnotationIsWarnedOfOnce(t *testing.T) {
+func TestMalformedStickyAnnotationIsLoggedOnce(t *testing.T) {
 	w := newWorld(t)
 	warnings := func() int { return strings.Count(w.log.String(), "the split alone decides") }
 	w.pod(one, true, ok)

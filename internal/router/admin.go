@@ -15,11 +15,11 @@ import (
 	"github.com/serin-dev/serin/internal/connlimit"
 )
 
-// maxAdmin is how many connections the admin listener has at once.
+// maxAdmin bounds the connections of the admin listener.
 const maxAdmin = 64
 
-// administer serves the admin listener until ctx ends. The router is ready
-// from its first table until serving ends.
+// administer serves the admin listener until ctx ends. The router is ready from its
+// first table until serving ends.
 func (r *router) administer(ctx, serving context.Context) error {
 	if r.Admin == nil {
 		return nil

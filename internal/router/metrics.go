@@ -157,7 +157,7 @@ func (c *inFlight) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v int64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
 	}
-	gauge(c.held, int64(c.router.line.waiting()))
+	gauge(c.held, int64(c.router.queue.waiting()))
 	v := c.router.view.Load()
 	if v == nil {
 		return

@@ -10,9 +10,9 @@ import (
 	"github.com/serin-dev/serin/internal/proxy"
 )
 
-// kubectl without a kubeconfig asks localhost:8080, which on a laptop is the
-// router. Of what is no API it shows the text of a 406 alone; a 404 would mean an
-// API that lacks something.
+// kubectl without a kubeconfig connects to localhost:8080, which on a laptop is the
+// router. kubectl shows the text of a 406 response unchanged; it reads a 404 as an API
+// server without the resource.
 var (
 	notAPI = &proxy.Refusal{
 		Status: http.StatusNotAcceptable,
@@ -22,8 +22,8 @@ var (
 	apiPath = regexp.MustCompile(`^/(api|apis|version|openapi/v[23])(/|\?|$)`)
 )
 
-// isForAPI reports whether a request, for which there is no service, is one of
-// kubectl's.
+// isForAPI reports whether a request that no service matches was meant for the API
+// server.
 func isForAPI(req *proxy.Request) bool {
 	host, _, err := net.SplitHostPort(req.Host)
 	if err != nil {

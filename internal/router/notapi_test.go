@@ -8,7 +8,7 @@ import (
 	"github.com/serin-dev/serin/internal/proxy"
 )
 
-func TestKubectlIsToldThatThisIsNotTheAPI(t *testing.T) {
+func TestKubectlRequestGetsNotAcceptable(t *testing.T) {
 	for _, tt := range []struct {
 		host, path string
 		told       bool

@@ -14,28 +14,28 @@ import (
 )
 
 const (
-	// avoidFor is how long other Pods are preferred to one that took no
+	// avoidFor is how long other Pods are preferred to one that refused a
 	// connection.
 	avoidFor = time.Second
-	// newsWithin is how much later than everybody else the router may learn
-	// that a service has traffic.
-	newsWithin = time.Second
-	// retryAfter is what a client is told that comes too early.
+	// maxWatchDelay is how much later than other clients of the API server the
+	// router may learn that a service has traffic.
+	maxWatchDelay = time.Second
+	// retryAfter is the Retry-After of a request that cannot be served yet.
 	retryAfter = time.Second
 )
 
 // NewAttempt implements proxy.Policy.
 func (r *router) NewAttempt() proxy.Attempt { return &attempt{router: r} }
 
-// attempt is one request, from its arrival to its end.
+// attempt is one request: what it counts for and where it is in flight.
 type attempt struct {
 	*router
-	account  *routing.Account  // of the revision that it is counted for; nil: none
-	endpoint *routing.Endpoint // the Pod where it is in flight; nil: none
+	account  *routing.Account  // of its revision; nil: none yet
+	endpoint *routing.Endpoint // its Pod; nil: none yet
 }
 
-// Admit implements proxy.Attempt: it finds the revision and a Pod of it, or
-// waits for one. Where others wait already it goes to the end of their line.
+// Admit implements proxy.Attempt: it chooses a revision and a Pod of it, or waits
+// for one. While others wait for the revision, it waits behind them.
 func (a *attempt) Admit(req *proxy.Request) (proxy.Target, error) {
 	v := a.view.Load()
 	if v == nil {
@@ -59,52 +59,54 @@ func (a *attempt) Admit(req *proxy.Request) (proxy.Target, error) {
 	return a.wait(req, choice, choice.Service.Timeout)
 }
 
-// route asks the table who answers. A service without traffic may have become
-// ready just now, and its user have seen it sooner than the router: such a
-// request waits a moment for news.
+// route chooses a revision. If the service has no traffic, it may have become ready
+// just now, and the client may have seen that before the router did: then route
+// waits up to maxWatchDelay for a new table.
 func (r *router) route(req *proxy.Request, v *view) (routing.Choice, error) {
-	asked := question(req)
-	choice, err := v.table.Route(asked)
+	request := routingRequest(req)
+	choice, err := v.table.Route(request)
 	if !noTraffic(err) {
 		return choice, err
 	}
-	h := newHeld(asked, req.Start, choice)
-	r.expect(h)
-	defer r.forget(h)
-	ctx, cancel := context.WithDeadline(req.Context(), req.Start.Add(newsWithin))
+	w := newWaiter(request, req.Start, choice)
+	r.enqueueEarly(w)
+	defer r.dequeue(w)
+	ctx, cancel := context.WithDeadline(req.Context(), req.Start.Add(maxWatchDelay))
 	defer cancel()
 	for {
 		select {
 		case <-v.replaced:
-		case <-h.released: // its place was another's
-			return choice, h.err
+		case <-w.released: // evicted
+			return choice, w.err
 		case <-ctx.Done():
 			return choice, err
 		}
 		v = r.view.Load()
-		if choice, err = v.table.Route(asked); !noTraffic(err) {
+		if choice, err = v.table.Route(request); !noTraffic(err) {
 			return choice, err
 		}
 	}
 }
 
-// noTraffic says that the table knows the service, and nobody who serves it.
+// noTraffic reports whether err means that the service exists and has no traffic.
 func noTraffic(err error) bool {
 	refused := (*routing.Refusal)(nil)
 	return errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable
 }
 
-// question is what the table may know of a request.
-func question(req *proxy.Request) routing.Request {
+// routingRequest returns the parts of a request that the table needs.
+func routingRequest(req *proxy.Request) routing.Request {
 	return routing.Request{Host: req.Host, Path: req.Path, Inside: req.Inside, Header: req.Header}
 }
 
-// sendTo moves the request from its last Pod, if any, to one where it has begun.
+// sendTo moves the request to a Pod where it has begun, and returns that as the
+// target.
 func (a *attempt) sendTo(choice routing.Choice, e *routing.Endpoint) proxy.Target {
 	a.moveTo(e)
 	return proxy.Target{Addr: e.Addr, Path: choice.Path, Revision: choice.Revision.Name, Timeout: choice.Service.Timeout}
 }
 
+// moveTo ends the request at its last Pod, if any.
 func (a *attempt) moveTo(e *routing.Endpoint) {
 	if a.endpoint != nil {
 		a.endpoint.End()
@@ -112,46 +114,46 @@ func (a *attempt) moveTo(e *routing.Endpoint) {
 	a.endpoint = e
 }
 
-// wait holds the request until a Pod has room for it, no longer than it may
-// take in all. The traffic may have moved to another revision meanwhile.
+// wait waits until a Pod has capacity for the request, no longer than maxWait and
+// timeout. Meanwhile the traffic may move to another revision.
 func (a *attempt) wait(req *proxy.Request, choice routing.Choice, timeout time.Duration) (proxy.Target, error) {
-	limit := a.hold
+	limit := a.maxWait
 	if timeout > 0 {
 		limit = min(limit, timeout)
 	}
-	h := a.held(req, choice, limit)
-	a.account = h.choice.Revision.Account
-	if h.err != nil {
-		return proxy.Target{Revision: h.choice.Revision.Name}, h.err
+	w := a.await(req, choice, limit)
+	a.account = w.choice.Revision.Account
+	if w.err != nil {
+		return proxy.Target{Revision: w.choice.Revision.Name}, w.err
 	}
-	return a.sendTo(h.choice, h.endpoint), nil
+	return a.sendTo(w.choice, w.endpoint), nil
 }
 
-// held waits in the line until the request is released.
-func (r *router) held(req *proxy.Request, choice routing.Choice, limit time.Duration) *held {
-	h := newHeld(question(req), req.Start, choice)
-	r.join(h)
+// await enqueues the request and returns its waiter when that is released.
+func (r *router) await(req *proxy.Request, choice routing.Choice, limit time.Duration) *waiter {
+	w := newWaiter(routingRequest(req), req.Start, choice)
+	r.enqueue(w)
 	ctx, cancel := context.WithDeadline(req.Context(), req.Start.Add(limit))
 	defer cancel()
-	again := time.NewTicker(lookEvery)
-	defer again.Stop()
+	retry := time.NewTicker(retryEvery)
+	defer retry.Stop()
 	for {
 		select {
-		case <-h.released:
-			return h
-		case <-again.C:
-			r.look(h)
+		case <-w.released:
+			return w
+		case <-retry.C:
+			r.retry(w)
 		case <-ctx.Done():
-			r.giveUp(h, limit)
-			<-h.released
-			return h
+			r.timeOut(w, limit)
+			<-w.released
+			return w
 		}
 	}
 }
 
-// Elsewhere implements proxy.Attempt: it finds another Pod after one took no
-// connection. That Pod is often gone and the API server about to say so, so
-// when there is no other the request gets in line, at the place of its arrival.
+// Elsewhere implements proxy.Attempt: it chooses another Pod after one refused a
+// connection. Such a Pod is often deleted, and the router about to learn it. So if
+// there is no other Pod, the request waits, in the order of its arrival.
 func (a *attempt) Elsewhere(req *proxy.Request) (proxy.Target, error) {
 	now := time.Now()
 	a.endpoint.Avoid(now.Add(avoidFor))
@@ -168,7 +170,7 @@ func (a *attempt) Elsewhere(req *proxy.Request) (proxy.Target, error) {
 	return a.wait(req, routing.Choice{Revision: lost, Path: target.Path}, target.Timeout)
 }
 
-// refusal turns the table's answer into the proxy's.
+// refusal converts an error of the table to one of the proxy.
 func refusal(err error) error {
 	refused := (*routing.Refusal)(nil)
 	if !errors.As(err, &refused) {
@@ -184,7 +186,8 @@ func unavailable(text string) *proxy.Refusal {
 	return &proxy.Refusal{Status: http.StatusServiceUnavailable, Text: text, RetryAfter: retryAfter}
 }
 
-// Done implements proxy.Attempt: it counts the request, and logs it if asked.
+// Done implements proxy.Attempt: it counts the request, and logs it if there is an
+// access log.
 func (a *attempt) Done(req *proxy.Request) {
 	now := time.Now()
 	if a.account != nil {
@@ -195,7 +198,7 @@ func (a *attempt) Done(req *proxy.Request) {
 		a.ended(e.Account, now)
 		key := revisionKey{e.Account.Namespace, e.Account.Revision}
 		c := a.view.Load().counters[key]
-		if c == nil { // its last Pod and traffic went while it was on its way
+		if c == nil { // the revision lost its last Pod and its traffic meanwhile
 			c = a.metrics.of(key)
 		}
 		c.count(req.Status, now.Sub(req.Start))

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package router is the data plane's entrance: it takes every request for
-// every InferenceService and sends it to a ready Pod of the revision whose turn
-// it is.
+// Package router is the entrance of the data plane. It receives every request for
+// every InferenceService and sends it to a ready Pod of one of its revisions.
 //
-// Two informers watch what decides: the traffic in the services' status, and
-// the ready Pods of revisions. Any change builds a new routing.Table, which
-// replaces the old one behind an atomic pointer; no request takes a lock on
-// configuration. The requests themselves are moved by package proxy, which asks
-// the router's policy where to.
+// Two informers watch the traffic in the status of services and the ready Pods of
+// revisions. Every change builds a new routing.Table, which replaces the old one
+// behind an atomic pointer, so that no request takes a lock on configuration.
+// Package proxy copies the requests, and asks the router for their targets
+// (policy.go).
 //
-// A request for a revision without a ready Pod is held, for a bounded time and
-// in a bounded number, until there is one; see hold.go. The router refuses to decide: it
-// does what the status shows, writes nothing, and when the API server is gone
-// it goes on with what it last knew.
+// A request for a revision without a ready Pod waits for one. The time and the
+// number of waiting requests are bounded (waitqueue.go). The router decides nothing
+// about rollouts: it follows the traffic in the status and writes nothing. While the
+// API server is unavailable, it uses the last table.
 package router
 
 import (
@@ -36,29 +35,29 @@ import (
 	"github.com/serin-dev/serin/internal/routing"
 )
 
-// DefaultDrain is for people who wait for the end after Ctrl-C.
+// DefaultDrain is short, for a person who waits after Ctrl-C.
 const DefaultDrain = 8 * time.Second
 
 // Config is what a router needs.
 type Config struct {
-	Listener  net.Listener // takes the requests from outside
-	Inside    net.Listener // takes those from inside, which private services answer too; nil: off
+	Listener  net.Listener // receives the requests from outside the cluster
+	Inside    net.Listener // receives those from inside, also for private services; nil: off
 	Admin     net.Listener // serves /metrics, /load, /healthz and /readyz; nil: off
 	REST      *rest.Config // the API server
 	Domain    string       // of the services' hosts
 	AccessLog io.Writer    // one JSON line per request; nil: off
 	Limits    proxy.Limits // for slow clients and silent streams; the zero value: proxy.DefaultLimits
 	Log       *slog.Logger
-	// Connections bound those of clients and those to Pods.
+	// Connections bounds the connections of clients and to Pods.
 	Connections proxy.Connections
-	// Drain bounds how long requests may take once Run must end; zero: DefaultDrain.
+	// Drain bounds how long requests may still take when Run must end; zero: DefaultDrain.
 	Drain time.Duration
-	// Loopback says that Pods are processes of this machine, at loopback
-	// addresses. No Pod of a cluster has one.
+	// Loopback allows Pods at loopback addresses: processes of this machine. No Pod
+	// of a cluster has such an address.
 	Loopback bool
 
-	// Static, if set, is used in place of what the API server has: for
-	// benchmarks of the data plane alone.
+	// Static, if set, replaces the objects of the API server, for benchmarks of the
+	// data plane alone.
 	Static *routing.Input
 }
 
@@ -69,20 +68,20 @@ type router struct {
 	view    atomic.Pointer[view]
 	metrics *metrics
 	access  *slog.Logger
-	hold    time.Duration
-	line    line
+	maxWait time.Duration
+	queue   waitQueue
 	loads   loads
 }
 
-// view is a table and what goes with it.
+// view is a table and the counters of its revisions.
 type view struct {
 	table    *routing.Table
 	counters map[revisionKey]*counters
-	replaced chan struct{} // closed when another view took its place
+	replaced chan struct{} // closed when another view replaces it
 }
 
-// Run routes requests until ctx ends and those in flight ended or took too
-// long.
+// Run routes requests until ctx ends, and then waits for the requests in flight, at
+// most Config.Drain.
 func Run(ctx context.Context, cfg Config) error {
 	r := newRouter(cfg)
 	if cfg.Static != nil {
@@ -101,7 +100,7 @@ func Run(ctx context.Context, cfg Config) error {
 }
 
 func newRouter(cfg Config) *router {
-	r := &router{Config: cfg, metrics: newMetrics(), hold: holdFor, line: line{room: room{places: maxHeld, reserve: reserved}}}
+	r := &router{Config: cfg, metrics: newMetrics(), maxWait: maxWait, queue: waitQueue{occupancy: occupancy{capacity: queueCapacity, reserve: queueReserve}}}
 	r.server = proxy.New(proxy.Config{
 		Policy: r, Inside: r.Inside, Forwarded: true, Drain: cmp.Or(r.Drain, DefaultDrain), Connections: r.Connections, Limits: r.Limits, Log: r.Log,
 	})
@@ -112,8 +111,8 @@ func newRouter(cfg Config) *router {
 	return r
 }
 
-// run serves while watch keeps the table up to date, and on until the last
-// request ended: a held one may still need a new table.
+// run serves requests while watch updates the table. It stops watch after the last
+// request, because a waiting request may need a new table.
 func (r *router) run(ctx context.Context, watch func(context.Context) error) error {
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
@@ -141,9 +140,9 @@ func (r *router) run(ctx context.Context, watch func(context.Context) error) err
 	return errors.Join(err, <-watched, <-administered)
 }
 
-// complain logs once of every service that cannot be routed.
-func (r *router) complain(before, now *routing.Table) {
-	for _, s := range now.Broken() {
+// logBroken logs each service that cannot be routed, once for each reason.
+func (r *router) logBroken(before, after *routing.Table) {
+	for _, s := range after.Broken() {
 		if before == nil || !slices.ContainsFunc(before.Broken(), func(o *routing.Service) bool {
 			return o.Namespace == s.Namespace && o.Name == s.Name && o.Broken == s.Broken
 		}) {
@@ -152,7 +151,7 @@ func (r *router) complain(before, now *routing.Table) {
 	}
 }
 
-// use makes a table of in and swaps it in.
+// use builds a table from in and replaces the view.
 func (r *router) use(in routing.Input) {
 	in.Domain = r.Domain
 	old := r.view.Load()
@@ -160,7 +159,7 @@ func (r *router) use(in routing.Input) {
 		old = &view{}
 	}
 	table := routing.Build(in, old.table)
-	r.complain(old.table, table)
+	r.logBroken(old.table, table)
 	r.replace(&view{table: table, counters: r.metrics.follow(table, old.counters), replaced: make(chan struct{})})
 	if old.replaced != nil {
 		close(old.replaced)

@@ -263,7 +263,7 @@ func setReady(p *corev1.Pod, isReady bool) {
 
 func ok(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") }
 
-func TestTheStatusDecidesTheSplit(t *testing.T) {
+func TestStatusTrafficDecidesSplit(t *testing.T) {
 	w := newWorld(t)
 	w.pod(one, true, ok)
 	w.pod(two, true, ok)
@@ -325,7 +325,7 @@ func TestOnlyReadyPodsGetRequests(t *testing.T) {
 	}
 }
 
-func TestARequestIsHeldUntilAPodIsReady(t *testing.T) {
+func TestRequestWaitsForReadyPod(t *testing.T) {
 	w := newWorld(t)
 	w.service(target(one, 100, ""))
 	p := w.pod(one, false, ok)
@@ -342,7 +342,7 @@ func TestARequestIsHeldUntilAPodIsReady(t *testing.T) {
 		})
 	}
 	eventually(t, "20 requests are held", func() (string, bool) {
-		n := w.router.line.waiting()
+		n := w.router.queue.waiting()
 		return fmt.Sprint(n), n == 20
 	})
 	setReady(p, true)
@@ -352,9 +352,9 @@ func TestARequestIsHeldUntilAPodIsReady(t *testing.T) {
 	wg.Wait()
 }
 
-func TestHoldingIsBounded(t *testing.T) {
+func TestRequestWaitHasTimeout(t *testing.T) {
 	w := newWorld(t)
-	w.router.hold = 50 * time.Millisecond
+	w.router.maxWait = 50 * time.Millisecond
 	w.service(target(one, 100, ""))
 	eventually(t, "the service is known", func() (string, bool) {
 		_, err := w.router.view.Load().table.Route(routing.Request{Host: irisHost, Header: func(string) string { return "" }})
@@ -367,9 +367,9 @@ func TestHoldingIsBounded(t *testing.T) {
 	}
 }
 
-func TestARequestWhoseOnlyPodIsGoneIsToldWhenToComeAgain(t *testing.T) {
+func TestRequestToDeletedPodIsRefusedWithRetryAfter(t *testing.T) {
 	w := newWorld(t)
-	w.router.hold = 50 * time.Millisecond
+	w.router.maxWait = 50 * time.Millisecond
 	w.service(target(one, 100, ""))
 	w.pod(one, true, nil) // nothing listens there
 	eventually(t, "the Pod is known", func() (string, bool) {
@@ -382,7 +382,7 @@ func TestARequestWhoseOnlyPodIsGoneIsToldWhenToComeAgain(t *testing.T) {
 	}
 }
 
-func TestAPodThatTakesNoConnectionIsPassedOver(t *testing.T) {
+func TestPodThatRefusesConnectionsIsAvoided(t *testing.T) {
 	w := newWorld(t)
 	w.service(target(one, 100, ""))
 	w.knows(one)
@@ -399,7 +399,7 @@ func TestAPodThatTakesNoConnectionIsPassedOver(t *testing.T) {
 	}
 }
 
-func TestARequestWaitsForNewsWhenItsOnlyPodIsGone(t *testing.T) {
+func TestRequestToDeletedPodWaitsForNewPod(t *testing.T) {
 	w := newWorld(t)
 	gone := w.pod(one, true, nil)
 	w.service(target(one, 100, ""))
@@ -413,7 +413,7 @@ func TestARequestWaitsForNewsWhenItsOnlyPodIsGone(t *testing.T) {
 		answered <- fmt.Sprint(status, " ", revision)
 	}()
 	eventually(t, "the request is held", func() (string, bool) {
-		n := w.router.line.waiting()
+		n := w.router.queue.waiting()
 		return fmt.Sprint(n), n == 1
 	})
 	if err := w.pods.CoreV1().Pods("kserve-test").Delete(t.Context(), gone.Name, metav1.DeleteOptions{}); err != nil {
@@ -425,7 +425,7 @@ func TestARequestWaitsForNewsWhenItsOnlyPodIsGone(t *testing.T) {
 	}
 }
 
-func TestRefusalsSayWhatWasLookedFor(t *testing.T) {
+func TestRefusalNamesMissingServiceOrTag(t *testing.T) {
 	w := newWorld(t)
 	w.service()
 	eventually(t, "the service is known", func() (string, bool) {
@@ -447,7 +447,7 @@ func TestRefusalsSayWhatWasLookedFor(t *testing.T) {
 	}
 }
 
-func TestARequestMayComeBeforeTheNewsOfItsService(t *testing.T) {
+func TestRequestWaitsForTrafficOfNewService(t *testing.T) {
 	w := newWorld(t)
 	w.service()
 	eventually(t, "the service is known", func() (string, bool) {
@@ -460,7 +460,7 @@ func TestARequestMayComeBeforeTheNewsOfItsService(t *testing.T) {
 		answered <- fmt.Sprint(status, " ", revision)
 	}()
 	eventually(t, "the request waits", func() (string, bool) {
-		n := w.router.line.waiting()
+		n := w.router.queue.waiting()
 		return fmt.Sprint(n), n == 1
 	})
 	w.pod(one, true, ok)
@@ -550,7 +550,7 @@ func TestPromotionsUnderLoadLoseNoRequest(t *testing.T) {
 	wg.Wait()
 }
 
-func TestStoppingLetsHeldRequestsEnd(t *testing.T) {
+func TestStoppingWaitsForWaitingRequests(t *testing.T) {
 	w := newWorld(t)
 	w.service(target(one, 100, ""))
 	eventually(t, "the service is known", func() (string, bool) {
@@ -563,7 +563,7 @@ func TestStoppingLetsHeldRequestsEnd(t *testing.T) {
 		answered <- status
 	}()
 	eventually(t, "the request is held", func() (string, bool) {
-		n := w.router.line.waiting()
+		n := w.router.queue.waiting()
 		return fmt.Sprint(n), n == 1
 	})
 	stopped := make(chan struct{})

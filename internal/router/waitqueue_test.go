@@ -24,21 +24,21 @@ import (
 	"github.com/serin-dev/serin/internal/routing"
 )
 
-// model is a router without connections: requests join its line, and the test
-// says which Pods are ready and when a request ends.
+// model is a router without connections. The test enqueues requests, and decides
+// which Pods are ready and when a request ends.
 type model struct {
 	t       interface{ Fatalf(string, ...any) }
 	router  *router
 	in      routing.Input
-	waiting []*held            // as they came
-	running map[string][]*held // by address
+	waiting []*waiter            // in the order of arrival
+	running map[string][]*waiter // by address
 	came    int
 	pods    int
 }
 
 // Two services: a has revisions a-1 and a-2, b has b-1.
 func newModel(t interface{ Fatalf(string, ...any) }) *model {
-	m := &model{t: t, router: newRouter(Config{Domain: "example.com", Log: slog.New(slog.DiscardHandler)}), running: map[string][]*held{}}
+	m := &model{t: t, router: newRouter(Config{Domain: "example.com", Log: slog.New(slog.DiscardHandler)}), running: map[string][]*waiter{}}
 	m.in.Services = []routing.Service{
 		{Namespace: "n", Name: "a", Traffic: []routing.Share{{Revision: "a-1", Percent: 100}}},
 		{Namespace: "n", Name: "b", Traffic: []routing.Share{{Revision: "b-1", Percent: 100}}},
@@ -62,8 +62,8 @@ func (m *model) start(revision string) {
 	m.swap()
 }
 
-// come lets a request for a service join the line: NAME, or NAME.NAMESPACE.
-func (m *model) come(service string) *held {
+// come enqueues a request for a service: NAME, or NAME.NAMESPACE.
+func (m *model) come(service string) *waiter {
 	if !strings.Contains(service, ".") {
 		service += ".n"
 	}
@@ -75,37 +75,37 @@ func (m *model) come(service string) *held {
 	m.came++
 	start := time.Unix(0, int64(m.came))
 	choice.Revision.Account.Begin(start)
-	h := newHeld(request, start, choice)
-	m.waiting = append(m.waiting, h)
-	m.router.join(h)
+	w := newWaiter(request, start, choice)
+	m.waiting = append(m.waiting, w)
+	m.router.enqueue(w)
 	m.collect()
-	return h
+	return w
 }
 
-// collect notes who was released, and checks that it was right.
+// collect records the released waiters, and checks that they were rightly released.
 func (m *model) collect() {
-	passed := map[*routing.Account]bool{} // somebody who came earlier still waits
-	var still []*held
-	for _, h := range m.waiting {
-		account := h.choice.Revision.Account
+	passed := map[*routing.Account]bool{} // an earlier request still waits
+	var still []*waiter
+	for _, w := range m.waiting {
+		account := w.choice.Revision.Account
 		select {
-		case <-h.released:
+		case <-w.released:
 		default:
 			passed[account] = true
-			still = append(still, h)
+			still = append(still, w)
 			continue
 		}
-		if h.err != nil {
+		if w.err != nil {
 			account.End(time.Now())
 			continue
 		}
 		if passed[account] {
 			m.t.Fatalf("a request for %s came later than one that still waits", account.Revision)
 		}
-		if h.endpoint.Account != account || !m.ready(h.endpoint) {
-			m.t.Fatalf("a request for %s went to %s of %s", account.Revision, h.endpoint.Addr, h.endpoint.Account.Revision)
+		if w.endpoint.Account != account || !m.ready(w.endpoint) {
+			m.t.Fatalf("a request for %s went to %s of %s", account.Revision, w.endpoint.Addr, w.endpoint.Account.Revision)
 		}
-		m.running[h.endpoint.Addr] = append(m.running[h.endpoint.Addr], h)
+		m.running[w.endpoint.Addr] = append(m.running[w.endpoint.Addr], w)
 	}
 	m.waiting = still
 }
@@ -116,22 +116,22 @@ func (m *model) ready(e *routing.Endpoint) bool {
 
 // end ends the first request at a Pod.
 func (m *model) end(addr string) {
-	h := m.running[addr][0]
+	w := m.running[addr][0]
 	m.running[addr] = m.running[addr][1:]
 	now := time.Now()
-	h.endpoint.End()
-	h.endpoint.Account.End(now)
-	m.router.ended(h.endpoint.Account, now)
+	w.endpoint.End()
+	w.endpoint.Account.End(now)
+	m.router.ended(w.endpoint.Account, now)
 	m.collect()
 }
 
-// Whatever happens, requests are released in the order in which they came, to
-// ready Pods of a revision with traffic only, never more than a Pod has room
-// for; none waits while there is room, and in the end none is lost.
-func TestTheLineKeepsItsOrder(t *testing.T) {
+// In every history, requests are dispatched in the order of their arrival, to ready
+// Pods of a revision with traffic only, and never more than a Pod has capacity for.
+// None waits while there is capacity, and none is lost.
+func TestWaitQueueDispatchesInOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newModel(t)
-		m.router.line.room = room{places: rapid.IntRange(2, 50).Draw(t, "places"), reserve: 1}
+		m.router.queue.occupancy = occupancy{capacity: rapid.IntRange(2, 50).Draw(t, "capacity"), reserve: 1}
 		for range rapid.IntRange(1, 100).Draw(t, "steps") {
 			switch rapid.SampledFrom([]string{"come", "come", "come", "pod", "gone", "end", "end", "leave", "shift"}).Draw(t, "step") {
 			case "come":
@@ -148,7 +148,7 @@ func TestTheLineKeepsItsOrder(t *testing.T) {
 				m.endAny(rapid.IntRange(0, 9).Draw(t, "which"))
 			case "leave":
 				if n := len(m.waiting); n > 0 {
-					m.router.giveUp(m.waiting[rapid.IntRange(0, n-1).Draw(t, "who")], time.Second)
+					m.router.timeOut(m.waiting[rapid.IntRange(0, n-1).Draw(t, "who")], time.Second)
 					m.collect()
 				}
 			case "shift":
@@ -175,18 +175,18 @@ func (m *model) endAny(which int) {
 	}
 }
 
-// check looks at the whole.
+// check checks the invariants.
 func (m *model) check() {
 	now := time.Now()
 	held := map[string]int{}
-	for _, h := range m.waiting {
-		held[h.choice.Revision.Name]++
-		if e := h.choice.Revision.Room(now); e != nil {
-			m.t.Fatalf("a request for %s waits although %s has room", h.choice.Revision.Name, e.Addr)
+	for _, w := range m.waiting {
+		held[w.choice.Revision.Name]++
+		if e := w.choice.Revision.Room(now); e != nil {
+			m.t.Fatalf("a request for %s waits although %s has capacity", w.choice.Revision.Name, e.Addr)
 		}
 	}
-	if n := m.router.line.waiting(); n != len(m.waiting) {
-		m.t.Fatalf("the line counts %d, %d wait", n, len(m.waiting))
+	if n := m.router.queue.waiting(); n != len(m.waiting) {
+		m.t.Fatalf("the queue counts %d, %d wait", n, len(m.waiting))
 	}
 	inFlight := 0
 	for r := range m.router.view.Load().table.Revisions {
@@ -209,7 +209,7 @@ func (m *model) check() {
 	}
 }
 
-// finish gives every revision a Pod and lets all requests end.
+// finish starts a Pod of every revision and ends all requests.
 func (m *model) finish() {
 	for _, r := range []string{"a-1", "a-2", "b-1"} {
 		m.start(r)
@@ -217,16 +217,16 @@ func (m *model) finish() {
 	for range m.came + 1 {
 		m.endAny(0)
 	}
-	if len(m.waiting) > 0 || m.router.line.waiting() > 0 {
+	if len(m.waiting) > 0 || m.router.queue.waiting() > 0 {
 		m.t.Fatalf("%d still wait", len(m.waiting))
 	}
 }
 
-// refused is the answer of a request that got or kept no place.
-func refused(h *held) string {
+// refused returns the refusal of a waiter, or nothing.
+func refused(w *waiter) string {
 	select {
-	case <-h.released:
-		if r := (*proxy.Refusal)(nil); errors.As(h.err, &r) {
+	case <-w.released:
+		if r := (*proxy.Refusal)(nil); errors.As(w.err, &r) {
 			return fmt.Sprint(r.Status, " ", r.Text, " ", r.RetryAfter)
 		}
 	default:
@@ -245,15 +245,15 @@ func (m *model) tenant(namespace string, services int) {
 	m.swap()
 }
 
-func TestAColdServiceLeavesPlacesToOthers(t *testing.T) {
+func TestColdServiceDoesNotFillWaitQueue(t *testing.T) {
 	m := newModel(t)
-	var first []*held
-	for i := range maxHeld - reserved {
-		h := m.come("a")
-		if text := refused(h); text != "" {
+	var first []*waiter
+	for i := range queueCapacity - queueReserve {
+		w := m.come("a")
+		if text := refused(w); text != "" {
 			t.Fatalf("request %d: %s", i, text)
 		}
-		first = append(first, h)
+		first = append(first, w)
 	}
 	refusals := func() float64 { return testutil.ToFloat64(m.router.metrics.away.WithLabelValues("n")) }
 	if n := refusals(); n != 0 {
@@ -263,41 +263,39 @@ func TestAColdServiceLeavesPlacesToOthers(t *testing.T) {
 	if diff := cmp.Diff(want, refused(m.come("a"))); diff != "" {
 		t.Error(diff)
 	}
-	for i := range maxHeld / 2 {
+	for i := range queueCapacity / 2 {
 		if text := refused(m.come("b")); text != "" {
 			t.Fatalf("request %d of another service: %s", i, text)
 		}
 	}
-	if n := refusals(); n != 1+maxHeld/2-reserved { // one that came, and those that left for others
+	if n := refusals(); n != 1+queueCapacity/2-queueReserve { // one that came, and those evicted for others
 		t.Errorf("%v are counted as refused", n)
 	}
-	for i, h := range first { // the newest left for those of b that found no other place
-		if is, want := refused(h) != "", i >= maxHeld/2; is != want {
+	for i, w := range first { // the newest were evicted for those of b beyond the reserve
+		if is, want := refused(w) != "", i >= queueCapacity/2; is != want {
 			t.Fatalf("request %d: refused is %v", i, is)
 		}
 	}
 	if text := refused(m.come("b")); text == "" {
-		t.Error("another service takes more places than it leaves")
+		t.Error("another service gets more than half of the queue")
 	}
 	m.check()
 }
 
-// A tenant whose services are all cold and much asked for does not keep another
-// tenant's one from being woken.
-func TestATenantDoesNotTakeTheWholeRoom(t *testing.T) {
-	for _, services := range []int{1, 10, 100, maxHeld} {
+func TestColdTenantDoesNotFillWaitQueue(t *testing.T) {
+	for _, services := range []int{1, 10, 100, queueCapacity} {
 		m := newModel(t)
 		m.tenant("loud", services)
 		m.tenant("quiet", 2)
-		for i := range 2 * maxHeld {
+		for i := range 2 * queueCapacity {
 			m.come(fmt.Sprintf("cold-%d.loud", i%services))
 		}
 		for i := range 3 {
-			h := m.come("cold-0.quiet")
-			for j := range maxHeld / 2 {
+			w := m.come("cold-0.quiet")
+			for j := range queueCapacity / 2 {
 				m.come(fmt.Sprintf("cold-%d.loud", j%services))
 			}
-			if text := refused(h); text != "" {
+			if text := refused(w); text != "" {
 				t.Errorf("%d services: request %d of the other tenant: %s", services, i, text)
 			}
 		}
@@ -305,47 +303,46 @@ func TestATenantDoesNotTakeTheWholeRoom(t *testing.T) {
 	}
 }
 
-// A tenant that asks for services without traffic, which is waited for, too,
-// takes no more.
-func TestRequestsThatComeEarlyShareTheRoom(t *testing.T) {
+// Requests for services without traffic count for their namespace, too.
+func TestRequestsForServicesWithoutTrafficShareWaitQueue(t *testing.T) {
 	m := newModel(t)
-	early := func(o owner) *held {
+	early := func(o owner) *waiter {
 		m.came++
-		h := newHeld(routing.Request{}, time.Unix(0, int64(m.came)), routing.Choice{Service: &routing.Service{Namespace: o.namespace, Name: o.service}})
-		m.router.expect(h)
-		return h
+		w := newWaiter(routing.Request{}, time.Unix(0, int64(m.came)), routing.Choice{Service: &routing.Service{Namespace: o.namespace, Name: o.service}})
+		m.router.enqueueEarly(w)
+		return w
 	}
-	for range 2 * maxHeld {
+	for range 2 * queueCapacity {
 		early(owner{"loud", "new"})
 	}
-	if n := m.router.line.waiting(); n != maxHeld-reserved {
+	if n := m.router.queue.waiting(); n != queueCapacity-queueReserve {
 		t.Errorf("%d wait", n)
 	}
-	for i := range maxHeld / 2 {
+	for i := range queueCapacity / 2 {
 		if text := refused(m.come("a")); text != "" {
 			t.Fatalf("request %d of another tenant: %s", i, text)
 		}
 	}
-	h := early(owner{"third", "new"})
-	if text := refused(h); text != "" {
+	w := early(owner{"third", "new"})
+	if text := refused(w); text != "" {
 		t.Error(text)
 	}
-	before := m.router.line.waiting()
-	m.router.forget(h)
-	m.router.forget(h)
-	if n := m.router.line.waiting(); n != before-1 {
+	before := m.router.queue.waiting()
+	m.router.dequeue(w)
+	m.router.dequeue(w)
+	if n := m.router.queue.waiting(); n != before-1 {
 		t.Errorf("%d wait after one of %d left", n, before)
 	}
 }
 
-// 500 requests wait for a Pod that runs one at a time and refuses all that come
-// when a hundred wait there.
-func TestManyHeldRequestsDoNotFloodAPod(t *testing.T) {
+// 500 requests wait for a Pod with concurrency 1, whose queue refuses requests when a
+// hundred wait there.
+func TestWaitingRequestsDoNotFloodPod(t *testing.T) {
 	w := newWorld(t)
 	w.service(target(one, 100, ""))
 	w.knows(one)
 	var wg sync.WaitGroup
-	const requests = maxHeld / 2
+	const requests = queueCapacity / 2
 	for range requests {
 		wg.Go(func() {
 			if status, revision := w.ask(); status != 200 || revision != one {
@@ -353,8 +350,8 @@ func TestManyHeldRequestsDoNotFloodAPod(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "all are held", func() (string, bool) {
-		n := w.router.line.waiting()
+	eventually(t, "all wait", func() (string, bool) {
+		n := w.router.queue.waiting()
 		return fmt.Sprint(n), n == requests
 	})
 	slot := make(chan struct{}, 1)
@@ -376,8 +373,8 @@ func TestManyHeldRequestsDoNotFloodAPod(t *testing.T) {
 	t.Logf("at most %d were at the Pod at once", most.Load())
 }
 
-// Pods come and go while requests are sent, and the traffic moves to and fro:
-// no request is lost.
+// Pods start and stop, and the traffic moves between revisions, while clients send
+// requests.
 func TestNoRequestIsLostWhilePodsComeAndGo(t *testing.T) {
 	w := newWorld(t)
 	w.service(target(one, 50, ""), target(two, 50, ""))
@@ -411,7 +408,7 @@ func TestNoRequestIsLostWhilePodsComeAndGo(t *testing.T) {
 		before := answered.Load()
 		eventually(t, "requests are answered, or wait", func() (string, bool) {
 			n := answered.Load() - before
-			return fmt.Sprint(n), n > 20 || w.router.line.waiting() > 0
+			return fmt.Sprint(n), n > 20 || w.router.queue.waiting() > 0
 		})
 	}
 	w.pod(one, true, ok)
