@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package connlimit bounds the connections of a listener whose server cannot be
-// asked which are idle. When there are as many as there may be, a new one takes
-// the place of the oldest that never got an answer, and else of one on which
-// nothing moved for a minute. If there is neither, the new one is closed: who
-// opens many connections cannot end those of others.
+// Package connlimit bounds the connections of a listener whose server does not report
+// which are idle. At the limit, a new connection replaces the oldest one that never got
+// an answer, or else the one that was silent for the longest time, if that is more than
+// a minute. If there is neither, the new connection is closed: a client that opens many
+// connections cannot close those of others.
 package connlimit
 
 import (
@@ -14,17 +14,17 @@ import (
 	"time"
 )
 
-// silentFor is longer than what clients of Kubernetes leave between two pings.
-const silentFor = time.Minute
+// silentAfter is longer than the interval between two pings of Kubernetes clients.
+const silentAfter = time.Minute
 
-// Listen returns ln with a bound.
-func Listen(ln net.Listener, most int) net.Listener {
-	return &listener{Listener: ln, most: most, conns: map[*conn]struct{}{}}
+// Listen returns ln with a limit on its connections.
+func Listen(ln net.Listener, limit int) net.Listener {
+	return &listener{Listener: ln, limit: limit, conns: map[*conn]struct{}{}}
 }
 
 type listener struct {
 	net.Listener
-	most int
+	limit int
 
 	mu    sync.Mutex
 	conns map[*conn]struct{}
@@ -37,74 +37,74 @@ func (l *listener) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := &conn{Conn: nc, of: l}
+		c := &conn{Conn: nc, listener: l}
 		now := time.Now()
-		c.moved.Store(now.UnixNano())
-		if l.enter(c, now) {
+		c.lastByte.Store(now.UnixNano())
+		if l.add(c, now) {
 			return c, nil
 		}
-		_ = nc.Close() // nothing was said on it
+		_ = nc.Close() // nothing was sent on it
 	}
 }
 
-// enter takes a connection in, and reports whether there is a place for it.
-func (l *listener) enter(c *conn, now time.Time) bool {
+// add adds a connection, and reports whether the limit allows it.
+func (l *listener) add(c *conn, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.conns) >= l.most {
+	if len(l.conns) >= l.limit {
 		idle := l.idle(now)
 		if idle == nil {
 			return false
 		}
 		delete(l.conns, idle)
-		_ = idle.Conn.Close() // its server learns of it by reading
+		_ = idle.Conn.Close() // its server's read fails
 	}
 	l.conns[c] = struct{}{}
 	return true
 }
 
-// idle returns the connection that must go first, if one may.
+// idle returns the connection to close first, or nil.
 func (l *listener) idle(now time.Time) *conn {
-	var mute, silent *conn
+	var unanswered, silent *conn
 	earlier := func(a, b *conn) *conn {
-		if b == nil || a.moved.Load() < b.moved.Load() {
+		if b == nil || a.lastByte.Load() < b.lastByte.Load() {
 			return a
 		}
 		return b
 	}
 	for c := range l.conns {
 		if !c.answered.Load() {
-			mute = earlier(c, mute)
-		} else if now.UnixNano()-c.moved.Load() >= int64(silentFor) {
+			unanswered = earlier(c, unanswered)
+		} else if now.UnixNano()-c.lastByte.Load() >= int64(silentAfter) {
 			silent = earlier(c, silent)
 		}
 	}
-	if mute != nil {
-		return mute
+	if unanswered != nil {
+		return unanswered
 	}
 	return silent
 }
 
-func (l *listener) leave(c *conn) {
+func (l *listener) remove(c *conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.conns, c)
 }
 
-// conn notes when something moves.
+// conn records when the last byte was sent or received.
 type conn struct {
 	net.Conn
-	of       *listener
+	listener *listener
 	answered atomic.Bool
-	moved    atomic.Int64 // Unix nanoseconds; when it was opened if nothing did
+	lastByte atomic.Int64 // Unix nanoseconds; at first when it was opened
 }
 
-// Read implements net.Conn. Who says little by little what never gets an answer
-// does not become younger by it.
+// Read implements net.Conn. Before the first answer, input does not count: a client
+// could send it slowly for ever.
 func (c *conn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 && c.answered.Load() {
-		c.moved.Store(time.Now().UnixNano())
+		c.lastByte.Store(time.Now().UnixNano())
 	}
 	return n, err
 }
@@ -112,12 +112,12 @@ func (c *conn) Read(b []byte) (int, error) {
 // Write implements net.Conn.
 func (c *conn) Write(b []byte) (int, error) {
 	c.answered.Store(true)
-	c.moved.Store(time.Now().UnixNano())
+	c.lastByte.Store(time.Now().UnixNano())
 	return c.Conn.Write(b)
 }
 
 // Close implements net.Conn.
 func (c *conn) Close() error {
-	c.of.leave(c)
+	c.listener.remove(c)
 	return c.Conn.Close()
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/serin-dev/serin/internal/connlimit"
 )
 
-// pipes is a listener without sockets, for tests that play with the time.
+// pipes is a listener without sockets, for tests with fake time.
 type pipes chan net.Conn
 
 func (p pipes) Accept() (net.Conn, error) {
@@ -25,7 +25,7 @@ func (p pipes) Accept() (net.Conn, error) {
 func (p pipes) Close() error   { close(p); return nil }
 func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
-// client is one end, and the server answers each byte at the other.
+// client is the client's end of a connection whose server echoes each byte.
 type client struct{ net.Conn }
 
 func (p pipes) open() *client {
@@ -34,7 +34,7 @@ func (p pipes) open() *client {
 	return &client{a}
 }
 
-// asks sends a byte, and reports whether it came back.
+// asks sends a byte, and reports whether it was echoed.
 func (c *client) asks() bool {
 	if _, err := c.Write([]byte{1}); err != nil {
 		return false
@@ -43,7 +43,7 @@ func (c *client) asks() bool {
 	return err == nil
 }
 
-func TestWhoSaysNothingGivesWayFirst(t *testing.T) {
+func TestConnectionWithoutAnswerIsClosedFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ln := make(pipes)
 		limited := connlimit.Listen(ln, 3)
@@ -63,40 +63,40 @@ func TestWhoSaysNothingGivesWayFirst(t *testing.T) {
 		open := func() *client {
 			c := ln.open()
 			all = append(all, c)
-			time.Sleep(time.Millisecond) // so that each has its age
+			time.Sleep(time.Millisecond) // so that their ages differ
 			return c
 		}
 		working := open()
 		if !working.asks() {
-			t.Fatal("it does not answer")
+			t.Fatal("the server does not answer")
 		}
 		time.Sleep(10 * time.Second)
 		first, second := open(), open()
-		for range 100 { // who opens many
+		for range 100 { // of a client that opens many
 			open()
 		}
 		if first.asks() || second.asks() {
-			t.Error("a connection that never said anything was kept")
+			t.Error("a connection without an answer was kept")
 		}
 		if !working.asks() {
-			t.Error("a connection that works was closed for one that says nothing")
+			t.Error("a connection with answers was closed for one without")
 		}
 		talking, another := open(), open()
 		if !talking.asks() || !another.asks() {
-			t.Error("a new connection finds no place among those that say nothing")
+			t.Error("a new connection did not replace one without an answer")
 		}
 		if open().asks() {
-			t.Error("there are more than there may be")
+			t.Error("the limit was exceeded")
 		}
 		time.Sleep(time.Minute)
 		if !working.asks() || !another.asks() {
-			t.Error("a connection was closed for nobody")
+			t.Error("a connection was closed without need")
 		}
 		if !open().asks() {
-			t.Error("none was closed for a new one, although nothing moved on it for a minute")
+			t.Error("no silent connection was closed for a new one")
 		}
 		if talking.asks() || !working.asks() || !another.asks() {
-			t.Error("another was closed than that on which nothing moved for the longest time")
+			t.Error("not the longest silent connection was closed")
 		}
 		for _, c := range all {
 			_ = c.Close()
