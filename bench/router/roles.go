@@ -68,7 +68,7 @@ func serve(ctx context.Context, role string) error {
 		if err != nil {
 			return err
 		}
-		return queue.Run(ctx, queue.Config{Listener: ln, Admin: admin, Target: next[0], Concurrency: 64, Log: quiet})
+		return queue.Run(ctx, queue.Config{Listener: ln, Admin: admin, ModelServer: next[0], Concurrency: 64, Log: quiet})
 	}
 	return router.Run(ctx, router.Config{Listener: ln, Domain: "example.com", Log: quiet, Static: table(services, next)})
 }

@@ -81,7 +81,7 @@ func run(ctx context.Context, args []string, podIP string, stderr io.Writer) err
 	return queue.Run(ctx, queue.Config{
 		Listener:    requests,
 		Admin:       admin,
-		Target:      address(server, userPort),
+		ModelServer: address(server, userPort),
 		Concurrency: concurrency,
 		Timeout:     time.Duration(timeout) * time.Second,
 		MaxPending:  pending,

@@ -59,7 +59,7 @@ func chain(t *testing.T, target string) string {
 		})
 	}
 	run("queue", func(ctx context.Context) error {
-		return queue.Run(ctx, queue.Config{Listener: queueLn, Admin: queueAdmin, Target: target, Concurrency: 10, Log: log})
+		return queue.Run(ctx, queue.Config{Listener: queueLn, Admin: queueAdmin, ModelServer: target, Concurrency: 10, Log: log})
 	})
 	run("router", func(ctx context.Context) error {
 		return router.Run(ctx, router.Config{Listener: routerLn, Domain: "example.com", Log: log, Static: &routing.Input{

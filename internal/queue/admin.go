@@ -15,11 +15,11 @@ import (
 	"github.com/serin-dev/serin/internal/connlimit"
 )
 
-// maxAdmin is how many connections the admin listener has at once.
+// maxAdmin bounds the connections of the admin listener.
 const maxAdmin = 64
 
-// administer serves the admin listener until ctx ends, and the answers that
-// /wait-for-drain still owes then.
+// administer serves the admin listener until ctx ends, and then answers the pending
+// requests for /wait-for-drain.
 func (q *queue) administer(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(q.metrics.registry, promhttp.HandlerOpts{}))
@@ -33,11 +33,11 @@ func (q *queue) administer(ctx context.Context) error {
 		return fmt.Errorf("serve %s: %w", q.Admin.Addr(), err)
 	case <-ctx.Done():
 	}
-	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeFor)
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
 	defer cancel()
 	err := server.Shutdown(bounded)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = server.Close() // what is left is not worth waiting for
+		err = server.Close() // the remaining requests are not worth waiting for
 	}
 	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
 		return ended
@@ -54,16 +54,16 @@ func (q *queue) ready(w http.ResponseWriter, _ *http.Request) {
 	}
 }
 
-// waitForDrain answers when the last request ended. The model server's preStop
-// hook calls it when the server is to end: with its Pod, of which the queue is
-// told, too, or alone, because a probe failed; then nobody waits for requests
-// of which the server may never answer one.
+// waitForDrain answers when the last request ended. The preStop hook of the model
+// server calls it. If the whole Pod ends, the queue drains, too. If it does not within
+// PodWait, only the model server ends, because a probe failed: then the hook must not
+// wait, because the model server may never answer its requests.
 func (q *queue) waitForDrain(w http.ResponseWriter, r *http.Request) {
-	alone := time.NewTimer(q.AloneFor)
-	defer alone.Stop()
+	podWait := time.NewTimer(q.PodWait)
+	defer podWait.Stop()
 	select {
 	case <-q.draining:
-	case <-alone.C:
+	case <-podWait.C:
 		fmt.Fprintln(w, "the Pod goes on")
 		return
 	case <-r.Context().Done():

@@ -16,31 +16,31 @@ import (
 )
 
 const (
-	// queuedPerSlot is how many requests may wait for each that may run, as in
-	// Knative's queue-proxy.
-	queuedPerSlot = 10
-	// minQueued is how many may wait at least.
-	minQueued = 100
+	// waitingPerSlot is how many requests may wait for each slot, as in Knative's
+	// queue-proxy.
+	waitingPerSlot = 10
+	// minWaiting is the least number of requests that may wait.
+	minWaiting = 100
 )
 
-// limit lets a number of requests through at once, and the others in the order
-// in which they came.
+// limit is a semaphore of slots at the model server. It grants them in the order of
+// arrival.
 type limit struct {
-	slots     int
-	pending   int // requests that may wait
-	timeout   time.Duration
-	semaphore *semaphore.Weighted // first in, first out
-	running   atomic.Int64
-	queued    atomic.Int64
+	slots      int
+	maxWaiting int // requests
+	timeout    time.Duration
+	semaphore  *semaphore.Weighted // first in, first out
+	running    atomic.Int64
+	waiting    atomic.Int64
 }
 
-// newLimit returns a limit of cfg.Concurrency at once; zero means no limit.
+// newLimit returns a limit with cfg.Concurrency slots; zero means no limit.
 func newLimit(cfg Config) *limit {
 	return &limit{
-		slots:     cfg.Concurrency,
-		pending:   cmp.Or(cfg.MaxPending, max(cfg.Concurrency*queuedPerSlot, minQueued)),
-		timeout:   cfg.Timeout,
-		semaphore: semaphore.NewWeighted(int64(cfg.Concurrency)),
+		slots:      cfg.Concurrency,
+		maxWaiting: cmp.Or(cfg.MaxPending, max(cfg.Concurrency*waitingPerSlot, minWaiting)),
+		timeout:    cfg.Timeout,
+		semaphore:  semaphore.NewWeighted(int64(cfg.Concurrency)),
 	}
 }
 
@@ -56,11 +56,11 @@ func (l *limit) acquire(r *proxy.Request) error {
 }
 
 func (l *limit) wait(r *proxy.Request) error {
-	if l.queued.Add(1) > int64(l.pending) {
-		l.queued.Add(-1)
-		return refusal("this Pod serves %d requests at once (containerConcurrency), and %d more wait already", l.slots, l.pending)
+	if l.waiting.Add(1) > int64(l.maxWaiting) {
+		l.waiting.Add(-1)
+		return refusal("this Pod serves %d requests at once (containerConcurrency), and %d more wait already", l.slots, l.maxWaiting)
 	}
-	defer l.queued.Add(-1)
+	defer l.waiting.Add(-1)
 	ctx, cancel := context.WithTimeout(r.Context(), l.timeout)
 	defer cancel()
 	if l.semaphore.Acquire(ctx, 1) != nil {
@@ -81,4 +81,4 @@ func (l *limit) release() {
 }
 
 // busy reports whether any request runs or waits.
-func (l *limit) busy() bool { return l.running.Load()+l.queued.Load() > 0 }
+func (l *limit) busy() bool { return l.running.Load()+l.waiting.Load() > 0 }

@@ -29,7 +29,7 @@ func newMetrics(l *limit) *metrics {
 	}
 	m.registry.MustRegister(requests,
 		gauge("serin_queue_in_flight", "Requests at the model server now.", l.running.Load),
-		gauge("serin_queue_waiting", "Requests waiting for their turn now.", l.queued.Load),
+		gauge("serin_queue_waiting", "Requests waiting for their turn now.", l.waiting.Load),
 		gauge("serin_queue_concurrency_limit", "Requests that may be at the model server at once; 0 means any number.",
 			func() int64 { return int64(l.slots) }),
 	)

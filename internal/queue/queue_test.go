@@ -24,7 +24,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// running is a queue in front of a test's model server.
+// running is a queue in front of the model server of a test.
 type running struct {
 	t          *testing.T
 	url, admin string
@@ -37,10 +37,10 @@ func start(t *testing.T, concurrency int, timeout time.Duration, model http.Hand
 	t.Helper()
 	server := httptest.NewServer(model)
 	t.Cleanup(server.Close)
-	return startBefore(t, queue.Config{Target: server.Listener.Addr().String(), Concurrency: concurrency, Timeout: timeout})
+	return startBefore(t, queue.Config{ModelServer: server.Listener.Addr().String(), Concurrency: concurrency, Timeout: timeout})
 }
 
-// startBefore starts a queue before a model server that may not run yet.
+// startBefore starts a queue in front of a model server that may not run yet.
 func startBefore(t *testing.T, cfg queue.Config) *running {
 	t.Helper()
 	requests, admin := listen(t), listen(t)
@@ -125,7 +125,7 @@ func (q *running) await(name, want string) {
 	}
 }
 
-func TestNeverMoreAtOnceThanAllowedAndInOrder(t *testing.T) {
+func TestConcurrencyIsLimitedAndOrderIsKept(t *testing.T) {
 	arrived, release := make(chan string), make(chan struct{})
 	q := start(t, 2, time.Minute, func(_ http.ResponseWriter, r *http.Request) {
 		arrived <- r.URL.Path
@@ -144,7 +144,7 @@ func TestNeverMoreAtOnceThanAllowedAndInOrder(t *testing.T) {
 	<-arrived
 	<-arrived
 	var order []string
-	for i := range 4 { // one after the other into the queue
+	for i := range 4 { // one after another, so that their order is known
 		ask(fmt.Sprint("/", i))
 		q.await("serin_queue_waiting", fmt.Sprint(i+1))
 	}
@@ -166,7 +166,7 @@ func TestNeverMoreAtOnceThanAllowedAndInOrder(t *testing.T) {
 	}
 }
 
-func TestAFullQueueRefuses(t *testing.T) {
+func TestFullQueueRefusesRequests(t *testing.T) {
 	release := make(chan struct{})
 	q := start(t, 1, time.Minute, func(http.ResponseWriter, *http.Request) { <-release })
 	var wg sync.WaitGroup
@@ -187,10 +187,10 @@ func TestAFullQueueRefuses(t *testing.T) {
 	wg.Wait()
 }
 
-func TestWaitingHasAnEnd(t *testing.T) {
+func TestWaitForSlotHasTimeout(t *testing.T) {
 	release := make(chan struct{})
 	q := start(t, 1, 200*time.Millisecond, func(w http.ResponseWriter, _ *http.Request) {
-		_ = http.NewResponseController(w).Flush() // begins in time, ends late
+		_ = http.NewResponseController(w).Flush() // the response begins in time and ends late
 		<-release
 	})
 	first := make(chan struct{})
@@ -207,7 +207,7 @@ func TestWaitingHasAnEnd(t *testing.T) {
 	<-first
 }
 
-func TestAClientThatLeavesMakesRoom(t *testing.T) {
+func TestClientDisconnectEndsWaitForSlot(t *testing.T) {
 	arrived, release := make(chan struct{}, 2), make(chan struct{})
 	q := start(t, 1, time.Minute, func(http.ResponseWriter, *http.Request) {
 		arrived <- struct{}{}
@@ -228,7 +228,7 @@ func TestAClientThatLeavesMakesRoom(t *testing.T) {
 	}
 }
 
-// comesBack starts a model server where nobody listens any more.
+// comesBack starts a model server at an address that was in use before.
 func comesBack(t *testing.T, target string) {
 	t.Helper()
 	ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", target)
@@ -241,13 +241,13 @@ func comesBack(t *testing.T, target string) {
 	t.Cleanup(server.Close)
 }
 
-func TestRequestsWaitWhileTheModelServerRestarts(t *testing.T) {
+func TestRequestsWaitForRestartOfModelServer(t *testing.T) {
 	ln := listen(t)
 	target := ln.Addr().String()
-	if err := ln.Close(); err != nil { // now nobody takes connections there
+	if err := ln.Close(); err != nil { // now the address refuses connections
 		t.Fatal(err)
 	}
-	q := startBefore(t, queue.Config{Target: target, Timeout: time.Minute})
+	q := startBefore(t, queue.Config{ModelServer: target, Timeout: time.Minute})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		if status, body := q.get(t.Context(), q.url); status != 200 || body != "back" {
@@ -259,11 +259,11 @@ func TestRequestsWaitWhileTheModelServerRestarts(t *testing.T) {
 	wg.Wait()
 }
 
-// How long a request waited for its turn does not count.
-func TestARequestThatWaitedForItsTurnWaitsForARestart(t *testing.T) {
-	const restartFor = 3 * time.Second
+// The time that a request waited for a slot does not count.
+func TestRequestThatWaitedForSlotWaitsForRestart(t *testing.T) {
+	const restartWait = 3 * time.Second
 	target := listen(t)
-	q := startBefore(t, queue.Config{Target: target.Addr().String(), Concurrency: 1, Timeout: time.Minute, RestartFor: restartFor})
+	q := startBefore(t, queue.Config{ModelServer: target.Addr().String(), Concurrency: 1, Timeout: time.Minute, RestartWait: restartWait})
 	// The model server takes one connection, and dies with it when the second
 	// request has waited for longer than that.
 	var wg sync.WaitGroup
@@ -278,7 +278,7 @@ func TestARequestThatWaitedForItsTurnWaitsForARestart(t *testing.T) {
 		}
 	})
 	q.await("serin_queue_waiting", "1")
-	<-time.After(restartFor)
+	<-time.After(restartWait)
 	if err := errors.Join(target.Close(), first.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -287,9 +287,9 @@ func TestARequestThatWaitedForItsTurnWaitsForARestart(t *testing.T) {
 	wg.Wait()
 }
 
-// A probe that gives the model server up ends that alone: requests that it may
-// never answer keep it from nothing, and the queue goes on.
-func TestAServerThatEndsAloneIsNotWaitedFor(t *testing.T) {
+// A failed probe ends only the model server. The preStop hook does not wait for its
+// requests, and the queue keeps serving.
+func TestPreStopHookOfModelServerAloneDoesNotWait(t *testing.T) {
 	arrived, hung := make(chan struct{}), make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/hang" {
@@ -299,7 +299,7 @@ func TestAServerThatEndsAloneIsNotWaitedFor(t *testing.T) {
 		fmt.Fprint(w, "done")
 	}))
 	t.Cleanup(server.Close)
-	q := startBefore(t, queue.Config{Target: server.Listener.Addr().String(), Timeout: time.Minute, AloneFor: 10 * time.Millisecond})
+	q := startBefore(t, queue.Config{ModelServer: server.Listener.Addr().String(), Timeout: time.Minute, PodWait: 10 * time.Millisecond})
 	var wg sync.WaitGroup
 	wg.Go(func() { q.get(t.Context(), q.url+"/hang") })
 	<-arrived
@@ -315,20 +315,20 @@ func TestAServerThatEndsAloneIsNotWaitedFor(t *testing.T) {
 	wg.Wait()
 }
 
-func TestAModelServerThatStaysAwayIsABadGateway(t *testing.T) {
+func TestMissingModelServerIsBadGateway(t *testing.T) {
 	ln := listen(t)
 	target := ln.Addr().String()
 	if err := ln.Close(); err != nil {
 		t.Fatal(err)
 	}
-	q := startBefore(t, queue.Config{Target: target, Timeout: 100 * time.Millisecond})
+	q := startBefore(t, queue.Config{ModelServer: target, Timeout: 100 * time.Millisecond})
 	status, body := q.get(t.Context(), q.url)
 	if want := "cannot connect to the service"; status != http.StatusBadGateway || !strings.Contains(body, want) {
 		t.Errorf("%d %s", status, body)
 	}
 }
 
-func TestTheEndLosesNoRequest(t *testing.T) {
+func TestDrainingLosesNoRequest(t *testing.T) {
 	arrived, release := make(chan struct{}, 1), make(chan struct{})
 	q := start(t, 0, time.Minute, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {

@@ -18,9 +18,9 @@ import (
 	"github.com/serin-dev/serin/internal/queue"
 )
 
-// Clients that are slow with their bodies leave the only place to others,
-// whatever they send and however many they are.
-func TestSlowClientsKeepNobodyFromAPlace(t *testing.T) {
+// Clients that send their bodies slowly do not occupy the only slot, whatever they
+// send and however many there are.
+func TestSlowClientsOccupyNoSlot(t *testing.T) {
 	limits := proxy.DefaultLimits()
 	limits.ClientBody, limits.RateGrace, limits.StreamIdle = 2*time.Second, 500*time.Millisecond, time.Second
 	for name, slow := range map[string]struct{ head, drip string }{
@@ -39,10 +39,10 @@ func TestSlowClientsKeepNobodyFromAPlace(t *testing.T) {
 				fmt.Fprint(w, n, err)
 			}))
 			t.Cleanup(server.Close)
-			q := startBefore(t, queue.Config{Target: server.Listener.Addr().String(), Concurrency: 1, Timeout: time.Minute, Limits: limits})
+			q := startBefore(t, queue.Config{ModelServer: server.Listener.Addr().String(), Concurrency: 1, Timeout: time.Minute, Limits: limits})
 			ctx, cancel := context.WithCancel(t.Context())
 			var wg sync.WaitGroup
-			for range 8 { // each comes again when it was refused
+			for range 8 { // each retries when it was refused
 				wg.Go(func() {
 					for ctx.Err() == nil {
 						drip(ctx, strings.TrimPrefix(q.url, "http://"), "POST / HTTP/1.1\r\nHost: x\r\n"+slow.head, slow.drip)
@@ -62,7 +62,7 @@ func TestSlowClientsKeepNobodyFromAPlace(t *testing.T) {
 	}
 }
 
-// drip sends a head and then a little again and again, until it is answered.
+// drip sends a head, and then little repeatedly until there is a response.
 func drip(ctx context.Context, addr, head, little string) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 	if err != nil {
@@ -91,11 +91,11 @@ func drip(ctx context.Context, addr, head, little string) {
 	<-answered
 }
 
-func TestTheBoundOnWaitingRequestsCanBeSet(t *testing.T) {
+func TestMaxPendingLimitsWaitingRequests(t *testing.T) {
 	release := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { <-release }))
 	t.Cleanup(server.Close)
-	q := startBefore(t, queue.Config{Target: server.Listener.Addr().String(), Concurrency: 1, MaxPending: 2, Timeout: time.Minute})
+	q := startBefore(t, queue.Config{ModelServer: server.Listener.Addr().String(), Concurrency: 1, MaxPending: 2, Timeout: time.Minute})
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() { q.get(t.Context(), q.url) })
