@@ -3,21 +3,16 @@
 package e2e
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/serin-dev/serin/internal/kubetest"
+	"github.com/serin-dev/serin/internal/testkit/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite docs/reference/cli.md")
 
 const referenceHead = `# Command line
 
@@ -59,17 +54,5 @@ func TestCommandReference(t *testing.T) {
 		}
 	}
 	walk(nil)
-	const file = "../docs/reference/cli.md"
-	if *update {
-		if err := os.WriteFile(file, []byte(page.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	shown, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(shown), page.String()); diff != "" {
-		t.Errorf("%s is out of date; -update writes it (-page +help):\n%s", file, diff)
-	}
+	golden.File(t, "../docs/reference/cli.md", page.String())
 }

@@ -4,23 +4,19 @@ package cli
 
 import (
 	"errors"
-	"flag"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"charm.land/lipgloss/v2"
-	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/rollout"
 	"github.com/serin-dev/serin/internal/steer"
+	"github.com/serin-dev/serin/internal/testkit/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the files in testdata and docs")
 
 // canaryRollout is a canary of 10%.
 func canaryRollout() *steer.Rollout {
@@ -98,7 +94,7 @@ func TestScreen(t *testing.T) {
 			if w := lipgloss.Width(got); w > width {
 				t.Errorf("%d columns on a screen of %d", w, width)
 			}
-			golden(t, filepath.Join("testdata", name+".screen"), trimmed(got))
+			golden.File(t, filepath.Join("testdata", name+".screen"), trimmed(got))
 		})
 	}
 }
@@ -122,20 +118,4 @@ func trimmed(s string) string {
 		out.WriteString(strings.TrimRight(line, " \n") + "\n")
 	}
 	return out.String()
-}
-
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", file, diff)
-	}
 }

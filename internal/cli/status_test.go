@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/serin-dev/serin/internal/steer"
+	"github.com/serin-dev/serin/internal/testkit/golden"
 )
 
 // Scripts rely on the exit code and on the JSON document.
@@ -85,5 +86,5 @@ func TestSummary(t *testing.T) {
 		r.Revisions[i].Created = now.Add(-time.Hour)
 	}
 	summary(&out, r, nil, now, false)
-	golden(t, filepath.Join("testdata", "summary.txt"), regexp.MustCompile(` +\n`).ReplaceAllString(out.String(), "\n"))
+	golden.File(t, filepath.Join("testdata", "summary.txt"), regexp.MustCompile(` +\n`).ReplaceAllString(out.String(), "\n"))
 }

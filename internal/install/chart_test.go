@@ -5,7 +5,6 @@ package install
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,11 +19,10 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/testkit/golden"
 )
 
 //go:generate go test . -count=1 -run TestChartIsUpToDate -update
-
-var update = flag.Bool("update", false, "write deploy/serin anew")
 
 const chart = "../../deploy/serin"
 
@@ -106,22 +104,7 @@ func TestChartIsUpToDate(t *testing.T) {
 		want["crds/"+plural+".yaml"] = generated + out.String()
 	}
 	for name, content := range want {
-		path := filepath.Join(chart, name)
-		if *update {
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		got, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(string(got), content); diff != "" {
-			t.Errorf("%s is old: run go generate ./internal/install (-it has +it should have):\n%s", path, diff)
-		}
+		golden.File(t, filepath.Join(chart, name), content)
 	}
 }
 

@@ -6,10 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -22,40 +19,20 @@ import (
 
 	"github.com/serin-dev/serin/api/v1alpha1"
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/testkit/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite out.yaml in testdata")
 
 // TestGolden renders each testdata/*.txtar: in.yaml is the service,
 // runtimes.yaml what is installed (the shipped runtimes when absent),
 // out.yaml the objects of revision 1, or the reason why there are none.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("find testdata: %d files, error %v", len(files), err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
-			ar, err := txtar.ParseFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			got := golden(t, ar)
-			if *update {
-				setFile(ar, "out.yaml", got)
-				if err := os.WriteFile(file, txtar.Format(ar), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(string(getFile(ar, "out.yaml")), got); diff != "" {
-				t.Errorf("out.yaml differs (-want +got); go test ./internal/render -update rewrites it:\n%s", diff)
-			}
-		})
-	}
+	golden.Archives(t, func(t *testing.T, a *txtar.Archive) {
+		t.Helper()
+		setFile(a, "out.yaml", rendered(t, a))
+	})
 }
 
-func golden(t *testing.T, ar *txtar.Archive) string {
+func rendered(t *testing.T, ar *txtar.Archive) string {
 	t.Helper()
 	isvc := decode[v1beta1.InferenceService](t, getFile(ar, "in.yaml"))
 	isvc.UID = "5e71"

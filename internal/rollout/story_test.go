@@ -3,23 +3,16 @@
 package rollout
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/rogpeppe/go-internal/txtar"
-
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/testkit/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the plans in testdata")
 
 // TestStories plays testdata/*.txtar. Each file of an archive is one step: what
 // happens, a line of dashes, and the plan that must follow. What may happen:
@@ -39,45 +32,23 @@ var update = flag.Bool("update", false, "rewrite the plans in testdata")
 //	accept                        it does again
 //	delete 00001                  somebody deletes a revision
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("find stories: %v, %d found", err, len(files))
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { playFile(t, file) })
-	}
+	golden.Stories(t, func() func(*testing.T, []string) (string, error) { return newWorld().play })
 }
 
-func playFile(t *testing.T, file string) {
+// play plays one step.
+func (w *world) play(t *testing.T, lines []string) (string, error) {
 	t.Helper()
-	archive, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newWorld()
-	for i, step := range archive.Files {
-		happens, want, _ := strings.Cut(string(step.Data), "---\n")
-		for line := range strings.Lines(happens) {
-			if err := w.happen(strings.TrimSpace(line)); err != nil {
-				t.Fatalf("%s: %s: %v", step.Name, line, err)
-			}
-		}
-		p := w.decide()
-		got := w.summary(p)
-		archive.Files[i].Data = []byte(happens + "---\n" + got)
-		if diff := cmp.Diff(want, got); diff != "" && !*update {
-			t.Errorf("%s (-want +got):\n%s", step.Name, diff)
-		}
-		if w.deny.activate == nil {
-			checkSettled(t, w)
-		}
-		w.scale()
-	}
-	if *update {
-		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
-			t.Fatal(err)
+	for _, line := range lines {
+		if err := w.happen(line); err != nil {
+			return "", fmt.Errorf("%s: %w", line, err)
 		}
 	}
+	plan := w.summary(w.decide())
+	if w.deny.activate == nil {
+		checkSettled(t, w)
+	}
+	w.scale()
+	return plan, nil
 }
 
 func (w *world) happen(line string) error {

@@ -3,38 +3,21 @@
 package scale_test
 
 import (
-	"flag"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
+	"github.com/serin-dev/serin/internal/testkit/golden"
 )
-
-var update = flag.Bool("update", false, "draw the plots in docs/scaling anew")
 
 // TestPlots compares the plots of the documentation with what the simulation
 // does now.
 func TestPlots(t *testing.T) {
 	for _, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
-			file := filepath.Join("..", "..", "docs", "scaling", sc.name+".svg")
-			got := plot(sc, simulate(t, sc))
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("%s is out of date; look at it after: go test ./internal/scale -update\n%s", file, diff)
-			}
+			golden.File(t, filepath.Join("..", "..", "docs", "scaling", sc.name+".svg"), plot(sc, simulate(t, sc)))
 		})
 	}
 }

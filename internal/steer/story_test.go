@@ -3,22 +3,15 @@
 package steer
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/rogpeppe/go-internal/txtar"
-
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/rollout"
+	"github.com/serin-dev/serin/internal/testkit/golden"
 )
-
-var update = flag.Bool("update", false, "rewrite the answers in testdata")
 
 // TestStories plays testdata/*.txtar. Each file of an archive is one step of a
 // story, a line of dashes, and what must follow: the answers to what a person
@@ -35,43 +28,21 @@ var update = flag.Bool("update", false, "rewrite the answers in testdata")
 //	promote, pause, abort, undo, undo to 1, traffic 20
 //	promote seen 100 3     promote, knowing of 100 requests and 3 errors
 func TestStories(t *testing.T) {
-	files, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("find stories: %v, %d found", err, len(files))
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { play(t, file) })
-	}
+	golden.Stories(t, func() func(*testing.T, []string) (string, error) { return newWorld().play })
 }
 
-func play(t *testing.T, file string) {
+// play plays one step.
+func (w *world) play(t *testing.T, lines []string) (string, error) {
 	t.Helper()
-	archive, err := txtar.ParseFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := newWorld()
-	for i, step := range archive.Files {
-		happens, want, _ := strings.Cut(string(step.Data), "---\n")
-		var got strings.Builder
-		for line := range strings.Lines(happens) {
-			answer, err := w.happen(strings.TrimSpace(line))
-			if err != nil {
-				t.Fatalf("%s: %s: %v", step.Name, line, err)
-			}
-			got.WriteString(answer)
+	var got strings.Builder
+	for _, line := range lines {
+		answer, err := w.happen(line)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", line, err)
 		}
-		got.WriteString(w.summary(t))
-		archive.Files[i].Data = []byte(happens + "---\n" + got.String())
-		if diff := cmp.Diff(want, got.String()); diff != "" && !*update {
-			t.Errorf("%s (-want +got):\n%s", step.Name, diff)
-		}
+		got.WriteString(answer)
 	}
-	if *update {
-		if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	return got.String() + w.summary(t), nil
 }
 
 // happen plays one line. The controller acts before and after.
