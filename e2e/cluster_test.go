@@ -159,18 +159,15 @@ func (c *cluster) sweep(ts *testscript.TestScript) {
 			ts.Check(ts.Exec("kubectl", "delete", "namespace", n.Name))
 		}
 	}
-	var left []string
-	for deadline := time.Now().Add(eventual); time.Now().Before(deadline); time.Sleep(interval) {
+	within(ts, eventual, func() (any, bool) {
 		pods, err := c.client.CoreV1().Pods("").List(ctx, metav1.ListOptions{LabelSelector: "serving.kserve.io/inferenceservice"})
 		ts.Check(err)
-		if left = nil; len(pods.Items) == 0 {
-			return
-		}
+		left := []string{"Pods left behind:"}
 		for _, p := range pods.Items {
 			left = append(left, p.Namespace+"/"+p.Name)
 		}
-	}
-	ts.Fatalf("Pods left behind: %v", left)
+		return left, len(pods.Items) == 0
+	})
 }
 
 // machine drives the program that made the cluster.
@@ -207,12 +204,10 @@ func failover(ts *testscript.TestScript, neg bool, args []string) {
 	begin := time.Now()
 	pod, _, _ := strings.Cut(first, "_")
 	killPod(ts, pod, args[0])
-	for now := first; now == first || now == ""; now = holder() {
-		if time.Since(begin) > eventual {
-			ts.Fatalf("%s still holds the lease %s", now, args[0])
-		}
-		time.Sleep(interval)
-	}
+	within(ts, eventual, func() (any, bool) {
+		is := holder()
+		return fmt.Sprintf("%s holds the lease %s", is, args[0]), is != first && is != ""
+	})
 	_, _ = fmt.Fprintf(ts.Stdout(), "%s: another one leads after %.1f s\n", args[0], time.Since(begin).Seconds())
 }
 

@@ -109,7 +109,7 @@ func TestScripts(t *testing.T) {
 			"up":         up,
 			"down":       down,
 			"crash":      crash,
-			"eventually": eventually,
+			"eventually": matches,
 			"absent":     absent,
 			"expand":     expand,
 			"account":    account,

@@ -7,11 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
+
+// commands matches what serin prints for another terminal, once it is up.
+var commands = regexp.MustCompile(`(?s)In another terminal:\n\n(.*?\n)\n.*Ctrl-C stops`)
 
 // follow runs the commands that serin prints for another terminal, from its
 // real output and in one shell, as a person would who copies them.
@@ -34,7 +37,7 @@ func follow(ts *testscript.TestScript, neg bool, args []string) {
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
 	ts.Defer(func() { _ = c.Process.Kill() })
-	script := hints(ts, log, ended)
+	script := awaitOutput(ts, log, commands, upTimeout, ended)[1]
 	ts.Logf("%s", script)
 	shell := exec.Command("sh", "-e", "-x", "-c", script)
 	shell.Dir, shell.Env = c.Dir, c.Env
@@ -52,25 +55,5 @@ func follow(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(err)
 	case <-time.After(downTimeout):
 		ts.Fatalf("serin %s still runs after Ctrl-C", args[0])
-	}
-}
-
-// hints waits for the last of them, and returns the commands.
-func hints(ts *testscript.TestScript, log string, ended <-chan error) string {
-	for deadline := time.Now().Add(upTimeout); ; {
-		said, err := os.ReadFile(log)
-		ts.Check(err)
-		if _, after, ok := strings.Cut(string(said), "In another terminal:\n\n"); ok && strings.Contains(after, "Ctrl-C stops") {
-			commands, _, _ := strings.Cut(after, "\n\n")
-			return commands + "\n"
-		}
-		select {
-		case err := <-ended:
-			ts.Fatalf("serin ended: %v\n%s", err, said)
-		case <-time.After(interval):
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("serin prints no commands:\n%s", said)
-		}
 	}
 }

@@ -4,7 +4,9 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +16,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/serin-dev/serin/internal/eventually"
 )
 
 const (
@@ -70,34 +74,44 @@ func up(ts *testscript.TestScript, neg bool, args []string) {
 	h.ended = make(chan error, 1)
 	go func(c *exec.Cmd, ended chan<- error) { ended <- c.Wait() }(h.process, h.ended)
 	ts.Defer(h.kill)
-	var last []byte
-	for deadline := time.Now().Add(upTimeout); ; {
-		last, err = os.ReadFile(h.output)
-		ts.Check(err)
-		if bytes.Contains(last, []byte("Ctrl-C stops")) { // the last of the hints
-			break
-		}
-		select {
-		case err := <-h.ended:
-			h.process = nil
-			ts.Fatalf("serin up ended: %v\n%s", err, last)
-		case <-time.After(interval):
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("serin is not up after %s:\n%s", upTimeout, last)
-		}
-	}
+	hints := awaitOutput(ts, h.output, lastHint, upTimeout, h.ended)[0]
 	said := []string{"KUBECONFIG", "INGRESS_HOST", "INGRESS_PORT", "INSIDE_PORT"}
 	if strings.Contains(strings.Join(args, " "), "--without") && strings.Contains(strings.Join(args, " "), "router") {
 		said = said[:1]
 	}
 	for _, name := range said {
-		m := regexp.MustCompile(name + `=(\S+)`).FindSubmatch(last)
+		m := regexp.MustCompile(name + `=(\S+)`).FindStringSubmatch(hints)
 		if m == nil {
-			ts.Fatalf("serin up does not say what to export as %s:\n%s", name, last)
+			ts.Fatalf("serin up does not say what to export as %s:\n%s", name, hints)
 		}
-		ts.Setenv(name, string(m[1]))
+		ts.Setenv(name, m[1])
 	}
+}
+
+// lastHint matches all output of a `serin up` that is up.
+var lastHint = regexp.MustCompile(`(?s)^.*Ctrl-C stops.*$`)
+
+// awaitOutput waits until a program's output matches, and returns the match and
+// its groups. It fails at once if the program ends, unless ended is nil.
+func awaitOutput(ts *testscript.TestScript, file string, re *regexp.Regexp, limit time.Duration, ended chan error) (groups []string) {
+	within(ts, limit, func() (any, bool) {
+		said, err := os.ReadFile(file)
+		ts.Check(err)
+		select {
+		case err := <-ended:
+			ended <- err // for those who wait for its end
+			ts.Fatalf("the program ended: %v\n%s", err, said)
+		default:
+		}
+		groups = re.FindStringSubmatch(string(said))
+		return string(said), groups != nil
+	})
+	return groups
+}
+
+// within waits until check reports ok, and fails the script after the limit.
+func within(ts *testscript.TestScript, limit time.Duration, check func() (saw any, ok bool)) {
+	ts.Check(eventually.Within(context.Background(), limit, interval, func(context.Context) (any, bool) { return check() }))
 }
 
 func down(ts *testscript.TestScript, neg bool, args []string) {
@@ -142,9 +156,8 @@ func crash(ts *testscript.TestScript, neg bool, args []string) {
 // Pods' processes have paths below the data directory in their environment,
 // etcd in its arguments.
 func noProcesses(ts *testscript.TestScript) {
-	var alive []string
-	for deadline := time.Now().Add(downTimeout); time.Now().Before(deadline); time.Sleep(interval) {
-		alive = nil
+	within(ts, downTimeout, func() (any, bool) {
+		alive := []string{"processes left behind:"}
 		environs, err := filepath.Glob("/proc/[0-9]*/environ")
 		ts.Check(err)
 		for _, f := range environs {
@@ -158,11 +171,8 @@ func noProcesses(ts *testscript.TestScript) {
 			}
 			alive = append(alive, string(bytes.ReplaceAll(cmdline, []byte{0}, []byte(" "))))
 		}
-		if alive == nil {
-			return
-		}
-	}
-	ts.Fatalf("processes left behind:\n%s", strings.Join(alive, "\n"))
+		return strings.Join(alive, "\n"), len(alive) == 1
+	})
 }
 
 // expand puts variables of the script into files, in the place of @NAME@.
@@ -176,8 +186,8 @@ func expand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// eventually repeats a command until its output matches a regular expression.
-func eventually(ts *testscript.TestScript, neg bool, args []string) {
+// matches repeats a command until its output matches a regular expression.
+func matches(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: eventually REGEXP COMMAND [ARGS]")
 	}
@@ -195,16 +205,13 @@ func absent(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func repeat(ts *testscript.TestScript, command []string, enough func(string) bool) {
-	var err error
-	for deadline := time.Now().Add(eventual); time.Now().Before(deadline); time.Sleep(interval) {
-		err = ts.Exec(command[0], command[1:]...)
+	within(ts, eventual, func() (any, bool) {
+		err := ts.Exec(command[0], command[1:]...)
 		var exit *exec.ExitError
 		if err != nil && !errors.As(err, &exit) && !errors.Is(err, syscall.ECHILD) {
 			ts.Check(err)
 		}
-		if enough(ts.ReadFile("stdout")) {
-			return
-		}
-	}
-	ts.Fatalf("did not happen within %s: %v; last output:\n%s%s", eventual, err, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+		out := ts.ReadFile("stdout")
+		return fmt.Sprintf("%v\n%s%s", err, out, ts.ReadFile("stderr")), enough(out)
+	})
 }

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"k8s.io/client-go/tools/clientcmd"
@@ -55,19 +54,9 @@ func part(ts *testscript.TestScript, neg bool, args []string) {
 	if args[0] != "router" {
 		return
 	}
-	listening := regexp.MustCompile(`requests=(\S+):(\d+) `)
-	for deadline := time.Now().Add(eventual); ; time.Sleep(interval) {
-		said, err := os.ReadFile(log)
-		ts.Check(err)
-		if m := listening.FindSubmatch(said); m != nil {
-			ts.Setenv("INGRESS_HOST", string(m[1]))
-			ts.Setenv("INGRESS_PORT", string(m[2]))
-			return
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("the router does not say where it listens:\n%s", said)
-		}
-	}
+	address := awaitOutput(ts, log, regexp.MustCompile(`requests=(\S+):(\d+) `), eventual, nil)
+	ts.Setenv("INGRESS_HOST", address[1])
+	ts.Setenv("INGRESS_PORT", address[2])
 }
 
 // tmpfs mounts a disk of memory until the script ends.

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	wait "github.com/serin-dev/serin/internal/eventually"
+	"github.com/serin-dev/serin/internal/eventually"
 	"github.com/serin-dev/serin/internal/kubetest"
 )
 
@@ -58,7 +58,7 @@ func TestSignalWhileStarting(t *testing.T) {
 		if !ok || state != 0 && (!state.Signaled() || state.Signal() != syscall.SIGTERM) { // shells call that 143
 			t.Errorf("SIGTERM after %s: %v\n%.3000s", moment, err, said)
 		}
-		wait.Holds(t, func(ctx context.Context) (any, bool) { left := processesOf(t, dir); return left, len(left) == 0 })
+		eventually.Holds(t, func(ctx context.Context) (any, bool) { left := processesOf(t, dir); return left, len(left) == 0 })
 		t.Logf("SIGTERM after %s: exit %v, %s later", moment.Round(time.Millisecond), c.ProcessState, time.Since(asked).Round(time.Millisecond))
 	}
 	startTime(t, serin)

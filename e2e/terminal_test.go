@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"os/exec"
@@ -16,6 +17,8 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/serin-dev/serin/internal/eventually"
 )
 
 // escape is what programs send to terminals besides text.
@@ -70,10 +73,12 @@ func terminal(ts *testscript.TestScript, neg bool, args []string) {
 		_ = tty.Close()
 		ts.Fatalf(format, args...)
 	}
-	for deadline := time.Now().Add(eventual); !re.MatchString(seen.text()); time.Sleep(interval) {
-		if time.Now().After(deadline) {
-			kill("the terminal did not show %q within %s:\n%s", args[0], eventual, seen.text())
-		}
+	err = eventually.Within(context.Background(), eventual, interval, func(context.Context) (any, bool) {
+		text := seen.text()
+		return text, re.MatchString(text)
+	})
+	if err != nil {
+		kill("showing %q %v", args[0], err)
 	}
 	_, err = io.WriteString(tty, strings.ReplaceAll(args[1], `\r`, "\r"))
 	ts.Check(err)

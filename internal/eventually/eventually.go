@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package eventually waits in tests: for what happens soon, in no known number
-// of milliseconds. It never sleeps longer than a tick, and a test that waits in
-// vain says what it last saw.
+// Package eventually waits in tests for what happens soon, in no known number
+// of milliseconds. A test that waits in vain reports what it last saw.
 package eventually
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 )
@@ -16,26 +16,34 @@ const (
 	tick     = 20 * time.Millisecond
 )
 
-// Holds calls check until it is satisfied, and fails the test with what check
-// last saw if that takes too long.
-func Holds(t *testing.T, check func(context.Context) (saw any, ok bool)) {
+// Holds calls check every 20 ms until it reports ok. After 30 s it fails the
+// test with what check last saw.
+func Holds(t testing.TB, check func(context.Context) (saw any, ok bool)) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	if err := Within(t.Context(), deadline, tick, check); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Within calls check, at most once per interval, until it reports ok. After the
+// limit it returns an error with what check last saw.
+func Within(ctx context.Context, limit, interval time.Duration, check func(context.Context) (saw any, ok bool)) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	ticker := time.NewTicker(tick)
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	var saw any
+	var last any
 	for {
-		now, ok := check(ctx)
+		saw, ok := check(ctx)
 		if ok {
-			return
+			return nil
 		}
-		if ctx.Err() == nil || saw == nil { // afterwards it sees the deadline only
-			saw = now
+		if ctx.Err() == nil || last == nil { // check sees only the deadline once that has passed
+			last = saw
 		}
 		select {
 		case <-ctx.Done():
-			t.Fatalf("did not happen within %s; last seen:\n%+v", deadline, saw)
+			return fmt.Errorf("did not happen within %s; last seen:\n%+v", limit, last)
 		case <-ticker.C:
 		}
 	}

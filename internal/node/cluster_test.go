@@ -21,6 +21,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/kubernetes/fake"
 	"sigs.k8s.io/yaml"
+
+	"github.com/serin-dev/serin/internal/eventually"
 )
 
 // cluster is an API that only stores, with a real node on it.
@@ -115,13 +117,13 @@ func (c *cluster) create(t *testing.T, manifest string) *corev1.Pod {
 func (c *cluster) pod(t *testing.T, name, what string, wanted func(*corev1.Pod) bool) *corev1.Pod {
 	t.Helper()
 	var pod *corev1.Pod
-	eventually(t, fmt.Sprintf("pod %s: %s", name, what), func() (bool, string) {
+	eventually.Holds(t, func(context.Context) (any, bool) {
 		var err error
 		pod, err = c.client.CoreV1().Pods("default").Get(t.Context(), name, metav1.GetOptions{})
 		if err != nil {
-			return false, err.Error()
+			return err.Error(), false
 		}
-		return wanted(pod), shown(pod)
+		return fmt.Sprintf("wanted %s, and pod %s is:\n%s", what, name, shown(pod)), wanted(pod)
 	})
 	return pod
 }
@@ -144,21 +146,21 @@ func (c *cluster) remove(t *testing.T, name string, grace int64) {
 // waitGone waits until the Pod is gone from the API.
 func (c *cluster) waitGone(t *testing.T, name string) {
 	t.Helper()
-	eventually(t, "pod "+name+" gone", func() (bool, string) {
+	eventually.Holds(t, func(context.Context) (any, bool) {
 		pod, err := c.client.CoreV1().Pods("default").Get(t.Context(), name, metav1.GetOptions{})
 		if err != nil {
-			return true, err.Error()
+			return err.Error(), true
 		}
-		return false, shown(pod)
+		return shown(pod), false
 	})
 }
 
 // logs waits until the logs of a container are as wanted.
 func (c *cluster) logs(t *testing.T, path string, want string) {
 	t.Helper()
-	eventually(t, "logs of "+path, func() (bool, string) {
+	eventually.Holds(t, func(context.Context) (any, bool) {
 		_, got := c.get(t, "/containerLogs/default/"+path)
-		return got == want, got
+		return fmt.Sprintf("wanted %q, got %q", want, got), got == want
 	})
 }
 
@@ -194,26 +196,6 @@ func (c *cluster) do(t *testing.T, path string) *http.Response {
 		t.Fatal(err)
 	}
 	return answer
-}
-
-// eventually waits for a condition and prints what it last saw when that does not come.
-func eventually(t *testing.T, what string, check func() (bool, string)) {
-	t.Helper()
-	deadline := time.NewTimer(20 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		ok, last := check()
-		if ok {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline.C:
-			t.Fatalf("waited in vain for %s; last seen:\n%s", what, last)
-		}
-	}
 }
 
 func shown(pod *corev1.Pod) string {

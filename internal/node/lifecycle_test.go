@@ -3,6 +3,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	kubetest "k8s.io/client-go/testing"
+
+	"github.com/serin-dev/serin/internal/eventually"
 )
 
 func TestPodThatNeverRestarts(t *testing.T) {
@@ -268,19 +271,19 @@ spec: {activeDeadlineSeconds: 1, terminationGracePeriodSeconds: 1, containers: [
 // event waits for an event of any Pod.
 func (c *cluster) event(t *testing.T, reason, message string) {
 	t.Helper()
-	eventually(t, "event "+reason+": "+message, func() (bool, string) {
+	eventually.Holds(t, func(context.Context) (any, bool) {
 		list, err := c.client.CoreV1().Events("").List(t.Context(), metav1.ListOptions{})
 		if err != nil {
-			return false, err.Error()
+			return err.Error(), false
 		}
 		var seen []string
 		for _, e := range list.Items {
 			if e.Reason == reason && e.Message == message {
-				return true, ""
+				return nil, true
 			}
 			seen = append(seen, e.Reason+": "+e.Message)
 		}
-		return false, strings.Join(seen, "\n")
+		return fmt.Sprintf("no event %s: %s, but\n%s", reason, message, strings.Join(seen, "\n")), false
 	})
 }
 
@@ -333,9 +336,9 @@ spec: {containers: [{name: main, args: ["serve:8080"], readinessProbe: {tcpSocke
 	if err := c.client.CoreV1().Pods("default").Delete(t.Context(), "web", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "its directory gone", func() (bool, string) {
+	eventually.Holds(t, func(context.Context) (any, bool) {
 		_, err := os.Stat(string(podDirOf(c.dir, pod.UID)))
-		return os.IsNotExist(err), fmt.Sprint(err)
+		return fmt.Sprint(err), os.IsNotExist(err)
 	})
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort(pod.Status.PodIP, "8080"))
 	if err != nil {

@@ -3,12 +3,15 @@
 package node
 
 import (
+	"context"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/serin-dev/serin/internal/eventually"
 )
 
 func TestPodWithInitContainerVolumeEnvAndProbe(t *testing.T) {
@@ -57,18 +60,18 @@ spec:
 
 func TestNodeRegistersItself(t *testing.T) {
 	c := startCluster(t)
-	eventually(t, "the node ready", func() (bool, string) {
+	eventually.Holds(t, func(context.Context) (any, bool) {
 		n, err := c.client.CoreV1().Nodes().Get(t.Context(), "serin", metav1.GetOptions{})
 		if err != nil {
-			return false, err.Error()
+			return err.Error(), false
 		}
-		return len(n.Status.Conditions) > 0 && n.Status.DaemonEndpoints.KubeletEndpoint.Port > 0, n.String()
+		return n.String(), len(n.Status.Conditions) > 0 && n.Status.DaemonEndpoints.KubeletEndpoint.Port > 0
 	})
-	eventually(t, "its lease", func() (bool, string) {
+	eventually.Holds(t, func(context.Context) (any, bool) {
 		l, err := c.client.CoordinationV1().Leases(corev1.NamespaceNodeLease).Get(t.Context(), "serin", metav1.GetOptions{})
 		if err != nil {
-			return false, err.Error()
+			return err.Error(), false
 		}
-		return l.Spec.RenewTime != nil, l.String()
+		return l.String(), l.Spec.RenewTime != nil
 	})
 }

@@ -21,6 +21,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/uuid"
 	"k8s.io/client-go/kubernetes/fake"
 	"sigs.k8s.io/yaml"
+
+	"github.com/serin-dev/serin/internal/eventually"
 )
 
 // nodeEnv makes the test binary a node with the Pod of a file, which dies with its parent's pipe.
@@ -144,13 +146,13 @@ func killedNode(t *testing.T, dir, manifest string) *corev1.Pod {
 		t.Fatalf("the node never showed its Pod ready: %v\n%s", err, text.String())
 	}
 	// The kernel has killed what the node started itself.
-	eventually(t, "the server of the killed node gone", func() (bool, string) {
+	eventually.Holds(t, func(context.Context) (any, bool) {
 		conn, err := net.DialTimeout("tcp", net.JoinHostPort(pod.Status.PodIP, "8080"), time.Second)
 		if err != nil {
-			return true, ""
+			return nil, true
 		}
 		_ = conn.Close()
-		return false, "it still listens"
+		return "it still listens", false
 	})
 	return pod
 }
@@ -199,9 +201,9 @@ spec: {containers: [{name: main, args: ["wait:"]}]}
 	c.remove(t, "web", 30)
 	c.startNode(t)
 	c.waitGone(t, "web")
-	eventually(t, "its directory gone", func() (bool, string) {
+	eventually.Holds(t, func(context.Context) (any, bool) {
 		_, err := os.Stat(string(podDirOf(c.dir, pod.UID)))
-		return os.IsNotExist(err), fmt.Sprint(err)
+		return fmt.Sprint(err), os.IsNotExist(err)
 	})
 }
 

@@ -3,6 +3,7 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	kubetest "k8s.io/client-go/testing"
+
+	"github.com/serin-dev/serin/internal/eventually"
 )
 
 func TestVolumesOfEveryKind(t *testing.T) {
@@ -116,9 +119,9 @@ spec:
   containers: [{name: main, args: ["wait:"], volumeMounts: [{name: sa, mountPath: /sa}]}]
 `)
 	c.pod(t, "web", "ready", isReady)
-	eventually(t, "the second token", func() (bool, string) {
+	eventually.Holds(t, func(context.Context) (any, bool) {
 		data, err := os.ReadFile(podDirOf(c.dir, pod.UID).volume("sa") + "/token")
-		return err == nil && string(data) >= "token-2", string(data)
+		return string(data), err == nil && string(data) >= "token-2"
 	})
 }
 
@@ -150,9 +153,9 @@ spec:
 	if _, err := c.client.CoreV1().Pods("default").Update(t.Context(), pod, metav1.UpdateOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the new label", func() (bool, string) {
+	eventually.Holds(t, func(context.Context) (any, bool) {
 		data, err := os.ReadFile(podDirOf(c.dir, pod.UID).volume("info") + "/labels")
-		return err == nil && string(data) == `color="blue"`, string(data)
+		return string(data), err == nil && string(data) == `color="blue"`
 	})
 }
 

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/serin-dev/serin/internal/eventually"
 	"github.com/serin-dev/serin/internal/proxy"
 )
 
@@ -95,14 +96,12 @@ func (c *crowded) from(ip string) *visitor {
 
 func (c *crowded) until(what string, enough func(proxy.ConnectionCounts) bool) {
 	c.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+	err := eventually.Within(context.Background(), 10*time.Second, time.Millisecond, func(context.Context) (any, bool) {
 		n := c.server.ConnectionCounts()
-		if enough(n) {
-			return
-		}
-		if time.Now().After(deadline) {
-			c.t.Fatalf("waited until %s, last saw %+v", what, n)
-		}
+		return n, enough(n)
+	})
+	if err != nil {
+		c.t.Fatalf("%s: %v", what, err)
 	}
 }
 
@@ -110,13 +109,13 @@ func (c *crowded) until(what string, enough func(proxy.ConnectionCounts) bool) {
 // answer.
 func (c *crowded) idle(want int) {
 	c.t.Helper()
-	is := 0
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-		if is = c.server.Resting(); is == want {
-			return
-		}
+	err := eventually.Within(context.Background(), 10*time.Second, time.Millisecond, func(context.Context) (any, bool) {
+		is := c.server.Resting()
+		return is, is == want
+	})
+	if err != nil {
+		c.t.Fatalf("%d connections are idle: %v", want, err)
 	}
-	c.t.Fatalf("%d connections are idle, not %d", is, want)
 }
 
 func (v *visitor) send(text string) {

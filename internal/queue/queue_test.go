@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"github.com/serin-dev/serin/internal/eventually"
 	"github.com/serin-dev/serin/internal/queue"
 )
 
@@ -108,20 +109,15 @@ func (q *running) metric(name string) string {
 	return "none in:\n" + body
 }
 
-// await waits until a metric has a value and prints what it saw last if that
-// takes too long.
+// await waits until a metric has a value.
 func (q *running) await(name, want string) {
 	q.t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for {
+	err := eventually.Within(context.Background(), 10*time.Second, 2*time.Millisecond, func(context.Context) (any, bool) {
 		got := q.metric(name)
-		if got == want {
-			return
-		}
-		if time.Now().After(deadline) {
-			q.t.Fatalf("waited until %s is %s, last saw %s", name, want, got)
-		}
-		time.Sleep(2 * time.Millisecond)
+		return got, got == want
+	})
+	if err != nil {
+		q.t.Fatalf("%s is %s: %v", name, want, err)
 	}
 }
 

@@ -28,6 +28,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	wait "github.com/serin-dev/serin/internal/eventually"
 	"github.com/serin-dev/serin/internal/routing"
 )
 
@@ -132,16 +133,8 @@ func listen(tb testing.TB) net.Listener {
 // eventually waits until ok and prints what it saw last if that takes too long.
 func eventually(tb testing.TB, what string, look func() (saw string, ok bool)) {
 	tb.Helper()
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		saw, ok := look()
-		if ok {
-			return
-		}
-		if time.Now().After(deadline) {
-			tb.Fatalf("waited until %s, last saw: %s", what, saw)
-		}
-		time.Sleep(2 * time.Millisecond)
+	if err := wait.Within(context.Background(), 30*time.Second, 2*time.Millisecond, func(context.Context) (any, bool) { return look() }); err != nil {
+		tb.Fatalf("%s: %v", what, err)
 	}
 }
 
