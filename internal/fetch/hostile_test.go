@@ -12,13 +12,13 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/serin-dev/serin/internal/hostile"
 )
 
 // tgzOf writes entries until there are enough. Unlike tarOf it can write what no honest tar says.
@@ -87,19 +87,11 @@ func TestHungryArchivesAreChargedForWhatIsDone(t *testing.T) {
 		{"a zip with a large index", "its index is larger than 16777216 bytes", zipArchive, largeIndex(t)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			start := time.Now()
-			dir, err := unpacked(t, c.kind, c.content)
-			took := time.Since(start)
-			runtime.ReadMemStats(&after)
-			allocated := (after.TotalAlloc - before.TotalAlloc) >> 20
-			t.Logf("%d bytes: %v, %d MB allocated", len(c.content), took.Round(time.Millisecond), allocated)
+			var dir string
+			var err error
+			hostile.Bounded(t, 600<<20, time.Minute, func() { dir, err = unpacked(t, c.kind, c.content) }) // all in all, and more with the race detector
 			if err == nil || !strings.HasPrefix(err.Error(), "/m.tar: bad archive: ") || !strings.Contains(err.Error(), c.want) || len(err.Error()) > 400 {
 				t.Errorf("got  %v\nwant a bad archive with: %s", err, c.want)
-			}
-			if took > time.Minute || allocated > 600 { // all in all, and more with the race detector
-				t.Errorf("it took %v and %d MB", took, allocated)
 			}
 			wantNothingBeside(t, dir)
 		})
@@ -170,64 +162,51 @@ func TestABugIsOneSentence(t *testing.T) {
 	}
 }
 
-// decisions hands out the fuzzer's bytes, then zeros.
-type decisions struct{ rest []byte }
-
-func (d *decisions) byte() byte {
-	if len(d.rest) == 0 {
-		return 0
-	}
-	b := d.rest[0]
-	d.rest = d.rest[1:]
-	return b
-}
-
-func pick[T any](d *decisions, from []T) T { return from[int(d.byte())%len(from)] }
-
-// path of up to four elements, of those that matter.
-func (d *decisions) path() string {
-	elements := []string{pick(d, []string{"a", "b", "c"})}
-	for range d.byte() % 4 {
-		elements = append(elements, pick(d, []string{"a", "b", "c", "d"}))
-		if d.byte()%16 == 0 {
-			elements = append(elements, pick(d, []string{"..", "..", "..", ".", "", "...", "a\\b", "a\x00b", strings.Repeat("n", 256), strings.Repeat("d/", 99)}))
+// strangePath makes a path of up to four elements.
+func strangePath(d *hostile.Choices) string {
+	elements := []string{hostile.Pick(d, []string{"a", "b", "c"})}
+	for range d.Byte() % 4 {
+		elements = append(elements, hostile.Pick(d, []string{"a", "b", "c", "d"}))
+		if d.Byte()%16 == 0 {
+			elements = append(elements, hostile.Pick(d, []string{"..", "..", "..", ".", "", "...", "a\\b", "a\x00b", strings.Repeat("n", 256), strings.Repeat("d/", 99)}))
 		}
 	}
 	name := strings.Join(elements, "/")
-	if d.byte()%16 == 0 {
-		name = pick(d, []string{"/", "../", "./", ""}) + name
+	if d.Byte()%16 == 0 {
+		name = hostile.Pick(d, []string{"/", "../", "./", ""}) + name
 	}
 	return name
 }
 
-// made writes an archive entry by entry: names, kinds, links and sizes as decided, checksums right.
-func (d *decisions) archive() (archive, string) {
-	kind := pick(d, []archive{tarArchive, tgzArchive, zipArchive})
+// strangeArchive makes an archive of up to seven entries: their names, kinds,
+// links and sizes are decided, its checksums are right.
+func strangeArchive(d *hostile.Choices) (archive, string) {
+	kind := hostile.Pick(d, []archive{tarArchive, tgzArchive, zipArchive})
 	var b bytes.Buffer
 	tw, zw := tar.NewWriter(&b), zip.NewWriter(&b)
-	for range d.byte() % 8 {
-		name, content := d.path(), strings.Repeat("x", int(d.byte()))
+	for range d.Byte() % 8 {
+		name, content := strangePath(d), strings.Repeat("x", int(d.Byte()))
 		if kind == zipArchive {
-			h := &zip.FileHeader{Name: name, Method: pick(d, []uint16{zip.Store, zip.Deflate})}
-			h.SetMode(pick(d, []fs.FileMode{0o644, 0o755, fs.ModeSymlink | 0o777, fs.ModeDir | 0o755, fs.ModeDevice}))
+			h := &zip.FileHeader{Name: name, Method: hostile.Pick(d, []uint16{zip.Store, zip.Deflate})}
+			h.SetMode(hostile.Pick(d, []fs.FileMode{0o644, 0o755, fs.ModeSymlink | 0o777, fs.ModeDir | 0o755, fs.ModeDevice}))
 			if h.Mode()&fs.ModeSymlink != 0 {
-				content = d.path()
+				content = strangePath(d)
 			}
 			if w, err := zw.CreateHeader(h); err == nil {
 				_, _ = w.Write([]byte(content))
 			}
 			continue
 		}
-		h := &tar.Header{Name: name, Mode: 0o644, Format: pick(d, []tar.Format{tar.FormatUnknown, tar.FormatPAX, tar.FormatGNU, tar.FormatUSTAR})}
-		h.Typeflag = pick(d, []byte{tar.TypeReg, tar.TypeReg, tar.TypeReg, tar.TypeReg, tar.TypeDir, tar.TypeDir, tar.TypeSymlink, tar.TypeSymlink, tar.TypeSymlink, tar.TypeLink, tar.TypeLink, tar.TypeXGlobalHeader, tar.TypeFifo, tar.TypeGNUSparse})
+		h := &tar.Header{Name: name, Mode: 0o644, Format: hostile.Pick(d, []tar.Format{tar.FormatUnknown, tar.FormatPAX, tar.FormatGNU, tar.FormatUSTAR})}
+		h.Typeflag = hostile.Pick(d, []byte{tar.TypeReg, tar.TypeReg, tar.TypeReg, tar.TypeReg, tar.TypeDir, tar.TypeDir, tar.TypeSymlink, tar.TypeSymlink, tar.TypeSymlink, tar.TypeLink, tar.TypeLink, tar.TypeXGlobalHeader, tar.TypeFifo, tar.TypeGNUSparse})
 		switch h.Typeflag {
 		case tar.TypeReg:
 			h.Size = int64(len(content))
 		case tar.TypeSymlink, tar.TypeLink:
-			h.Linkname = d.path()
+			h.Linkname = strangePath(d)
 		}
-		if h.Format == tar.FormatPAX && d.byte()%4 == 0 {
-			h.PAXRecords = map[string]string{pick(d, []string{"path", "linkpath", "size", "GNU.sparse.major", "GNU.sparse.realsize", "GNU.sparse.map", "X.y"}): pick(d, []string{d.path(), "1", "0", "-1", "9223372036854775807", "0,1,2,3"})}
+		if h.Format == tar.FormatPAX && d.Byte()%4 == 0 {
+			h.PAXRecords = map[string]string{hostile.Pick(d, []string{"path", "linkpath", "size", "GNU.sparse.major", "GNU.sparse.realsize", "GNU.sparse.map", "X.y"}): hostile.Pick(d, []string{strangePath(d), "1", "0", "-1", "9223372036854775807", "0,1,2,3"})}
 		}
 		if tw.WriteHeader(h) == nil {
 			_, _ = tw.Write([]byte(content))
@@ -240,9 +219,9 @@ func (d *decisions) archive() (archive, string) {
 		_ = tw.Close()
 	}
 	out := b.Bytes()
-	for range max(0, int(d.byte()%16)-13) {
+	for range max(0, int(d.Byte()%16)-13) {
 		if len(out) > 0 {
-			out[(int(d.byte())<<8|int(d.byte()))%len(out)] ^= d.byte()
+			out[d.Below(len(out))] ^= d.Byte()
 		}
 	}
 	if kind == tgzArchive {
@@ -283,29 +262,18 @@ func stays(t *testing.T, kind archive, content string) bool {
 func FuzzArchives(f *testing.F) {
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		kind, content := (&decisions{b}).archive()
+		kind, content := strangeArchive(hostile.NewChoices(b))
 		stays(t, kind, content)
 	})
 }
 
-// A second in every run of the tests, always from the same beginning.
 func TestArchivesOfStrangeEntriesStayInTheirFolder(t *testing.T) {
-	random := rand.New(rand.NewPCG(1, 2))
-	tried, taken := 0, 0
-	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); tried++ {
-		b := make([]byte, random.IntN(100))
-		for i := range b {
-			b[i] = byte(random.Uint32())
-		}
-		t.Run("", func(t *testing.T) {
-			kind, content := (&decisions{b}).archive()
-			if stays(t, kind, content) {
-				taken++
-			}
+	hostile.ForASecond(t, func(t *testing.T, decisions []byte) (taken bool) {
+		t.Helper()
+		t.Run("", func(t *testing.T) { // its folders go with it
+			kind, content := strangeArchive(hostile.NewChoices(decisions))
+			taken = stays(t, kind, content)
 		})
-	}
-	t.Logf("%d tried, %d of them taken", tried, taken)
-	if taken == 0 {
-		t.Error("none was taken: these archives reach nothing")
-	}
+		return taken
+	})
 }

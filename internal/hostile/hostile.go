@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package hostile makes, for tests, what a stranger may have stored in place of
-// a valid object: JSON trees of which any part is replaced, repeated, renamed or
-// left out. They reach where random bytes do not.
+// Package hostile makes input for tests as a stranger would: JSON trees with
+// parts replaced, repeated, renamed or left out (Mutate), and files that random
+// bytes decide (Choices). Both reach where random bytes alone do not. Bounded
+// limits what reading such input may cost.
 package hostile
 
 import (
@@ -35,7 +36,8 @@ func clone(object map[string]any) map[string]any {
 	return out
 }
 
-// change walks down, at most so many steps, and changes what it comes to.
+// change walks down the tree, at most so many steps, and changes the value that
+// it reaches.
 func change(r *rand.Rand, at any, steps int) {
 	switch at := at.(type) {
 	case map[string]any:
@@ -97,7 +99,7 @@ var texts = []string{
 
 func text(r *rand.Rand) string { return pick(r, texts) }
 
-// value is anything.
+// value returns any JSON value: a number, a text, a deep tree or a long list.
 func value(r *rand.Rand) any {
 	switch r.IntN(8) {
 	case 0, 1, 2:

@@ -13,7 +13,7 @@ func FuzzLoad(f *testing.F) {
 			f.Add(data[:len(data)/2])
 		}
 	}
-	for _, file := range hostile {
+	for _, file := range malicious {
 		f.Add([]byte(file))
 	}
 	f.Add([]byte(pipelineInItself))

@@ -18,9 +18,9 @@ import (
 // newest holds the fixtures of the newest scikit-learn.
 const newest = "testdata/sklearn-1.9.1/"
 
-// hostile lists pickles that would run a command in Python, one for each way
+// malicious lists pickles that would run a command in Python, one for each way
 // of asking.
-var hostile = map[string]string{
+var malicious = map[string]string{
 	"GLOBAL and REDUCE":              "cos\nsystem\n(S'touch /tmp/pwned'\ntR.",
 	"STACK_GLOBAL and REDUCE":        "\x80\x04\x8c\x02os\x8c\x06system\x93\x8c\x02id\x85R.",
 	"INST":                           "(S'id'\nios\nsystem\n.",
@@ -56,7 +56,7 @@ func TestHostileFilesAreRefusedByName(t *testing.T) {
 		"a call of a value":              "the file calls a list, which cannot be called; nothing was executed",
 		"an instance made by a function": "the file makes an instance of _codecs.encode; nothing was executed",
 	}
-	for name, file := range hostile {
+	for name, file := range malicious {
 		t.Run(name, func(t *testing.T) {
 			_, err := Load([]byte(file), DefaultLimits)
 			if diff := cmp.Diff(want[name], message(err)); diff != "" {

@@ -6,39 +6,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/ulikunitz/xz"
+
+	"github.com/serin-dev/serin/internal/hostile"
 )
-
-// Mutations of bytes hardly ever give a pickle that is read to its end. The
-// fuzz tests here take the fuzzer's bytes for decisions: which opcode to move,
-// which dtype to write in the place of another, which block of xz to add.
-
-// choices hands out the fuzzer's bytes, then zeros.
-type choices struct{ rest []byte }
-
-func (c *choices) byte() byte {
-	if len(c.rest) == 0 {
-		return 0
-	}
-	b := c.rest[0]
-	c.rest = c.rest[1:]
-	return b
-}
-
-// below returns a number of two bytes, less than n.
-func (c *choices) below(n int) int {
-	if n <= 0 {
-		return 0
-	}
-	return (int(c.byte())<<8 | int(c.byte())) % n
-}
-
-func pick[T any](c *choices, from []T) T { return from[c.below(len(from))] }
 
 // opsOf splits a pickle into its opcodes, each with its arguments and the
 // elements of an array that follow it.
@@ -91,34 +65,34 @@ var (
 )
 
 // mutated changes one opcode.
-func mutated(c *choices, ops [][]byte, others [][][]byte) [][]byte {
-	at := c.below(len(ops))
+func mutated(c *hostile.Choices, ops [][]byte, others [][][]byte) [][]byte {
+	at := c.Below(len(ops))
 	splice := func(from, to int, with ...[]byte) [][]byte {
 		return append(append(append([][]byte(nil), ops[:from]...), with...), ops[to:]...)
 	}
-	switch c.byte() % 9 {
+	switch c.Byte() % 9 {
 	case 0: // leave some out
-		return splice(at, min(len(ops), at+1+c.below(4)))
+		return splice(at, min(len(ops), at+1+c.Below(4)))
 	case 1: // again
-		to := min(len(ops), at+1+c.below(8))
+		to := min(len(ops), at+1+c.Below(8))
 		return splice(to, to, ops[at:to]...)
 	case 2: // often
-		return splice(at, at+1, bytes.Repeat(ops[at], 1+c.below(min(3000, megabyte/len(ops[at])))))
+		return splice(at, at+1, bytes.Repeat(ops[at], 1+c.Below(min(3000, megabyte/len(ops[at])))))
 	case 3: // somewhere else
-		other := c.below(len(ops))
+		other := c.Below(len(ops))
 		return splice(at, at+1, ops[other])
 	case 4: // from another model
-		other := pick(c, others)
-		from := c.below(len(other))
-		return splice(at, at+1, other[from:min(len(other), from+1+c.below(40))]...)
+		other := hostile.Pick(c, others)
+		from := c.Below(len(other))
+		return splice(at, at+1, other[from:min(len(other), from+1+c.Below(40))]...)
 	case 5: // another number
-		return splice(at, at+1, append([]byte{'J'}, binary.LittleEndian.AppendUint32(nil, pick(c, extremes))...))
+		return splice(at, at+1, append([]byte{'J'}, binary.LittleEndian.AppendUint32(nil, hostile.Pick(c, extremes))...))
 	case 6: // another dtype, name or text
-		return splice(at, at+1, []byte(text(pick(c, codes))))
+		return splice(at, at+1, []byte(text(hostile.Pick(c, codes))))
 	case 7: // something from the memo
-		return splice(at, at+c.below(2), []byte{'h', c.byte()})
+		return splice(at, at+c.Below(2), []byte{'h', c.Byte()})
 	}
-	return splice(at, at+1, append([]byte{c.byte()}, ops[at][1:]...))
+	return splice(at, at+1, append([]byte{c.Byte()}, ops[at][1:]...))
 }
 
 // survives reports what the loader says of a file, and asks a model for an answer.
@@ -144,9 +118,9 @@ func survives(t *testing.T, data []byte) error {
 
 func tryOps(t *testing.T, all [][][]byte, decisions []byte) error {
 	t.Helper()
-	c := &choices{decisions}
-	ops := pick(c, all)
-	for range 1 + c.byte()%8 {
+	c := hostile.NewChoices(decisions)
+	ops := hostile.Pick(c, all)
+	for range 1 + c.Byte()%8 {
 		if ops = mutated(c, ops, all); len(ops) == 0 {
 			return nil
 		}
@@ -165,27 +139,27 @@ func FuzzPickles(f *testing.F) {
 // decisions.
 func tryDtype(t *testing.T, decisions []byte) error {
 	t.Helper()
-	c := &choices{decisions}
+	c := hostile.NewChoices(decisions)
 	int32Of := func(n uint32) string { return "J" + string(binary.LittleEndian.AppendUint32(nil, n)) }
 	size := func() string {
-		if c.byte()%8 == 0 { // wider than the sum that it becomes a part of
-			return "\x8a\x08" + string(binary.LittleEndian.AppendUint64(nil, 1<<63-1-uint64(pick(c, extremes))))
+		if c.Byte()%8 == 0 { // wider than the sum that it becomes a part of
+			return "\x8a\x08" + string(binary.LittleEndian.AppendUint64(nil, 1<<63-1-uint64(hostile.Pick(c, extremes))))
 		}
-		return int32Of(pick(c, extremes))
+		return int32Of(hostile.Pick(c, extremes))
 	}
 	state := func(fields string) string {
-		return "(K\x03" + text(pick(c, []string{"|", "<", ">", "="})) + "NN" + fields + size() + "J\xff\xff\xff\xffK\x00tb"
+		return "(K\x03" + text(hostile.Pick(c, []string{"|", "<", ">", "="})) + "NN" + fields + size() + "J\xff\xff\xff\xffK\x00tb"
 	}
 	field := func(name string, offset uint32) string {
 		at := int32Of(offset)
-		if c.byte()%8 == 0 {
+		if c.Byte()%8 == 0 {
 			at = size()
 		}
 		code := spec("i8")
-		if c.byte()%4 == 0 {
-			code = spec(pick(c, codes))
+		if c.Byte()%4 == 0 {
+			code = spec(hostile.Pick(c, codes))
 		}
-		if c.byte()%8 == 0 {
+		if c.Byte()%8 == 0 {
 			code += state("N")
 		}
 		return text(name) + "(" + code + at + "t"
@@ -195,22 +169,22 @@ func tryDtype(t *testing.T, decisions []byte) error {
 		fields += field(name, uint32(8*i))
 	}
 	kind := spec("V40") + "(K\x03" + text("|") + "NN" + fields + "u" + "K\x28J\xff\xff\xff\xffK\x00tb"
-	if c.byte()%4 == 0 {
-		kind = spec(pick(c, codes)) + state(fields+"u")
+	if c.Byte()%4 == 0 {
+		kind = spec(hostile.Pick(c, codes)) + state(fields+"u")
 	}
-	if c.byte()%8 == 0 {
-		kind += state(pick(c, []string{"N", fields + "u"}))
+	if c.Byte()%8 == 0 {
+		kind += state(hostile.Pick(c, []string{"N", fields + "u"}))
 	}
 	data := strings.Repeat("\xff", 40)
-	if c.byte()%4 == 0 {
-		data = strings.Repeat("\x00", c.below(200))
+	if c.Byte()%4 == 0 {
+		data = strings.Repeat("\x00", c.Below(200))
 	}
 	elements := binaryOf(data)
-	if c.byte()%8 == 0 {
-		elements = "(" + strings.Repeat("N", c.below(4)) + "l"
+	if c.Byte()%8 == 0 {
+		elements = "(" + strings.Repeat("N", c.Below(4)) + "l"
 	}
-	order := pick(c, []string{"\x88", "\x89"})
-	nodes := numpyNew + "(K\x01(" + pick(c, []string{"K\x01", "K\x01", "K\x01", "K\x00", "K\x01K\x01", "", size()}) + "t" + kind + order + elements + "tb"
+	order := hostile.Pick(c, []string{"\x88", "\x89"})
+	nodes := numpyNew + "(K\x01(" + hostile.Pick(c, []string{"K\x01", "K\x01", "K\x01", "K\x00", "K\x01K\x01", "", size()}) + "t" + kind + order + elements + "tb"
 	tree := "csklearn.tree._tree\nTree\n(K\x04" + array("i8", binaryOf("12345678"), 1) + "K\x01t\x81}(" +
 		text("nodes") + nodes + text("values") + array("f8", binaryOf(strings.Repeat("\x00", 16)), 1, 1, 2) + "ub"
 	return survives(t, []byte(pickle2+estimatorOf("sklearn.tree._classes", "DecisionTreeClassifier",
@@ -228,15 +202,15 @@ func FuzzDtypes(f *testing.F) {
 // headers than ours; what both accept they read alike.
 func tryXZ(t *testing.T, chunk string, decisions []byte) error {
 	t.Helper()
-	c := &choices{decisions}
-	check := pick(c, []byte{0, 0, 0, 1, 4, 10, 2})
+	c := hostile.NewChoices(decisions)
+	check := hostile.Pick(c, []byte{0, 0, 0, 1, 4, 10, 2})
 	var file []byte
-	for range 1 + c.byte()%3 {
+	for range 1 + c.Byte()%3 {
 		var blocks []string
-		for range c.byte() % 4 {
+		for range c.Byte() % 4 {
 			chunks := ""
-			for range c.byte() % 4 {
-				switch c.byte() % 4 {
+			for range c.Byte() % 4 {
+				switch c.Byte() % 4 {
 				case 0:
 					chunks += "\x01\x00\x02abc"
 				case 1:
@@ -245,18 +219,18 @@ func tryXZ(t *testing.T, chunk string, decisions []byte) error {
 					chunks += chunk
 				case 3: // says another size, so that what follows is read elsewhere
 					broken := []byte(chunk)
-					broken[c.below(len(broken))] = c.byte()
+					broken[c.Below(len(broken))] = c.Byte()
 					chunks += string(broken)
 				}
 			}
 			sums := map[byte]int{1: 4, 4: 8, 10: 32}
-			blocks = append(blocks, xzBlockOf(chunks+"\x00", 4096<<(c.byte()%4), make([]byte, sums[check])))
+			blocks = append(blocks, xzBlockOf(chunks+"\x00", 4096<<(c.Byte()%4), make([]byte, sums[check])))
 		}
 		file = append(file, xzStream(check, blocks...)...)
-		file = append(file, make([]byte, c.byte()%9)...)
+		file = append(file, make([]byte, c.Byte()%9)...)
 	}
-	if c.byte()%2 == 0 && len(file) > 0 {
-		file[c.below(len(file))] ^= c.byte()
+	if c.Byte()%2 == 0 && len(file) > 0 {
+		file[c.Below(len(file))] ^= c.Byte()
 	}
 	got, err := decompressXZ(file, newBudget(Limits{Memory: 8 << 20}, len(file)))
 	if err != nil {
@@ -280,7 +254,6 @@ func FuzzXZ(f *testing.F) {
 	f.Fuzz(func(t *testing.T, decisions []byte) { _ = tryXZ(t, chunk, decisions) })
 }
 
-// A second of each in every run of the tests, always from the same beginning.
 func TestMutantsNeverPanic(t *testing.T) {
 	all, chunk := seeds(t), lzmaChunk(t)
 	for name, try := range map[string]func(*testing.T, []byte) error{
@@ -289,21 +262,7 @@ func TestMutantsNeverPanic(t *testing.T) {
 		"xz":      func(t *testing.T, b []byte) error { t.Helper(); return tryXZ(t, chunk, b) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			random := rand.New(rand.NewPCG(1, 2))
-			tried, accepted := 0, 0
-			for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); tried++ {
-				decisions := make([]byte, random.IntN(120))
-				for i := range decisions {
-					decisions[i] = byte(random.Uint32())
-				}
-				if try(t, decisions) == nil {
-					accepted++
-				}
-			}
-			t.Logf("%d tried, %d of them accepted", tried, accepted)
-			if accepted == 0 {
-				t.Error("none was accepted: these mutants reach nothing")
-			}
+			hostile.ForASecond(t, func(t *testing.T, decisions []byte) bool { t.Helper(); return try(t, decisions) == nil })
 		})
 	}
 }
