@@ -3,7 +3,6 @@
 package kube
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -24,13 +23,14 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+	"k8s.io/client-go/util/cert"
+	"k8s.io/client-go/util/keyutil"
 )
 
-// pki is the directory's own certificate authority and what it signed. The
-// authority and the key of service account tokens are kept for ever, so that
-// kubeconfigs outlive restarts, and written whole or not at all: half of one,
-// from a full disk, would stand in the way of every start. The rest is signed
-// anew at each start.
+// pki is a certificate authority and the certificates that it signed. The
+// authority and the key for service account tokens are made once and written
+// atomically: half a file, from a full disk, would make every later start fail.
+// All other certificates are signed anew at each start.
 type pki struct {
 	dir  string
 	ca   pair
@@ -38,11 +38,10 @@ type pki struct {
 	user pair
 }
 
+// pair is a certificate with its key, parsed and as PEM.
 type pair struct {
-	cert    *x509.Certificate
-	key     crypto.Signer
-	certPEM []byte
-	keyPEM  []byte
+	tls.Certificate
+	certPEM, keyPEM []byte
 }
 
 const (
@@ -118,7 +117,7 @@ func loadPKI(dir, node string) (*pki, error) {
 	return p, nil
 }
 
-// loadCA reads the authority, or makes it at the first start.
+// loadCA reads the authority, or makes it when there is none.
 func (p *pki) loadCA() error {
 	made, err := readPair(p.path(fileCA), p.path(fileCAKey))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -129,7 +128,7 @@ func (p *pki) loadCA() error {
 			KeyUsage:              x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature,
 		})
 		if err == nil {
-			// The certificate last: a crash in between leaves a key to overwrite.
+			// The certificate last: after a crash in between, the next start overwrites the key.
 			if err = renameio.WriteFile(p.path(fileCAKey), made.keyPEM, 0o600); err == nil {
 				err = renameio.WriteFile(p.path(fileCA), made.certPEM, 0o600)
 			}
@@ -139,20 +138,16 @@ func (p *pki) loadCA() error {
 	return err
 }
 
-// loadAccountKey makes the key that signs service account tokens, once.
+// loadAccountKey makes the key that signs service account tokens, unless it exists.
 func (p *pki) loadAccountKey() error {
 	if _, err := os.Stat(p.path(fileAccountKey)); !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err := keyutil.MakeEllipticPrivateKeyPEM()
 	if err != nil {
 		return err
 	}
-	b, err := keyPEM(key)
-	if err != nil {
-		return err
-	}
-	return renameio.WriteFile(p.path(fileAccountKey), b, 0o600)
+	return renameio.WriteFile(p.path(fileAccountKey), key, 0o600)
 }
 
 func readPair(cert, key string) (pair, error) {
@@ -164,18 +159,16 @@ func readPair(cert, key string) (pair, error) {
 	if err != nil {
 		return pair{}, err
 	}
-	t, err := tls.X509KeyPair(c, k)
-	if err != nil {
-		return pair{}, err
-	}
-	signer, ok := t.PrivateKey.(crypto.Signer)
-	if !ok {
-		return pair{}, fmt.Errorf("%s holds no signing key", key)
-	}
-	return pair{cert: t.Leaf, key: signer, certPEM: c, keyPEM: k}, nil
+	return newPair(c, k)
 }
 
-// sign makes a key and a certificate for it: self-signed for the authority.
+func newPair(certPEM, keyPEM []byte) (pair, error) {
+	t, err := tls.X509KeyPair(certPEM, keyPEM)
+	return pair{t, certPEM, keyPEM}, err
+}
+
+// sign makes an ECDSA key on P-256 and a certificate for it. The authority
+// signs itself and is valid for ten years, all others for one.
 func (p *pki) sign(t x509.Certificate) (pair, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -186,7 +179,7 @@ func (p *pki) sign(t x509.Certificate) (pair, error) {
 	}
 	t.NotBefore = time.Now().AddDate(0, 0, -1) // clocks of virtual machines jump
 	t.NotAfter = t.NotBefore.AddDate(yearsLeaf, 0, 0)
-	parent, signer := p.ca.cert, p.ca.key
+	parent, signer := p.ca.Leaf, p.ca.PrivateKey
 	if t.IsCA {
 		t.NotAfter = t.NotBefore.AddDate(yearsCA, 0, 0)
 		parent, signer = &t, key
@@ -198,35 +191,23 @@ func (p *pki) sign(t x509.Certificate) (pair, error) {
 	if err != nil {
 		return pair{}, err
 	}
-	cert, err := x509.ParseCertificate(der)
+	k, err := keyutil.MarshalPrivateKeyToPEM(key)
 	if err != nil {
 		return pair{}, err
 	}
-	k, err := keyPEM(key)
-	if err != nil {
-		return pair{}, err
-	}
-	c := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	return pair{cert: cert, key: key, certPEM: c, keyPEM: k}, nil
+	return newPair(pem.EncodeToMemory(&pem.Block{Type: cert.CertificateBlockType, Bytes: der}), k)
 }
 
-func keyPEM(key *ecdsa.PrivateKey) ([]byte, error) {
-	der, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		return nil, err
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), nil
-}
-
-// nodeClient is the name by which the API server calls the node.
+// nodeClient is the common name of the API server as a client of the node.
 const nodeClient = "kube-apiserver-kubelet-client"
 
-// nodeTLS serves as the node, to the API server alone: it asks who may.
+// nodeTLS returns the TLS configuration of the node's server, which accepts the
+// API server as its only client.
 func (p *pki) nodeTLS() *tls.Config {
 	clients := x509.NewCertPool()
-	clients.AddCert(p.ca.cert)
+	clients.AddCert(p.ca.Leaf)
 	return &tls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{p.node.cert.Raw}, PrivateKey: p.node.key}},
+		Certificates: []tls.Certificate{p.node.Certificate},
 		ClientAuth:   tls.RequireAndVerifyClientCert,
 		ClientCAs:    clients,
 		MinVersion:   tls.VersionTLS12,
@@ -239,10 +220,11 @@ func (p *pki) nodeTLS() *tls.Config {
 	}
 }
 
-// Context is the name of cluster, user and context in kubeconfigs.
+// Context names the cluster, the user and the context in kubeconfigs.
 const Context = "serin"
 
-// admin is an administrator's kubeconfig and the same as a client's config.
+// admin returns an administrator's kubeconfig, as a file and as a client's
+// configuration.
 func (p *pki) admin(server string) ([]byte, *rest.Config, error) {
 	c := clientcmdapi.NewConfig()
 	c.Clusters[Context] = &clientcmdapi.Cluster{Server: server, CertificateAuthorityData: p.ca.certPEM}
@@ -257,6 +239,6 @@ func (p *pki) admin(server string) ([]byte, *rest.Config, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("read kubeconfig: %w", err)
 	}
-	r.QPS = -1 // the server is us: nobody else needs protection
+	r.QPS = -1 // unlimited: the server has no other users to protect
 	return file, r, nil
 }
