@@ -20,9 +20,9 @@ type addresses struct {
 	owner map[netip.Addr]types.UID
 }
 
-// take returns the address of a Pod. It is the wanted one (what the Pod's status already shows) if
-// that is ours to give and free, else one derived from the UID: unlikely to be in use by another
-// node on the same machine.
+// take returns the address of a Pod. It is the wanted one (that in the Pod's status) if that is in
+// the range and free. Otherwise it is derived from the UID, so that another node on the same machine
+// hardly ever takes the same one.
 func (a *addresses) take(uid types.UID, wanted string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -41,7 +41,7 @@ func (a *addresses) take(uid types.UID, wanted string) string {
 	}
 }
 
-// release gives back what a Pod holds.
+// release frees the address of a Pod.
 func (a *addresses) release(uid types.UID) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -60,7 +60,7 @@ func (a *addresses) claim(addr netip.Addr, uid types.UID) bool {
 	return true
 }
 
-// numbered maps a number to an address; numbers 254*256*254 apart share one.
+// numbered maps a number to an address, modulo 254*256*254.
 func numbered(n uint32) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, byte(n/(254*256)%254 + 1), byte(n / 254 % 256), byte(n%254 + 1)})
 }

@@ -4,21 +4,21 @@ package node
 
 import "time"
 
-// The crash back-off of Kubernetes: the first restart is immediate, the next waits 10 s, then
-// twice as long each time up to 5 minutes; ten calm minutes forget everything.
+// The crash back-off of Kubernetes: the first restart is immediate, the next waits 10 s, and each
+// further one twice as long, up to 5 minutes. After ten minutes without a restart it begins anew.
 const (
 	firstBackoff   = 10 * time.Second
 	maxBackoff     = 5 * time.Minute
 	forgetBackoffs = 10 * time.Minute
 )
 
-// backoff is how often a container had to be started again lately. The zero value has not failed yet.
+// backoff counts the recent restarts of a container. The zero value has none.
 type backoff struct {
 	delay time.Duration
 	last  time.Time // when the latest restart happened
 }
 
-// until says when a container that ended may start again.
+// until returns the time from which a container that ended may start again.
 func (b backoff) until(ended time.Time) time.Time {
 	if b.forgotten(ended) {
 		return ended
@@ -26,7 +26,7 @@ func (b backoff) until(ended time.Time) time.Time {
 	return ended.Add(b.delay)
 }
 
-// restarted is the back-off after one more restart.
+// restarted returns the back-off after one more restart.
 func (b backoff) restarted(now time.Time) backoff {
 	if b.delay == 0 || b.forgotten(now) {
 		return backoff{delay: firstBackoff, last: now}

@@ -214,7 +214,7 @@ func inPhase(p corev1.PodPhase) func(*corev1.Pod) bool {
 	return func(pod *corev1.Pod) bool { return pod.Status.Phase == p }
 }
 
-// waitsFor says whether the first container waits for that reason.
+// waitsFor reports whether the first container waits for that reason.
 func waitsFor(reason string) func(*corev1.Pod) bool {
 	return func(pod *corev1.Pod) bool {
 		s := pod.Status.ContainerStatuses

@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// conns is a listener that can close all its connections, those too that were upgraded to streams
-// and are no longer known to the HTTP server.
+// conns is a listener that can close all its connections. The HTTP server cannot: it forgets those
+// that were upgraded to streams.
 type conns struct {
 	net.Listener
 	mu   sync.Mutex

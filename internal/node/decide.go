@@ -8,7 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// container is what the node knows of one container of a Pod.
+// container is the state of one container of a Pod.
 //
 //	           start                exit
 //	(nothing) ------> running -----------------> ended
@@ -47,10 +47,10 @@ type plan struct {
 	initialized bool      // see view
 	expired     bool      // the Pod was active for longer than it may
 	stopped     bool      // nothing runs and nothing will
-	again       time.Time // when to decide again without news; zero is never
+	again       time.Time // when to decide again if nothing changes; zero is never
 }
 
-// decide says what to do for a Pod now. Same view, same plan; it performs no I/O.
+// decide returns what to do for a Pod now. Same view, same plan; it performs no I/O.
 func decide(v view, now time.Time) plan {
 	p := plan{initialized: v.initialized}
 	if at := deadline(v.pod); v.final == "" && !at.IsZero() {
@@ -133,8 +133,8 @@ func (p *plan) lookAt(at, now time.Time) {
 	}
 }
 
-// startAt is the earliest time for the next start of a container that does not run. One that
-// ended later than now, as an API tells whose clock was set back since, has waited enough.
+// startAt returns the earliest time for the next start of a container that does not run. An end in
+// the future means that the clock was set back since: such a container does not wait longer.
 func (s container) startAt(now time.Time) time.Time {
 	if s.ended == nil || s.ended.FinishedAt.After(now) {
 		return s.retryAt
@@ -145,7 +145,7 @@ func (s container) startAt(now time.Time) time.Time {
 	return s.retryAt
 }
 
-// restarts says whether a container that ended is started again.
+// restarts reports whether a container that ended is started again.
 func restarts(v view, c *corev1.Container) bool {
 	if v.pod.DeletionTimestamp != nil || v.final != "" {
 		return false
@@ -165,7 +165,7 @@ func restarts(v view, c *corev1.Container) bool {
 	return !ok || !isInit(v.pod, c.Name)
 }
 
-// passed says whether an init container lets the next one begin.
+// passed reports whether the next init container may begin after this one.
 func passed(c *corev1.Container, s container) bool {
 	if sidecar(c) {
 		return s.running != nil && s.started
@@ -173,7 +173,7 @@ func passed(c *corev1.Container, s container) bool {
 	return s.ended != nil && s.ended.ExitCode == 0
 }
 
-// phase is the Pod's state in one word.
+// phase returns the Pod's phase.
 func phase(v view) corev1.PodPhase {
 	if v.final != "" {
 		return v.final
@@ -209,7 +209,7 @@ func phase(v view) corev1.PodPhase {
 
 func settled(p corev1.PodPhase) bool { return p == corev1.PodSucceeded || p == corev1.PodFailed }
 
-// sidecar says whether an init container keeps running beside the others.
+// sidecar reports whether an init container keeps running beside the others.
 func sidecar(c *corev1.Container) bool {
 	return c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways
 }

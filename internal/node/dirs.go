@@ -35,8 +35,9 @@ func (d podDir) log(name string, restarts int32) string {
 	return d.container(name, fmt.Sprintf("%d.log", restarts))
 }
 
-// marker is what the environment of every process of a container holds, and of no other process:
-// by it the node finds what a container left behind, even after a crash of the node.
+// marker returns variables that are in the environment of every process of a container, and of no
+// other process. They identify the processes that a container left behind, even after a crash of
+// the node.
 func (d podDir) marker(container string) []string {
 	return []string{
 		"SERIN_NODE_DIR=" + filepath.Dir(filepath.Dir(string(d))),
@@ -54,10 +55,9 @@ func (d podDir) record(container string, pid int) error {
 	return os.WriteFile(d.container(container, "process"), fmt.Appendf(nil, "%d %s\n", pid, started), 0o600)
 }
 
-// reap kills all that an earlier node in the same directory left running, and returns how many
-// process records it had left. The environment tells which processes those are; a process that
-// wiped its own is known by its record, which names it beyond doubt: pids are used again, but not
-// with the same start time.
+// reap kills the processes that an earlier node in the same directory left running, and returns how
+// many process records that node left. It finds the processes by the marker in their environment,
+// and those that cleared it by their records: a pid together with its start time is unique.
 func reap(dir string) (records int, err error) {
 	killMarked(podDirOf(dir, "").marker("")[:1])
 	names, err := filepath.Glob(podDirOf(dir, "*").container("*", "process"))

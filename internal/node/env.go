@@ -121,7 +121,7 @@ func keyed(value string, ok bool, err error, optional *bool, kind, name, key str
 	return "", false, fmt.Errorf("%s %q has no key %q", kind, name, key)
 }
 
-// absent says whether err only means that something optional does not exist.
+// absent reports whether err only means that something optional does not exist.
 func absent(err error, optional *bool) bool {
 	return apierrors.IsNotFound(err) && optional != nil && *optional
 }

@@ -41,14 +41,14 @@ func (f *forker) exec(ctx context.Context, cmd command) error {
 	}
 	stop := context.AfterFunc(ctx, func() { killGroup(cmd.Process.Pid) })
 	defer stop()
-	// That something in the background still has the output is not the command's failure.
+	// A background process that still holds the output is no failure of the command.
 	if err := cmd.Wait(); !errors.Is(err, exec.ErrWaitDelay) {
 		return err
 	}
 	return nil
 }
 
-// output runs argv and returns the beginning of what it says.
+// output runs argv and returns the beginning of its output.
 func (f *forker) output(ctx context.Context, s setting, argv []string) (string, error) {
 	cmd, err := s.command(argv)
 	if err != nil {

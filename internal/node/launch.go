@@ -70,7 +70,7 @@ func (w *worker) start(ctx context.Context, name string) {
 	w.others.Go(func() { w.postStart(name, r, spec.Lifecycle.PostStart) })
 }
 
-// failed notes a failed start. The event comes once per reason, not once per try.
+// failed records a failed start. It emits an event once per reason, not once per try.
 func (w *worker) failed(name string, c container, failure *startError, now time.Time) {
 	why := corev1.ContainerStateWaiting{Reason: failure.reason, Message: failure.Error()}
 	if c.waiting != why {
@@ -82,7 +82,7 @@ func (w *worker) failed(name string, c container, failure *startError, now time.
 		w.event(corev1.EventTypeWarning, reason, failure.Error())
 	}
 	c.waiting = why
-	// The first tries come soon: what is missing is often about to be made.
+	// The first tries come soon, because a missing object is often just being created.
 	c.retryAt = now.Add(min(100*time.Millisecond<<min(c.tries, 10), 30*time.Second))
 	c.tries++
 	w.view.containers[name] = c
@@ -164,7 +164,7 @@ func (w *worker) prepare(ctx context.Context, c *corev1.Container) (s setting, a
 	return s, append(slices.Clone(argv), expand(c.Args)...), nil
 }
 
-// fresh makes an empty working directory and an empty file for the termination message.
+// fresh makes an empty working directory and an empty termination message file.
 func fresh(work, message string) error {
 	if err := os.RemoveAll(work); err != nil {
 		return err
@@ -175,13 +175,13 @@ func fresh(work, message string) error {
 	return os.WriteFile(message, nil, 0o600)
 }
 
-// runnable says whether path is a program.
+// runnable reports whether path is a program.
 func runnable(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// begin makes a container that was started count as such, and starts its probes.
+// begin marks a container as started, and starts its probes.
 func (w *worker) begin(name string, r *instance) {
 	if r.stopping {
 		return
@@ -215,13 +215,13 @@ func (w *worker) begun(name string, r *instance) {
 	}
 }
 
-// watch runs a probe in the background; act gets its judgements in the worker's goroutine.
+// watch runs a probe in the background and calls act with its judgements in the worker's goroutine.
 func (w *worker) watch(name string, r *instance, kind string, p *corev1.Probe, act func(judgement)) {
-	complain := func(why string) {
+	failed := func(why string) {
 		w.event(corev1.EventTypeWarning, "Unhealthy", fmt.Sprintf("%s probe failed: %s (container %s)", kind, why, name))
 	}
 	w.others.Go(func() {
-		w.node.watchProbe(r.ctx, r.target, p, kind != "Liveness", complain, func(j judgement) bool {
+		w.node.watchProbe(r.ctx, r.target, p, kind != "Liveness", failed, func(j judgement) bool {
 			w.post(func() {
 				if w.runs[name] == r && !r.stopping {
 					act(j)
@@ -238,7 +238,7 @@ func (w *worker) change(name string, f func(*container)) {
 	w.view.containers[name] = c
 }
 
-// probeGrace is the grace period of a container that a probe gives up.
+// probeGrace returns the grace period of a container that a failed probe stops.
 func (w *worker) probeGrace(p *corev1.Probe) time.Duration {
 	if p.TerminationGracePeriodSeconds != nil {
 		return time.Duration(*p.TerminationGracePeriodSeconds) * time.Second

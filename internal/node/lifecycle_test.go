@@ -165,7 +165,7 @@ spec:
 	c.event(t, "FailedPostStartHook", "postStart of container main: exit status 1: ")
 }
 
-func TestContainerThatCannotRunSaysWhyOnce(t *testing.T) {
+func TestContainerThatCannotStartHasOneEvent(t *testing.T) {
 	c := startCluster(t)
 	c.create(t, `
 metadata: {name: image}

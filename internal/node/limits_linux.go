@@ -20,10 +20,10 @@ func maxProcesses() uint64 {
 	return own.Cur
 }
 
-// startLimited starts a program within limits. The kernel stops a traced
-// program before its first instruction: it sees no moment without them. Where
-// tracing is forbidden, it has microseconds. The calling thread has to be the
-// one that starts all others.
+// startLimited starts a program within limits. A traced program is stopped by
+// the kernel before its first instruction, so its limits are set before it runs.
+// Where tracing is forbidden, it runs for microseconds without them. The calling
+// thread has to be the one that starts all processes.
 func startLimited(cmd command, traced bool) error {
 	cmd.SysProcAttr.Ptrace = traced
 	if err := cmd.Start(); err != nil {
@@ -31,7 +31,7 @@ func startLimited(cmd command, traced bool) error {
 	}
 	pid := cmd.Process.Pid
 	if traced {
-		// What has ended instead is left for Wait.
+		// WNOWAIT leaves the status of a process that ended to cmd.Wait.
 		var info unix.Siginfo
 		for {
 			err := unix.Waitid(unix.P_PID, pid, &info, unix.WSTOPPED|unix.WEXITED|unix.WNOWAIT, nil)
@@ -52,7 +52,7 @@ func startLimited(cmd command, traced bool) error {
 	return nil
 }
 
-// gone forgives that a process has ended already.
+// gone returns nil for the error of a process that has ended already.
 func gone(err error) error {
 	if errors.Is(err, unix.ESRCH) {
 		return nil
@@ -68,10 +68,10 @@ func (l limits) set(pid int) error {
 		if limit == 0 {
 			continue
 		}
-		var now unix.Rlimit
-		err := unix.Prlimit(pid, resource, nil, &now)
+		var was unix.Rlimit
+		err := unix.Prlimit(pid, resource, nil, &was)
 		if err == nil {
-			limit = min(limit, now.Max) // whoever started the node may have less
+			limit = min(limit, was.Max) // the node itself may run under a lower limit
 			err = unix.Prlimit(pid, resource, &unix.Rlimit{Cur: limit, Max: limit}, nil)
 		}
 		errs = append(errs, gone(err))
@@ -79,8 +79,8 @@ func (l limits) set(pid int) error {
 	return errors.Join(errs...)
 }
 
-// mayTrace tries whether this system allows to trace a program, on one that is
-// killed before it begins. The calling thread has to live on.
+// mayTrace reports whether this system allows tracing. It tries with a program
+// that it kills before the first instruction. The calling thread must not end.
 func mayTrace() bool {
 	cmd := &exec.Cmd{Path: "/proc/self/exe", SysProcAttr: &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL}}
 	if cmd.Start() != nil {

@@ -70,7 +70,7 @@ spec:
 	}
 }
 
-func TestWhoTakesTooMuchFails(t *testing.T) {
+func TestProcessesBeyondTheirLimitsFail(t *testing.T) {
 	if raced {
 		t.Skip("a program with the race detector reserves more than the limits here allow")
 	}

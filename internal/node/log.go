@@ -33,9 +33,9 @@ type logFile struct {
 	mu      sync.Mutex
 	file    *os.File // nil once closed
 	size    int64
-	ranOut  bool          // a line says that there was no memory left
+	ranOut  bool          // a line says that the process ran out of memory
 	turns   int           // how often the file was begun anew
-	changed chan struct{} // closed by the next change; nil while nobody waits
+	changed chan struct{} // closed by the next change; nil while no reader waits
 }
 
 // createLog begins the log of a new process.
@@ -47,7 +47,7 @@ func createLog(path string) (*logFile, error) {
 	return &logFile{path: path, limit: maxLogFile, file: f}, nil
 }
 
-// closedLog is the log of a process that ended, maybe in an earlier life of the node.
+// closedLog is the log of a process that ended, perhaps under an earlier node.
 func closedLog(path string) *logFile {
 	l := &logFile{path: path}
 	if _, err := os.Stat(l.older()); err == nil {
@@ -76,8 +76,8 @@ func (l *logFile) consume(stream string, r io.Reader) {
 	}
 }
 
-// write stores one line. A log that cannot be written (a full disk) must not stop the process that
-// writes it, so what cannot be stored is lost.
+// write stores one line. It drops a line that cannot be stored (a full disk), so that the log never
+// blocks the process that writes it.
 func (l *logFile) write(stream, tag string, text []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -94,8 +94,8 @@ func (l *logFile) write(stream, tag string, text []byte) {
 	l.wake()
 }
 
-// ranOut says whether a line is what programs of Go, C, C++, Python or Java say
-// when they get no more memory.
+// ranOut reports whether a line is the message of a Go, C, C++, Python or Java
+// program that ran out of memory.
 func ranOut(line []byte) bool {
 	return slices.ContainsFunc(noMemory, func(words []byte) bool { return bytes.Contains(line, words) })
 }
@@ -116,7 +116,7 @@ func (l *logFile) turn() {
 	l.turns++
 }
 
-// close ends the log; who follows it is told.
+// close ends the log and wakes its followers.
 func (l *logFile) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -134,7 +134,7 @@ func (l *logFile) wake() {
 	}
 }
 
-// logState is a moment of a log file.
+// logState is a snapshot of a logFile.
 type logState struct {
 	turns   int
 	closed  bool

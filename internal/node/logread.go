@@ -33,7 +33,7 @@ type logEntry struct {
 	text   []byte // with its newline, unless the line goes on
 }
 
-// parseEntry reads a stored line; ok is false for what is none.
+// parseEntry parses a stored line; ok is false if it is malformed.
 func parseEntry(line []byte) (e logEntry, ok bool) {
 	fields := bytes.SplitN(line, []byte(" "), 4)
 	if len(fields) != 4 {
@@ -103,10 +103,10 @@ type logReader struct {
 	file *os.File
 	in   *bufio.Reader
 	turn int
-	part []byte // a line of which the end was not written yet
+	part []byte // a line whose end was not written yet
 }
 
-// drain hands on all entries up to the moment st.
+// drain emits all entries that were written before the snapshot st.
 func (r *logReader) drain(st logState, handle func(logEntry) error) error {
 	if r.file == nil {
 		if r.turn = st.turns; st.turns > 0 {

@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// host is what the node tells of the machine.
+// host describes the machine.
 type host struct {
 	kernel, system string
 	id, boot       string
 	memory, disk   int64 // bytes
 }
 
-// machine reads what Linux tells about itself; what it does not tell stays empty.
+// machine reads the description from Linux; fields that it cannot read stay empty.
 func machine() host {
 	h := host{
 		kernel: line("/proc/sys/kernel/osrelease"),

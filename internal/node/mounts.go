@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// mount says which path of this machine stands for a path the container knows.
+// mount maps a path in the container to a path of this machine.
 type mount struct {
 	container string // absolute and clean
 	host      string
@@ -75,7 +75,7 @@ func (m mounts) longest(s string) (mount, bool) {
 	return best, best.container != ""
 }
 
-// startsPath says whether a slash after before begins an absolute path.
+// startsPath reports whether a slash after before begins an absolute path.
 func startsPath(before string) bool {
 	if before == "" || strings.HasSuffix(before, "file://") {
 		return true
@@ -84,7 +84,7 @@ func startsPath(before string) bool {
 	return last != '/' && !inElement(last)
 }
 
-// inElement says whether c continues a path element, so that the name before it is only a part.
+// inElement reports whether c continues a path element, so that the name before it is only a part.
 func inElement(c byte) bool {
 	switch {
 	case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c >= 0x80:

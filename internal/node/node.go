@@ -27,7 +27,7 @@ import (
 	"k8s.io/client-go/tools/record"
 )
 
-// Config says what a node is and where it works.
+// Config describes a node.
 type Config struct {
 	REST     *rest.Config      // the API server
 	Name     string            // of the Node object; "serin" when empty
@@ -35,7 +35,7 @@ type Config struct {
 	Programs map[string]string // image repository, as in serin/queue, to the absolute path of its program
 	Env      []string          // environment of every process, before what its Pod says
 	Listener net.Listener      // where the API server reaches the node for logs, exec and port-forward
-	TLS      *tls.Config       // server certificate, and ClientCAs for those who may call
+	TLS      *tls.Config       // server certificate; ClientCAs signed the clients that may connect
 	Log      *slog.Logger
 }
 
@@ -61,7 +61,7 @@ func Run(ctx context.Context, c Config) error {
 		return err
 	}
 	config := rest.CopyConfig(c.REST)
-	config.QPS = -1 // one node beside its API server: waiting here only makes Pods start late
+	config.QPS = -1 // unlimited: a client-side limit only delays Pods, on one node beside its API server
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return fmt.Errorf("client of the node: %w", err)
@@ -155,8 +155,8 @@ func (n *node) watch(ctx context.Context) error {
 	return nil
 }
 
-// adopt prepares for the Pods that an earlier node left: addresses they have stay theirs, and what
-// Pods that are gone left on disk is removed.
+// adopt takes over the Pods of an earlier node: they keep their addresses, and the directories of
+// Pods that are gone are removed.
 func (n *node) adopt(pods []any) error {
 	keep := map[types.UID]bool{}
 	for _, obj := range pods {
@@ -175,8 +175,8 @@ func (n *node) adopt(pods []any) error {
 	return nil
 }
 
-// seen hands a Pod to its worker. One whose worker has ended stays known until the watch has seen
-// its deletion: what the watch still has to say of it must not bring it back to life.
+// seen hands a Pod to its worker. A Pod whose worker has ended stays known until the watch reports
+// its deletion, so that a late update does not start it again.
 func (n *node) seen(pod *corev1.Pod, start func(*corev1.Pod)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -20,8 +20,9 @@ type payloadFile struct {
 	mode os.FileMode
 }
 
-// write makes dir hold exactly the payload, all at once for who reads it: the files live in a
-// hidden directory that the link ..data names, and a link per file leads through it.
+// write makes dir hold exactly the payload. Readers see the old files or the new ones, never a
+// mixture: this is Kubernetes' atomic writer, in which each file is a link through the link ..data,
+// and one rename of ..data replaces them all.
 //
 //	config.yaml -> ..data/config.yaml
 //	..data      -> ..1234

@@ -12,7 +12,7 @@ import (
 // eagerPause is the shortest pause between two probes.
 const eagerPause = 10 * time.Millisecond
 
-// judgement is what a row of probe results says.
+// judgement is the outcome of a series of probe results.
 type judgement int
 
 const (
@@ -21,10 +21,11 @@ const (
 	unhealthy
 )
 
-// probing counts the results of one probe. An eager one, meant for startup and readiness, asks
-// more often than its period until the first success, so that a container is ready when it is and
-// not up to a period later. It waits a tenth of the time that has passed, which bounds both the
-// delay and the work; and failures that only eagerness found do not count.
+// probing counts the results of one probe. An eager probe, for startup and readiness, runs more
+// often than its period until the first success, so that a container counts as ready at once and
+// not up to a period later. The pause between two probes is a tenth of the time since the start,
+// which bounds both the delay and the number of probes. Failures between the regular probes do not
+// count.
 type probing struct {
 	period    time.Duration
 	successes int32 // needed in a row
@@ -46,7 +47,8 @@ func newProbing(p *corev1.Probe, eager bool, now time.Time) *probing {
 	}
 }
 
-// first is the pause before the first probe. One that can only find fault lets the program start.
+// first returns the pause before the first probe. A liveness probe waits a period, so that the
+// program can start.
 func (p *probing) first() time.Duration {
 	if p.eager {
 		return 0
@@ -54,7 +56,7 @@ func (p *probing) first() time.Duration {
 	return p.period
 }
 
-// observe counts a result. counted is false for one that only eagerness found.
+// observe counts a result. counted is false for a failure between regular probes.
 func (p *probing) observe(ok bool, now time.Time) (j judgement, counted bool) {
 	counted = ok || !now.Before(p.next)
 	if counted {
@@ -76,7 +78,7 @@ func (p *probing) observe(ok bool, now time.Time) (j judgement, counted bool) {
 	return undecided, counted
 }
 
-// pause is how long to wait before the next probe.
+// pause returns how long to wait before the next probe.
 func (p *probing) pause(now time.Time) time.Duration {
 	regular := max(p.next.Sub(now), 0)
 	if !p.eager {

@@ -17,7 +17,7 @@ import (
 	tcpprobe "k8s.io/kubernetes/pkg/probe/tcp"
 )
 
-// probers asks containers over the network, as a kubelet does.
+// probers are the kubelet's network probes.
 type probers struct {
 	http httpprobe.Prober
 	tcp  tcpprobe.Prober
@@ -28,7 +28,7 @@ func newProbers() probers {
 	return probers{httpprobe.New(false), tcpprobe.New(), grpcprobe.New()}
 }
 
-// target is a container as its probes and hooks see it.
+// target is what probes and hooks need of a container.
 type target struct {
 	spec    *corev1.Container
 	ip      string
@@ -111,8 +111,8 @@ func (n *node) hook(ctx context.Context, t target, h *corev1.LifecycleHandler) e
 }
 
 // watchProbe runs one probe of a container until ctx ends, and reports each change of judgement.
-// complain is told why a counted probe failed.
-func (n *node) watchProbe(ctx context.Context, t target, p *corev1.Probe, eager bool, complain func(why string), report func(judgement) (enough bool)) {
+// failed is called with the reason of each counted failure.
+func (n *node) watchProbe(ctx context.Context, t target, p *corev1.Probe, eager bool, failed func(why string), report func(judgement) (enough bool)) {
 	if !sleep(ctx, time.Duration(p.InitialDelaySeconds)*time.Second) {
 		return
 	}
@@ -128,9 +128,9 @@ func (n *node) watchProbe(ctx context.Context, t target, p *corev1.Probe, eager 
 		}
 		now := time.Now()
 		j, counted := counter.observe(ok, now)
-		// That nothing answers right after the start of a program is no news.
+		// The first failure of an eager probe is no event: the program has just started.
 		if !ok && counted && (!first || !eager) {
-			complain(why)
+			failed(why)
 		}
 		if j != undecided && j != latest {
 			latest = j

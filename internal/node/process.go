@@ -44,7 +44,7 @@ func (f *forker) run(ctx context.Context) {
 		case r := <-f.requests:
 			err := startLimited(r.cmd, traced)
 			if errors.Is(err, syscall.EPERM) {
-				traced = mayTrace() // somebody may trace the node since; the next try knows
+				traced = mayTrace() // a debugger may have attached to the node since the last try
 			}
 			r.result <- err
 		case <-ctx.Done():
@@ -75,8 +75,8 @@ type process struct {
 	signal    int32
 }
 
-// spawn starts the program of a container with its output going to log. marker says by which
-// variables of the environment what it leaves behind can be found.
+// spawn starts the program of a container and writes its output to log. marker lists the variables
+// of its environment by which the processes that it leaves behind are found.
 func (f *forker) spawn(argv []string, s setting, marker []string, stdin bool, log *logFile) (*process, error) {
 	p := &process{
 		cmd:  command{&exec.Cmd{Path: argv[0], Args: argv, Env: s.env, Dir: s.dir}, s.limits},
@@ -122,8 +122,8 @@ func (p *process) startWith(f *forker, stdin bool) error {
 	return nil
 }
 
-// wait collects the output and the end of the process. What it started and left behind is killed,
-// so that a container that ended holds no port and no pipe.
+// wait collects the output and the exit status of the process, and kills its descendants, so that
+// an ended container holds no port and no pipe.
 func (p *process) wait(marker []string, log *logFile, stdout, stderr *os.File) {
 	defer close(p.done)
 	read := make(chan struct{}, 2)
@@ -138,7 +138,7 @@ func (p *process) wait(marker []string, log *logFile, stdout, stderr *os.File) {
 	p.exitCode, p.signal = exitOf(p.cmd.ProcessState)
 	killMarked(marker)
 	killGroup(p.cmd.Process.Pid)
-	// Something that hid from both still has the pipes; nobody waits for it.
+	// A descendant that escaped both may hold the pipes: the deadline ends the reading.
 	for _, r := range []*os.File{stdout, stderr} {
 		_ = r.SetReadDeadline(time.Now().Add(outputGrace))
 	}
@@ -150,17 +150,17 @@ func (p *process) wait(marker []string, log *logFile, stdout, stderr *os.File) {
 	}
 }
 
-// terminate asks the process to end. As in a container, what it started is its own business.
+// terminate sends SIGTERM to the process alone, as container runtimes do, and not to its children.
 func (p *process) terminate() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 }
 
-// kill ends the process; wait ends what it leaves behind.
+// kill sends SIGKILL to the process; wait kills its descendants.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 }
 
-// exitOf reads how a process ended, as shells and container runtimes count it.
+// exitOf returns the exit code, with 128+N for signal N, as shells and container runtimes do.
 func exitOf(s *os.ProcessState) (code, signal int32) {
 	ws, ok := s.Sys().(syscall.WaitStatus)
 	if !ok {

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// supported says why the node cannot work on this system.
+// supported returns an error if the node cannot work on this system.
 func supported() error { return nil }
 
 func dieWithParent(cmd *exec.Cmd) {
@@ -38,9 +38,9 @@ func killGroup(pid int) {
 	_ = unix.Kill(-pid, unix.SIGKILL)
 }
 
-// killMarked kills every process that has all of these variables in its environment, whatever
-// group or session it moved to, and waits until their ports are free. It looks again until none is
-// left, since one that is being forked may be missed; the bound is for processes that cannot die.
+// killMarked kills every process that has all of these variables in its environment, in any process
+// group or session, and waits until their ports are free. It repeats until none is left, because
+// it misses a process that is just being forked. The bound is for processes that cannot die.
 func killMarked(marker []string) {
 	for range 20 {
 		var dying []int
@@ -63,15 +63,15 @@ func killMarkedPid(pid int, marker []string) (fd int) {
 		_ = unix.Kill(pid, unix.SIGKILL)
 		return -1
 	}
-	// The descriptor holds on to one process, so what is true of it now stays true of it.
+	// A pidfd refers to one process for good, so the check below stays true of it.
 	if hasAll(environ(pid), marker) {
 		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
 	}
 	return fd
 }
 
-// awaitExit waits until a process has let go of all it held. Its environment is gone before its
-// sockets are, so only its exit tells.
+// awaitExit waits until a process has exited. The kernel frees its environment before its sockets,
+// so an empty environment does not mean that its ports are free.
 func awaitExit(fd int) {
 	if fd < 0 {
 		return
@@ -117,8 +117,8 @@ func hasAll(environ []byte, marker []string) bool {
 	return true
 }
 
-// startTime is when a process began, in the kernel's ticks: with the pid it names one process for
-// as long as the machine runs.
+// startTime returns the start time of a process in ticks since boot. Together with the pid it is
+// unique until the next boot.
 func startTime(pid int) (string, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

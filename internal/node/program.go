@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// program says which program stands for a container. A command wins over the image, as in any
-// cluster, but has to name a program of this machine: there is no image to look in. exists says
-// whether an absolute path can be run.
+// program returns the program of a container. A command wins over the image, as in any
+// cluster, but it has to be an absolute path on this machine: there is no image to search. exists
+// reports whether an absolute path can be run.
 func program(image string, command []string, programs map[string]string, exists func(string) bool) (argv []string, err error) {
 	if len(command) > 0 {
 		if filepath.IsAbs(command[0]) && exists(command[0]) {

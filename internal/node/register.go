@@ -69,8 +69,8 @@ func (n *node) register(ctx context.Context) error {
 			have.Labels = map[string]string{}
 		}
 		maps.Copy(have.Labels, wanted.Labels)
-		// The API server adds this taint to every new Node, and without a node lifecycle
-		// controller only the node itself can tell that it is over.
+		// The API server adds this taint to every new Node. There is no node lifecycle
+		// controller that would remove it, so the node does.
 		have.Spec.Taints = slices.DeleteFunc(have.Spec.Taints, func(t corev1.Taint) bool { return t.Key == corev1.TaintNodeNotReady })
 		if have, err = nodes.Update(ctx, have, metav1.UpdateOptions{}); err != nil {
 			return err
@@ -116,7 +116,7 @@ func (n *node) describe(now time.Time) *corev1.Node {
 	}
 }
 
-// capacity is what the machine has. It is told, not enforced.
+// capacity returns the resources of the machine. The node reports them and does not enforce them.
 func capacity() corev1.ResourceList {
 	host := machine()
 	return corev1.ResourceList{

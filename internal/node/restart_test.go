@@ -207,7 +207,7 @@ spec: {containers: [{name: main, args: ["wait:"]}]}
 	})
 }
 
-func TestReapSparesWhatIsNotOurs(t *testing.T) {
+func TestReapSparesProcessesOfOtherNodes(t *testing.T) {
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "wait:bye")
 	cmd.Env = []string{helperEnv + "=1", "SERIN_NODE_DIR=" + dir + "-other", "SERIN_POD_UID=uid-web"}
@@ -236,7 +236,7 @@ func TestReapSparesWhatIsNotOurs(t *testing.T) {
 	_ = cmd.Wait()
 }
 
-func TestReapKillsWhatWipedItsEnvironment(t *testing.T) {
+func TestReapKillsProcessesThatClearedTheirEnvironment(t *testing.T) {
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), "/bin/sleep", "600")
 	cmd.Env = []string{}

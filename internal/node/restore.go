@@ -10,8 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// restored is what a node that just started knows of a Pod. Processes that ran under an earlier
-// node are gone; init containers do their work again, because what they made may be gone as well.
+// restored is the state of a Pod when the node starts. The processes of an earlier node are gone.
+// Init containers run again, because the files that they made may be gone too.
 func restored(pod *corev1.Pod, now time.Time) view {
 	v := view{pod: pod, containers: map[string]container{}}
 	for _, list := range [][]corev1.ContainerStatus{pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses} {
@@ -22,7 +22,7 @@ func restored(pod *corev1.Pod, now time.Time) view {
 	if settled(pod.Status.Phase) {
 		v.final, v.reason, v.message = pod.Status.Phase, pod.Status.Reason, pod.Status.Message
 	}
-	// A Pod of which nothing is started again has nothing to prepare.
+	// A Pod that restarts no container needs no init containers.
 	v.initialized = true
 	if settled(phase(v)) {
 		return v

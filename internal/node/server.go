@@ -20,8 +20,8 @@ import (
 )
 
 // serve answers the API server on the paths of a kubelet, until ctx ended and every request did.
-// Only holders of a certificate that TLS.ClientCAs signed are answered: exec can do anything the
-// node's user can.
+// Clients need a certificate that TLS.ClientCAs signed: exec can do anything that the node's user
+// can.
 func (n *node) serve(ctx context.Context) error {
 	config := n.TLS.Clone()
 	config.ClientAuth = tls.RequireAndVerifyClientCert
@@ -66,7 +66,7 @@ func (n *node) handler() http.Handler {
 	return mux
 }
 
-// servePods lists the Pods of the node, for people who look into trouble.
+// servePods lists the Pods of the node, for debugging.
 func (n *node) servePods(w http.ResponseWriter, _ *http.Request) {
 	list := corev1.PodList{}
 	list.APIVersion, list.Kind = "v1", "PodList"
@@ -79,7 +79,7 @@ func (n *node) servePods(w http.ResponseWriter, _ *http.Request) {
 	_ = json.NewEncoder(w).Encode(list)
 }
 
-// serveLogs is kubectl logs.
+// serveLogs answers kubectl logs.
 func (n *node) serveLogs(w http.ResponseWriter, r *http.Request) {
 	o, limit, previous, err := parseLogQuery(r.URL.Query(), time.Now())
 	if err != nil {
@@ -100,7 +100,7 @@ func (n *node) serveLogs(w http.ResponseWriter, r *http.Request) {
 	out := &logWriter{w: w, limit: limit, timestamps: o.timestamps}
 	if o.follow {
 		out.flush = http.NewResponseController(w).Flush
-		_ = out.flush() // the headers, so that the client knows that it is connected
+		_ = out.flush() // sends the headers: the client is connected
 	}
 	if err := log.copyTo(r.Context(), o, out.entry); err != nil && !errors.Is(err, errLimit) {
 		n.Log.Debug("logs not sent", "err", err)

@@ -18,7 +18,7 @@ import (
 // retryAfter is the pause after a call to the API that failed.
 const retryAfter = time.Second
 
-// show writes the Pod's status if it changed. It is true when the Pod is gone from the API.
+// show writes the Pod's status if it changed. It reports whether the Pod is gone from the API.
 func (w *worker) show(ctx context.Context, now time.Time) (gone bool) {
 	if w.lost.Load() {
 		return true
@@ -50,7 +50,7 @@ func (w *worker) show(ctx context.Context, now time.Time) (gone bool) {
 	return false
 }
 
-// remove takes a Pod whose processes ended out of the API. It is true when the Pod is gone.
+// remove deletes a Pod whose processes ended from the API. It reports whether the Pod is gone.
 func (w *worker) remove(ctx context.Context, now time.Time) (gone bool) {
 	ctx, cancel := w.callContext(ctx)
 	defer cancel()
@@ -58,7 +58,7 @@ func (w *worker) remove(ctx context.Context, now time.Time) (gone bool) {
 	err := w.node.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
 		GracePeriodSeconds: &zero, Preconditions: metav1.NewUIDPreconditions(string(pod.UID)),
 	})
-	// A conflict is another Pod of the same name.
+	// A conflict means that another Pod has the name.
 	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
 		return true
 	}
@@ -67,7 +67,7 @@ func (w *worker) remove(ctx context.Context, now time.Time) (gone bool) {
 	return false
 }
 
-// callContext bounds one call. While the node goes down, calls are still made, but shortly.
+// callContext bounds one call to the API: while the node stops, more tightly.
 func (w *worker) callContext(ctx context.Context) (context.Context, context.CancelFunc) {
 	if w.view.halting {
 		return context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -75,7 +75,8 @@ func (w *worker) callContext(ctx context.Context) (context.Context, context.Canc
 	return context.WithTimeout(ctx, callTimeout)
 }
 
-// statusPatch is what changed from one status to another, for this very Pod only.
+// statusPatch returns the patch from one status to another. Its UID makes it fail for another Pod of
+// the same name.
 func statusPatch(uid types.UID, from, to corev1.PodStatus) ([]byte, error) {
 	before, err := json.Marshal(corev1.Pod{Status: from})
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// podStatus is what the API should show for a Pod. It starts from the status shown before: fields
-// that are not the node's stay, and a condition that did not change keeps its transition time.
+// podStatus returns the status of a Pod. It starts from the status that was shown before: it keeps
+// fields of other components, and the transition time of conditions that did not change.
 func podStatus(before corev1.PodStatus, v view, now time.Time) corev1.PodStatus {
 	st := *before.DeepCopy()
 	st.Phase = phase(v)
@@ -66,7 +66,7 @@ func containerStatus(v view, c *corev1.Container) corev1.ContainerStatus {
 	return out
 }
 
-// showsEnd says whether a container that ended still shows how, or already waits for its restart.
+// showsEnd reports whether an ended container is still shown as terminated and not yet as waiting.
 func showsEnd(v view, c *corev1.Container, s container) bool {
 	return !restarts(v, c) || (s.waiting.Reason == "" && !s.startAt(s.ended.FinishedAt.Time).After(s.ended.FinishedAt.Time))
 }
@@ -89,7 +89,7 @@ func waiting(v view, c *corev1.Container, s container) *corev1.ContainerStateWai
 	}
 }
 
-// conditions judges a Pod by the container statuses in st.
+// conditions returns the conditions that follow from the container statuses in st.
 func conditions(v view, st corev1.PodStatus) []corev1.PodCondition {
 	ready := containersReady(v, st)
 	return []corev1.PodCondition{
@@ -153,8 +153,8 @@ func containersReady(v view, st corev1.PodStatus) verdict {
 	return verdict{}
 }
 
-// podReady is False from the moment a Pod is deleted: who sends requests to it should stop before
-// its containers do.
+// podReady is False as soon as a Pod is deleted, so that routers stop sending requests to it before
+// its containers stop.
 func podReady(v view, containers verdict) verdict {
 	if v.pod.DeletionTimestamp != nil {
 		return verdict{"PodTerminating", "the Pod is being deleted"}
@@ -182,8 +182,8 @@ func conditionStatus(list []corev1.PodCondition, t corev1.PodConditionType) core
 	return corev1.ConditionUnknown
 }
 
-// setCondition puts c into st. Whether the Pod was scheduled is the scheduler's to say, unless it
-// said nothing because the Pod named its node itself.
+// setCondition puts c into st. It keeps an existing PodScheduled, which belongs to the scheduler; a
+// Pod that was created with a node name has none.
 func setCondition(st *corev1.PodStatus, c corev1.PodCondition, now time.Time) {
 	c.LastTransitionTime = metav1.NewTime(now)
 	c.ObservedGeneration = st.ObservedGeneration

@@ -13,7 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// hookGrace is what a container gets to end on its own after a preStop hook used up the grace period.
+// hookGrace is the time between SIGTERM and SIGKILL if the preStop hook used up the grace period.
 const hookGrace = 2 * time.Second
 
 // stop begins to stop a container: preStop hook, SIGTERM, and SIGKILL when the grace period is
@@ -78,7 +78,7 @@ func (w *worker) postStart(name string, r *instance, h *corev1.LifecycleHandler)
 	})
 }
 
-// killOverdue kills what had its grace period, and returns when the next one has had it.
+// killOverdue kills containers whose grace period is over, and returns when the next one ends.
 func (w *worker) killOverdue(now time.Time) (next time.Time) {
 	for _, r := range w.runs {
 		switch {
@@ -94,7 +94,7 @@ func (w *worker) killOverdue(now time.Time) (next time.Time) {
 	return next
 }
 
-// exited notes how the process of a container ended.
+// exited records how the process of a container ended.
 func (w *worker) exited(name string, r *instance) {
 	r.cancel()
 	if r.endHook != nil {
@@ -107,7 +107,7 @@ func (w *worker) exited(name string, r *instance) {
 	message := w.message(name, r)
 	switch {
 	case r.exitCode == 0:
-	case r.setting.limits.data > 0 && r.log.ranOut && !r.stopping: // its last lines are often about something else
+	case r.setting.limits.data > 0 && r.log.ranOut && !r.stopping: // the message need not be among the last lines
 		reason, message = "OOMKilled", "out of memory: limits.memory of the container is "+r.spec.Resources.Limits.Memory().String()
 	default:
 		reason = "Error"
@@ -126,7 +126,7 @@ func (w *worker) exited(name string, r *instance) {
 	}
 }
 
-// message is what a process wanted to be its last words.
+// message returns the termination message of a container.
 func (w *worker) message(name string, r *instance) string {
 	const limit = 4096
 	if f, err := os.Open(w.dir.container(name, "message")); err == nil {

@@ -22,8 +22,8 @@ import (
 // streamIdle ends a kubectl exec, attach or port-forward on which nothing moves.
 const streamIdle = 4 * time.Hour
 
-// session is one kubectl exec, attach or port-forward. The streaming library hands back the names
-// it was given; the session has looked them up already.
+// session is one kubectl exec, attach or port-forward. It ignores the names that the streaming
+// library passes, because open has found the container already.
 type session struct {
 	node   *node
 	worker *worker
@@ -154,12 +154,13 @@ func (n *node) execTerminal(ctx context.Context, cmd command, in io.Reader, out 
 	_ = slave.Close()
 	select {
 	case <-copied:
-	case <-time.After(outputGrace): // something in the background keeps the terminal open
+	case <-time.After(outputGrace): // a background process keeps the terminal open
 	}
 	return err
 }
 
-// AttachContainer shows what a container says from now on, and speaks to it if it listens.
+// AttachContainer streams the output of a container from now on, and its standard input if it has
+// one.
 func (s session) AttachContainer(ctx context.Context, _, _, _ string,
 	in io.Reader, out, errOut io.WriteCloser, _ bool, _ <-chan remotecommand.TerminalSize,
 ) error {

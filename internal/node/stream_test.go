@@ -113,7 +113,7 @@ func TestExec(t *testing.T) {
 	}
 }
 
-func TestExecIntoNothing(t *testing.T) {
+func TestExecIntoAMissingContainerIsRefused(t *testing.T) {
 	c := startCluster(t)
 	runningPod(t, c, `["wait:"]`)
 	for path, want := range map[string]string{
@@ -128,7 +128,7 @@ func TestExecIntoNothing(t *testing.T) {
 	}
 }
 
-func TestAttachSpeaksWithTheContainer(t *testing.T) {
+func TestAttachConnectsToTheContainersInputAndOutput(t *testing.T) {
 	c := startCluster(t)
 	runningPod(t, c, `["copy:", "out:the end"]`)
 	in, say := io.Pipe()

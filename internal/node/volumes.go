@@ -18,7 +18,7 @@ import (
 	"k8s.io/kubernetes/third_party/forked/golang/expansion"
 )
 
-// lookup reads what one Pod may refer to.
+// lookup reads the objects that one Pod may refer to.
 type lookup struct {
 	ctx    context.Context // of the one operation the lookup was made for
 	client kubernetes.Interface
@@ -33,7 +33,7 @@ func (l lookup) secret(name string) (*corev1.Secret, error) {
 	return l.client.CoreV1().Secrets(l.pod.Namespace).Get(l.ctx, name, metav1.GetOptions{})
 }
 
-// token asks for a token of the Pod's service account, bound to the Pod.
+// token requests a token of the Pod's service account that is bound to the Pod.
 func (l lookup) token(t *corev1.ServiceAccountTokenProjection) (*authv1.TokenRequestStatus, error) {
 	req := &authv1.TokenRequest{Spec: authv1.TokenRequestSpec{
 		ExpirationSeconds: t.ExpirationSeconds,
@@ -56,11 +56,11 @@ type volumes struct {
 	renew time.Time // when a token in them has to be replaced; zero is never
 }
 
-// stale says whether the volumes have to be made again.
+// stale reports whether the volumes have to be made again.
 func (v volumes) stale(now time.Time) bool { return !v.renew.IsZero() && !now.Before(v.renew) }
 
-// makeVolumes brings all volumes of a Pod up to date. Running it again is how tokens, and with
-// them everything else that comes from the API, are refreshed.
+// makeVolumes writes all volumes of a Pod. Calling it again refreshes tokens and everything else
+// that comes from the API.
 func makeVolumes(l lookup, dir podDir, capacity corev1.ResourceList, now time.Time) (volumes, error) {
 	vs := volumes{dirs: map[string]string{}}
 	for i := range l.pod.Spec.Volumes {
@@ -94,7 +94,7 @@ func makeVolumes(l lookup, dir podDir, capacity corev1.ResourceList, now time.Ti
 	return vs, nil
 }
 
-// content reads the content of a volume from the API, and says when to read it again.
+// content reads the content of a volume from the API, and returns when to read it again.
 func content(l lookup, v *corev1.Volume, capacity corev1.ResourceList, now time.Time) (p payload, renew time.Time, err error) {
 	p = payload{}
 	switch {
@@ -125,7 +125,7 @@ func (p payload) addProjected(l lookup, v *corev1.ProjectedVolumeSource, capacit
 			var t *authv1.TokenRequestStatus
 			if t, err = l.token(s.ServiceAccountToken); err == nil {
 				p[s.ServiceAccountToken.Path] = payloadFile{[]byte(t.Token), fileMode(nil, v.DefaultMode)}
-				// A fifth of its life is left for a node that cannot reach the API at once.
+				// A fifth of the lifetime is left for retries.
 				if at := now.Add(t.ExpirationTimestamp.Sub(now) * 4 / 5); renew.IsZero() || at.Before(renew) {
 					renew = at
 				}
@@ -140,7 +140,7 @@ func (p payload) addProjected(l lookup, v *corev1.ProjectedVolumeSource, capacit
 	return renew, nil
 }
 
-// checkHostPath does what the type of a hostPath asks for.
+// checkHostPath checks, or makes, what the type of a hostPath demands.
 func checkHostPath(h *corev1.HostPathVolumeSource) error {
 	kind := corev1.HostPathUnset
 	if h.Type != nil {

@@ -22,15 +22,15 @@ const (
 	callTimeout = 10 * time.Second
 	// haltGrace bounds the grace period of containers when the node goes down.
 	haltGrace = 4 * time.Second
-	// lookAgain bounds how long a worker sleeps. It measures time by a clock that nobody sets, but
-	// tokens expire by one that somebody may.
+	// lookAgain bounds how long a worker sleeps. Timers follow the monotonic clock, but tokens expire
+	// by the wall clock, which may be set.
 	lookAgain = time.Minute
 	// settleFor bounds how long the status waits for a container to become ready.
 	settleFor = 50 * time.Millisecond
 )
 
-// worker looks after one Pod. All fields below ended belong to the goroutine in run; others reach
-// them through post.
+// worker manages one Pod. All fields below ended belong to the goroutine in run; other goroutines
+// reach them through post.
 type worker struct {
 	node   *node
 	log    *slog.Logger
@@ -85,7 +85,7 @@ func newWorker(n *node, pod *corev1.Pod) *worker {
 	return w
 }
 
-// update tells the worker what the watch saw.
+// update passes the worker a new version of the Pod.
 func (w *worker) update(pod *corev1.Pod) {
 	w.latest.Store(pod)
 	w.notify()
@@ -104,7 +104,7 @@ func (w *worker) notify() {
 	}
 }
 
-// post runs f in the worker's goroutine. It is false when the worker has ended.
+// post runs f in the worker's goroutine. It reports false if the worker has ended.
 func (w *worker) post(f func()) bool {
 	select {
 	case w.inbox <- f:
@@ -114,7 +114,7 @@ func (w *worker) post(f func()) bool {
 	}
 }
 
-// ask is post for who needs the answer.
+// ask is post that waits until f has run.
 func (w *worker) ask(f func()) bool {
 	done := make(chan struct{})
 	if !w.post(func() { f(); close(done) }) {
@@ -124,7 +124,7 @@ func (w *worker) ask(f func()) bool {
 	return true
 }
 
-// run looks after the Pod until it is gone, or until ctx ended and all its processes did.
+// run manages the Pod until it is gone, or until ctx and all processes of the Pod have ended.
 func (w *worker) run(ctx context.Context) {
 	defer w.others.Wait()
 	defer close(w.ended)
@@ -150,7 +150,7 @@ func (w *worker) run(ctx context.Context) {
 	}
 }
 
-// drain takes what else has arrived, so that it makes one status and not several.
+// drain runs everything else in the inbox, so that it leads to one status update.
 func (w *worker) drain() {
 	for {
 		select {
@@ -164,10 +164,11 @@ func (w *worker) drain() {
 	}
 }
 
-// refresh takes over what the watch saw. What the node decides itself, it does not read back.
+// refresh takes over the latest version of the Pod, except the address and the start time, which the
+// node decides.
 func (w *worker) refresh() {
 	pod := w.latest.Load().DeepCopy()
-	if w.lost.Load() { // deleted by force: nobody waits for it any more
+	if w.lost.Load() { // deleted by force: its processes get a second
 		now, grace := metav1.Now(), int64(1)
 		pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = &now, &grace
 	}
@@ -179,8 +180,8 @@ func (w *worker) refresh() {
 	}
 }
 
-// step decides and acts until there is nothing to do, then tells the API. It returns how long to
-// wait without news, and whether the worker's job is over.
+// step decides and acts until there is nothing to do, then writes the status. It returns how long to
+// wait for the next message, and whether the worker is done.
 func (w *worker) step(ctx context.Context) (again time.Duration, over bool) {
 	var p plan
 	for {
@@ -221,8 +222,8 @@ func (w *worker) step(ctx context.Context) (again time.Duration, over bool) {
 	return max(time.Until(earliest(at, settled, w.retry)), 0), false
 }
 
-// settled is until when the status waits for the first word of a container that has just started,
-// so that a quick one is shown as ready in one write, and not as running in another before.
+// settled returns until when the status is held back for the first probe of containers that just
+// started. A quick container then becomes ready in one write, and not in two.
 func (w *worker) settled(now time.Time) (until time.Time) {
 	if w.view.halting || w.view.pod.DeletionTimestamp != nil {
 		return time.Time{}
@@ -236,7 +237,7 @@ func (w *worker) settled(now time.Time) (until time.Time) {
 	return until
 }
 
-// grace is how long a container has to end.
+// grace returns the grace period of the Pod's containers.
 func (w *worker) grace() time.Duration {
 	grace := 30 * time.Second
 	if s := w.view.pod.Spec.TerminationGracePeriodSeconds; s != nil {
@@ -251,7 +252,7 @@ func (w *worker) grace() time.Duration {
 	return grace
 }
 
-// cleanUp gives back what the Pod used.
+// cleanUp frees the address and the files of the Pod.
 func (w *worker) cleanUp() {
 	if err := os.RemoveAll(string(w.dir)); err != nil {
 		w.log.Error("remove the Pod's directory", "err", err)
@@ -260,8 +261,8 @@ func (w *worker) cleanUp() {
 	w.log.Info("pod removed")
 }
 
-// renewVolumes refreshes what has to be, and returns when that is next. Without a process there is
-// nobody to read them; the next start makes them anew.
+// renewVolumes refreshes the volumes that are due, and returns when the next one is. While no
+// process runs it does nothing: the next start makes the volumes anew.
 func (w *worker) renewVolumes(ctx context.Context, now time.Time) time.Time {
 	if len(w.runs) == 0 {
 		return time.Time{}
@@ -294,7 +295,7 @@ func (w *worker) event(kind, reason, message string) {
 	w.node.events.Event(w.latest.Load(), kind, reason, message)
 }
 
-// earliest is the first of some times; zero ones are never.
+// earliest returns the earliest of some times; the zero time means never.
 func earliest(times ...time.Time) (first time.Time) {
 	for _, t := range times {
 		if !t.IsZero() && (first.IsZero() || t.Before(first)) {
@@ -304,7 +305,8 @@ func earliest(times ...time.Time) (first time.Time) {
 	return first
 }
 
-// container gives others a look at a container: what is known of it, and its process if one runs.
+// container returns the state of a container and its process, if one runs. Any goroutine may call
+// it.
 func (w *worker) container(name string) (c container, r *instance, err error) {
 	var spec *corev1.Container
 	ok := w.ask(func() {
