@@ -17,8 +17,8 @@ import (
 	"go.etcd.io/etcd/server/v3/storage/wal"
 )
 
-// whole finds what etcd would not: where its log or its database is missing, it
-// starts without, and then ignores writes or has lost some.
+// whole returns an error if the log or the database is missing. etcd itself
+// would start without them, and then ignore writes or have lost some.
 func (c Config) whole() error {
 	db := filepath.Join(c.data(), "member", "snap", "db")
 	log := filepath.Join(c.data(), "member", "wal")
@@ -27,7 +27,7 @@ func (c Config) whole() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	_ = os.Remove(c.backup() + ".new") // of a copy that was cut short, perhaps by a full disk
+	_ = os.Remove(c.backup() + ".new") // a copy that was interrupted, as by a full disk
 	_, err = os.Stat(c.backup())
 	hasCopy := err == nil
 	switch hasLog := wal.Exist(log); {
@@ -41,7 +41,7 @@ func (c Config) whole() error {
 	return nil
 }
 
-// save stores a copy of the data, if it is whole.
+// save stores a copy of the data, unless the copy is damaged.
 func (c Config) save(b backend.Backend) (err error) {
 	b.ForceCommit()
 	from := b.Snapshot()
@@ -69,7 +69,7 @@ func (c Config) save(b backend.Backend) (err error) {
 func check(file string) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // the file is mapped
 	defer func() {
-		if r := recover(); r != nil { // bbolt's way to say it
+		if r := recover(); r != nil { // bbolt panics
 			err = fmt.Errorf("%s is damaged: %v", file, r)
 		}
 	}()
@@ -85,8 +85,9 @@ func check(file string) (err error) {
 	})
 }
 
-// restore makes the data anew from the copy. The revisions go on a million
-// later: nobody who remembers the old ones takes new ones for older.
+// restore replaces the data by the copy, and moves the data aside. It raises the
+// revision by a million, so that no client that knows a revision from after the
+// copy takes new ones for older.
 func (c Config) restore(now time.Time) error {
 	if _, err := os.Stat(c.backup()); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("there is no copy to restore: %s does not exist", c.backup())
@@ -95,7 +96,7 @@ func (c Config) restore(now time.Time) error {
 		return err
 	}
 	fresh := c.data() + ".restored"
-	if err := os.RemoveAll(fresh); err != nil { // of a try that was cut short
+	if err := os.RemoveAll(fresh); err != nil { // left by an interrupted try
 		return err
 	}
 	peer := c.peer()
@@ -106,7 +107,7 @@ func (c Config) restore(now time.Time) error {
 		PeerURLs:            []string{peer.String()},
 		InitialCluster:      name + "=" + peer.String(),
 		InitialClusterToken: "etcd-cluster",
-		SkipHashCheck:       true, // it has none; check has read it
+		SkipHashCheck:       true, // the copy has none; check has read all of it
 		RevisionBump:        1_000_000,
 		MarkCompacted:       true,
 	}); err != nil {

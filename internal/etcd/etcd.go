@@ -9,8 +9,9 @@
 //	                                  DIR/etcd.backup  a copy that was found whole
 //
 // It keeps one copy of its data: made a minute after the start, every ten
-// minutes and at the end, and stored only if it is whole. Restore starts from
-// it. It refuses to start from half of its data, which etcd itself would do.
+// minutes and at the end, and stored only if reading it finds no damage. Restore
+// starts from it. Unlike etcd, it refuses to start if half of its data is
+// missing.
 package etcd
 
 import (
@@ -27,11 +28,11 @@ import (
 	"go.uber.org/zap"
 )
 
-// Config says where etcd works.
+// Config is the configuration of etcd.
 type Config struct {
 	// Dir holds its data and the copy.
 	Dir string
-	// Socket is what it listens on. Its path has to be short.
+	// Socket is the path of the unix socket that it listens on, 100 bytes at most.
 	Socket string
 	// Restore replaces the data by the copy. What is there is kept beside it.
 	Restore bool
@@ -39,12 +40,13 @@ type Config struct {
 	NoSync bool
 	// Ready is called once, when etcd answers.
 	Ready func()
-	// Log takes what etcd has to say.
+	// Log takes the log of etcd.
 	Log *zap.Logger
 }
 
-// patience bounds a start. With a part of its log etcd waits for the rest.
-const patience = 20 * time.Second
+// startTimeout bounds a start: if a part of its log is missing, etcd waits for
+// it for ever.
+const startTimeout = 20 * time.Second
 
 // When the data is copied.
 const (
@@ -52,17 +54,18 @@ const (
 	nextBackup  = 10 * time.Minute
 )
 
-// peer is the socket for other members, of which there are none.
+// peer is the socket for other members. There are none.
 func (c Config) peer() url.URL {
 	return url.URL{Scheme: "unix", Path: filepath.Join(filepath.Dir(c.Socket), "peer.sock")}
 }
 
-// A mark stands beside data that never was ready, in which nobody can have
-// stored anything: killed in a certain moment of its first start, etcd would
-// wait for ever at the next. The mark is gone for good before anybody stores.
+// marker is a file beside data of which etcd was never ready, so that no client
+// has stored anything. If etcd is killed at a certain moment of its first start,
+// the next start would wait for ever: clear removes such data. The marker is
+// removed, and the removal synced, before the first client connects.
 func (c Config) marker() string { return filepath.Join(c.Dir, "etcd.unfinished") }
 
-// clear removes what a first start left that never was ready.
+// clear removes data that has a marker.
 func (c Config) clear() error {
 	if _, err := os.Stat(c.marker()); errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -70,7 +73,7 @@ func (c Config) clear() error {
 	return errors.Join(os.RemoveAll(c.data()), os.Remove(c.marker()))
 }
 
-// mark marks data that is to be made.
+// mark writes the marker if there is no data yet.
 func (c Config) mark() error {
 	if _, err := os.Stat(c.data()); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -112,7 +115,7 @@ func Run(ctx context.Context, c Config) error {
 	if err := c.mark(); err != nil {
 		return err
 	}
-	late := time.AfterFunc(patience, func() { c.Log.Fatal("not ready after " + patience.String()) })
+	late := time.AfterFunc(startTimeout, func() { c.Log.Fatal("not ready after " + startTimeout.String()) })
 	server, err := embed.StartEtcd(c.embed())
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
@@ -165,12 +168,12 @@ func (c Config) embed() *embed.Config {
 	e.InitialCluster = e.InitialClusterFromName(e.Name)
 	e.UnsafeNoFsync = c.NoSync
 	e.AutoCompactionMode, e.AutoCompactionRetention = "periodic", "10m"
-	e.SnapshotCount = 5000         // the log is kept in memory; a laptop needs less of it
-	e.SnapshotCatchUpEntries = 100 // as there is no other member that could be late
+	e.SnapshotCount = 5000         // etcd keeps the log in memory: a laptop needs less of it
+	e.SnapshotCatchUpEntries = 100 // they are for members that lag, and there are none
 	e.TickMs, e.ElectionMs = 20, 100
 	e.ZapLoggerBuilder = embed.NewZapLoggerBuilder(c.Log)
 	return e
 }
 
-// name is the member's name. It stands in data directories.
+// name is the member's name. It is stored in the data.
 const name = "serin"

@@ -171,7 +171,7 @@ func used(t *testing.T) string {
 
 // Whatever of the data is damaged, etcd starts with all of it or not at all,
 // and the copy has all of it.
-func TestDamagedDataIsRefusedOrWhole(t *testing.T) {
+func TestDamagedDataIsRefusedOrStartsWhole(t *testing.T) {
 	good := used(t)
 	for name, damage := range map[string]func(t *testing.T, member string){
 		"nothing":                    func(*testing.T, string) {},
@@ -236,7 +236,7 @@ func TestDamagedDataIsRefusedOrWhole(t *testing.T) {
 
 // A process that is killed at any moment of its first start leaves what the
 // next one can use.
-func TestKilledInItsFirstStart(t *testing.T) {
+func TestStartsAgainAfterAKillInItsFirstStart(t *testing.T) {
 	dir := t.TempDir()
 	for n := range 40 {
 		c := exec.CommandContext(t.Context(), os.Args[0])
@@ -261,7 +261,7 @@ func TestKilledInItsFirstStart(t *testing.T) {
 }
 
 // Where there is a copy there was data. To start without would replace the copy.
-func TestMissingDataBesideACopyIsSaid(t *testing.T) {
+func TestMissingDataBesideACopyIsReported(t *testing.T) {
 	dir := t.TempDir()
 	s, err := start(t, dir)
 	if err != nil {

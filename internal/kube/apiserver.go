@@ -26,7 +26,7 @@ func (s *Server) startAPIServer(ctx context.Context, c Config, p *pki, etcd stri
 	o := options.NewServerRunOptions()
 	if err := set(o.Flags(), map[string]string{
 		"bind-address":                     "127.0.0.1",
-		"advertise-address":                "127.0.0.1", // a laptop without network has no other
+		"advertise-address":                "127.0.0.1", // the only address of a laptop without a network
 		"endpoint-reconciler-type":         "none",
 		"secure-port":                      strconv.Itoa(c.Listener.Addr().(*net.TCPAddr).Port),
 		"etcd-servers":                     etcd,
@@ -45,8 +45,8 @@ func (s *Server) startAPIServer(ctx context.Context, c Config, p *pki, etcd stri
 		"anonymous-auth":                   "false",
 		"allow-privileged":                 "true",
 		"profiling":                        "false",
-		"enable-priority-and-fairness":     "false", // one user, and every component is us
-		// Without a bound the end waits a minute for whoever watches.
+		"enable-priority-and-fairness":     "false", // there is one user
+		// Without a bound the end waits a minute for open watches.
 		"shutdown-watch-termination-grace-period": "1s",
 		// A new Node must take Pods at once: there is no lifecycle controller to untaint it.
 		"disable-admission-plugins": "TaintNodesByCondition",
@@ -69,15 +69,15 @@ func (s *Server) startAPIServer(ctx context.Context, c Config, p *pki, etcd stri
 }
 
 // shutdownTimeout bounds how long the end waits for clients' connections. A
-// client that tries again and again, such as a controller outside, may keep
-// one busy for as long as it lives.
+// client that retries, such as a controller outside, keeps its connection busy
+// for ever.
 const shutdownTimeout = 2 * time.Second
 
-// stopTimeout bounds the end as a whole: without etcd, which a full disk may
-// have ended, it waits for that.
+// stopTimeout bounds the end as a whole: if etcd has ended, as on a full disk,
+// the API server waits for it.
 const stopTimeout = 6 * time.Second
 
-// runAPIServer is app.Run, which would wait a minute in the end.
+// runAPIServer replaces app.Run, which waits for a minute at the end.
 func runAPIServer(ctx context.Context, o options.CompletedOptions) error {
 	config, err := app.NewConfig(o)
 	if err != nil {

@@ -23,13 +23,13 @@ import (
 	"github.com/serin-dev/serin/internal/manifest"
 )
 
-// fieldOwner owns what Apply writes.
+// fieldOwner is the field manager of Apply.
 const fieldOwner = "serin-install"
 
 // Apply creates or replaces the objects of each tree's YAML files, in the order
-// of their names, and waits until the kinds that they define are served. What
-// somebody changed in them, or deleted, is restored: a start mends what is
-// shipped. Objects that are as they should be cost no write.
+// of their names, and waits until the kinds that they define are served. It
+// restores objects that were changed or deleted. An object that is as shipped
+// costs no write in etcd.
 func (s *Server) Apply(ctx context.Context, trees ...fs.FS) error {
 	d, err := discovery.NewDiscoveryClientForConfig(s.REST)
 	if err != nil {

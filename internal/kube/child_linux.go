@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// freeSpace is how many bytes the disk of a directory has left for us.
+// freeSpace returns how many bytes an unprivileged user may still write to the
+// disk of a directory.
 func freeSpace(dir string) uint64 {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
@@ -17,8 +18,8 @@ func freeSpace(dir string) uint64 {
 	return s.Bavail * uint64(s.Bsize)
 }
 
-// dieWithParent ties a child to the thread that starts it, and keeps a
-// terminal's Ctrl-C from it: it is to end after those who use it.
+// dieWithParent makes the kernel kill a child when the thread that starts it
+// ends, and keeps a terminal's Ctrl-C from it: etcd has to end after its clients.
 func dieWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }

@@ -55,8 +55,8 @@ func (s *Server) startControllers(p *pki) error {
 		return fmt.Errorf("configure kube-controller-manager: %w", err)
 	}
 	s.Start("kube-controller-manager", func(ctx context.Context) error {
-		// It waits for the API server itself, but gives up after 10 seconds,
-		// which bootstrapping takes longer than on a slow machine.
+		// kube-controller-manager gives up waiting for the API server after 10
+		// seconds, and bootstrapping takes longer on a slow machine.
 		if err := supervise.Until(ctx, "kube-apiserver", s.ready()); err != nil {
 			return err
 		}

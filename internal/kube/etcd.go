@@ -15,20 +15,20 @@ import (
 )
 
 const (
-	// maxSocketPath is what a unix socket's address holds on every system we know.
+	// maxSocketPath bounds the path of a unix socket, in bytes, on every system we know.
 	maxSocketPath = 100
-	// etcdStop is how long etcd has to end. It makes a copy of its data then.
+	// etcdStop bounds the end of etcd, which makes a copy of its data then.
 	etcdStop = 10 * time.Second
-	// calm is for how long etcd has to run to count as well again.
+	// calm is how long etcd has to run to count as recovered.
 	calm = 5 * time.Second
-	// lockedTries is how often a start waits for the etcd of a killed process to be gone.
+	// lockedTries bounds how often a start waits for the etcd of a killed process to end.
 	lockedTries = 50
 )
 
-// startEtcd starts a single-member etcd, which is started again whenever it
-// ends, and returns its endpoint. It listens on a unix socket in a private
-// directory, because etcd itself asks nobody for credentials and loopback is
-// open to every user of the machine.
+// startEtcd starts a single-member etcd, restarts it whenever it ends, and
+// returns its endpoint. etcd authenticates no client, and loopback is open to
+// every user of the machine: so it listens on a unix socket in a private
+// directory.
 func (s *Server) startEtcd(ctx context.Context, c Config) (endpoint string, err error) {
 	sockets, remove, err := socketDir(c.Dir)
 	if err != nil {
@@ -50,8 +50,8 @@ func (s *Server) startEtcd(ctx context.Context, c Config) (endpoint string, err 
 	}
 }
 
-// socketDir is a private directory whose path is short enough for sockets, and
-// what removes it again.
+// socketDir returns a private directory whose path is short enough for sockets,
+// and a function that removes it.
 func socketDir(dir string) (string, func(), error) {
 	if dir, err := filepath.Abs(dir); err == nil && len(dir) < maxSocketPath-len("/etcd.sock") {
 		return dir, func() {}, nil
@@ -69,13 +69,13 @@ type etcdProgram struct {
 	socket string
 
 	mu   sync.Mutex
-	told string // what is wrong with it, until it is well again
+	told string // the trouble last reported; empty once etcd has recovered
 }
 
-// keep runs etcd until ctx ends: the first time as a part that may fail, then
-// again and again, so that the API comes back by itself.
+// keep runs etcd until ctx ends. It returns an error if the first start fails;
+// later it restarts etcd for ever, so that the API comes back by itself.
 func (p *etcdProgram) keep(ctx context.Context, ready func()) error {
-	runtime.LockOSThread() // the parent-death signal comes when the thread ends that forked
+	runtime.LockOSThread() // the child gets its parent-death signal when the thread that forked it ends
 	up := false
 	for tries := 0; ; tries++ {
 		began := time.Now()
@@ -89,7 +89,7 @@ func (p *etcdProgram) keep(ctx context.Context, ready func()) error {
 		wait := time.Second << min(tries, 3)
 		switch {
 		case up:
-			p.tell(p.interrupted(end))
+			p.report(p.interrupted(end))
 		case end.locked && tries < lockedTries:
 			wait = 50 * time.Millisecond
 		default:
@@ -103,8 +103,8 @@ func (p *etcdProgram) keep(ctx context.Context, ready func()) error {
 	}
 }
 
-// run runs etcd once, and returns its last words.
-func (p *etcdProgram) run(ctx context.Context, ready func()) *lastWords {
+// run runs etcd once, and returns why it ended.
+func (p *etcdProgram) run(ctx context.Context, ready func()) *exitReason {
 	args := []string{"--dir", p.Dir, "--socket", p.socket}
 	if p.NoSync {
 		args = append(args, "--no-sync")
@@ -112,29 +112,29 @@ func (p *etcdProgram) run(ctx context.Context, ready func()) *lastWords {
 	if p.Restore {
 		args = append(args, "--restore")
 	}
-	words := &lastWords{log: p.Log}
+	end := &exitReason{log: p.Log}
 	ended := make(chan struct{})
 	var watch sync.WaitGroup
 	cmd := exec.CommandContext(ctx, p.Etcd, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = etcdStop
-	cmd.Stderr = words
-	cmd.Stdout = onWrite(func() { // its only word is that it is ready
-		p.Restore = false // that was for the first start
+	cmd.Stderr = end
+	cmd.Stdout = onWrite(func() { // it writes once, when it is ready
+		p.Restore = false // restarts keep the data
 		ready()
-		watch.Go(func() { p.awaitWell(ended) })
+		watch.Go(func() { p.awaitRecovery(ended) })
 	})
 	dieWithParent(cmd)
 	if err := cmd.Run(); err != nil {
-		words.note(exits, err.Error())
+		end.keep(exitStatus, err.Error())
 	}
 	close(ended)
 	watch.Wait()
-	return words
+	return end
 }
 
-// tell says what is wrong, once.
-func (p *etcdProgram) tell(trouble string) {
+// report logs a trouble once.
+func (p *etcdProgram) report(trouble string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.told != trouble {
@@ -143,8 +143,8 @@ func (p *etcdProgram) tell(trouble string) {
 	}
 }
 
-// awaitWell looks at an etcd that runs until it is well, or has ended.
-func (p *etcdProgram) awaitWell(ended <-chan struct{}) {
+// awaitRecovery waits until a running etcd has recovered, or has ended.
+func (p *etcdProgram) awaitRecovery(ended <-chan struct{}) {
 	look := time.NewTicker(calm)
 	defer look.Stop()
 	for {
@@ -152,16 +152,17 @@ func (p *etcdProgram) awaitWell(ended <-chan struct{}) {
 		case <-ended:
 			return
 		case <-look.C:
-			if p.well() {
+			if p.recovered() {
 				return
 			}
 		}
 	}
 }
 
-// well says that what was wrong is over, unless the disk is full: with room in
-// its files etcd starts there, until its next change needs more.
-func (p *etcdProgram) well() bool {
+// recovered reports whether etcd works again, and logs that once. On a full disk
+// it has not recovered: etcd starts as long as there is room in its files, and
+// ends when a change needs more.
+func (p *etcdProgram) recovered() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.told == "" {
@@ -175,7 +176,7 @@ func (p *etcdProgram) well() bool {
 	return true
 }
 
-// leastSpace is what a disk has left that is not full.
+// leastSpace is the free space, in bytes, below which a disk counts as full.
 const leastSpace = 1 << 20
 
 // onWrite calls a function at each write.

@@ -2,15 +2,15 @@
 
 // Package kube is a real Kubernetes control plane: kube-apiserver,
 // kube-scheduler, and those controllers of kube-controller-manager that a
-// Deployment needs to become Pods, inside this process, and etcd in a child of
-// it, which is started again when a full disk has ended it.
+// Deployment needs to become Pods, inside this process. etcd runs in a child
+// process, which is restarted whenever it ends, as on a full disk.
 //
-//	etcd (unix socket) <- kube-apiserver (TLS on loopback) <- controllers, scheduler, everybody else
+//	etcd (unix socket) <- kube-apiserver (TLS on loopback) <- controllers, scheduler, all other clients
 //
-// Everything it keeps lies in one directory: etcd's data, the certificates and
-// a kubeconfig. It listens on loopback only and knows no anonymous user and no
-// static token; who may connect holds a client certificate signed by the
-// directory's own authority. It refuses what a laptop does not need: no
+// All state is in one directory: etcd's data, the certificates and a kubeconfig.
+// The API listens on loopback only. It has no anonymous user and no static
+// token; clients need a certificate that the directory's own authority signed.
+// It leaves out what a laptop does not need: no
 // EndpointSlices (they reject loopback addresses), no leader election, no
 // aggregated APIs, no cloud, no volumes but local ones.
 //
@@ -39,7 +39,7 @@ import (
 	"github.com/serin-dev/serin/internal/supervise"
 )
 
-// Config says where a Server keeps its state and where it listens.
+// Config is the configuration of a Server.
 type Config struct {
 	// Dir holds all state; created with mode 0700 when absent.
 	Dir string
@@ -56,11 +56,11 @@ type Config struct {
 	Manifests []fs.FS
 	// NoSync skips fsync: quicker, and unsafe to kill. For tests.
 	NoSync bool
-	// Log takes what the Kubernetes components have to say: much. Nil drops it.
+	// Log takes the output of the Kubernetes components, which is much. Nil drops it.
 	Log *slog.Logger
-	// Say takes what a person should know. Nil drops it.
+	// Say takes messages for the user. Nil drops them.
 	Say *slog.Logger
-	// Progress is told what is being started, in a few words. May be nil.
+	// Progress is called with the part that is being started, in a few words. May be nil.
 	Progress func(string)
 }
 
@@ -70,7 +70,7 @@ type Server struct {
 	REST *rest.Config
 	// Kubeconfig is the same as a file's content, with context "serin".
 	Kubeconfig []byte
-	// NodeTLS is for the node's own server: the API server alone may call it.
+	// NodeTLS is for the node's own server: its only client is the API server.
 	NodeTLS *tls.Config
 
 	*supervise.Parts

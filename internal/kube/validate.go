@@ -12,8 +12,8 @@ import (
 	"k8s.io/kubernetes/pkg/apis/apps/validation"
 )
 
-// ValidateDeployment returns what the API server would say against a new
-// Deployment, one line per fault, without one: by its own code.
+// ValidateDeployment validates a new Deployment as the API server would, with
+// its code but without a server. It returns one line per fault.
 func ValidateDeployment(d *appsv1.Deployment) ([]string, error) {
 	d = d.DeepCopy()
 	legacyscheme.Scheme.Default(d)

@@ -9,10 +9,10 @@ import (
 	"k8s.io/component-base/version"
 )
 
-// gitVersion is what Kubernetes says of itself. Its own build stamps it with
-// the linker; whoever builds it as a module has "v0.0.0-master+$Format", at
-// which kubectl version stops with an error. Every build of ours knows which
-// module it has, also one without make, and no flag can be forgotten.
+// gitVersion is the version that Kubernetes reports. Its own build sets it with
+// a linker flag. In a module build it would be "v0.0.0-master+$Format", at which
+// kubectl version fails. It is set from the build information here, so that every
+// build of ours has it, with or without make.
 //
 //go:linkname gitVersion k8s.io/component-base/version.gitVersion
 var gitVersion string
@@ -25,7 +25,7 @@ func init() {
 	for _, m := range info.Deps {
 		if m.Path == "k8s.io/kubernetes" {
 			gitVersion = m.Version
-			// It takes only what agrees with gitVersion, which this does.
+			// It fails only for a version other than gitVersion.
 			_ = version.SetDynamicVersion(m.Version)
 		}
 	}

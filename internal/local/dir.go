@@ -39,8 +39,8 @@ func Kubeconfig(dir string) string { return filepath.Join(dir, "kubeconfig") }
 // state in dir.
 func ModelCache(dir string) string { return filepath.Join(dir, "models") }
 
-// lock makes dir this process's alone. The kernel drops the lock of a killed
-// process, so a stale file never stands in the way.
+// lock takes the lock of dir, or returns an error if another process has it. The
+// kernel releases the lock of a killed process, so a stale file does no harm.
 func lock(dir string) (unlock func(), err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot use the data directory: %w; choose another with --data-dir", err)
@@ -68,8 +68,8 @@ func lock(dir string) (unlock func(), err error) {
 }
 
 // mergeKubeconfig puts the context "serin" into a kubeconfig file and makes it
-// the current one. What the file says of other clusters stays. Beside the API's
-// address it notes where the router is, for `serin rollout watch`.
+// the current one. Other clusters in the file stay. Beside the API's address it
+// stores that of the router, for `serin rollout watch`.
 func mergeKubeconfig(file string, ours []byte, router cli.Endpoints) error {
 	add, err := clientcmd.Load(ours)
 	if err != nil {
@@ -95,8 +95,8 @@ func mergeKubeconfig(file string, ours []byte, router cli.Endpoints) error {
 	return nil
 }
 
-// writeKubeconfig writes it whole or not at all: on a full disk, a person's
-// file with other clusters would be gone.
+// writeKubeconfig writes the file atomically: a full disk must not cost the user
+// the other clusters in it.
 func writeKubeconfig(c clientcmdapi.Config, file string) error {
 	content, err := clientcmd.Write(c)
 	if err != nil {

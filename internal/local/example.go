@@ -14,7 +14,7 @@ import (
 // Example is the manifest of a first service, whose model is on this machine.
 func Example(dir string) string { return filepath.Join(dir, "examples", "sklearn-iris.yaml") }
 
-// exampleManifest wants the folder of the model.
+// exampleManifest has a verb for the folder of the model.
 const exampleManifest = `apiVersion: serving.kserve.io/v1beta1
 kind: InferenceService
 metadata:

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package local is the laptop's home of Serin: it starts the control plane,
+// Package local runs Serin on a laptop: it starts the control plane,
 // the process node, the controller, the autoscaler and the router in one
 // process, and wires them by handing each its listener and its client. It
-// holds no logic of a rollout; every part is the one that clusters run.
+// holds no logic of a rollout: clusters run the same parts.
 //
 // One directory holds everything: etcd's data, certificates, logs, the model
 // cache and the files of running Pods. A second process on the same directory
-// is refused; after a kill the next start finds all of it again.
+// is refused. After kill -9 the next start goes on with all of it.
 package local
 
 import (
@@ -43,17 +43,17 @@ import (
 // nodeName is the name of the only node, as `kubectl get nodes` shows it.
 const nodeName = "serin"
 
-// What can be left out. Controller means the autoscaler too.
+// Parts that can be left out. Controller includes the autoscaler.
 const (
 	Controller = "controller"
 	Node       = "node"
 	Router     = "router"
 )
 
-// Parts are all that can be left out.
+// Parts lists the parts that can be left out.
 var Parts = []string{Controller, Node, Router}
 
-// Config says where a local Serin keeps its state and where it listens.
+// Config is the configuration of a local Serin.
 type Config struct {
 	// Dir holds all state.
 	Dir string
@@ -63,24 +63,24 @@ type Config struct {
 	// Programs is the directory of serin-etcd, serin-modelserver, serin-queue and
 	// serin-fetch.
 	Programs string
-	// API takes the connections of kubectl, Router those of the models' users,
-	// and Inside those that private services answer too.
+	// API is the listener of the Kubernetes API, Router that of public services,
+	// and Inside that of all services, private ones included.
 	API, Router, Inside net.Listener
 	// Metrics serves the router's metrics, and its load to the autoscaler.
 	Metrics net.Listener
-	// Domain ends the host names of services.
+	// Domain is the suffix of services' host names.
 	Domain string
 	// AccessLog gets a line for every request. Nil writes none.
 	AccessLog io.Writer
 	// Env is the environment of every model process, such as credentials.
 	Env []string
-	// Log takes what Serin itself has to say.
+	// Log takes messages for the user.
 	Log *slog.Logger
-	// Progress is told what is being started.
+	// Progress is called with the part that is being started.
 	Progress func(string)
 	// Ready is called once, when everything serves.
 	Ready func()
-	// Without leaves some of Parts out: who develops one runs it by itself.
+	// Without leaves some of Parts out, for developers who run them by themselves.
 	Without []string
 	// Restore begins with the copy of etcd's data.
 	Restore bool
@@ -88,8 +88,8 @@ type Config struct {
 	NoSync bool
 }
 
-// Run starts everything and stops it, in order, when ctx ends. A start that ctx
-// cuts short has not failed, whatever its parts then say.
+// Run starts all parts in order, and stops them in reverse order when ctx ends.
+// It returns nil if ctx ends during the start, even if a part fails for that.
 func Run(ctx context.Context, c Config) error {
 	ready := c.Ready
 	served := false
@@ -172,7 +172,7 @@ func run(ctx context.Context, c Config) (err error) {
 	}
 }
 
-// has says whether a part runs in this process.
+// has reports whether a part runs in this process.
 func (c Config) has(part string) bool { return !slices.Contains(c.Without, part) }
 
 // program is the path of one of the small programs.
@@ -194,8 +194,8 @@ func endpoints(c Config) cli.Endpoints {
 	}
 }
 
-// start starts what Serin adds to Kubernetes. The router is last, so that it is
-// the first to stop: it finishes its requests while the models still run.
+// start starts the parts that Serin adds to Kubernetes. The router starts last
+// and so stops first: it finishes its requests while the models still run.
 func start(parts *supervise.Parts, c Config, server *kube.Server, nodeListener net.Listener, each int) {
 	run := func(part, name string, run func(context.Context) error) {
 		if c.has(part) {
@@ -247,15 +247,14 @@ func start(parts *supervise.Parts, c Config, server *kube.Server, nodeListener n
 			Domain:    c.Domain,
 			AccessLog: c.AccessLog,
 			Log:       c.Log,
-			// Targets are as many: each request needs one of either.
+			// The same number to Pods, because each request needs one of both.
 			Connections: proxy.Connections{Most: each, PerClient: each, Targets: each},
 		})
 	})
 }
 
-// kubernetesLog is the file that takes the chatter of Kubernetes' components.
-// It starts anew each time, and of a long life the end is kept: it is for the
-// question at hand, not an archive, and must not fill the disk.
+// kubernetesLog returns the log file of Kubernetes' components. It is emptied at
+// each start and keeps only its end, so that it does not fill the disk.
 func kubernetesLog(dir string) (io.WriteCloser, error) {
 	const megabytes = 10
 	file := filepath.Join(dir, "kubernetes.log")

@@ -18,9 +18,9 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// mark makes the API known as one that `serin install` must leave alone: it has
-// a controller or a router already, in this process. Without both of them the
-// API is for those who run parts by themselves, and has no mark.
+// mark writes the ConfigMap that makes `serin install` refuse this API, because
+// it has a controller or a router already, in this process. If both are left
+// out it deletes the ConfigMap: developers may install these parts.
 func (c Config) mark(ctx context.Context, config *rest.Config) error {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {

@@ -8,16 +8,17 @@ import (
 	"runtime/debug"
 )
 
-// Starting makes much garbage once; running keeps some 200 MB of caches and
-// makes little. So collection waits while starting, within a limit, and is then
-// eager, because a laptop's memory is dearer than the little time it takes.
+// A start makes much garbage once. Afterwards some 200 MB of caches are live, and
+// there is little garbage. So the collector is off during the start, up to
+// startLimit, and afterwards runs more often than by default, which saves memory
+// for little time.
 const (
 	startLimit   = 400 << 20 // bytes
 	steadyTarget = 40        // percent of new heap over live heap
 )
 
-// saveMemory sets the collector for starting, and returns what sets it for
-// running. A user's GOGC wins.
+// saveMemory configures the collector for the start, and returns a function that
+// configures it for what follows. It does nothing if GOGC is set.
 func saveMemory() (steady func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}

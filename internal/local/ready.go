@@ -17,12 +17,12 @@ import (
 	"github.com/serin-dev/serin/internal/supervise"
 )
 
-// serveTimeout bounds the start of our own parts.
+// serveTimeout bounds the start of the parts that Serin adds.
 const serveTimeout = time.Minute
 
-// waitServing waits until a person's first commands would work: the node takes
-// Pods, the default service account exists (Pods are refused without it), and
-// the router knows its services.
+// waitServing waits until the user's first commands work: the node takes Pods,
+// the default service account exists (Pods are refused without it), and the
+// router knows its services.
 func waitServing(ctx context.Context, c Config, config *rest.Config, parts *supervise.Parts) error {
 	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
 	defer cancel()
@@ -64,7 +64,7 @@ func nodeReady(ctx context.Context, client kubernetes.Interface) error {
 	return fmt.Errorf("node %s is not Ready: %v", nodeName, n.Status.Conditions)
 }
 
-// answers wants a 200.
+// answers returns an error unless a GET of the URL answers 200.
 func answers(ctx context.Context, url string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func TestLastWords(t *testing.T) {
+func TestReasonOfEtcdsEnd(t *testing.T) {
 	const harmless = `{"level":"error","msg":"failed to update storage version","error":"missing term information"}`
 	for name, c := range map[string]struct {
 		said, want string
@@ -38,23 +38,23 @@ main.main()
 		"what is not JSON": {"{\n}\n", "signal: killed", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			words := &lastWords{log: slog.New(slog.DiscardHandler)}
+			reason := &exitReason{log: slog.New(slog.DiscardHandler)}
 			for part := range 3 { // as pipes cut
 				third := len(c.said) / 3
 				end := third * (part + 1)
 				if part == 2 {
 					end = len(c.said)
 				}
-				if _, err := fmt.Fprint(words, c.said[third*part:end]); err != nil {
+				if _, err := fmt.Fprint(reason, c.said[third*part:end]); err != nil {
 					t.Fatal(err)
 				}
 			}
-			words.note(exits, "signal: killed")
-			if words.words != c.want || words.full != c.full {
-				t.Errorf("%q, full %v; want %q, %v", words.words, words.full, c.want, c.full)
+			reason.keep(exitStatus, "signal: killed")
+			if reason.reason != c.want || reason.full != c.full {
+				t.Errorf("%q, full %v; want %q, %v", reason.reason, reason.full, c.want, c.full)
 			}
-			if len(words.rest) > maxLine {
-				t.Errorf("%d bytes are kept", len(words.rest))
+			if len(reason.rest) > maxLine {
+				t.Errorf("%d bytes are kept", len(reason.rest))
 			}
 		})
 	}

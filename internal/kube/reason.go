@@ -14,22 +14,23 @@ import (
 	"time"
 )
 
-// lastWords reads what etcd writes, and keeps why it ended.
-type lastWords struct {
+// exitReason reads etcd's standard error and keeps the line that best explains
+// why it ended.
+type exitReason struct {
 	log    *slog.Logger
-	rest   []byte // a line that has not ended
-	words  string
-	weight int
-	full   bool // there is no space left
-	few    bool // there are no descriptors left
-	locked bool // another etcd has the data
+	rest   []byte // a line that is not complete
+	reason string
+	rank   int
+	full   bool // the disk is full
+	few    bool // there are no file descriptors left
+	locked bool // another etcd has locked the data
 }
 
-// maxLine bounds a line of etcd's. Whole requests may stand in one.
+// maxLine bounds a line, in bytes: etcd logs whole requests.
 const maxLine = 64 << 10
 
-// Write takes lines.
-func (l *lastWords) Write(b []byte) (int, error) {
+// Write reads complete lines, and keeps the rest for the next call.
+func (l *exitReason) Write(b []byte) (int, error) {
 	l.rest = append(l.rest, b...)
 	for {
 		line, rest, ok := bytes.Cut(l.rest, []byte{'\n'})
@@ -41,61 +42,61 @@ func (l *lastWords) Write(b []byte) (int, error) {
 	}
 }
 
-func (l *lastWords) read(line string) {
+func (l *exitReason) read(line string) {
 	l.log.Info("etcd", "said", line)
 	l.full = l.full || strings.Contains(line, syscall.ENOSPC.Error()) || strings.Contains(line, syscall.EDQUOT.Error())
 	l.few = l.few || strings.Contains(line, syscall.EMFILE.Error()) || strings.Contains(line, syscall.ENFILE.Error())
 	l.locked = l.locked || strings.Contains(line, "file already locked")
-	l.note(weigh(line))
+	l.keep(rankOf(line))
 }
 
-// note keeps the weightiest words: of those that end a process the first, as
-// others are about the same, and of those that end none the last.
-func (l *lastWords) note(weight int, words string) {
-	if l.words == "" || weight > l.weight || weight == l.weight && weight <= complains {
-		l.weight, l.words = weight, words
+// keep keeps the reason of the highest rank: the last one of lines that etcd
+// survives, and the first one of those that end it, because later ones follow
+// from it.
+func (l *exitReason) keep(rank int, reason string) {
+	if l.reason == "" || rank > l.rank || rank == l.rank && rank <= loggedError {
+		l.rank, l.reason = rank, reason
 	}
 }
 
-// How much words tell of an end.
+// Ranks of reasons, the best explanation last.
 const (
-	chats     = iota
-	complains // and goes on
-	exits     // how the process ended, for want of words
-	crashes
-	gives // up
-	explains
+	anyLine     = iota
+	loggedError // etcd goes on after it
+	exitStatus
+	goPanic
+	loggedFatal
+	ownMessage // of serin-etcd
 )
 
-// weigh tells last words from others: those of our program, of etcd's logger,
-// and of Go's runtime, in that order.
-func weigh(line string) (weight int, words string) {
+// rankOf parses a line of serin-etcd, of etcd's logger or of Go's runtime.
+func rankOf(line string) (rank int, reason string) {
 	if said, ok := strings.CutPrefix(line, "serin-etcd: "); ok {
-		return explains, said
+		return ownMessage, said
 	}
 	for _, sign := range []string{"panic: ", "fatal error: ", "unexpected fault address"} {
 		if strings.HasPrefix(line, sign) {
-			return crashes, line
+			return goPanic, line
 		}
 	}
 	var log struct{ Level, Msg, Error string }
 	if json.Unmarshal([]byte(line), &log) != nil {
-		return chats, line
+		return anyLine, line
 	}
 	if log.Error != "" {
 		log.Msg += ": " + log.Error
 	}
 	switch log.Level {
 	case "fatal", "panic", "dpanic":
-		return gives, log.Msg
+		return loggedFatal, log.Msg
 	case "error":
-		return complains, log.Msg
+		return loggedError, log.Msg
 	}
-	return chats, log.Msg
+	return anyLine, log.Msg
 }
 
-// interrupted says why etcd ended that ran, and what to do.
-func (p *etcdProgram) interrupted(end *lastWords) string {
+// interrupted returns why a running etcd ended, and what to do.
+func (p *etcdProgram) interrupted(end *exitReason) string {
 	const goesOn = "models go on answering, but the Kubernetes API takes no changes. It is tried again every few seconds"
 	switch {
 	case end.full:
@@ -103,24 +104,24 @@ func (p *etcdProgram) interrupted(end *lastWords) string {
 	case end.few:
 		return fmt.Sprintf("etcd has no file descriptors left: %s; raise the limit (ulimit -n) and start serin again", goesOn)
 	}
-	return fmt.Sprintf("etcd ended (%s): %s; %s", end.words, goesOn, p.wayOut())
+	return fmt.Sprintf("etcd ended (%s): %s; %s", end.reason, goesOn, p.wayOut())
 }
 
-// cannotStart says why etcd does not start, and what to do.
-func (p *etcdProgram) cannotStart(end *lastWords) error {
+// cannotStart returns why etcd does not start, and what to do.
+func (p *etcdProgram) cannotStart(end *exitReason) error {
 	switch {
 	case end.full:
 		return fmt.Errorf("the disk of %s is full: free some space and start serin again", p.Dir)
 	case end.few:
-		return fmt.Errorf("%s: raise the limit of file descriptors (ulimit -n)", end.words)
+		return fmt.Errorf("%s: raise the limit of file descriptors (ulimit -n)", end.reason)
 	}
 	if end.locked {
 		return fmt.Errorf("another etcd has the data in %s: end it, or wait until it has ended", p.Dir)
 	}
-	return fmt.Errorf("%s: %s", end.words, p.wayOut())
+	return fmt.Errorf("%s: %s", end.reason, p.wayOut())
 }
 
-// wayOut is what to do about data that is damaged.
+// wayOut returns what to do about damaged data.
 func (p *etcdProgram) wayOut() string {
 	data, backup := filepath.Join(p.Dir, "etcd"), filepath.Join(p.Dir, "etcd.backup")
 	if info, err := os.Stat(backup); err == nil {
