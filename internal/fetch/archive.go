@@ -50,13 +50,13 @@ func archiveOf(name string) archive {
 const (
 	// A packed archive may grow this much: real models hardly shrink, bombs do a thousandfold.
 	maxGrowth = 100
-	freeBytes = 64 << 20 // for everyone, whatever the ratio
+	freeBytes = 64 << 20 // allowed for every archive, at any ratio
 
 	maxElements = 100  // folders of a name
 	maxName     = 4096 // bytes of a name: Linux takes no more
 	maxElement  = 255  // and of a folder in it
-	// maxNames bounds all names together: each is kept, and each of its folders
-	// costs system calls as often as it is mentioned.
+	// maxNames bounds the cost of all names: each is kept in memory, and each of its
+	// folders costs system calls every time it occurs.
 	maxNames    = 64 << 20
 	elementCost = 64
 	maxFolders  = 10_000
@@ -64,8 +64,8 @@ const (
 	maxHops     = 40       // links that Linux follows for one name
 )
 
-// unpack writes what the archive at from holds into the folder dir: at most so many bytes. A panic
-// is a bug, but it is the archive's, and one sentence.
+// unpack writes the content of the archive at from into the folder dir, and at most most bytes. A
+// panic of a reader becomes an error of one sentence about the archive.
 func unpack(ctx context.Context, from string, kind archive, dir string, most int64) (err error) {
 	defer func() {
 		if bug := recover(); bug != nil {
@@ -75,7 +75,7 @@ func unpack(ctx context.Context, from string, kind archive, dir string, most int
 	return unpackAll(ctx, from, kind, dir, most)
 }
 
-// unpackAll is unpack for tests that look for panics.
+// unpackAll is unpack without the recovery, for tests that look for panics.
 func unpackAll(ctx context.Context, from string, kind archive, dir string, most int64) error {
 	f, err := os.Open(from)
 	if err != nil {
@@ -98,9 +98,9 @@ func unpackAll(ctx context.Context, from string, kind archive, dir string, most 
 	case zipArchive:
 		err = u.zip(f, info.Size())
 	case tgzArchive:
-		err = u.tgz(bufio.NewReader(u.heard(f)))
+		err = u.tgz(bufio.NewReader(u.untilDone(f)))
 	default:
-		err = u.tar(bufio.NewReader(u.heard(f)))
+		err = u.tar(bufio.NewReader(u.untilDone(f)))
 	}
 	if err != nil {
 		return err
@@ -127,8 +127,8 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// heard is r until the context ends.
-func (u *unpacker) heard(r io.Reader) io.Reader {
+// untilDone returns a reader that fails once the context has ended.
+func (u *unpacker) untilDone(r io.Reader) io.Reader {
 	return readerFunc(func(p []byte) (int, error) {
 		if err := u.ctx.Err(); err != nil {
 			return 0, err
@@ -145,8 +145,8 @@ func (u *unpacker) tgz(r *bufio.Reader) error {
 	case err != nil:
 		return bad("not a gzip file: %v", err)
 	}
-	// Most of a stream need not be files: headers, padding, entries that are skipped.
-	return u.tar(u.heard(readerFunc(func(p []byte) (int, error) {
+	// The stream is bounded too, since headers, padding and skipped entries are not files.
+	return u.tar(u.untilDone(readerFunc(func(p []byte) (int, error) {
 		n, err := z.Read(p)
 		if u.stream -= int64(n); u.stream < 0 {
 			return 0, errGrows
@@ -173,7 +173,7 @@ func (u *unpacker) tar(r io.Reader) error {
 	}
 }
 
-// broken says why an archive cannot be read on.
+// broken explains why reading an archive failed.
 func (u *unpacker) broken(err error) error {
 	switch {
 	case u.ctx.Err() != nil:
@@ -260,7 +260,7 @@ func (u *unpacker) zipEntry(entry *zip.File) error {
 	return bad("%s is neither a file, a folder nor a link", short(entry.Name))
 }
 
-// archiveError blames the archive for everything but the disk.
+// archiveError turns any error but one of the disk into one about the archive.
 func archiveError(o object, err error) error {
 	var e *Error
 	switch {

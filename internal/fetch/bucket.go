@@ -18,7 +18,7 @@ import (
 type store struct {
 	scheme string
 	dial   func(ctx context.Context, name string) (*connection, error)
-	// describe adds version, checksum and content encoding, which every store tells in its own way.
+	// describe adds the version, the checksum and the content encoding, which differ by store.
 	describe func(*blob.ListObject, *object)
 	// pin makes a read fail unless the object is still that version.
 	pin func(as func(any) bool, version string) error
@@ -27,8 +27,8 @@ type store struct {
 // A connection is an open bucket.
 type connection struct {
 	bucket   *blob.Bucket
-	endpoint string // the service when it is not the public one
-	identity string // who asks, for people
+	endpoint string // of a service other than the public one
+	identity string // of the client, for messages
 }
 
 var stores = map[string]*store{"gs": gcs, "s3": s3store}
@@ -44,7 +44,7 @@ func (s bucketSource) uri(key string) string {
 	return strings.TrimSuffix(s.store.scheme+"://"+s.bucket+"/"+key, "/")
 }
 
-// list takes the key for a folder first and for one object otherwise.
+// list lists the key as a folder, and as one object if there is no such folder.
 func (s bucketSource) list(ctx context.Context) ([]object, error) {
 	c, err := s.store.dial(ctx, s.bucket)
 	if err != nil {
@@ -63,7 +63,8 @@ func (s bucketSource) list(ctx context.Context) ([]object, error) {
 	return objects, nil
 }
 
-// folder lists what lies below the key, a path element at a time: model never stands for model-2.
+// folder lists the objects below the key. The key is a whole path element: model does not match
+// model-2.
 func (s bucketSource) folder(ctx context.Context, c *connection) ([]object, error) {
 	prefix := s.key
 	if prefix != "" && !strings.HasSuffix(prefix, "/") {
@@ -95,8 +96,8 @@ func (s bucketSource) folder(ctx context.Context, c *connection) ([]object, erro
 	}
 }
 
-// lone looks for the one object with exactly the key. It lists rather than asks for the object,
-// so that there is one way from an answer to a version; an exact name sorts first.
+// lone finds the one object with exactly this key. It lists, as folder does, so that both get the
+// version in the same way. The exact name sorts first.
 func (s bucketSource) lone(ctx context.Context, c *connection) ([]object, error) {
 	if s.key == "" || strings.HasSuffix(s.key, "/") {
 		return nil, nil
@@ -130,7 +131,7 @@ func (s bucketSource) object(c *connection, stored *blob.ListObject, name string
 	return o
 }
 
-// denied adds who asked, and tells a missing bucket from a missing object.
+// denied adds the identity of the client, and distinguishes a missing bucket from a missing object.
 func (s bucketSource) denied(c *connection, err error) error {
 	code, detail := status(err)
 	switch code {

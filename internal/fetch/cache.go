@@ -23,17 +23,18 @@ import (
 //	tmp/                         downloads under way
 //	lock                         shared by running fetches, exclusive while one of them cleans up; its time is that of the last pruning
 //
-// A blob is complete once it has its name, and an index entry is written after its blob, so no crash
-// leaves a wrong answer. Targets get hard links to blobs, hence a program that writes to its model
-// writes to the cache: size and modification time, always blobTime, tell such a blob from a good one.
+// A blob gets its name when it is complete, and its index entry is written afterwards, so a crash
+// leaves nothing wrong. Targets are hard links to blobs: a program that writes to its model writes
+// to the cache. Such a blob is recognised by its size or its modification time, which is blobTime
+// for an intact one.
 type cache struct {
 	dir  string
 	lock *os.File
 }
 
 const (
-	unused     = 30 * 24 * time.Hour // an entry that nobody used for so long goes
-	pruneEvery = 24 * time.Hour      // how often that is looked at: it reads the whole index
+	unused     = 30 * 24 * time.Hour // after which an entry that was not used is removed
+	pruneEvery = 24 * time.Hour      // between two prunings, each of which reads the whole index
 )
 
 var blobTime = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
@@ -48,7 +49,7 @@ type entry struct {
 	Size    int64  `json:"size"`
 }
 
-// openCache makes the folder ready. The first of several running fetches cleans up.
+// openCache prepares the folder. It cleans up if no other fetch is running.
 func openCache(ctx context.Context, dir string) (*cache, error) {
 	for _, sub := range []string{"blobs", "index", "locks", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
@@ -90,7 +91,7 @@ func (c *cache) get(ctx context.Context, o object, fill func(path string) (diges
 	if err := lock(ctx, f, syscall.LOCK_EX); err != nil {
 		return "", false, err
 	}
-	if blob, ok := c.find(key, o); ok { // someone else was faster
+	if blob, ok := c.find(key, o); ok { // another run has downloaded it
 		return blob, true, nil
 	}
 	blob, err := c.add(key, o, fill)
@@ -146,8 +147,8 @@ func (c *cache) intact(e entry) bool {
 	return err == nil && info.Mode().IsRegular() && info.Size() == e.Size && info.ModTime().Equal(blobTime)
 }
 
-// clean removes what killed runs left and, once in a while, what nobody uses. It runs with the
-// exclusive lock: no other fetch looks at the cache meanwhile.
+// clean removes the files of killed runs and, once per pruneEvery, what was not used. It needs the
+// exclusive lock, which keeps other fetches away from the cache.
 func (c *cache) clean(now time.Time) error {
 	for _, sub := range []string{"tmp", "locks"} {
 		if err := removeIf(filepath.Join(c.dir, sub), func(os.DirEntry) bool { return true }); err != nil {
@@ -164,7 +165,7 @@ func (c *cache) clean(now time.Time) error {
 	return os.Chtimes(c.lock.Name(), now, now)
 }
 
-// prune removes entries nobody used for a while, and blobs without an entry.
+// prune removes entries that were not used for a while, and blobs without an entry.
 func (c *cache) prune(now time.Time) error {
 	used := map[string]bool{}
 	index := filepath.Join(c.dir, "index")

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// meaningful is the progress that makes a broken connection count as a new beginning.
+// meaningful is the progress, in bytes, after which the count of failed attempts begins anew.
 const meaningful = 8 << 20
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -30,7 +30,7 @@ type download struct {
 	stall    time.Duration
 }
 
-// download writes o to the new file path. A connection that breaks is taken up where it broke.
+// download writes o to the new file path. After a broken connection it resumes where it stopped.
 func (f *fetcher) download(ctx context.Context, o object, path string, p *progress) (digest, error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o444)
 	if err != nil {
@@ -119,7 +119,7 @@ func (d *download) write(b []byte) error {
 
 // restart forgets what was read.
 func (d *download) restart() error {
-	_ = d.progress.add(-d.size) // less is never too large
+	_ = d.progress.add(-d.size) // a smaller sum is never too large
 	d.size = 0
 	d.sha.Reset()
 	d.crc.Reset()

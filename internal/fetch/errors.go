@@ -23,7 +23,7 @@ import (
 	"google.golang.org/api/googleapi"
 )
 
-// Error is a failure in words for the owner of the model.
+// Error is a failure explained to the owner of the model.
 type Error struct {
 	Subject string // what was being fetched or written
 	Reason  string // what is wrong, and where possible what to do
@@ -49,7 +49,7 @@ var (
 
 const changed = "the object changed while it was being fetched; the next attempt gets the new one"
 
-// explain puts err into words. What it does not know is permanent and told as it is.
+// explain turns err into an Error. An unknown error is permanent and keeps its text.
 func explain(subject string, err error) error {
 	var e *Error
 	switch {
@@ -69,7 +69,7 @@ func explain(subject string, err error) error {
 	return &Error{Subject: subject, Reason: err.Error()}
 }
 
-// explainDisk knows what goes wrong with local files.
+// explainDisk explains errors of local files.
 func explainDisk(e *Error) bool {
 	at := e.Subject
 	var p *fs.PathError
@@ -80,7 +80,7 @@ func explainDisk(e *Error) bool {
 	case errors.As(e.Cause, &l):
 		at = l.New
 	}
-	at, _, _ = strings.Cut(at, "/"+scratch) // people know the folder, not what is made in it
+	at, _, _ = strings.Cut(at, "/"+scratch) // the user knows the folder, and not the scratch folder in it
 	switch {
 	case errors.Is(e.Cause, syscall.ENOSPC), errors.Is(e.Cause, syscall.EDQUOT):
 		e.Reason = "the disk is full: no space is left to write " + at
@@ -94,7 +94,7 @@ func explainDisk(e *Error) bool {
 	return true
 }
 
-// explainStatus knows answers of storage services.
+// explainStatus explains the HTTP status of a storage service.
 func explainStatus(e *Error) bool {
 	code, detail := status(e.Cause)
 	switch {
@@ -137,7 +137,7 @@ func status(err error) (code int, detail string) {
 	return code, detail
 }
 
-// explainNetwork knows failures on the way to a storage service.
+// explainNetwork explains failures to reach a storage service.
 func explainNetwork(e *Error) bool {
 	host := "the storage service"
 	var u *url.Error

@@ -10,8 +10,8 @@
 //
 //	source.list -> objects -> cache.get (download on a miss) -> a hidden folder in the target -> rename
 //
-// Only the last step changes what the model server sees. Whatever a killed run leaves behind lies in
-// folders that the next run removes. Every error that leaves the package is one line for people.
+// Only the last step changes what the model server sees. The next run removes the folders of a
+// killed one. Every error that the package returns is one line for the user.
 package fetch
 
 import (
@@ -25,15 +25,15 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Config says what to fetch and where to put it.
+// Config is the configuration of a run.
 type Config struct {
 	Models   []Model
 	CacheDir string    // holds downloads shared by all runs; empty means no cache
 	MaxSize  int64     // bytes that a model may hold, as stored and as unpacked; 0 means DefaultMaxSize
-	Log      io.Writer // plain lines for people
+	Log      io.Writer // gets plain lines of progress
 }
 
-// DefaultMaxSize fits most models, and few disks more than once.
+// DefaultMaxSize is large enough for most models and too small to fill most disks.
 const DefaultMaxSize = 100 << 30
 
 // Model is one thing to fetch.
@@ -161,15 +161,15 @@ func (f *fetcher) file(ctx context.Context, o object, to string, p *progress) er
 	return linkOrCopy(blob, to)
 }
 
-// unpackStaged replaces the one staged archive by what it holds.
+// unpackStaged replaces the one staged archive by its content.
 func unpackStaged(ctx context.Context, staged string, o object, most int64) error {
 	from := filepath.Join(staged, filepath.FromSlash(o.name))
-	// The archive steps aside first: it may hold a file of its own name.
+	// The archive is moved away first, because it may hold a file of its own name.
 	aside := filepath.Join(filepath.Dir(staged), "archive")
 	if err := os.Rename(from, aside); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(staged); err != nil { // its folder, when it had one
+	if err := os.RemoveAll(staged); err != nil { // an archive may have been in a folder
 		return err
 	}
 	if err := os.Mkdir(staged, 0o755); err != nil {

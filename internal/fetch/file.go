@@ -21,7 +21,7 @@ type fileSource struct{ uri, path string }
 
 func (s fileSource) String() string { return s.uri }
 
-// maxDepth stops at circles of symbolic links.
+// maxDepth ends the walk in a circle of symbolic links.
 const maxDepth = 32
 
 func (s fileSource) list(ctx context.Context) ([]object, error) {
@@ -43,9 +43,8 @@ func (s fileSource) list(ctx context.Context) ([]object, error) {
 	return objects, err
 }
 
-// folder appends the files below rel. It follows symbolic links, as tools that keep models in a
-// shared folder use them, but skips names with two leading dots: Kubernetes volumes keep their
-// copies there.
+// folder appends the files below rel. It follows symbolic links, which shared folders of models
+// often have, and skips names with two leading dots, in which Kubernetes volumes keep copies.
 func (s fileSource) folder(ctx context.Context, objects []object, rel string, depth int) ([]object, error) {
 	if depth > maxDepth {
 		return nil, permanent(s.uri, "the folders nest too deep: "+rel)
@@ -87,7 +86,7 @@ func (s fileSource) object(name, full string, info fs.FileInfo) (object, error) 
 	if !info.Mode().IsRegular() {
 		return object{}, permanent(s.uri, name+" is not a regular file")
 	}
-	// Tools set modification times, to 1970 for one; nobody sets the time of the last status change.
+	// ctime, because tools set mtime, some of them to 1970, and no tool can set ctime.
 	var st unix.Stat_t
 	if err := unix.Stat(full, &st); err != nil {
 		return object{}, &fs.PathError{Op: "stat", Path: full, Err: err}

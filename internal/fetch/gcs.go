@@ -41,7 +41,7 @@ func dialGCS(ctx context.Context, name string) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The library would try for ever, and silently.
+	// Without this the library retries for ever, and logs nothing.
 	client.SetRetry(storage.WithPolicy(storage.RetryNever))
 	b, err := gcsblob.OpenBucket(ctx, nil, name, &gcsblob.Options{Client: client})
 	if err != nil {
@@ -50,9 +50,9 @@ func dialGCS(ctx context.Context, name string) (*connection, error) {
 	return &connection{bucket: b, endpoint: emulator, identity: identity}, nil
 }
 
-// googleTokens finds the default credentials as Google's libraries do, but asks the metadata service
-// only on Google's machines, which say so in their firmware: the probe hangs where there is no network.
-// It returns nil where there are none.
+// googleTokens finds the default credentials as Google's libraries do, or returns nil. It asks the
+// metadata service only on Google's machines, which it recognises by their firmware, because the
+// request hangs on a machine without a network.
 func googleTokens(ctx context.Context) (oauth2.TokenSource, error) {
 	machine := firmware("product_name", "Google")
 	if !machine && !hasGoogleCredentials() {
@@ -95,7 +95,8 @@ func describeGCS(stored *blob.ListObject, o *object) {
 	o.version = strconv.FormatInt(a.Generation, 10)
 	o.crc32c = a.CRC32C
 	if a.ContentEncoding == "gzip" {
-		// The service unpacks such an object on the way, so that its size and sum are not the content's.
+		// The service decompresses such an object when it sends it, so that its size and checksum differ
+		// from the content's.
 		o.size, o.crc32c, o.resumable = -1, 0, false
 	}
 }

@@ -15,12 +15,13 @@ import (
 	"time"
 )
 
-// A guard sends requests, and keeps a server on a public address from sending
-// this program to a private one: a metadata service, the Kubernetes API, a
-// neighbour. What the user named is dialled wherever it is. What a redirect
-// named is dialled only at public addresses, once an answer came from one. The
-// address that counts is the one dialled, so that a name cannot change between
-// a check and its use; and the two kinds share no connections.
+// A guard is an http.RoundTripper against server-side request forgery: a server
+// on a public address cannot redirect this program to a private one, such as a
+// metadata service, the Kubernetes API or a neighbour. The user's own URL may be
+// anywhere. After an answer from a public address, redirects lead to public
+// addresses only. The guard checks the address that is dialled, so that a name
+// cannot resolve differently later (DNS rebinding), and keeps the connections of
+// the two kinds apart.
 type guard struct {
 	named, redirected *http.Transport
 	public            func(netip.Addr) bool
@@ -43,11 +44,11 @@ func newGuard(t *http.Transport, public func(netip.Addr) bool) *guard {
 
 func dialer() *net.Dialer { return &net.Dialer{Timeout: 5 * time.Second} }
 
-// fromPublic marks a request that was answered, or sent on, by a public address.
+// fromPublic marks a request that a public address answered, or that follows from one.
 type fromPublic struct{}
 
-// RoundTrip remembers in the request of its answer where that came from: the
-// client hands it back with the next request of a chain.
+// RoundTrip sends a request. It marks the request of an answer from a public
+// address, which http.Client passes on with the next request of the chain.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	restricted := req.Response != nil && req.Response.Request.Context().Value(fromPublic{}) != nil
 	transport, proxied := g.named, false
@@ -61,7 +62,7 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	switch {
 	case restricted && proxied && !g.mayBePublic(req.URL.Hostname()):
 		return nil, redirectError(req)
-	case restricted && !proxied: // else the dialled address is the proxy's, and what may be reached is its choice
+	case restricted && !proxied: // a proxy dials by itself
 		transport = g.redirected
 	}
 	var remote atomic.Pointer[net.Addr]
@@ -87,13 +88,14 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// CloseIdleConnections is for http.Client.
+// CloseIdleConnections closes those of both kinds, for http.Client.
 func (g *guard) CloseIdleConnections() {
 	g.named.CloseIdleConnections()
 	g.redirected.CloseIdleConnections()
 }
 
-// mayBePublic reports what a name says by itself, where only a proxy resolves it.
+// mayBePublic reports whether a host may be public, judged by its name alone: a
+// proxy resolves it.
 func (g *guard) mayBePublic(host string) bool {
 	if at, err := netip.ParseAddr(host); err == nil {
 		return g.public(at)
@@ -108,10 +110,10 @@ func redirectError(req *http.Request) error {
 		"the server redirects to "+req.URL.Host+", which is not a public address: only a storageUri may name one itself")
 }
 
-// notPublic are networks that net/netip does not know to be special: this
-// network, shared addresses (a cloud's metadata service is at 100.100.100.200),
-// protocols (another's is at 192.0.0.192), benchmarks, reserved ones, and old IPv6
-// forms that hold an IPv4 address.
+// notPublic are special-purpose networks (RFC 6890) that net/netip has no method
+// for: this network, shared addresses (Alibaba's metadata service is at
+// 100.100.100.200), protocol assignments (Oracle's is at 192.0.0.192), benchmarks,
+// reserved ones, and old IPv6 forms that hold an IPv4 address.
 var notPublic = func() (nets []netip.Prefix) {
 	for s := range strings.FieldsSeq("0.0.0.0/8 100.64.0.0/10 192.0.0.0/24 198.18.0.0/15 240.0.0.0/4 " +
 		"::/96 64:ff9b:1::/48 2001::/32 2002::/16 fec0::/10") {
@@ -122,10 +124,10 @@ var notPublic = func() (nets []netip.Prefix) {
 
 var nat64 = netip.MustParsePrefix("64:ff9b::/96")
 
-// isPublic reports whether an address can be one of the internet's.
+// isPublic reports whether an address is globally reachable.
 func isPublic(at netip.Addr) bool {
 	at = at.Unmap().WithZone("")
-	if nat64.Contains(at) { // a network of IPv6 alone reaches IPv4 so
+	if nat64.Contains(at) { // NAT64: the last four bytes are the IPv4 address
 		b := at.As16()
 		at = netip.AddrFrom4([4]byte(b[12:]))
 	}

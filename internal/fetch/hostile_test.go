@@ -53,7 +53,7 @@ func regular(name string) *tar.Header {
 	return &tar.Header{Name: name, Typeflag: tar.TypeReg, Mode: 0o644}
 }
 
-func TestHungryArchivesAreChargedForWhatIsDone(t *testing.T) {
+func TestCostlyArchivesAreRefusedWithinBounds(t *testing.T) {
 	deep := strings.Repeat("d/", 90)
 	read := func(name string) string {
 		b, err := os.ReadFile(filepath.Join("testdata", name))
@@ -130,7 +130,7 @@ func TestLinksThroughLinksAreFollowed(t *testing.T) {
 	}
 }
 
-func TestUnpackingHearsItsContext(t *testing.T) {
+func TestUnpackingStopsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	good := tarred(t, map[string]string{"x": "y"})
@@ -150,7 +150,7 @@ type broken struct{ context.Context }
 
 func (broken) Err() error { panic("index out of range [7] with length 3") }
 
-func TestABugIsOneSentence(t *testing.T) {
+func TestPanicBecomesAnErrorOfOneSentence(t *testing.T) {
 	from := filepath.Join(t.TempDir(), "archive")
 	if err := os.WriteFile(from, []byte(tarred(t, map[string]string{"x": "y"})), 0o600); err != nil {
 		t.Fatal(err)

@@ -19,7 +19,7 @@ import (
 	"time"
 )
 
-// httpClient serves gs:// and http(s)://. Nothing in it waits for ever.
+// httpClient is the client for gs:// and http(s)://. All its waits are bounded.
 var httpClient = &http.Client{Transport: newTransport(), CheckRedirect: checkRedirect}
 
 func newTransport() *guard {
@@ -36,7 +36,8 @@ func tune(t *http.Transport) {
 	t.DisableCompression = true // sizes and checksums are those of the bytes sent
 }
 
-// checkRedirect keeps what was meant for one host away from another.
+// checkRedirect refuses circles and redirects away from https. It removes headers that are meant for
+// one host from a request to another.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	from := via[0].URL
 	switch {
@@ -45,7 +46,7 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	case via[len(via)-1].URL.Scheme == "https" && req.URL.Scheme != "https":
 		return permanent(displayed(from), "the server redirects from https to "+req.URL.Scheme+", which is not safe")
 	}
-	req.Header.Del("Referer") // it may hold a signature
+	req.Header.Del("Referer") // a signed URL is a secret
 	if req.URL.Host != from.Host {
 		for name := range hostHeaders(from.Hostname()) {
 			req.Header.Del(name)
@@ -59,7 +60,7 @@ type httpSource struct{ url *url.URL }
 
 func (s httpSource) String() string { return displayed(s.url) }
 
-// displayed is u without the parts that may be secret.
+// displayed returns u without the parts that may be secret.
 func displayed(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }
@@ -68,7 +69,7 @@ type statusError struct{ code int }
 
 func (e *statusError) Error() string { return fmt.Sprintf("status %d", e.code) }
 
-// list asks for the first byte rather than for the headers alone: signed URLs refuse HEAD.
+// list requests the first byte and not the headers alone, because signed URLs refuse HEAD.
 func (s httpSource) list(ctx context.Context) ([]object, error) {
 	resp, err := s.get(ctx, http.Header{"Range": {"bytes=0-0"}})
 	if err != nil {

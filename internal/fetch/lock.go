@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// tryLock takes an advisory lock on an open file or folder. The kernel drops it when its holder
-// dies, however it dies. A file system that knows no locks is used without.
+// tryLock takes an advisory lock (flock) on an open file or folder. The kernel releases it when the
+// process ends. On a file system without locks it does nothing.
 func tryLock(f *os.File, how int) (bool, error) {
 	err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
 	switch {
@@ -23,7 +23,7 @@ func tryLock(f *os.File, how int) (bool, error) {
 	return false, &os.PathError{Op: "lock", Path: f.Name(), Err: err}
 }
 
-// lock waits until the lock is free or ctx ends; a blocked system call could not be given up.
+// lock polls until the lock is free or ctx ends: a blocking flock could not be cancelled.
 func lock(ctx context.Context, f *os.File, how int) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

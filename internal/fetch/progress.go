@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// progress tells a person who reads the log how far a model is: at most a line a second, none for
-// what is over sooner.
+// progress logs how much of a model was fetched: at most one line per second, and none for a model
+// that takes less than one.
 type progress struct {
 	log     io.Writer
 	subject string
@@ -41,14 +41,15 @@ func newProgress(log io.Writer, subject string, objects []object, most int64) *p
 	return p
 }
 
-// tooLarge is the error of a model that holds more than so many bytes.
+// tooLarge returns the error of a model of more than most bytes.
 type tooLarge int64
 
 func (e tooLarge) Error() string {
 	return "the model is larger than " + size(int64(e)) + ", the most that may be fetched here: see --max-size of serin-fetch"
 }
 
-// add counts what arrived. Not every object tells its size before.
+// add counts bytes that arrived, and returns an error if they are too many: not every object states
+// its size in advance.
 func (p *progress) add(n int64) error {
 	if p.done.Add(n) > p.most {
 		return permanent(p.subject, tooLarge(p.most).Error())
@@ -84,7 +85,7 @@ func (p *progress) report() {
 	}
 }
 
-// stop returns when nothing is reported any more. It may be called twice.
+// stop ends the logging and waits for it. It may be called twice.
 func (p *progress) stop() {
 	p.once.Do(func() { close(p.quit) })
 	<-p.ended
@@ -99,10 +100,10 @@ func (p *progress) summary(took time.Duration) {
 		p.subject, p.files, files, size(p.done.Load()), took.Seconds(), p.hits.Load())
 }
 
-// say writes a line to the log. A log that is gone stops no fetch.
+// say writes a line to the log. It ignores errors: a broken log stops no fetch.
 func say(log io.Writer, format string, args ...any) { _, _ = fmt.Fprintf(log, format+"\n", args...) }
 
-// size is a size for people.
+// size formats a number of bytes.
 func size(n int64) string {
 	switch {
 	case n < 0:

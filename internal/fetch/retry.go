@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// backoff spaces the attempts of one request. Attempts are few: an init container that gave up is
-// started again by Kubernetes, and until then the user reads why.
+// backoff is an exponential back-off with few attempts: Kubernetes restarts an init container that
+// failed, and until then the user sees why.
 type backoff struct {
 	attempts int
 	base     time.Duration // doubled after every attempt
-	stall    time.Duration // an attempt without a byte for so long is over
+	stall    time.Duration // without a byte, after which an attempt has failed
 }
 
 var defaultBackoff = backoff{attempts: 5, base: 200 * time.Millisecond, stall: 30 * time.Second}
 
-// retry calls do until it succeeds, fails for good, or has used up its attempts. When do reports
-// that it got further, the count begins anew.
+// retry calls do until it succeeds, fails permanently, or has used up its attempts. When do reports
+// progress, the count begins anew.
 func (f *fetcher) retry(ctx context.Context, subject string, do func() (further bool, err error)) error {
 	for attempt, pause := 1, f.backoff.base; ; attempt, pause = attempt+1, 2*pause {
 		further, err := do()
@@ -36,7 +36,7 @@ func (f *fetcher) retry(ctx context.Context, subject string, do func() (further 
 	}
 }
 
-// again reports whether a failed attempt is worth repeating, and puts its error into words.
+// again reports whether to repeat a failed attempt, and explains its error.
 func (f *fetcher) again(ctx context.Context, subject string, err error, attempt int) (bool, error) {
 	if ctx.Err() != nil {
 		return false, ctx.Err()
@@ -50,7 +50,7 @@ func (f *fetcher) again(ctx context.Context, subject string, err error, attempt 
 	return true, err
 }
 
-// wait lasts between half of d and d, so that many replicas do not knock in step.
+// wait waits for a random time between d/2 and d, so that many replicas do not retry at once.
 func wait(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d/2 + rand.N(d/2+1))
 	defer t.Stop()

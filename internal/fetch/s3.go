@@ -57,7 +57,7 @@ func dialS3(ctx context.Context, name string) (*connection, error) {
 		if endpoint != "" {
 			o.BaseEndpoint = aws.String(endpoint)
 		}
-		// Only Amazon's own names resolve with the bucket in front, unless the user says otherwise.
+		// Path style by default: only Amazon's host names resolve with the bucket as a subdomain.
 		o.UsePathStyle = o.BaseEndpoint != nil && !on("S3_USER_VIRTUAL_BUCKET")
 		o.UseAccelerate = on("S3_USE_ACCELERATE")
 		o.DisableLogOutputChecksumValidationSkipped = true
@@ -69,9 +69,9 @@ func dialS3(ctx context.Context, name string) (*connection, error) {
 	return &connection{bucket: b, endpoint: aws.ToString(client.Options().BaseEndpoint), identity: identity}, nil
 }
 
-// s3Transport gives a redirect that leads nowhere a place to lead to, as Amazon's
-// client does: http.Client would turn it into an error, and its status says that
-// the bucket is in another region.
+// s3Transport adds a Location to a redirect that has none, as Amazon's client
+// does. S3 sends such redirects for buckets of another region, and http.Client
+// would hide their status behind an error.
 type s3Transport struct{ *guard }
 
 // RoundTrip sends a request.
@@ -85,7 +85,7 @@ func (t s3Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 const nowhere = "https://nowhere.invalid/"
 
-// s3Redirect follows only the redirects that keep a signed request what it is.
+// s3Redirect follows only 307 and 308, which keep the method and the body of a signed request.
 func s3Redirect(req *http.Request, via []*http.Request) error {
 	code := req.Response.StatusCode
 	if req.URL.String() == nowhere || code != http.StatusTemporaryRedirect && code != http.StatusPermanentRedirect {
@@ -94,7 +94,7 @@ func s3Redirect(req *http.Request, via []*http.Request) error {
 	return checkRedirect(req, via)
 }
 
-// s3Endpoint is the service to ask when it is not Amazon's.
+// s3Endpoint returns the URL of a service other than Amazon's, or nothing.
 func s3Endpoint() string {
 	for _, name := range []string{"AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "S3_ENDPOINT"} {
 		endpoint := os.Getenv(name)
@@ -112,7 +112,7 @@ func s3Endpoint() string {
 	return ""
 }
 
-// hasAWSCredentials looks for any place the library would take credentials from, without asking the network.
+// hasAWSCredentials reports whether the library would find credentials without the network.
 func hasAWSCredentials() bool {
 	for _, name := range []string{
 		"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_PROFILE",

@@ -14,34 +14,34 @@ import (
 
 // A source is one place a model is stored.
 type source interface {
-	// String is the source as shown to people, without secrets.
+	// String is the source as shown to the user, without secrets.
 	String() string
-	// list names the files of the model. It asks for no content.
+	// list returns the files of the model, without their content.
 	list(ctx context.Context) ([]object, error)
 }
 
 // An object is one stored file.
 type object struct {
 	name    string // where it goes below the target, with slashes; always local
-	label   string // where it comes from, for people
+	label   string // where it comes from, for messages
 	id      string // where it comes from, unique over all sources; may hold secrets
 	version string // changes whenever the content does; empty when the source cannot tell
 	size    int64  // -1 when unknown
 	crc32c  uint32 // 0 when unknown
 	archive archive
 
-	// open reads the content of exactly this version from offset on. Only resumable objects are
-	// asked for an offset above 0.
+	// open reads the content of exactly this version from offset on, which is 0 unless the object is
+	// resumable.
 	open      func(ctx context.Context, offset int64) (io.ReadCloser, error)
 	resumable bool
 }
 
-// maxObjects bounds one model. A listing that passes it is most likely a whole bucket named by mistake.
+// maxObjects bounds one model. A longer listing is most likely a whole bucket named by mistake.
 const maxObjects = 100_000
 
 const supported = "use gs://bucket/path, s3://bucket/path, https://host/file, http://host/file, file:///path or an absolute path"
 
-// parse tells what a storage URI names.
+// parse returns the source that a storage URI names.
 func parse(uri string) (source, error) {
 	if strings.HasPrefix(uri, "/") {
 		return fileSource{uri: uri, path: filepath.Clean(uri)}, nil
@@ -77,8 +77,8 @@ func parse(uri string) (source, error) {
 // quoted keeps control characters of a bad URI out of the log.
 func quoted(s string) string { return fmt.Sprintf("%q", s) }
 
-// below tells where key goes in the folder that prefix stands for. The prefix ends in a slash or is
-// empty. Keys that would leave the folder have no place.
+// below returns the path of key relative to the folder prefix, which ends in a slash or is empty. It
+// returns false for a key that would leave the folder.
 func below(prefix, key string) (string, bool) {
 	rel, ok := strings.CutPrefix(key, prefix)
 	if !ok || rel == "" || path.Clean(rel) != rel || !fits(rel) || !filepath.IsLocal(filepath.FromSlash(rel)) {

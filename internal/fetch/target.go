@@ -13,15 +13,15 @@ import (
 	"syscall"
 )
 
-// scratch begins the names of the folders a model is put together in. They lie inside the target,
-// which may be a volume of its own: renaming works within one file system only.
+// scratch is the prefix of the folders in which a model is assembled. They are inside the target,
+// because renaming works within one file system only, and the target may be a volume.
 const scratch = ".serin-fetch-"
 
 // A target is a folder being filled. It is locked against other runs until it is closed.
 type target struct {
 	dir    *os.File
 	root   string // the scratch folder
-	staged string // the model grows here
+	staged string // the folder of the unfinished model
 }
 
 func openTarget(ctx context.Context, path string) (*target, error) {
@@ -40,7 +40,7 @@ func openTarget(ctx context.Context, path string) (*target, error) {
 	return t, nil
 }
 
-// prepare removes what killed runs left and makes a fresh scratch folder.
+// prepare removes the scratch folders of killed runs and makes a new one.
 func (t *target) prepare(ctx context.Context) error {
 	if err := lock(ctx, t.dir, syscall.LOCK_EX); err != nil {
 		return err
@@ -57,8 +57,8 @@ func (t *target) prepare(ctx context.Context) error {
 	return os.Mkdir(t.staged, 0o755)
 }
 
-// commit moves the finished model into the target. What has the same name there steps aside first
-// and goes with the scratch folder.
+// commit moves the finished model into the target. Files of the same names are moved into the
+// scratch folder first, and removed with it.
 func (t *target) commit() error {
 	entries, err := os.ReadDir(t.staged)
 	if err != nil {
@@ -80,7 +80,7 @@ func (t *target) commit() error {
 	return nil
 }
 
-// close removes the scratch folder and lets others in. What it cannot remove, the next run will.
+// close removes the scratch folder and releases the lock. What it cannot remove, the next run will.
 func (t *target) close() {
 	if t.root != "" {
 		_ = os.RemoveAll(t.root)
@@ -88,7 +88,8 @@ func (t *target) close() {
 	_ = t.dir.Close()
 }
 
-// linkOrCopy makes the file at from appear at to as well, sharing its blocks where the file system can.
+// linkOrCopy makes a hard link, or else a copy, of the file from at to. The copy shares blocks if the
+// file system supports that.
 func linkOrCopy(from, to string) error {
 	err := os.Link(from, to)
 	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrExist) {

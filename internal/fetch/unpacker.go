@@ -16,7 +16,7 @@ import (
 )
 
 // An unpacker writes entries below root, and nowhere else: os.Root refuses every path that leaves
-// it. It remembers what it made, and makes nothing below a link.
+// it. It keeps a list of what it made, and makes nothing below a link.
 type unpacker struct {
 	ctx     context.Context
 	root    *os.Root
@@ -25,20 +25,20 @@ type unpacker struct {
 	left    int64 // bytes that may still be written
 	stream  int64 // bytes that may still come out of the compression
 	entries int
-	folders int // those that names imply included
+	folders int // made, including those that only names of files imply
 	names   int
 	made    map[string]made
 	ends    map[string]string // of links
 	buf     []byte
 }
 
-// made is what lies at a name: a folder, a file or a link.
+// made is the entry of a name: a folder, a file or a link.
 type made struct {
 	kind fs.FileMode
 	to   string // where a link leads, as the archive says
 }
 
-// name is the place of an entry below the root, or "." for the root itself.
+// name returns the path of an entry below the root, or "." for the root itself.
 func (u *unpacker) name(entry, link string) (string, error) {
 	if u.entries++; u.entries > maxObjects {
 		return "", bad("more than %d entries", maxObjects)
@@ -59,7 +59,7 @@ func (u *unpacker) name(entry, link string) (string, error) {
 	return name, nil
 }
 
-// pay bounds a name, and all names together.
+// pay charges a name to the bound of all names.
 func (u *unpacker) pay(name string) error {
 	if !fits(name) {
 		return bad("the name %s is longer than %d bytes or %d folders, or a folder in it than %d bytes", short(name), maxName, maxElements, maxElement)
@@ -70,10 +70,10 @@ func (u *unpacker) pay(name string) error {
 	return nil
 }
 
-// nameCost is what a name adds to all names: itself, and its folders.
+// nameCost is the cost of a name: its length, and a share for each folder.
 func nameCost(name string) int { return len(name) + elementCost*(1+strings.Count(name, "/")) }
 
-// fits reports whether a name is one that a file system takes, and a model needs.
+// fits reports whether a name is within the bounds of file systems and of models.
 func fits(name string) bool {
 	if len(name) > maxName || strings.Count(strings.Trim(name, "/"), "/") > maxElements {
 		return false
@@ -104,8 +104,8 @@ func (u *unpacker) folder(name string) error {
 	return u.root.Mkdir(name, 0o755)
 }
 
-// place makes room for a file or a link. A name that comes twice is a new file: the old one may be
-// a link.
+// place prepares a name for a file or a link. It removes an earlier file or link of that name, so
+// that the new content is never written through a link.
 func (u *unpacker) place(name string) error {
 	if err := u.folder(path.Dir(name)); err != nil {
 		return err
@@ -132,7 +132,7 @@ func (u *unpacker) file(name string, r io.Reader, mode fs.FileMode) error {
 	return errors.Join(err, f.Close())
 }
 
-// copy tells a failing disk from a failing archive.
+// copy distinguishes errors of the disk from those of the archive.
 func (u *unpacker) copy(f *os.File, r io.Reader) error {
 	if u.buf == nil {
 		u.buf = make([]byte, 256<<10)
@@ -171,7 +171,7 @@ func (u *unpacker) link(name, to string) error {
 	return u.root.Symlink(to, name)
 }
 
-// hardLink is another name for a file that came before.
+// hardLink makes another name for an earlier file.
 func (u *unpacker) hardLink(name, to string) error {
 	to = path.Clean(to)
 	if at, ok := u.made[to]; !ok || at.kind != 0 || to == name {
@@ -184,7 +184,7 @@ func (u *unpacker) hardLink(name, to string) error {
 	return u.root.Link(to, name)
 }
 
-// check follows every link: one that leaves the folder, or leads nowhere, spoils the archive.
+// check returns an error if any link leaves the folder or leads nowhere.
 func (u *unpacker) check() error {
 	empty := true
 	for _, name := range slices.Sorted(maps.Keys(u.made)) {
@@ -204,8 +204,8 @@ func (u *unpacker) check() error {
 	return nil
 }
 
-// follow returns where a name leads, as Linux would follow it. Nothing lies below a link, so the
-// folder of a name is what it says. What was found out is kept: links are resolved once.
+// follow returns the path to which Linux would resolve a name. Nothing is below a link, so the folder
+// of a name needs no resolving. Results are kept: each link is resolved once.
 func (u *unpacker) follow(name string, hops int) (string, bool) {
 	link, ok := u.made[name]
 	if !ok || link.kind != fs.ModeSymlink {
