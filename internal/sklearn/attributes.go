@@ -6,9 +6,9 @@ import (
 	"fmt"
 )
 
-// attributes reads what an estimator keeps. The first error stays and turns
-// what follows into zero values, so a builder asks for everything and looks
-// once. Where an attribute changed its name, the newest comes first.
+// attributes reads the attributes of an estimator. After the first error all
+// methods return zero values, so a builder reads everything and checks once. Of
+// several names for an attribute the newest comes first.
 type attributes struct {
 	builder *builder
 	object  *object
@@ -78,7 +78,7 @@ func (a *attributes) number(names ...string) float64 {
 	}
 }
 
-// array returns an array that a fitted estimator has.
+// array returns an array that every fitted estimator has.
 func (a *attributes) array(names ...string) *ndarray {
 	arr, ok := a.get(names...).(*ndarray)
 	if !ok {
@@ -126,8 +126,8 @@ func numbers[T any](a *attributes, arr *ndarray, name string, pick func(decoded)
 	return out
 }
 
-// values returns the elements of an array of labels or names. It pays for a
-// text whenever the array mentions it: whoever prints labels copies them.
+// values returns the elements of an array of labels or names. It charges each
+// mention of a text, because printing labels copies each of them.
 func (a *attributes) values(arr *ndarray) []any {
 	if a.err != nil {
 		return nil

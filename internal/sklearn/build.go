@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	// maxPipelines bounds pipelines inside pipelines: a hostile one may hold itself.
+	// maxPipelines bounds the nesting of pipelines: a hostile one may contain itself.
 	maxPipelines = 16
-	// estimatorCost is what an estimator takes, in bytes, beside its arrays. It
-	// is paid for each mention of one: a file can mention it many times.
+	// estimatorCost is the memory of an estimator without its arrays, in bytes. Each
+	// mention is charged, because a file can mention an estimator many times.
 	estimatorCost = 1 << 10
 )
 
 // An estimator can be part of a model.
 type estimator struct {
-	modules []string // where files say it lives, newest first
+	modules []string // that files name for its class, newest first
 	build   func(*attributes) step
 }
 
@@ -100,8 +100,8 @@ func (b *builder) steps(value any, depth int) ([]step, error) {
 	return []step{s}, nil
 }
 
-// fitted goes by scikit-learn's convention: fitting adds attributes whose
-// names end in an underscore.
+// fitted reports whether an estimator is fitted: by scikit-learn's convention,
+// fitting adds attributes whose names end in an underscore.
 func fitted(o *object) bool {
 	for name := range o.state.entries {
 		if strings.HasSuffix(name, "_") {

@@ -109,8 +109,8 @@ func (m *machine) setItems(items []any) error {
 	return nil
 }
 
-// setItem keeps the entries with string keys: attributes and fields have no
-// others. A key is hashed as often as the file says, however long it is.
+// setItem keeps entries with string keys only: attributes and fields have no
+// others. It charges the length of the key, which is hashed each time.
 func (m *machine) setItem(d *dict, key, value any) error {
 	k, ok := key.(string)
 	if !ok {

@@ -16,10 +16,10 @@ import (
 	"github.com/ulikunitz/xz/lzma"
 )
 
-// maxDictionary is what the strongest preset of xz asks for.
+// maxDictionary is the dictionary of the strongest preset of xz, in bytes.
 const maxDictionary = 64 << 20
 
-// codecs are the compressions that joblib writes, by how the file begins.
+// codecs are the compressions that joblib writes, by their magic bytes.
 var codecs = []struct {
 	name, magic string
 	open        func(*bufio.Reader, *budget) (io.Reader, error)
@@ -60,10 +60,10 @@ func decompress(data []byte, b *budget) ([]byte, error) {
 }
 
 func decompressWith(open func(*bufio.Reader, *budget) (io.Reader, error), data []byte, b *budget) ([]byte, error) {
-	// Both ends hear Stop: a bomb gives much for little, an empty one little for much.
+	// Both the input and the output poll Stop: a bomb has a small input, empty blocks a small output.
 	reader := func() (io.Reader, error) {
-		r, err := open(bufio.NewReaderSize(&heard{bytes.NewReader(data), b}, 1<<16), b)
-		return &heard{r, b}, err
+		r, err := open(bufio.NewReaderSize(&polled{bytes.NewReader(data), b}, 1<<16), b)
+		return &polled{r, b}, err
 	}
 	r, err := reader()
 	if err != nil {
@@ -84,20 +84,20 @@ func decompressWith(open func(*bufio.Reader, *budget) (io.Reader, error), data [
 	return raw, err
 }
 
-// heard is a reader that Stop ends.
-type heard struct {
+// polled is a reader that Stop ends.
+type polled struct {
 	r io.Reader
 	b *budget
 }
 
-func (h *heard) Read(p []byte) (int, error) {
-	if err := h.b.hear(len(p)); err != nil {
+func (h *polled) Read(p []byte) (int, error) {
+	if err := h.b.poll(len(p)); err != nil {
 		return 0, err
 	}
 	return h.r.Read(p)
 }
 
-// sizeError stands alone: it blames no codec.
+// sizeError is the error of a file that is too large. It names no codec.
 type sizeError int64
 
 func (e sizeError) Error() string { return fmt.Sprintf("the file holds more than %d bytes", int64(e)) }

@@ -233,7 +233,7 @@ func xzBlockOf(chunks string, dictionary int64, check []byte) string {
 
 // The time is generous, for the race detector on a busy machine: without it
 // each file takes milliseconds.
-func TestHungryFilesAreChargedForWhatIsDone(t *testing.T) {
+func TestCostlyFilesAreRefusedWithinBounds(t *testing.T) {
 	for name, file := range hungry(t) {
 		t.Run(name, func(t *testing.T) {
 			hostile.Bounded(t, 512*megabyte, 2*time.Minute, func() {
@@ -245,7 +245,7 @@ func TestHungryFilesAreChargedForWhatIsDone(t *testing.T) {
 	}
 }
 
-func TestLoadingHearsThatItIsToStop(t *testing.T) {
+func TestLoadingStopsWhenToldTo(t *testing.T) {
 	enough := errors.New("enough")
 	for name, file := range hungry(t) {
 		limits := DefaultLimits
@@ -257,7 +257,7 @@ func TestLoadingHearsThatItIsToStop(t *testing.T) {
 	}
 }
 
-func TestABugOfTheReaderIsOneSentence(t *testing.T) {
+func TestPanicOfTheReaderBecomesAnErrorOfOneSentence(t *testing.T) {
 	limits := DefaultLimits
 	limits.Stop = func() error { panic("index out of range [7] with length 3") }
 	_, err := Load([]byte(pickle2+"."), limits)

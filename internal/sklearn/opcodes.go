@@ -13,9 +13,9 @@ import (
 
 const opStop = '.'
 
-// opcodes is every opcode of protocols 0 to 5 that a model can need. Missing
-// on purpose: persistent ids, the extension registry and out-of-band buffers,
-// which all refer to something outside the file.
+// opcodes has every opcode of protocols 0 to 5 that a model can need. Persistent
+// ids, the extension registry and out-of-band buffers are left out on purpose,
+// because they refer to something outside the file.
 var opcodes [256]func(*machine) error
 
 func init() { // a literal would refer to itself through machine.nested
@@ -186,8 +186,8 @@ func (m *machine) opBinLong(size int) error {
 	return m.push(int64(binary.LittleEndian.Uint64(wide[:])))
 }
 
-// opQuoted reads a str as Python 2 printed it. Its escapes stay as they are:
-// Python 2 wrote models in no such way that escapes would matter.
+// opQuoted reads a str as Python 2 printed it. It does not decode escapes: models
+// of Python 2 have none that matter.
 func (m *machine) opQuoted() error {
 	s, err := m.line()
 	if err != nil {

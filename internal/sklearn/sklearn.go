@@ -12,8 +12,8 @@
 // The package never runs, imports or resolves anything that a file names: a
 // name outside the table ends the load with an error that says which one it
 // was. It reads nothing but the bytes it is given. One budget of memory and of
-// steps, which follows from Limits and from the size of the file, pays for all
-// three stages, whatever the bytes say.
+// steps, which follows from Limits and from the size of the file, bounds all
+// three stages.
 package sklearn
 
 import (
@@ -37,7 +37,7 @@ type Model struct {
 	scratches  sync.Pool
 }
 
-// rowSteps is what a row costs beside its columns.
+// rowSteps is the cost of a row without its columns, in steps.
 const rowSteps = 100
 
 // A step is one estimator of a model.
@@ -63,8 +63,8 @@ type classifier interface {
 	proba(dst, row []float64, s *scratch)
 }
 
-// scratch is the memory that answering one request reuses. Each slice grows to
-// what the model needs and stays.
+// scratch is memory that requests reuse. Each slice grows to the need of the model
+// and is kept.
 type scratch struct {
 	row    []float64
 	kernel []float64
@@ -73,12 +73,12 @@ type scratch struct {
 	votes  []int
 
 	stop func() error // nil for never
-	done int          // steps since it was asked
-	err  error        // what it answered
+	done int          // steps since the last call of stop
+	err  error        // that stop returned
 }
 
-// stopped pays for n steps of a nanosecond or so, and reports whether to give
-// up. Then err says why, and what was computed means nothing.
+// stopped counts n steps of about a nanosecond, and reports whether to stop. If
+// so, err is the reason and the results are invalid.
 func (s *scratch) stopped(n int) bool {
 	const every = 1 << 22
 	if s.done += n; s.done < every || s.stop == nil || s.err != nil {
@@ -89,7 +89,7 @@ func (s *scratch) stopped(n int) bool {
 	return s.err != nil
 }
 
-// input is what an estimator knows about the rows it was fitted on.
+// input describes the rows that an estimator was fitted on.
 type input struct {
 	class    string // as scikit-learn's messages name it: "SVC"
 	features int
@@ -100,8 +100,8 @@ type input struct {
 
 func (in input) shape() input { return in }
 
-// inputError says why a model refuses its input, in scikit-learn's own words:
-// clients know them.
+// inputError is the error of an input that a model refuses, with the text that
+// scikit-learn has for it.
 type inputError string
 
 func (e inputError) Error() string { return string(e) }
@@ -128,8 +128,9 @@ func (in input) accepts(row []float64) error {
 	return nil
 }
 
-// Load reads a model from the bytes of a file. The model keeps no reference to
-// them. A panic is a bug, but it is the file's, and one sentence.
+// Load reads a model from the bytes of a file, to which the model keeps no
+// reference. A panic of the reader becomes an error of one sentence. An error that
+// is ErrMemory means that a larger limits.Memory would do.
 func Load(data []byte, limits Limits) (m *Model, err error) {
 	defer func() {
 		if bug := recover(); bug != nil {
@@ -139,7 +140,7 @@ func Load(data []byte, limits Limits) (m *Model, err error) {
 	return parse(data, limits)
 }
 
-// parse is Load for tests that look for panics.
+// parse is Load without the recovery, for tests that look for panics.
 func parse(data []byte, limits Limits) (*Model, error) {
 	b := newBudget(limits, len(data))
 	raw, err := decompress(data, b)
@@ -154,25 +155,26 @@ func parse(data []byte, limits Limits) (*Model, error) {
 	return build(value, b)
 }
 
-// Class names the estimator that gives the answers: "SVC".
+// Class returns the name of the classifier, such as "SVC".
 func (m *Model) Class() string { return m.classifier.shape().class }
 
-// Features counts the columns that the model works on.
+// Features returns the number of columns that the model expects.
 func (m *Model) Features() int { return m.first().features }
 
-// Classes lists the labels the model can answer, each an int64, float64, bool
-// or string. Predict answers with indexes into it.
+// Classes returns the labels of the classes, each an int64, float64, bool or
+// string. Predict returns indexes into it.
 func (m *Model) Classes() []any { return m.classes }
 
 // FeatureNames lists the columns of the DataFrame the model was fitted on, or
 // nothing if it was fitted on an array.
 func (m *Model) FeatureNames() []string { return m.features }
 
-// HasProba reports whether the model can tell probabilities.
+// HasProba reports whether PredictProba works for the model.
 func (m *Model) HasProba() bool { return m.classifier.hasProba() }
 
-// Predict appends the class index of each row of x to dst. Every few
-// milliseconds it calls stop, unless that is nil, and ends with its error.
+// Predict appends the class index of each row of x to dst, and returns an error
+// if x does not fit the model. Every few milliseconds it calls stop, unless that
+// is nil, and returns its error if there is one.
 func (m *Model) Predict(stop func() error, dst []int, x Matrix) ([]int, error) {
 	s := m.scratch(stop)
 	defer m.recycle(s)
@@ -193,8 +195,8 @@ func (m *Model) Predict(stop func() error, dst []int, x Matrix) ([]int, error) {
 	return dst, nil
 }
 
-// PredictProba appends the probabilities of each row of x to dst, in the order
-// of Classes. It heeds stop as Predict does.
+// PredictProba appends len(Classes()) probabilities per row of x to dst, in the
+// order of Classes. It calls stop as Predict does.
 func (m *Model) PredictProba(stop func() error, dst []float64, x Matrix) ([]float64, error) {
 	if !m.HasProba() {
 		return dst, fmt.Errorf("this %s has no predict_proba", m.Class())
@@ -267,7 +269,7 @@ func (m *Model) recycle(s *scratch) {
 	m.scratches.Put(s)
 }
 
-// sized returns *buf with n elements, whatever they hold.
+// sized returns *buf with n elements, which are not cleared.
 func sized[T any](buf *[]T, n int) []T {
 	if cap(*buf) < n {
 		*buf = make([]T, n)

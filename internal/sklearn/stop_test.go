@@ -30,7 +30,7 @@ func manyClasses(classes int) *svc {
 	return s
 }
 
-func TestPredictionsEndWhenTheyAreNotWantedAnyMore(t *testing.T) {
+func TestPredictionsStopWhenToldTo(t *testing.T) {
 	gone := errors.New("gone")
 	deep := &tree{nodes: make([]node, 1<<20), leaves: []float64{1}, depth: 1 << 20}
 	for i := range deep.nodes {

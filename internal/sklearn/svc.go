@@ -4,7 +4,8 @@ package sklearn
 
 import "math"
 
-// svc is libsvm's C-SVC: one decision value per pair of classes, then a vote.
+// svc is the C-SVC of libsvm (https://www.csie.ntu.edu.tw/~cjlin/libsvm): one
+// decision value per pair of classes, then a vote.
 type svc struct {
 	input
 	classes   []any
@@ -53,7 +54,7 @@ func newSVC(a *attributes) step {
 	return s
 }
 
-// room counts the values that answering takes, for as long as the model lives.
+// room returns the number of float64 values in the scratch memory of a model.
 func (s *svc) room() int {
 	n := len(s.classes)
 	values := s.vectors.Rows + n + len(s.intercept)
@@ -110,7 +111,7 @@ func dots(dst, row []float64, vectors Matrix) {
 	}
 }
 
-// distances squares them, too.
+// distances fills dst with the squared distances of a row to each support vector.
 func distances(dst, row []float64, vectors Matrix) {
 	rest := vectors.Data
 	for i := range dst {
@@ -134,7 +135,7 @@ func dot(x, y []float64) float64 {
 	return sum
 }
 
-// power multiplies in the order in which libsvm does.
+// power multiplies in the order of libsvm, so that it rounds as libsvm does.
 func power(base float64, times int) float64 {
 	result := 1.0
 	for ; times > 0; times /= 2 {
@@ -162,7 +163,7 @@ func (s *svc) pairwise(row []float64, buf *scratch) []float64 {
 	buf.pairs = out
 	for i := range n {
 		if buf.stopped(n + s.vectors.Rows) {
-			return out[:len(s.intercept)] // whatever they hold
+			return out[:len(s.intercept)] // invalid: the request has stopped
 		}
 		for j := i + 1; j < n; j++ {
 			sum := s.intercept[len(out)]
@@ -203,8 +204,9 @@ func (s *svc) predict(row []float64, buf *scratch) int {
 	return argmax(votes)
 }
 
-// decision is scikit-learn's decision_function. One value per class adds to
-// the votes a share of the pairwise values too small to overturn them.
+// decision is scikit-learn's decision_function. With one value per class (ovr),
+// that value is the votes of the class plus a share of the pairwise values that
+// is too small to change the order of the votes.
 func (s *svc) decision(row []float64, buf *scratch) []float64 {
 	pairs := s.pairwise(row, buf)
 	if len(s.classes) == 2 {
@@ -234,8 +236,8 @@ func (s *svc) decision(row []float64, buf *scratch) []float64 {
 	return votes
 }
 
-// proba turns each decision value into the probability of one class of a pair
-// (Platt), then finds the distribution that fits all pairs best.
+// proba turns each decision value into the probability of one class of a pair by
+// Platt scaling (Platt 1999), and couples them to one distribution.
 func (s *svc) proba(dst, row []float64, buf *scratch) {
 	const least = 1e-7
 	n := len(s.classes)
@@ -255,9 +257,11 @@ func (s *svc) proba(dst, row []float64, buf *scratch) {
 	couple(dst, r, buf)
 }
 
-// couple is the second method of Wu, Lin and Weng (2004), stopping when
-// libsvm stops: r[i*n+j] is the probability of i given i or j. It needs n*n+n
-// values in buf.kernel.
+// couple finds the distribution that fits pairwise probabilities best, by the
+// second method of Wu, Lin and Weng ("Probability Estimates for Multi-class
+// Classification by Pairwise Coupling", JMLR 5, 2004) with libsvm's stopping
+// rule. r[i*n+j] is the probability of i given i or j. It needs n*n+n values in
+// buf.kernel.
 func couple(p, r []float64, buf *scratch) {
 	n, room := len(p), buf.kernel
 	clear(room)

@@ -8,8 +8,8 @@ import "math"
 type tree struct {
 	nodes   []node
 	leaves  []float64 // one probability per class and leaf
-	missing bool      // NaN is a value like others
-	depth   int       // nodes on the longest way
+	missing bool      // NaN is a valid value
+	depth   int       // nodes on the longest path
 }
 
 // node sends a row left if its feature is at most the threshold. A leaf has
@@ -92,7 +92,8 @@ func (a *attributes) tree(features, classes int) *tree {
 	return t
 }
 
-// depth measures the tree. A hostile one is a chain.
+// depth returns the number of nodes on the longest path. In a hostile tree that
+// is all of them.
 func (a *attributes) depth(t *tree) {
 	if a.err == nil {
 		a.check(a.builder.alloc(4 * len(t.nodes)))
@@ -135,7 +136,7 @@ func (a *attributes) leaves(t *tree, classes, leaves int) {
 func inside(n int64, from, to int) bool { return n >= int64(from) && n < int64(to) }
 
 // fractions turns counts of samples, which scikit-learn stored before 1.3,
-// into probabilities. What sums to 1 already stays bit for bit.
+// into probabilities. It leaves values that sum to 1 as they are, bit for bit.
 func fractions(values []float64) []float64 {
 	const rounding = 1e-9
 	sum := 0.0
@@ -209,7 +210,7 @@ func (d *decisionTree) proba(dst, row []float64, s *scratch) {
 	copy(dst, d.find(row, len(d.classes)))
 }
 
-// forest is RandomForestClassifier: the mean of its trees.
+// forest is RandomForestClassifier: the mean of the probabilities of its trees.
 type forest struct {
 	input
 	trees   []*tree

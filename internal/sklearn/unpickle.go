@@ -18,8 +18,8 @@ var (
 	errUnderflow = errors.New("an opcode finds too few values on the stack")
 )
 
-// What the values of a pickle cost, in bytes, the slack of growing slices and
-// maps included.
+// Costs of the values of a pickle, in bytes, the slack of growing slices and maps
+// included.
 const (
 	slotCost  = 64 // on the stack, then in a container; a scalar too
 	entryCost = 64 // in a dict or the memo
@@ -72,7 +72,7 @@ func (m *machine) run() (any, error) {
 	}
 }
 
-// nested runs the pickle that starts where this one stands.
+// nested runs the pickle that starts at the current position.
 func (m *machine) nested() (any, error) {
 	if m.nesting == maxNesting {
 		return nil, errors.New("pickles are nested too deeply")

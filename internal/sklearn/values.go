@@ -28,10 +28,10 @@ type list struct{ items []any }
 // dict is Python's dict, without the entries that machine.setItem leaves out.
 type dict struct{ entries map[string]any }
 
-// set is Python's set or frozenset. No estimator keeps anything of use in one.
+// set is Python's set or frozenset. No estimator needs the elements of one.
 type set struct{}
 
-// object is an instance of a known class: what made it, and its attributes.
+// object is an instance of a known class: its class, and its attributes.
 type object struct {
 	class *global
 	args  []any

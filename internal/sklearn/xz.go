@@ -16,17 +16,17 @@ import (
 	"github.com/ulikunitz/xz/lzma"
 )
 
-// The container of xz is read here and not by the library, which allocates
-// what the header of each block says. An xz file is
+// We read the container of xz ourselves, because the library allocates whatever
+// size the header of each block states. An xz file is
 //
 //	stream:  header (12) | block ... | index | footer (12)
 //	block:   header | LZMA2 chunk ... | 0 | padding to 4 | check
 //	chunk:   control | sizes | data
 //
-// and streams follow each other, with zeros between them. The chunks tell how
-// much each block holds, so that nothing needs to be decompressed to know how
-// much memory the whole will take, and no dictionary needs to be larger than
-// its block. See https://tukaani.org/xz/xz-file-format.txt
+// and streams follow each other, with zeros between them. The headers of the
+// chunks state the size of each block, so the memory of the whole file is known
+// before anything is decompressed, and no dictionary is larger than its block.
+// See https://tukaani.org/xz/xz-file-format.txt
 
 const (
 	xzMagic     = "\xfd7zXZ"
@@ -34,7 +34,7 @@ const (
 	xzFooter    = "YZ"
 	xzEnds      = 12 // bytes of a header, and of a footer
 	lzma2Filter = 0x21
-	// lzmaState is about what the decoder allocates for a new state, in bytes.
+	// lzmaState is roughly the size of a decoder's state, in bytes.
 	lzmaState = 32 << 10
 )
 
@@ -90,7 +90,7 @@ func (x *xzBlock) decode(dst []byte, b *budget) error {
 	if err != nil {
 		return err
 	}
-	out := &heard{r, b}
+	out := &polled{r, b}
 	if _, err := io.ReadFull(out, dst); err != nil {
 		return err
 	}
@@ -113,9 +113,9 @@ func (x *xzBlock) decode(dst []byte, b *budget) error {
 	return nil
 }
 
-// xzSource pays for the states of the decoder: it makes one for a chunk that
-// says so, and reads the rest of a chunk's header at once, all else of a
-// compressed chunk byte by byte.
+// xzSource charges the budget for states of the decoder, which allocates one for
+// a chunk that resets it. A read of several bytes is the rest of a chunk's
+// header; the decoder reads all else of a compressed chunk byte by byte.
 type xzSource struct {
 	r *bytes.Reader
 	b *budget
@@ -126,7 +126,7 @@ func (s *xzSource) Read(p []byte) (int, error) {
 		if err := s.b.work(lzmaState / stepBytes); err != nil {
 			return 0, err
 		}
-	} else if err := s.b.hear(1); err != nil {
+	} else if err := s.b.poll(1); err != nil {
 		return 0, err
 	}
 	return s.r.Read(p)
@@ -154,8 +154,8 @@ func walkXZ(data []byte, yield func(*xzBlock) error) error {
 	return nil
 }
 
-// xzBlocks walks the blocks of one stream and its index, which tells the sizes
-// of the blocks again. It returns what follows, and the length of the index.
+// xzBlocks walks the blocks of one stream and its index, which repeats their
+// sizes. It returns the data after the index, and the length of the index.
 func xzBlocks(data []byte, newSum func() hash.Hash, yield func(*xzBlock) error) (rest []byte, index int, err error) {
 	var records []byte
 	blocks := uint64(0)
@@ -226,7 +226,7 @@ func (x *xzBlock) parse(data []byte) ([]byte, error) {
 	return data[padded+check:], nil
 }
 
-// walkChunks adds up what the chunks say and returns their length.
+// walkChunks adds up the sizes of the chunks, and returns their length in the file.
 func (x *xzBlock) walkChunks(data []byte) (int, error) {
 	for at := 0; at < len(data); {
 		control, head, body := data[at], 3, 0
