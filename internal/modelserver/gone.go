@@ -10,8 +10,8 @@ import (
 
 var errGone = errors.New("the client is gone")
 
-// gone reports whether the other side has closed conn. It looks at what would
-// be read next and leaves it there.
+// gone reports whether the client has closed conn. It peeks at the next byte and
+// consumes none.
 func gone(conn net.Conn) error {
 	c, ok := conn.(syscall.Conn)
 	if !ok {

@@ -25,14 +25,14 @@ var (
 
 const modelsPath = "/v1/models"
 
-// What may be done with a page, and with a verb of a model.
+// Methods that a page, and a verb of a model, allow.
 const (
 	readable = "GET, HEAD, OPTIONS"
 	callable = "POST, OPTIONS"
 	anything = "GET, HEAD, POST, OPTIONS"
 )
 
-// handle routes a request. The order puts predictions first.
+// handle routes a request. Predictions are checked for first.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	path := ctx.Path()
 	if rest, ok := bytes.CutPrefix(path, []byte(modelsPath+"/")); ok && bytes.IndexByte(rest, '/') < 0 {
@@ -54,7 +54,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	}
 }
 
-// page returns what answers GET requests of a path, or nil.
+// page returns the handler of GET requests for a path, or nil.
 func (s *Server) page(path string) fasthttp.RequestHandler {
 	switch path {
 	case "/":
@@ -114,8 +114,8 @@ func (s *Server) readiness() int {
 	return http.StatusOK
 }
 
-// predict answers with KServe's codes: a request that is no V1 request is a
-// 400, one that the model refuses a 500.
+// predict answers a prediction with KServe's status codes: 400 for a body that is
+// no V1 request, 500 for one that the model refuses.
 func (s *Server) predict(ctx *fasthttp.RequestCtx) {
 	b, ok := s.batches.Get().(*batch)
 	if !ok {
@@ -162,7 +162,8 @@ func (s *Server) predict(ctx *fasthttp.RequestCtx) {
 	s.metrics.postprocess.Observe(time.Since(predicted).Seconds())
 }
 
-// decoded returns the body without its encoding. If it cannot, it answers.
+// decoded returns the body without its Content-Encoding. If it fails, it answers
+// the request.
 func decoded(ctx *fasthttp.RequestCtx) ([]byte, bool) {
 	encodings := ctx.Request.Header.PeekAll("Content-Encoding")
 	encoding := string(bytes.ToLower(bytes.TrimSpace(bytes.Join(encodings, []byte{','}))))
@@ -222,7 +223,7 @@ func options(ctx *fasthttp.RequestCtx, allowed string) {
 	ctx.SetStatusCode(http.StatusNoContent)
 }
 
-// tooLarge is what to say to a body beyond maxBody.
+// tooLarge is the answer to a body of more than maxBody bytes.
 func tooLarge(ctx *fasthttp.RequestCtx) {
 	fail(ctx, http.StatusRequestEntityTooLarge, "The request body is larger than "+strconv.Itoa(maxBody)+" bytes.")
 }
@@ -237,8 +238,8 @@ func expect(ctx *fasthttp.RequestCtx) int {
 	return http.StatusContinue
 }
 
-// refuse answers requests that could not be read. It does not say more of them:
-// fasthttp's errors quote heads, with what they hold of secrets.
+// refuse answers requests that could not be read. Its answers do not contain
+// fasthttp's errors, which quote headers, and so possibly secrets.
 func refuse(ctx *fasthttp.RequestCtx, err error) {
 	_, header := errors.AsType[*fasthttp.ErrSmallBuffer](err)
 	late, ok := errors.AsType[net.Error](err)
@@ -255,8 +256,8 @@ func refuse(ctx *fasthttp.RequestCtx, err error) {
 	}
 }
 
-// discard reads what a client still sends. Closing the connection before that
-// would reset it, and the client would never see why.
+// discard reads what a client still sends. Closing the connection earlier would
+// reset it, and the client would not see the answer.
 func discard(ctx *fasthttp.RequestCtx) {
 	const (
 		most    = 8 * maxBody

@@ -10,7 +10,7 @@ import (
 	"unsafe"
 )
 
-// maxDepth bounds the nesting of JSON: skipping values recurses.
+// maxDepth bounds the nesting of JSON, because skip recurses.
 const maxDepth = 128
 
 // parser reads strict JSON where it lies, calling back for what it finds. It
@@ -72,7 +72,7 @@ func (p *parser) enter() error {
 	return nil
 }
 
-// array reads a list, with element called before each element.
+// array reads a list and calls element before each element.
 func (p *parser) array(element func() error) error {
 	if err := p.enter(); err != nil {
 		return err
@@ -88,8 +88,8 @@ func (p *parser) array(element func() error) error {
 	}
 }
 
-// object reads an object, with member called before each value. The key is
-// only valid until the body is reused.
+// object reads an object and calls member before each value. The key is valid
+// until the body is reused.
 func (p *parser) object(member func(key string) error) error {
 	if err := p.enter(); err != nil {
 		return err
@@ -150,8 +150,8 @@ func (p *parser) key() (string, error) {
 	return key, nil
 }
 
-// unescape decodes a string that str has read. It is apart because it makes
-// its variable escape to the heap.
+// unescape decodes a string that str has read. It is a function of its own
+// because its variable escapes to the heap.
 func unescape(quoted []byte) string {
 	var s string
 	if err := json.Unmarshal(quoted, &s); err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/valyala/fasthttp/fasthttpadaptor"
 )
 
-// buckets are those of Prometheus's Python client, which KServe's dashboards know.
+// buckets are those of Prometheus's Python client, which KServe's dashboards expect.
 var buckets = []float64{.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10}
 
 type metrics struct {
@@ -18,8 +18,8 @@ type metrics struct {
 	handler                          fasthttp.RequestHandler
 }
 
-// newMetrics registers the histograms that KServe's server has. Explain is
-// there for its dashboards and never observed.
+// newMetrics registers the histograms of KServe's server. That of explain is
+// registered for its dashboards, and never observed.
 func newMetrics(model string) *metrics {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))

@@ -17,11 +17,11 @@ import (
 	"github.com/serin-dev/serin/internal/sklearn"
 )
 
-// suffixes are the names that KServe's server takes for models.
+// suffixes are those of KServe's server for model files.
 var suffixes = []string{".joblib", ".pkl", ".pickle"}
 
-// loadModel loads the one model file of a folder. Its errors end up in the
-// status of the service: they are sentences for the person who uploaded it.
+// loadModel loads the one model file of a folder. Its errors are shown in the
+// status of the service, so they are sentences for the owner of the model.
 func loadModel(ctx context.Context, dir string) (*sklearn.Model, error) {
 	file, err := modelFile(dir)
 	if err != nil {
@@ -42,7 +42,7 @@ func loadModel(ctx context.Context, dir string) (*sklearn.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What is made of the file stays; more garbage than this would double the peak.
+	// The model is live memory: with the default GC percent, garbage would double the peak.
 	defer debug.SetGCPercent(debug.SetGCPercent(25))
 	model, err := sklearn.Load(data, limits)
 	switch {

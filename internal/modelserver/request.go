@@ -11,8 +11,7 @@ import (
 	"github.com/serin-dev/serin/internal/sklearn"
 )
 
-// batch is one request as the model wants it, and the memory that requests
-// reuse.
+// batch is a request as a matrix, and the memory that requests reuse.
 type batch struct {
 	features []string // the model's own names of its columns, if it has any
 	width    int      // how many columns it has
@@ -27,12 +26,12 @@ type batch struct {
 	out           []byte
 }
 
-// formatError says that a body is no V1 request at all.
+// formatError is the error of a body that is no V1 request.
 type formatError struct{ message string }
 
 func (e *formatError) Error() string { return e.message }
 
-// inputError refuses rows in scikit-learn's own words, which clients know.
+// inputError is an error about rows with the text that scikit-learn has for it.
 type inputError string
 
 func (e inputError) Error() string { return string(e) }
@@ -55,7 +54,7 @@ func (b *batch) request(p *parser) error {
 		}
 		return &formatError{"Unrecognized request format: not a JSON object"}
 	}
-	var problem error // of the rows that count so far
+	var problem error // of the rows that were read last
 	found := ""
 	err := p.object(func(key string) error {
 		if key != "inputs" && (key != "instances" || found == "inputs") {
@@ -68,8 +67,8 @@ func (b *batch) request(p *parser) error {
 			}
 			return &formatError{fmt.Sprintf("Expected %q to be a list", key)}
 		}
-		// What is wrong with these rows is no matter if others follow, so
-		// go on reading behind them.
+		// An error in these rows does not matter if the key occurs again, so
+		// skip them and go on.
 		start := *p
 		problem = b.rows(p)
 		if problem != nil {
@@ -126,7 +125,8 @@ func (b *batch) list(p *parser) error {
 	return b.added(len(b.x.Data) - before)
 }
 
-// added counts a row that has this many values.
+// added counts a row of cols values, and returns an error if others have another
+// number.
 func (b *batch) added(cols int) error {
 	if b.x.Rows == 0 {
 		b.x.Cols = cols

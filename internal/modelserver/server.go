@@ -3,15 +3,15 @@
 // Package modelserver answers predictions over HTTP with one scikit-learn
 // model, in the words of KServe's V1 protocol.
 //
-// New finds the one model file in a folder and loads it; only then may a port
-// be opened, so a server that can be reached can predict. A request passes
+// New finds the one model file in a folder and loads it. The port is opened
+// afterwards, so a server that can be reached can predict. A request passes
 // through parse (JSON to a matrix), the model, and encode (labels to JSON); all
-// three work in memory that requests reuse. When its context ends the server
-// stops accepting, finishes what it began, and returns.
+// three work in memory that requests reuse. When its context ends, the server
+// stops accepting, finishes the requests that it has, and returns.
 //
-// It refuses to start without a model, with several, or with one it cannot
-// answer exactly as scikit-learn would. It never writes, and reads nothing but
-// that folder.
+// It refuses to start without a model, with several, or with one for which it
+// cannot compute exactly what scikit-learn would. It never writes, and reads
+// nothing but that folder.
 package modelserver
 
 import (
@@ -32,17 +32,17 @@ import (
 )
 
 const (
-	// maxBody bounds what one request may hold in memory, times about ten.
+	// maxBody bounds a body, in bytes. A request takes up to ten times as much memory.
 	maxBody = 32 << 20
-	// readTimeout ends requests that do not arrive, which would hold up a drain.
+	// readTimeout ends requests that do not arrive: they would delay the shutdown.
 	readTimeout = time.Minute
-	// slowestBody is the queue's default for the least bytes a second of a body.
+	// slowestBody is the queue's default for the lowest rate of a body, in bytes per second.
 	slowestBody = 240
 	// idleTimeout is how long KServe's server keeps a connection.
 	idleTimeout = 65 * time.Second
 )
 
-// Config is what the command line and the environment say.
+// Config is the configuration of a server.
 type Config struct {
 	ModelName string
 	ModelDir  string
@@ -90,7 +90,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	debug.FreeOSMemory() // the file took more memory than the model does
+	debug.FreeOSMemory() // loading takes more memory than the model
 	return &Server{
 		name:    cfg.ModelName,
 		model:   model,
@@ -102,12 +102,12 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	}, nil
 }
 
-// slowly gives a body the time that it has at the slowest rate that the queue
-// lets pass.
+// slowly returns the time that a body may take at the lowest rate that the queue
+// allows.
 func slowly(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	length := h.ContentLength()
 	if length < 0 {
-		length = maxBody // it does not say
+		length = maxBody // unknown
 	}
 	return fasthttp.RequestConfig{ReadTimeout: readTimeout + time.Duration(length)*time.Second/slowestBody}
 }
@@ -142,11 +142,11 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	s.draining.Store(true)
 	// Not ctx, which has ended. The read timeout bounds the wait.
 	err := srv.ShutdownWithContext(context.WithoutCancel(ctx))
-	_ = ln.Close() // Shutdown does not know ln if Serve has not begun
+	_ = ln.Close() // Shutdown closes ln only if Serve has begun
 	return errors.Join(err, <-served)
 }
 
-// discreet logs what fasthttp says, but for errors that may quote requests.
+// discreet logs fasthttp's messages, except errors that may quote requests.
 type discreet struct{ log *slog.Logger }
 
 // Printf implements fasthttp.Logger.

@@ -234,7 +234,7 @@ func TestMetricsCountPredictions(t *testing.T) {
 	}
 }
 
-func TestBodiesBeyondTheLimitAreToldSo(t *testing.T) {
+func TestBodiesBeyondTheLimitAreRefusedByName(t *testing.T) {
 	r := start(t, iris)
 	body := make([]byte, maxBody+1)
 	want := `413 {"error":"The request body is larger than 33554432 bytes."}`
@@ -266,7 +266,7 @@ func TestRequestsThatAreNoHTTPGetAnAnswer(t *testing.T) {
 	}
 }
 
-func TestRequestsAreNotQuoted(t *testing.T) {
+func TestBadRequestsAreNeitherEchoedNorLogged(t *testing.T) {
 	var logged lockedBuffer
 	r := start(t, iris, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&logged, nil)) })
 	const secret = "Bearer SECRET"
