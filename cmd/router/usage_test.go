@@ -8,4 +8,4 @@ import (
 	"github.com/serin-dev/serin/internal/usage/usagetest"
 )
 
-func TestWhatIsNotUnderstoodIsRefused(t *testing.T) { usagetest.Check(t, command) }
+func TestUnknownFlagsAndArgumentsAreRefused(t *testing.T) { usagetest.Check(t, command) }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package kubetest gives tests a real Kubernetes API: it runs `serin up` as a
-// program of its own. So a test links no Kubernetes, which is minutes of work
-// for the linker and the race detector, and may kill what talks to the API.
+// child process. A test then links no Kubernetes, which takes the linker and the
+// race detector minutes.
 package kubetest
 
 import (
@@ -77,8 +77,8 @@ func Start(ctx context.Context, flags ...string) (s *Server, err error) {
 	return s, nil
 }
 
-// run starts the program on a thread that lives as long as it does: the system
-// takes the end of the starting thread for that of the parent.
+// run starts the program on a thread of its own, which it keeps until the program
+// ends: the parent-death signal is sent when the starting thread ends.
 func (s *Server) run(cmd *exec.Cmd) error {
 	dieWithParent(cmd)
 	started := make(chan error)
@@ -97,7 +97,7 @@ func (s *Server) run(cmd *exec.Cmd) error {
 
 var exported = regexp.MustCompile(`(KUBECONFIG|INGRESS_HOST|INGRESS_PORT|INSIDE_PORT)=(\S+)`)
 
-// awaitHints reads what the program says until it is up.
+// awaitHints reads the output of the program until it is up.
 func (s *Server) awaitHints(out io.Reader) (said string, err error) {
 	values := map[string]string{}
 	for lines := bufio.NewScanner(out); lines.Scan(); {

@@ -28,9 +28,9 @@ func Programs(ctx context.Context) (string, error) {
 		if !strings.Contains(command, "serin") {
 			to = "serin-" + command
 		}
-		// What did not change is not linked again.
+		// go build links only programs that have changed.
 		build := exec.CommandContext(ctx, "go", "build", "-o", filepath.Join(bin, to), "github.com/serin-dev/serin/cmd/"+command)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0") // as make builds it, whatever builds the test
+		build.Env = append(os.Environ(), "CGO_ENABLED=0") // as make builds it, also under the race detector
 		if out, err := build.CombinedOutput(); err != nil {
 			return "", fmt.Errorf("build %s: %w\n%s", to, err, out)
 		}

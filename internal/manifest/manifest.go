@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package manifest reads the YAML files that are built into Serin. It knows
-// nothing of what the objects in them mean.
+// Package manifest reads the YAML files that are embedded in Serin's programs. It
+// does not interpret the objects in them.
 package manifest
 
 import (

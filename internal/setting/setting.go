@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package setting is what a flag may say. Each value reads one kind of flag (a
-// port, a number, a duration, a domain, an address) and refuses what cannot
-// work with a sentence that says what to write instead, so that a program ends
-// before it starts anything. The values serve both package flag and pflag.
+// Package setting has the values of flags. Each reads one kind of flag (a port, a
+// number, a duration, a domain, an address). It rejects a value that cannot work
+// with a sentence that says what to write instead, so that a program fails before
+// it starts anything. The values serve both package flag and pflag.
 package setting
 
 import (
@@ -25,15 +25,15 @@ type Value struct {
 	show func() string
 }
 
-// Set reads what a person wrote.
+// Set parses the text of a flag.
 func (v *Value) Set(s string) error { return v.read(s) }
 
 // Type names the kind of value, for help.
 func (v *Value) Type() string { return v.kind }
 
-// String is the value as a person would write it.
+// String is the value as a user would write it.
 func (v *Value) String() string {
-	if v.show == nil { // package flag asks a zero Value
+	if v.show == nil { // package flag calls String on a zero Value
 		return ""
 	}
 	return v.show()
@@ -69,7 +69,7 @@ func number[T ~int | ~int32 | ~int64](kind string, p *T, value, least, most T, w
 	}, func() string { return strconv.FormatInt(int64(*p), 10) }}
 }
 
-// Duration is a time span of at least so much.
+// Duration is a duration of at least least.
 func Duration(p *time.Duration, value, least time.Duration) *Value {
 	*p = value
 	return &Value{"duration", func(s string) error {
@@ -94,7 +94,7 @@ func Duration(p *time.Duration, value, least time.Duration) *Value {
 
 var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
-// Domain is the end of host names.
+// Domain is a domain, the suffix of host names.
 func Domain(p *string, value string) *Value {
 	return text("domain", p, value, func(s string) error {
 		if len(s) <= 253 && all(strings.Split(s, "."), label.MatchString) {
@@ -104,8 +104,8 @@ func Domain(p *string, value string) *Value {
 	})
 }
 
-// Name is the name of a namespace or of another object that is a DNS label.
-// Empty is the default of whom it is passed to.
+// Name is the name of a namespace or of another object that is a DNS label. Empty
+// means the default of the program.
 func Name(p *string, value string) *Value {
 	return text("name", p, value, func(s string) error {
 		if s == "" || label.MatchString(s) {
@@ -132,7 +132,7 @@ func Target(p *string, value string) *Value {
 	})
 }
 
-// host is a name or an address; what a resolver makes of it is its own affair.
+// host accepts a host name or an address. It does not resolve names.
 var host = regexp.MustCompile(`^[A-Za-z0-9._:%-]+$`)
 
 func address(s string, serve bool, want string) error {
@@ -174,7 +174,7 @@ func OneOf[T ~string](p *T, value T, words ...string) *Value {
 	})
 }
 
-// LogLevel is how much a program says.
+// LogLevel is the lowest level that a program logs.
 func LogLevel(p *string, value string) *Value {
 	return OneOf(p, value, "debug", "info", "warn", "error")
 }
@@ -190,7 +190,7 @@ func text[T ~string](kind string, p *T, value T, check func(string) error) *Valu
 	}, func() string { return string(*p) }}
 }
 
-// Environment are variables, NAME=VALUE each, one for each time the flag is said.
+// Environment is a list of variables, NAME=VALUE each, one for each use of the flag.
 func Environment(p *[]string) *Value {
 	return &Value{"NAME=VALUE", func(s string) error {
 		if strings.Index(s, "=") < 1 {
@@ -201,7 +201,7 @@ func Environment(p *[]string) *Value {
 	}, func() string { return "" }}
 }
 
-// Some are any of a few words, with commas between them.
+// Some is a list of a few allowed words, separated by commas.
 func Some(p *[]string, words ...string) *Value {
 	return &Value{"words", func(s string) error {
 		for word := range strings.SplitSeq(s, ",") {

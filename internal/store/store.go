@@ -4,8 +4,8 @@
 // the Google Cloud Storage JSON API as downloading a model takes.
 //
 // Objects are read from a file system once, at the start, and served from memory, so it is made for
-// small models. Clients reach it through STORAGE_EMULATOR_HOST. It refuses everything else: writes,
-// folders in listings, credentials.
+// small models. Clients reach it through STORAGE_EMULATOR_HOST. It has no writes, no folders in
+// listings and no credentials.
 package store
 
 import (
@@ -51,7 +51,7 @@ func StartAt(ctx context.Context, host string, objects fs.FS) (string, error) {
 // buckets holds the objects of each bucket, sorted by name.
 type buckets map[string][]object
 
-// object is in part what the API calls an object resource, where numbers are strings.
+// object is a part of the API's object resource, in which numbers are strings.
 type object struct {
 	Kind       string `json:"kind"`
 	Bucket     string `json:"bucket"`
@@ -94,7 +94,7 @@ func load(objects fs.FS) (buckets, error) {
 }
 
 func describe(bucket, name string, content []byte) object {
-	// The generation is drawn from the content: the same object has the same after a restart.
+	// The generation is a hash of the content, so it survives a restart of the server.
 	sum := sha256.Sum256(content)
 	generation := binary.BigEndian.Uint64(sum[:])>>1 | 1
 	crc := crc32.Checksum(content, crc32.MakeTable(crc32.Castagnoli))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package supervise runs the long-lived parts of a process: started one after
-// the other, watched for an unexpected end, stopped in reverse order. It
-// restarts nothing; a part that ends is a reason to end the process.
+// Package supervise runs the long-lived parts of a process. It starts them in
+// order, reports the first that ends unexpectedly, and stops them in reverse
+// order. It restarts nothing: when a part ends, the process should end.
 package supervise
 
 import (
@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// Parts are running parts. Its methods belong to one goroutine.
+// Parts are the running parts. One goroutine calls its methods.
 type Parts struct {
 	parts  []*part
 	failed chan error
@@ -24,11 +24,11 @@ type part struct {
 	done   chan struct{}
 }
 
-// New has no parts yet.
+// New returns Parts without any part.
 func New() *Parts { return &Parts{failed: make(chan error, 1)} }
 
-// Start runs a part in the background. Its context ends when Stop reaches it,
-// and only then: parts outlive the request to stop until their turn comes.
+// Start runs a part in the background. Its context ends when it is the part's turn
+// in Stop, and not before.
 func (s *Parts) Start(name string, run func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := &part{cancel: cancel, done: make(chan struct{})}
@@ -37,7 +37,7 @@ func (s *Parts) Start(name string, run func(context.Context) error) {
 		defer close(p.done)
 		err := run(ctx)
 		if ctx.Err() != nil {
-			return // asked to stop: parts report that in many ways
+			return // it was told to stop, and may report that in any way
 		}
 		if err == nil {
 			err = errors.New("ended unexpectedly")
@@ -52,11 +52,11 @@ func (s *Parts) Start(name string, run func(context.Context) error) {
 // Failed reports the first part that ended without being told to.
 func (s *Parts) Failed() <-chan error { return s.failed }
 
-// between is how long Until waits from one look to the next.
+// between is the pause between two calls of ok.
 const between = 20 * time.Millisecond
 
-// Until returns nil when ok does, which it asks again and again, and an error
-// when ctx ends or a part fails first. What names what is awaited.
+// Until calls ok again and again until it returns nil. It returns an error if ctx
+// ends or a part fails before. The error says that what is not ready.
 func (s *Parts) Until(ctx context.Context, what string, ok func(context.Context) error) error {
 	tick := time.NewTicker(between)
 	defer tick.Stop()
@@ -75,13 +75,13 @@ func (s *Parts) Until(ctx context.Context, what string, ok func(context.Context)
 	}
 }
 
-// Until is the method of that name for a part, which watches no others.
+// Until is Parts.Until for use inside a part: it does not watch other parts.
 func Until(ctx context.Context, what string, ok func(context.Context) error) error {
 	return new(Parts).Until(ctx, what, ok)
 }
 
-// Stop ends the parts, latest first, and waits for each. It returns the failure
-// that nobody has received from Failed.
+// Stop stops the parts in reverse order and waits for each. It returns the first
+// failure, unless it was received from Failed.
 func (s *Parts) Stop() error {
 	for _, p := range slices.Backward(s.parts) {
 		p.cancel()

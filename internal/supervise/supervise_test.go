@@ -54,7 +54,7 @@ func TestPartThatEndsByItselfIsReported(t *testing.T) {
 	}
 }
 
-func TestStopReportsWhatNobodyReceived(t *testing.T) {
+func TestStopReportsFailuresThatWereNotReceived(t *testing.T) {
 	s := supervise.New()
 	ended := make(chan struct{})
 	s.Start("store", func(context.Context) error { defer close(ended); return errors.New("disk full") })

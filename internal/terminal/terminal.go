@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package terminal is what commands need that speak with a person: is there
-// one, and does the person agree. What to ask is for the command to say.
+// Package terminal is for commands that talk to a user: it reports whether there
+// is one, and whether the user agrees.
 package terminal
 
 import (
@@ -15,7 +15,7 @@ import (
 	"golang.org/x/term"
 )
 
-// Is reports whether a person reads or writes v.
+// Is reports whether v is a terminal.
 func Is(v any) bool {
 	f, ok := v.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

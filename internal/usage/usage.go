@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package usage holds a program to its own command line: what it does not
-// understand ends it with exit code 2 and a sentence, before it does anything.
-// A typing error in a script must not pass for success.
+// Package usage makes a program reject command lines that it does not understand,
+// with exit code 2 and one sentence, before it does anything. A typing error in a
+// script must not pass for success.
 //
-// Strict walks the tree of commands, so that no command has to think of it. A
-// command that only has others below it shows its help on standard error when
-// none is named, as kubectl's do; the program's own name alone shows help and
-// succeeds, as `kubectl` does.
+// Strict walks the tree of commands, so that commands need no code for it. A
+// command group without a subcommand prints its help to standard error and fails,
+// as kubectl's do. The program without arguments prints its help and succeeds, as
+// `kubectl` does.
 package usage
 
 import (
@@ -23,7 +23,7 @@ import (
 // Code is the exit code of a program that was used wrongly.
 const Code = 2
 
-// Error is a command line that cannot be obeyed.
+// Error is an error of the command line.
 type Error struct{ err error }
 
 func (e *Error) Error() string { return e.err.Error() }
@@ -31,7 +31,7 @@ func (e *Error) Error() string { return e.err.Error() }
 // Unwrap returns what is wrong.
 func (e *Error) Unwrap() error { return e.err }
 
-// Wrap makes an error one of usage. Nil stays nil.
+// Wrap returns err as an error of usage. Nil stays nil.
 func Wrap(err error) error {
 	if err == nil {
 		return nil
@@ -55,7 +55,7 @@ func ExitCode(err error) int {
 func Strict(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
-	// A command with others below it gets a body here, which is none to show.
+	// A group gets a body here, which its help must not show.
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
 	root.SetFlagErrorFunc(flagError)
 	strict(root)
@@ -81,7 +81,7 @@ func strict(c *cobra.Command) {
 	c.Args = func(c *cobra.Command, args []string) error { return Wrap(check(c, args)) }
 }
 
-// group wants the name of a command below c.
+// group is the body of a command group: it requires the name of a subcommand.
 func group(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -89,7 +89,7 @@ func group(c *cobra.Command, args []string) error {
 	return unknown(c, args)
 }
 
-// showHelp is what a command does that only has others below it.
+// showHelp is the body of a group that was called without a subcommand.
 func showHelp(c *cobra.Command, _ []string) error {
 	if !c.HasParent() {
 		return c.Help()
@@ -101,7 +101,7 @@ func showHelp(c *cobra.Command, _ []string) error {
 	return Errorf("a command is missing: %s COMMAND", c.CommandPath())
 }
 
-// helpOf makes the command `help` refuse what there is no help about.
+// helpOf makes the command `help` refuse unknown commands.
 func helpOf(c *cobra.Command) {
 	c.Run = nil
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -118,7 +118,7 @@ func helpOf(c *cobra.Command) {
 	}
 }
 
-// unknown says that a command has no such command below it.
+// unknown returns the error that a command has no such subcommand.
 func unknown(c *cobra.Command, args []string) error {
 	if !c.HasSubCommands() {
 		return None(c, args)
@@ -146,7 +146,7 @@ func meaning(meant []string, otherwise string) string {
 	return ": did you mean " + strings.Join(slices.Compact(meant), " or ") + "?"
 }
 
-// None takes no arguments.
+// None accepts no arguments.
 func None(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -154,9 +154,9 @@ func None(c *cobra.Command, args []string) error {
 	return Errorf("%s takes no arguments, but %q is one (see %[1]s --help)", c.CommandPath(), args[0])
 }
 
-// flagError turns what pflag says of a flag into a sentence.
+// flagError turns an error of pflag into a sentence.
 func flagError(c *cobra.Command, err error) error {
-	// A flag of a command that does not exist is not there either.
+	// If the command does not exist, that is the error, and not the flag.
 	if args := c.Flags().Args(); len(args) > 0 && c.HasSubCommands() {
 		return unknown(c, args)
 	}

@@ -32,7 +32,7 @@ func program() *cobra.Command {
 	return root
 }
 
-func TestStrict(t *testing.T) {
+func TestUnknownCommandsFlagsAndArgumentsAreRefused(t *testing.T) {
 	for line, want := range map[string]string{ // what is said; nothing: it succeeds
 		"":                            "",
 		"--help":                      "",

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package usagetest walks the whole tree of a program's commands, and tells
-// each of them what it cannot understand. A command or a flag that is added
-// later is tried too, with nothing to remember.
+// Package usagetest calls every command of a program with arguments and flags
+// that it must reject. It walks the tree of commands, so it covers commands and
+// flags that are added later.
 package usagetest
 
 import (
@@ -20,8 +20,8 @@ import (
 // nonsense is no command, no flag and no value of any program.
 const nonsense = "frobnicate"
 
-// wrong are values that flags of a kind must not take. Kinds of pflag that take
-// any number are not among them: package setting has better ones.
+// wrong has, for each kind of flag, values that it must reject. pflag's own kinds
+// that take any number are missing: flags must use those of package setting.
 var wrong = map[string][]string{
 	"port":       {"-1", "65536", "1.5", "abc", ""},
 	"number":     {"-9", "1.5", "abc", "", "99999999999999999999"},
