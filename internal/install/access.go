@@ -25,25 +25,25 @@ var (
 	read    = []string{"get", "list", "watch"}
 )
 
-// controllerRules are all that the controller may do in every namespace.
+// controllerRules are the permissions of the controller in every namespace.
 func controllerRules() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
 		rule(serving, read, "inferenceservices", "servingruntimes", "clusterservingruntimes"),
-		// The status alone: a spec is never written.
+		// Only the status: Serin never writes a spec.
 		rule(serving, []string{"patch"}, "inferenceservices/status"),
-		// To own objects in a way that keeps a service until they are gone.
+		// For owner references with blockOwnerDeletion.
 		rule(serving, []string{"update"}, "inferenceservices/finalizers"),
 		rule(apps, append(read, "create", "delete"), "controllerrevisions"),
 		rule(apps, append(read, "create", "patch", "delete"), "deployments"),
 		rule(core, append(read, "create", "patch", "delete"), "services"),
 		rule(core, read, "pods"),
-		// To see where its own Pods could run as well.
+		// To find other nodes for its own Pods.
 		rule(core, read, "nodes"),
 		rule(core, []string{"create"}, "events"),
 	}
 }
 
-// routerRules are all that the router may do: it only reads.
+// routerRules are the permissions of the router: it only reads.
 func routerRules() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
 		rule(serving, read, "inferenceservices"),
@@ -51,8 +51,8 @@ func routerRules() []rbacv1.PolicyRule {
 	}
 }
 
-// leaderRules are what controllers need in their own namespace to agree on who
-// works.
+// leaderRules are the permissions for leader election in the controller's own
+// namespace.
 func leaderRules() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
 		rule(coordination, []string{"get", "create", "update"}, "leases"),
@@ -60,14 +60,14 @@ func leaderRules() []rbacv1.PolicyRule {
 	}
 }
 
-// spreadRules are what a controller needs there to spread its own Pods and the
-// routers' over the nodes again. To evict others' it has no right.
+// spreadRules are the permissions of the descheduler in Serin's own namespace: it
+// evicts Pods of the controller and of the router, and no others.
 func spreadRules() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{rule(core, []string{"create"}, "pods/eviction")}
 }
 
-// frontRules are what a controller needs there to lead a Gateway or an Ingress
-// controller to the router.
+// frontRules are the permissions in Serin's own namespace to route a Gateway or an
+// Ingress controller to the router.
 func frontRules() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
 		rule("gateway.networking.k8s.io", append(read, "create", "patch", "delete"), "httproutes"),
@@ -79,7 +79,7 @@ func rule(group string, verbs []string, resources ...string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: []string{group}, Resources: resources, Verbs: append([]string(nil), verbs...)}
 }
 
-// access is the accounts and what they may do.
+// access returns the accounts, their roles and the bindings.
 func (o Options) access() []runtime.Object {
 	const group = "rbac.authorization.k8s.io"
 	out := []runtime.Object{o.account(controllerName), o.account(routerName)}

@@ -60,7 +60,7 @@ func (t *target) open(ctx context.Context, progress io.Writer) (*cluster, error)
 // serviceTypes are the types of the router's Service that make sense.
 var serviceTypes = []string{string(corev1.ServiceTypeClusterIP), string(corev1.ServiceTypeNodePort), string(corev1.ServiceTypeLoadBalancer)}
 
-// maxReplicas is more than anybody needs of one part.
+// maxReplicas bounds the replicas of one part.
 const maxReplicas = 1000
 
 // What a registry takes.
@@ -86,7 +86,7 @@ func (o *Options) addFlags(fs *pflag.FlagSet) {
 	fs.Var(setting.Folder(&o.ModelCache, o.ModelCache), "model-cache", "folder on each node that keeps downloaded models; user 65532 must be able to write there (default: every Pod downloads for itself)")
 }
 
-// validate says what the flags together, or one that is missing, make impossible.
+// validate returns an error if the flags contradict each other or one is missing.
 func (o *Options) validate() error {
 	switch {
 	case o.ImagePrefix == "":
@@ -233,7 +233,7 @@ uninstall --delete-services --yes`),
 	return c
 }
 
-// takeOut uninstalls once a person agreed.
+// takeOut uninstalls after the user has agreed.
 func (c *cluster) takeOut(ctx context.Context, namespace string, objects []*unstructured.Unstructured, services bool, agree func(doubt string) error) error {
 	if err := c.hereAlone(ctx, namespace); err != nil {
 		return err
@@ -268,7 +268,7 @@ func keptWithServices(o *unstructured.Unstructured) bool {
 	return o.GetKind() == "CustomResourceDefinition" || o.GetKind() == "ClusterServingRuntime"
 }
 
-// foreign says that an object of ours was made by somebody else.
+// foreign reports whether an object with a name of ours was made by another program.
 func foreign(o *unstructured.Unstructured) bool { return o.GetLabels()[labelPart] != part }
 
 // deleteServices deletes all InferenceServices and waits until they are gone,
@@ -281,7 +281,7 @@ func (c *cluster) deleteServices(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("list InferenceServices: %w", err)
 	}
-	// All at once: each takes as long as its Pods' last requests.
+	// All at once, because each takes as long as the last requests of its Pods.
 	for i := range list.Items {
 		if _, err := c.delete(ctx, &list.Items[i], func(*unstructured.Unstructured) bool { return false }); err != nil {
 			return fmt.Errorf("delete %s: %w", describe(&list.Items[i]), err)

@@ -19,7 +19,7 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// httpRoute is what a Gateway needs to be there.
+// httpRoute is the definition that --gateway requires.
 var httpRoute = schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"}
 
 // fits says why an installation cannot go into the cluster as that is.
@@ -40,8 +40,9 @@ func (c *cluster) fits(ctx context.Context, o Options) error {
 	return err
 }
 
-// notLocal refuses the API of `serin up`, by whatever kubeconfig it was reached:
-// its controller and its router are in its own process.
+// notLocal refuses the API of `serin up`, which has a controller and a router in
+// its own process. It recognises the API by a ConfigMap, so the kubeconfig does
+// not matter.
 func (c *cluster) notLocal(ctx context.Context) error {
 	_, err := c.client.Resource(corev1.SchemeGroupVersion.WithResource("configmaps")).Namespace(metav1.NamespaceSystem).Get(ctx, v1beta1.UpName, metav1.GetOptions{})
 	if err != nil {
@@ -50,12 +51,12 @@ func (c *cluster) notLocal(ctx context.Context) error {
 	return errLocal
 }
 
-// errLocal is said by the chart, too.
+// errLocal is an error of the chart too.
 var errLocal = errors.New("this is the API of a 'serin up', which has its own controller and router: nothing was changed. " +
 	"Choose the cluster with KUBECONFIG, --kubeconfig or --context")
 
-// hereAlone refuses a namespace when Serin is in another: it would lose its
-// rights there, as a cluster has one set of them.
+// hereAlone refuses a namespace when Serin is in another one. The cluster roles
+// are bound to the accounts of one namespace, so the other would lose its rights.
 func (c *cluster) hereAlone(ctx context.Context, namespace string) error {
 	u, err := c.client.Resource(rbacv1.SchemeGroupVersion.WithResource("clusterrolebindings")).Get(ctx, controllerName, metav1.GetOptions{})
 	if err != nil {
@@ -73,11 +74,11 @@ func (c *cluster) hereAlone(ctx context.Context, namespace string) error {
 	return nil
 }
 
-// kserveWebhook is by which KServe checks InferenceServices, wherever it is installed.
+// kserveWebhook is the name of KServe's webhook for InferenceServices.
 const kserveWebhook = "inferenceservice.serving.kserve.io"
 
-// withoutKServe refuses a cluster in which KServe's controller has the same
-// kinds. Its definitions have the names of ours; its webhook is its own.
+// withoutKServe refuses a cluster in which KServe manages the same kinds. It looks
+// for KServe's webhook, because its definitions have the same names as ours.
 func (c *cluster) withoutKServe(ctx context.Context) error {
 	_, err := c.client.Resource(admissionv1.SchemeGroupVersion.WithResource("validatingwebhookconfigurations")).Get(ctx, kserveWebhook, metav1.GetOptions{})
 	if err != nil {
@@ -87,8 +88,8 @@ func (c *cluster) withoutKServe(ctx context.Context) error {
 		"If only its webhook is left, run 'kubectl delete validatingwebhookconfiguration " + kserveWebhook + "'")
 }
 
-// inhabited says whether a namespace holds what an uninstallation leaves to
-// its users.
+// inhabited reports whether a namespace holds objects that an uninstallation must
+// leave to its users.
 func (c *cluster) inhabited(ctx context.Context, namespace string) (bool, error) {
 	for _, resource := range []schema.GroupVersionResource{v1beta1.Resource, v1alpha1.GroupVersion.WithResource("servingruntimes")} {
 		list, err := c.client.Resource(resource).Namespace(namespace).List(ctx, metav1.ListOptions{Limit: 1})

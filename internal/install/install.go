@@ -41,10 +41,10 @@ import (
 
 const (
 	fieldOwner = "serin-install"
-	// pollEvery is how often a cluster is asked whether something happened.
+	// pollEvery is the interval of polling the cluster.
 	pollEvery = 250 * time.Millisecond
-	// serveTimeout bounds how long a new definition may take to be served, and
-	// lookTimeout how long one of somebody else's that was not there just now.
+	// serveTimeout bounds the wait until a new definition is served, and lookTimeout
+	// the wait for a definition that another program installs.
 	serveTimeout = 30 * time.Second
 	lookTimeout  = 3 * time.Second
 )
@@ -70,9 +70,8 @@ func connect(config *rest.Config, out io.Writer) (*cluster, error) {
 	return &cluster{client: client, mapper: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(d)), out: out}, nil
 }
 
-// install applies all objects in their order. With dryRun the API checks them
-// and keeps nothing; what a definition in the same run would define it cannot
-// check.
+// install applies all objects in their order. With dryRun the API validates them
+// and stores nothing. It cannot validate objects whose definition is not stored.
 func (c *cluster) install(ctx context.Context, objects []*unstructured.Unstructured, dryRun bool) error {
 	opts := metav1.ApplyOptions{FieldManager: fieldOwner, Force: true}
 	if dryRun {
@@ -91,8 +90,8 @@ func (c *cluster) install(ctx context.Context, objects []*unstructured.Unstructu
 	return nil
 }
 
-// unchecked says that a dry run fails on what only a real one would have made:
-// the namespace, or the kind of an object.
+// unchecked reports whether a dry run failed only because the namespace or the
+// definition of an object is not stored.
 func unchecked(err error) bool { return apierrors.IsNotFound(err) || meta.IsNoMatchError(err) }
 
 // apply applies one object and says what became of it.
@@ -126,8 +125,9 @@ func (c *cluster) apply(ctx context.Context, o *unstructured.Unstructured, opts 
 	return "changed", nil
 }
 
-// wanted is an object without what others say of it. Versions would not do:
-// they stay in a dry run, and move with a status.
+// wanted returns an object without the fields of other writers, to see whether an
+// apply changed it. The resource version does not tell: it stays in a dry run, and
+// changes with a status.
 func wanted(o *unstructured.Unstructured) map[string]any {
 	fields := o.DeepCopy().Object
 	delete(fields, "status")
@@ -137,7 +137,7 @@ func wanted(o *unstructured.Unstructured) map[string]any {
 	return fields
 }
 
-// served waits until a kind is served: its definition may be a moment old.
+// served waits until a kind is served, since its definition may be new.
 func (c *cluster) served(ctx context.Context, kind schema.GroupVersionKind, timeout time.Duration) error {
 	return wait.PollUntilContextTimeout(ctx, pollEvery, timeout, true, func(context.Context) (bool, error) {
 		_, err := c.mapper.RESTMapping(kind.GroupKind(), kind.Version)
@@ -161,9 +161,9 @@ func (c *cluster) resource(o *unstructured.Unstructured) (dynamic.ResourceInterf
 	return c.client.Resource(m.Resource), nil
 }
 
-// upgrade applies all objects, and waits until both parts run, if it is to wait.
-// The controller comes after the routers run: it sends the names within the
-// cluster to a port that routers of before may not have.
+// upgrade applies all objects and, if asked to, waits until both parts run. The
+// controller is applied after the routers run: it sends requests for names within
+// the cluster to a port that routers of an older version may not have.
 func (c *cluster) upgrade(ctx context.Context, namespace string, objects []*unstructured.Unstructured, timeout time.Duration) error {
 	deployments := c.client.Resource(appsv1.SchemeGroupVersion.WithResource("deployments")).Namespace(namespace)
 	_, err := deployments.Get(ctx, routerName, metav1.GetOptions{})
@@ -183,7 +183,7 @@ func (c *cluster) upgrade(ctx context.Context, namespace string, objects []*unst
 	return c.check(ctx, namespace, timeout, controllerName, routerName)
 }
 
-// check waits until parts run, and tells what they wait for.
+// check waits until parts run, and prints what they wait for.
 func (c *cluster) check(ctx context.Context, namespace string, timeout time.Duration, parts ...string) error {
 	deployments := c.client.Resource(appsv1.SchemeGroupVersion.WithResource("deployments")).Namespace(namespace)
 	for _, name := range parts {
@@ -215,7 +215,7 @@ func (c *cluster) check(ctx context.Context, namespace string, timeout time.Dura
 	return nil
 }
 
-// progress says how many replicas of the current template are available.
+// progress returns how many replicas of the current template are available, as text.
 func progress(d *appsv1.Deployment) (string, bool) {
 	want := int32(1)
 	if d.Spec.Replicas != nil {
@@ -230,9 +230,8 @@ func progress(d *appsv1.Deployment) (string, bool) {
 	return fmt.Sprintf("%d of %d replicas ready", ready, want), done
 }
 
-// uninstall deletes objects in the opposite of their order, each with all that
-// it owns, and waits until it is gone. What serves others too stays: keep says
-// so of what the cluster has.
+// uninstall deletes objects in reverse order, each with all that it owns, and waits
+// until it is gone. It leaves objects for which keep reports true.
 func (c *cluster) uninstall(ctx context.Context, objects []*unstructured.Unstructured, keep func(*unstructured.Unstructured) bool) error {
 	for _, o := range slices.Backward(objects) {
 		says, err := c.delete(ctx, o, keep)
@@ -251,7 +250,7 @@ func (c *cluster) uninstall(ctx context.Context, objects []*unstructured.Unstruc
 
 const deleted = "deleted"
 
-// delete begins to delete one object, and says what becomes of it; nothing if there is none.
+// delete begins to delete one object and returns the outcome, or nothing if there is no such object.
 func (c *cluster) delete(ctx context.Context, o *unstructured.Unstructured, keep func(*unstructured.Unstructured) bool) (string, error) {
 	r, err := c.resource(o)
 	if meta.IsNoMatchError(err) {

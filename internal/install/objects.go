@@ -29,7 +29,7 @@ type Options struct {
 	ImagePrefix, Version string
 	// PullSecret is a Secret in Namespace for the registry; empty: none.
 	PullSecret string
-	// Domain ends the host names of services.
+	// Domain is the suffix of services' host names.
 	Domain string
 	// ServiceType is that of the router's Service.
 	ServiceType corev1.ServiceType
@@ -84,13 +84,13 @@ const (
 	part      = v1beta1.PartOf
 	// drainSeconds lets the longest request that is allowed by default end.
 	drainSeconds = 300
-	// leaveSeconds is how long a router still takes requests after it was told
-	// to end, because those who send them learn of it late.
+	// leaveSeconds is how long a stopping router still accepts requests, because
+	// clients learn late that it stops.
 	leaveSeconds = 5
-	// lostSeconds is how long a Pod stays on a node that Kubernetes has given up,
-	// for the node may come back. Where nothing is said it is 300.
+	// lostSeconds is how long a Pod stays on an unreachable node, which may come
+	// back. Kubernetes' default is 300.
 	lostSeconds = 30
-	// user is nobody in particular, and not root.
+	// user is an arbitrary user other than root.
 	user = 65532
 )
 
@@ -132,8 +132,8 @@ func Objects(o Options) ([]*unstructured.Unstructured, error) {
 func (o Options) objects() []runtime.Object {
 	return append(append([]runtime.Object{o.namespace()}, o.access()...),
 		o.policy(controllerName, networkingv1.NetworkPolicyIngressRule{Ports: ports(healthPort)}),
-		// Who may send requests is for the users' own policies to say. Load and
-		// metrics are for the controller, and for namespaces labelled for it.
+		// Requests are open to all Pods, unless the users' own policies say otherwise.
+		// Load and metrics are open to the controller and to labelled namespaces.
 		o.policy(routerName, networkingv1.NetworkPolicyIngressRule{Ports: append(ports(requestPort), ports(insidePort)...)}, networkingv1.NetworkPolicyIngressRule{
 			Ports: ports(adminPort),
 			From: []networkingv1.NetworkPolicyPeer{
@@ -145,19 +145,19 @@ func (o Options) objects() []runtime.Object {
 			Type:  o.ServiceType,
 			Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("http"), Protocol: corev1.ProtocolTCP}},
 		}),
-		// Where the services' names within the cluster lead. No load balancer does.
+		// The target of services' names within the cluster. It has no load balancer.
 		o.service(insideName, corev1.ServiceSpec{
 			Type:  corev1.ServiceTypeClusterIP,
 			Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromString("inside"), Protocol: corev1.ProtocolTCP}},
 		}),
-		// Without a cluster address its name means all routers: each tells its own load.
+		// Headless: its name resolves to all routers, each of which reports its own load.
 		o.service(adminName, corev1.ServiceSpec{
 			ClusterIP: corev1.ClusterIPNone,
 			Ports:     []corev1.ServicePort{{Name: "admin", Port: adminPort, TargetPort: intstr.FromString("admin"), Protocol: corev1.ProtocolTCP}},
 		}),
 		o.disruption(controllerName),
 		o.disruption(routerName),
-		o.router(), // before the controller, which sends names within the cluster there
+		o.router(), // before the controller, which routes names within the cluster to it
 		o.controller(),
 	)
 }
@@ -240,9 +240,9 @@ func (o Options) router() runtime.Object {
 	})
 }
 
-// deployment is what the two have in common. They are restricted as Pod
-// Security understands it, spread over the nodes, soon replaced where a node is
-// lost, and replaced one by one.
+// deployment returns the common parts of both Deployments. Their Pods conform to
+// the Pod Security level restricted, are spread over the nodes, are replaced soon
+// after a node is lost, and are updated one by one.
 func (o Options) deployment(name string, replicas int32, pod corev1.PodSpec) *appsv1.Deployment {
 	pod.ServiceAccountName = name
 	pod.SecurityContext = &corev1.PodSecurityContext{
@@ -250,8 +250,8 @@ func (o Options) deployment(name string, replicas int32, pod corev1.PodSpec) *ap
 		RunAsUser:      new(int64(user)),
 		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 	}
-	// Those of one rollout, over the nodes that take them. A rule that must hold
-	// would leave a Pod without a place where one node alone has room.
+	// Pods of one rollout spread over the nodes that take them. ScheduleAnyway,
+	// because a strict rule would leave a Pod pending if one node alone has room.
 	pod.TopologySpreadConstraints = []corev1.TopologySpreadConstraint{{
 		MaxSkew:            1,
 		TopologyKey:        corev1.LabelHostname,
@@ -328,7 +328,7 @@ func (o Options) meta(name string) metav1.ObjectMeta {
 
 func (o Options) image(name string) string { return o.ImagePrefix + "/" + name + ":" + o.Version }
 
-// rename gives the image of a shipped runtime its place in the registry.
+// rename replaces the image of a shipped runtime by that in the registry.
 func (o Options) rename(u *unstructured.Unstructured) error {
 	containers, _, err := unstructured.NestedSlice(u.Object, "spec", "containers")
 	if err != nil {

@@ -32,7 +32,7 @@ func objectsOf(t *testing.T, o Options) []*unstructured.Unstructured {
 }
 
 // What each part may do, whole: more than this is a question for a review.
-func TestRights(t *testing.T) {
+func TestPermissionsOfEachPart(t *testing.T) {
 	list := func(rules []rbacv1.PolicyRule) (out []string) {
 		for _, r := range rules {
 			for _, resource := range r.Resources {
@@ -80,7 +80,7 @@ func TestRights(t *testing.T) {
 }
 
 // What SECURITY.md says that nobody of Serin may do, in whatever role it stands.
-func TestNoRoleReachesFurther(t *testing.T) {
+func TestNoRoleHasForbiddenPermissions(t *testing.T) {
 	roles := 0
 	for _, u := range objectsOf(t, Defaults("v1")) {
 		if k := u.GetKind(); k != "Role" && k != "ClusterRole" {
