@@ -23,8 +23,8 @@ import (
 	"github.com/serin-dev/serin/api/crd"
 )
 
-// Admission decides about objects of one kind as an API server that has
-// Serin's definition does when they are created, with that server's own code.
+// Admission validates objects of one kind as an API server with Serin's definition
+// does on creation, with that server's code.
 type Admission struct {
 	structural *schema.Structural
 	values     apivalidation.SchemaValidator
@@ -77,9 +77,9 @@ func Definition(file string) (*apiextensions.CustomResourceDefinition, error) {
 	return def, nil
 }
 
-// Create returns what the API server would say to a manifest, one line per
-// error; fields that it would drop come first, as kubectl's strict validation
-// reports them. An error says that the manifest cannot be read.
+// Create returns the API server's errors for a manifest, one line each. Unknown
+// fields come first, as kubectl's strict validation reports them. It returns an
+// error if the manifest cannot be parsed.
 func (a *Admission) Create(ctx context.Context, manifest []byte) (says []string, err error) {
 	var object map[string]any
 	raw, err := yaml.YAMLToJSONStrict(manifest)
@@ -101,7 +101,7 @@ func (a *Admission) Create(ctx context.Context, manifest []byte) (says []string,
 		says = append(says, err.Error())
 	}
 	if len(says) > 0 {
-		return says, nil // rules are not looked at
+		return says, nil // the API server skips the rules
 	}
 	failed, _ := a.rules.Validate(ctx, nil, a.structural, object, nil, celconfig.RuntimeCELCostBudget)
 	for _, err := range failed {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package migrate reads manifests that were written for KServe, and says what
-// Serin would treat differently: what its API server would reject, in that
-// server's own words, and what it would accept and mean otherwise.
+// Package migrate reads manifests that were written for KServe, and reports what
+// Serin treats differently: what its API server would reject, with that server's
+// messages, and what it would accept with another meaning.
 //
-// Manifests go in, findings come out. Nothing is sent anywhere, and no cluster
-// is needed. Objects of other groups than KServe's are none of its business.
+// Manifests go in, findings come out. It needs no cluster and sends nothing. It
+// ignores objects of other groups than KServe's.
 package migrate
 
 import (
@@ -26,19 +26,19 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// Level says how much a finding matters.
+// Level is the severity of a finding.
 type Level string
 
-// Levels, the gravest first.
+// Levels, the most severe first.
 const (
 	// Rejected objects cannot be applied as they are.
 	Rejected Level = "rejected"
-	// Missing is what an object needs to run, and nobody brings: it is accepted,
-	// and waits.
+	// Missing is something that an object needs to run and that no manifest has. The
+	// object is accepted, and waits.
 	Missing Level = "missing"
-	// Ignored is what has no effect; the rest of the object works.
+	// Ignored is a field without effect; the rest of the object works.
 	Ignored Level = "ignored"
-	// Different is what works, and not quite as in KServe.
+	// Different is a field that works, but not quite as in KServe.
 	Different Level = "different"
 )
 
@@ -88,9 +88,9 @@ type Result struct {
 }
 
 // Check reads YAML or JSON documents, and lists of objects as kubectl get
-// writes them. What the API server adds to an object does not count, nor does
-// a document that is no object, such as a patch. The error tells of all
-// documents that could not be read; the result is of the others.
+// writes them. It ignores fields that the API server adds, and documents that are
+// no objects, such as patches. The error lists all documents that could not be
+// read; the result covers the others.
 func (c *Checker) Check(ctx context.Context, manifests io.Reader) (Result, error) {
 	var (
 		r    Result
@@ -211,7 +211,7 @@ func describe(o metav1.PartialObjectMetadata) string {
 	return strings.ToLower(o.Kind) + "/" + name
 }
 
-// missingKind says what there is instead of a kind that Serin does not have.
+// missingKind returns what to use in place of a kind that Serin does not have.
 func missingKind(t metav1.TypeMeta) string {
 	kinds := []string{"InferenceService", "ServingRuntime", "ClusterServingRuntime"}
 	if slices.Contains(kinds, t.Kind) {

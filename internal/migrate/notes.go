@@ -18,9 +18,9 @@ type note struct {
 	says  string
 }
 
-// control are annotations and labels by which KServe, Knative and Istio take
-// orders, and what becomes of these. A key that ends in a slash stands for all
-// that begin with it.
+// control has the annotations and labels that control KServe, Knative and Istio,
+// and their effect in Serin. A key that ends in a slash stands for all keys with
+// that prefix.
 var control = map[string]note{
 	"serving.kserve.io/deploymentMode":              {Different, "there is one mode only: canaries, tags and scaling to zero work for every service, without Knative"},
 	"serving.kserve.io/autoscalerClass":             {Rejected, "Serin scales by requests itself: remove it, and set scaleMetric and scaleTarget"},
@@ -37,7 +37,7 @@ var control = map[string]note{
 	"sidecar.istio.io/":                             {Ignored, "Serin needs no Istio; the annotation reaches the Pods, for your own Istio"},
 }
 
-// notes are what Serin accepts and treats differently.
+// notes returns findings about fields that Serin accepts and treats differently.
 func notes(isvc *v1beta1.InferenceService) []note {
 	p := &isvc.Spec.Predictor
 	var out []note
@@ -80,7 +80,7 @@ func notes(isvc *v1beta1.InferenceService) []note {
 	return out
 }
 
-// visibility is what becomes of the labels that make a service private.
+// visibility returns findings about labels that make a service private.
 func visibility(isvc *v1beta1.InferenceService) []note {
 	p := &isvc.Spec.Predictor
 	var out []note
@@ -100,8 +100,7 @@ func visibility(isvc *v1beta1.InferenceService) []note {
 
 func gravity(l Level) int { return slices.Index([]Level{Rejected, Ignored, Different}, l) }
 
-// controlled finds what is said of a key: the key itself, or else the longest
-// beginning.
+// controlled returns the entry of a key, or else that of its longest prefix.
 func controlled(key string) (note, bool) {
 	if n, ok := control[key]; ok {
 		return n, true

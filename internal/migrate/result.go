@@ -23,7 +23,7 @@ import (
 	"github.com/serin-dev/serin/internal/render"
 )
 
-// service is one that the API server would take.
+// service is a service that the API server would accept.
 type service struct {
 	file, object string
 	isvc         *v1beta1.InferenceService
@@ -40,7 +40,7 @@ func (f Finding) Text() string {
 	return f.Field + ": " + f.Says
 }
 
-// Add takes what was read in a file.
+// Add adds the result of a file.
 func (r *Result) Add(file string, of Result) {
 	r.Objects += of.Objects
 	for _, f := range of.Findings {
@@ -55,8 +55,8 @@ func (r *Result) Add(file string, of Result) {
 	r.cluster = append(r.cluster, of.cluster...)
 }
 
-// addRuntime keeps a runtime for the services that may need it. One that cannot
-// be read was rejected.
+// addRuntime keeps a runtime for the services that may need it. It skips one that
+// cannot be read, for which there is a finding.
 func (r *Result) addRuntime(kind string, raw []byte) {
 	if kind == "ServingRuntime" {
 		var s v1alpha1.ServingRuntime
@@ -71,9 +71,9 @@ func (r *Result) addRuntime(kind string, raw []byte) {
 	}
 }
 
-// CheckPods adds a finding for each service that no runtime would serve (none of
-// Serin's own, and none that was read, in whatever file), and what validate says
-// of the Deployments of the others. A manifest without a namespace is for any.
+// CheckPods adds a finding for each service without a runtime, neither one of
+// Serin's own nor one in any file, and the errors of validate for the Deployments
+// of all others. A manifest without a namespace matches every namespace.
 func (r *Result) CheckPods(validate func(*appsv1.Deployment) ([]string, error)) error {
 	shipped, err := shippedRuntimes()
 	if err != nil {
@@ -117,7 +117,7 @@ func (r *Result) CheckPods(validate func(*appsv1.Deployment) ([]string, error)) 
 	return nil
 }
 
-// unmakeable says why no Pod can be made of a service's spec.
+// unmakeable returns why no Pod can be made from a service's spec.
 func unmakeable(isvc *v1beta1.InferenceService, near []v1alpha1.ServingRuntime, cluster []v1alpha1.ClusterServingRuntime, validate func(*appsv1.Deployment) ([]string, error)) ([]string, error) {
 	isvc = isvc.DeepCopy()
 	isvc.UID = "of-an-owner" // the API server gives one
