@@ -23,7 +23,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(40) // as in serin up: memory is dearer than the little time
+		debug.SetGCPercent(40) // as in serin up: it saves memory for little time
 	}
 	c := etcd.Config{Log: logger(), Ready: func() { fmt.Println("ready") }}
 	flag.StringVar(&c.Dir, "dir", "", "folder of the data and its copy")
@@ -37,8 +37,8 @@ func main() {
 	}
 }
 
-// logger writes a line of JSON for each warning and error: serin looks for the
-// last words in them.
+// logger writes a line of JSON for each warning and error. serin parses them for
+// the reason of an exit.
 func logger() *zap.Logger {
 	e := zap.NewProductionEncoderConfig()
 	e.TimeKey, e.CallerKey, e.StacktraceKey = "", "", ""

@@ -74,8 +74,8 @@ func run() int {
 	return 0
 }
 
-// parse understands flags as Python's argparse writes them: --name value or
-// --name=value. It returns the arguments that it does not know.
+// parse parses flags as Python's argparse does: --name value or --name=value. It
+// returns unknown arguments.
 func parse(args []string) (cfg modelserver.Config, ignored []string, err error) {
 	cfg.ModelName = "model"
 	known := map[string]func(string) error{
@@ -114,7 +114,7 @@ func parse(args []string) (cfg modelserver.Config, ignored []string, err error) 
 	return cfg, ignored, nil
 }
 
-// boolean takes what KServe's servers take.
+// boolean parses the values that KServe's servers accept.
 func boolean(s string) (bool, error) {
 	switch strings.ToLower(s) {
 	case "y", "yes", "t", "true", "on", "1":

@@ -49,14 +49,14 @@ and leaves nothing behind.`,
 // demo is one run of the walk-through.
 type demo struct {
 	out        io.Writer
-	pace       time.Duration // what a reader gets between two steps
+	pace       time.Duration // pause between two steps, for a reader
 	dir        string        // where commands run
 	kubeconfig string
 	router     *net.TCPAddr
 	services   dynamic.ResourceInterface
 }
 
-// runDemo makes a temporary home for a Serin, and cleans up.
+// runDemo runs the demo in a temporary directory, and removes it.
 func runDemo(ctx context.Context, out io.Writer, keep bool) (err error) {
 	start := time.Now()
 	dir, err := os.MkdirTemp("", "serin-demo-")
@@ -71,7 +71,7 @@ func runDemo(ctx context.Context, out io.Writer, keep bool) (err error) {
 	if err != nil {
 		return fmt.Errorf("start the store of models: %w", err)
 	}
-	// The demo's models only: a developer's own emulator is not asked.
+	// The demo's own server of models, and not a developer's emulator.
 	if err := os.Setenv("STORAGE_EMULATOR_HOST", address); err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func runDemo(ctx context.Context, out io.Writer, keep bool) (err error) {
 		router:     c.Router.Addr().(*net.TCPAddr),
 	}
 	err = d.during(ctx, c, func() error {
-		if err := d.tell(ctx); err != nil || !keep {
+		if err := d.play(ctx); err != nil || !keep {
 			return err
 		}
 		fmt.Fprintf(out, "\nSerin keeps running. The manifests are in %s.\n%s", d.dir, d.hints())
@@ -142,7 +142,7 @@ func (d *demo) connect() error {
 	return nil
 }
 
-// pace is what a reader gets between two steps. A program gets none.
+// pace returns the pause between two steps: none unless a user reads.
 func pace(out io.Writer) time.Duration {
 	f, ok := out.(*os.File)
 	if !ok {

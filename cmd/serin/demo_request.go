@@ -18,11 +18,11 @@ const (
 	demoAnswer = `{"predictions":[1,1]}`
 )
 
-// answer is what came back for a request.
+// answer is the answer to a request.
 type answer struct{ status, body, revision string }
 
-// ask sends iris-input.json to a host of the service; a tag may ask for one of
-// its revisions.
+// ask sends iris-input.json to a host of the service. A tag, if not empty, selects
+// a revision.
 func (d *demo) ask(ctx context.Context, label, tag string) (answer, error) {
 	body, err := demoFiles.ReadFile("demo/iris-input.json")
 	if err != nil {
@@ -48,7 +48,7 @@ func (d *demo) ask(ctx context.Context, label, tag string) (answer, error) {
 
 func demoHost(label string) string { return label + "." + demoNamespace + "." + demoDomain }
 
-// curl asks for a prediction, and checks it and who made it.
+// curl requests a prediction, and checks it and the revision that made it.
 func (d *demo) curl(ctx context.Context, label, revision string) error {
 	d.command("curl -H \"Host: %s\" -H \"Content-Type: application/json\" \\\n"+
 		"    http://${INGRESS_HOST}:${INGRESS_PORT}%s -d @./iris-input.json", demoHost(label), demoPath)

@@ -19,7 +19,7 @@ func (d *demo) say(text string) { fmt.Fprintf(d.out, "\n# %s\n", text) }
 
 func (d *demo) command(format string, args ...any) { fmt.Fprintf(d.out, "$ "+format+"\n", args...) }
 
-// kubectl shows a command, runs it and shows what it says.
+// kubectl prints a command, runs it and prints its output.
 func (d *demo) kubectl(ctx context.Context, args ...string) error {
 	d.command("kubectl %s", strings.Join(args, " "))
 	out, err := d.run(ctx, args...)
@@ -58,8 +58,8 @@ func (d *demo) component(ctx context.Context) error {
 	return nil
 }
 
-// apply applies a manifest, waits for what must come of it, and shows the
-// tables that a person would look at.
+// apply applies a manifest, waits for its effect, and prints the tables that a
+// user would look at.
 func (d *demo) apply(ctx context.Context, file, traffic string) error {
 	if err := d.kubectl(ctx, "apply", "-f", file); err != nil {
 		return err

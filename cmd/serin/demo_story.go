@@ -18,8 +18,8 @@ const (
 	demoThird     = "sklearn-iris-predictor-00003"
 )
 
-// tell goes through the walk-through.
-func (d *demo) tell(ctx context.Context) error {
+// play plays the walk-through.
+func (d *demo) play(ctx context.Context) error {
 	for i, step := range []func(context.Context) error{
 		d.firstModel, d.predict, d.canary, d.promote, d.rollBack, d.tags, d.events,
 	} {

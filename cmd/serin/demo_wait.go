@@ -18,11 +18,11 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// settleTimeout is far more than a small model needs on a slow machine.
+// settleTimeout bounds a step: a small model needs far less, even on a slow machine.
 const settleTimeout = 2 * time.Minute
 
-// settled shows what the service says of itself until its spec is in effect,
-// and fails unless the traffic then is the one given.
+// settled prints the status of the service until its spec is in effect, and
+// returns an error unless the traffic is as given then.
 func (d *demo) settled(ctx context.Context, traffic string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, settleTimeout, fmt.Errorf("%s took more than %s", demoService, settleTimeout))
 	defer cancel()
@@ -80,7 +80,7 @@ func readiness(s *v1beta1.InferenceService) metav1.ConditionStatus {
 	return metav1.ConditionUnknown
 }
 
-// saying is the service's status in a line.
+// saying returns the service's status in one line.
 func saying(s *v1beta1.InferenceService) string {
 	if s.Status.ObservedGeneration != s.Generation {
 		return "accepted"
@@ -107,8 +107,8 @@ func shares(s *v1beta1.InferenceService) string {
 	return strings.Join(out, ", ")
 }
 
-// routed waits the few milliseconds until the router does what the status
-// says: until each tag asks for its revision, and one that is gone for none.
+// routed waits the few milliseconds until the router follows the status: each tag
+// leads to its revision, and a removed tag to none.
 func (d *demo) routed(ctx context.Context, traffic []v1beta1.TrafficTarget) error {
 	want := map[string]string{"latest": "", "prev": ""}
 	for _, t := range traffic {

@@ -14,7 +14,7 @@ import (
 	"github.com/serin-dev/serin/internal/local"
 )
 
-// hints are what to type next.
+// hints returns what to type next.
 func (f *upFlags) hints(c local.Config) string {
 	if len(f.without) > 0 {
 		return f.developerHints(c)
@@ -56,7 +56,7 @@ Ctrl-C stops everything, and deletes it.
 `, quoted(d.dir), quoted(d.kubeconfig), d.router.IP, d.router.Port, quoted(self), demoService, demoNamespace, demoHost(demoService), demoPath)
 }
 
-// developerHints are for who runs a part by itself.
+// developerHints are for developers who run a part by itself.
 func (f *upFlags) developerHints(c local.Config) string {
 	lines := []string{"export KUBECONFIG=" + quoted(f.kubeconfig)}
 	if c.Router != nil {
@@ -79,10 +79,10 @@ Ctrl-C stops everything.
 `, strings.Join(f.without, ", "), strings.Join(lines, "\n  "))
 }
 
-// plain is what no shell reads otherwise.
+// plain matches text that needs no quotes in a shell.
 var plain = regexp.MustCompile(`^[A-Za-z0-9/._+,:@-]+$`)
 
-// quoted is a path as a shell reads it.
+// quoted quotes a path for a shell, if needed.
 func quoted(path string) string {
 	if plain.MatchString(path) {
 		return path

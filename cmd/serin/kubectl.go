@@ -67,8 +67,8 @@ func kubectl(args []string) {
 	}
 }
 
-// wantKubeconfig ends a kubectl that has no kubeconfig when it is about to ask
-// localhost:8080, as kubectl does then. One that asks nobody goes on.
+// wantKubeconfig makes a kubectl without a kubeconfig fail at its first request,
+// which kubectl would send to localhost:8080. Commands without requests work.
 func wantKubeconfig(flags *genericclioptions.ConfigFlags, c *rest.Config) {
 	raw, err := flags.ToRawKubeConfigLoader().RawConfig()
 	if err != nil || !clientcmdapi.IsConfigEmpty(&raw) || *flags.APIServer != "" || c.BearerTokenFile != "" { // as Pods have it
@@ -81,24 +81,23 @@ func wantKubeconfig(flags *genericclioptions.ConfigFlags, c *rest.Config) {
 	c.Wrap(func(http.RoundTripper) http.RoundTripper { return nowhere(file) })
 }
 
-// nowhere is the way to an API for which there is no kubeconfig.
+// nowhere is the transport of a kubectl without a kubeconfig.
 type nowhere string
 
-// RoundTrip says so and ends the program: kubectl would try again.
+// RoundTrip prints an error and ends the program, because kubectl would retry.
 func (file nowhere) RoundTrip(*http.Request) (*http.Response, error) {
 	fmt.Fprintf(os.Stderr, "serin: there is no kubeconfig %s yet: 'serin up' writes one, or choose another with --kubeconfig or KUBECONFIG\n", string(file))
 	os.Exit(1)
 	return nil, nil
 }
 
-// kubeconfig is the file of the Serin that commands talk to, unless they are
-// told otherwise.
+// kubeconfig returns the default kubeconfig of commands: that of the local Serin.
 func kubeconfig() (string, error) {
 	dir, err := dataDir()
 	return local.Kubeconfig(dir), err
 }
 
-// dataDir is the directory of the Serin that commands talk to.
+// dataDir returns the data directory of the local Serin.
 func dataDir() (string, error) {
 	if d := os.Getenv("SERIN_DATA_DIR"); d != "" {
 		return d, nil

@@ -63,8 +63,8 @@ With -o json it prints a list of findings, each with file, object, field, level
 	return c
 }
 
-// checkFiles checks all files, and those of folders whose names say that they
-// are manifests. The error tells of those that cannot be read.
+// checkFiles checks all files, and in folders those with an extension of
+// manifests. The error lists those that cannot be read.
 func checkFiles(ctx context.Context, files []string, in io.Reader) (migrate.Result, error) {
 	var (
 		all  migrate.Result
@@ -105,7 +105,7 @@ func checkFiles(ctx context.Context, files []string, in io.Reader) (migrate.Resu
 	return all, errors.Join(append(errs, all.CheckPods(kube.ValidateDeployment))...)
 }
 
-// report prints what was found, and fails if something would be rejected.
+// report prints the findings, and returns an error if something would be rejected.
 func report(out io.Writer, r migrate.Result, format string) error {
 	grave := 0
 	for _, f := range r.Findings {

@@ -23,7 +23,7 @@ import (
 	"github.com/serin-dev/serin/internal/setting"
 )
 
-// upFlags are what a person may say about a local Serin.
+// upFlags are the flags of a local Serin.
 type upFlags struct {
 	dir, kubeconfig, domain, logLevel, accessLog string
 	apiPort, routerPort, insidePort, metricsPort int
@@ -76,8 +76,8 @@ func up(ctx context.Context, f upFlags, out io.Writer) (err error) {
 	return local.Run(ctx, c)
 }
 
-// config reads the flags and opens what they name, so that what cannot work is
-// said before anything starts.
+// config reads the flags and opens the files and ports that they name, so that
+// errors are reported before anything starts.
 func (f *upFlags) config(ctx context.Context) (c local.Config, open closers, err error) {
 	defer func() {
 		if err != nil {
@@ -151,7 +151,7 @@ func (f *upFlags) openAccessLog(c *local.Config, open *closers) error {
 	return nil
 }
 
-// closers are open files and listeners.
+// closers are the open files and listeners.
 type closers []io.Closer
 
 // Close closes all that is not closed yet.
@@ -200,8 +200,8 @@ func programs(node bool) (string, error) {
 	return dir, nil
 }
 
-// modelEnv is what model processes get of our environment: where programs and
-// temporary files are, and how to reach the stores that models come from.
+// modelEnv returns the part of our environment that model processes get: the paths
+// of programs and temporary files, and how to reach the stores of models.
 func modelEnv(environ []string) []string {
 	var env []string
 	for _, e := range environ {

@@ -73,8 +73,8 @@ func (crdGenerator) Generate(ctx *genall.GenerationContext) error {
 	return reference(defs)
 }
 
-// shorten drops the descriptions of types that are not ours, before the
-// schemata are put together and nobody can tell whose they are.
+// shorten drops the descriptions of types of other packages. It runs before the
+// schemata are flattened, which loses the package of each type.
 func shorten(parser *crd.Parser, roots []*loader.Package) {
 	for id, schema := range parser.Schemata {
 		if slices.Contains(roots, id.Package) {
@@ -89,8 +89,8 @@ func shorten(parser *crd.Parser, roots []*loader.Package) {
 	}
 }
 
-// tighten adds what the API server says of a port's name only when it reads a
-// Deployment.
+// tighten adds the rules for a port's name, which the API server otherwise applies
+// to the Deployment only.
 func tighten(parser *crd.Parser) {
 	for id, schema := range parser.Schemata {
 		if id.Name == "ContainerPort" && id.Package.PkgPath == corePackage {
@@ -112,8 +112,8 @@ func (d describe) Visit(schema *apiextensionsv1.JSONSchemaProps) crd.SchemaVisit
 	return d
 }
 
-// bound is a visitor that bounds quantities, as v1beta1.Decode does where no
-// schema reaches: Kubernetes' own code takes days to read 1e-999999999.
+// bound is a visitor that bounds quantities, as v1beta1.Decode does for fields
+// without a schema: Kubernetes' own code takes days to parse 1e-999999999.
 type bound struct{}
 
 // Visit is called with each part of a schema, and nil behind the last one.

@@ -4,10 +4,9 @@
 // methods beside them, the CustomResourceDefinitions in api/crd, and the API's
 // page of the manual.
 //
-// It runs controller-gen's generators as a library, because the program knows
-// two kinds of descriptions only, all and none: all of Kubernetes' own would
-// make a CRD too large for kubectl apply, and with none kubectl explain has
-// nothing to say.
+// It runs controller-gen's generators as a library. The program controller-gen can
+// keep all descriptions or none: with all of Kubernetes' own a CRD is too large
+// for kubectl apply, and with none kubectl explain is empty.
 //
 // Run it by go generate ./api/... in the repository.
 package main

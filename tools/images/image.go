@@ -20,7 +20,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
-// nobody is who runs the programs: not root, and in no image's files.
+// nobody is the user of the programs: not root, and in no image's /etc/passwd.
 const nobody = "65532:65532"
 
 // epoch is the time of everything in an image, so that the same programs make the same digests.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command images builds the images of Serin's parts without a container engine:
-// one static program each, on nothing, run by nobody in particular.
+// one static program each, without a base image, run by an unprivileged user.
 //
 // Each image becomes an OCI layout in a folder, and the same as a tarball that
 // `ctr image import`, `skopeo` and `crane` read, with a manifest for each
