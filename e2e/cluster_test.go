@@ -24,8 +24,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// cluster is a home for scripts that somebody else made, by `make cluster` or
-// otherwise. Its scripts take turns. A nil cluster is a laptop.
+// cluster is a running cluster for scripts, of `make cluster` or any other. Its
+// scripts run one at a time. A nil cluster means a laptop.
 type cluster struct {
 	kubeconfig      string
 	prefix, version string // of images that its nodes can get
@@ -66,7 +66,7 @@ func findHome(bin string) (*cluster, error) {
 	if err := c.offered(); err != nil {
 		return nil, err
 	}
-	// What reaches the API from here is what its Pods reach.
+	// The address from which this process reaches the API is one that Pods reach.
 	api, err := url.Parse(config.Host)
 	if err != nil {
 		return nil, err
@@ -75,13 +75,13 @@ func findHome(bin string) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = conn.Close() }() // only its address was of interest
+	defer func() { _ = conn.Close() }() // it served to find the local address
 	c.host, _, err = net.SplitHostPort(conn.LocalAddr().String())
 	return c, err
 }
 
-// offered fails unless somebody gave the cluster to these scripts, which delete
-// all InferenceServices and nearly all namespaces that they find.
+// offered returns an error unless the cluster is labelled for these scripts, which
+// delete all InferenceServices and nearly all namespaces in it.
 func (c *cluster) offered() error {
 	n, err := c.client.CoreV1().Namespaces().Get(context.Background(), metav1.NamespaceDefault, metav1.GetOptions{})
 	if err != nil {
@@ -123,7 +123,7 @@ func (c *cluster) up(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("IMAGE_VERSION", c.version)
 	ts.Check(ts.Exec("serin", "install", "--image-prefix="+c.prefix, "--image-version="+c.version,
 		"--service-type=NodePort", "--fetch-env=STORAGE_EMULATOR_HOST="+ts.Getenv("STORAGE_EMULATOR_HOST")))
-	c.sweep(ts) // what a script left that failed
+	c.sweep(ts) // a script that failed leaves objects
 
 	ctx := context.Background()
 	nodes, err := c.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
@@ -138,7 +138,7 @@ func (c *cluster) up(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv("INGRESS_PORT", strconv.Itoa(int(service.Spec.Ports[0].NodePort)))
 }
 
-// down takes away what the script made, and fails if anything is left.
+// down deletes everything that the script made, and fails if a Pod is left.
 func (c *cluster) down(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: down, after up")
@@ -170,7 +170,7 @@ func (c *cluster) sweep(ts *testscript.TestScript) {
 	})
 }
 
-// machine drives the program that made the cluster.
+// machine runs the program that made the cluster.
 func machine(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: machine kill NODE, or machine boot")
@@ -180,13 +180,13 @@ func machine(ts *testscript.TestScript, neg bool, args []string) {
 	if err != nil {
 		ts.Check(errors.Join(err, errors.New(string(out))))
 	}
-	if args[0] == "kill" { // the next script needs the node, whatever becomes of this one
+	if args[0] == "kill" { // the next script needs the node, even if this one fails
 		ts.Defer(func() { _ = exec.Command(program, "boot").Run() })
 	}
 }
 
-// failover kills the process that holds a lease, without a farewell, and says
-// after how long another one held it. The nodes must be of this machine.
+// failover kills the process that holds a lease, and prints how long it took until
+// another process held it. The nodes must be on this machine.
 func failover(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: failover LEASE")
@@ -211,7 +211,7 @@ func failover(ts *testscript.TestScript, neg bool, args []string) {
 	_, _ = fmt.Fprintf(ts.Stdout(), "%s: another one leads after %.1f s\n", args[0], time.Since(begin).Seconds())
 }
 
-// killPod kills the processes of a program whose host is the Pod.
+// killPod kills the process of a program in a Pod.
 func killPod(ts *testscript.TestScript, pod, program string) {
 	environs, err := filepath.Glob("/proc/[0-9]*/environ")
 	ts.Check(err)

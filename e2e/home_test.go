@@ -27,16 +27,16 @@ const (
 	interval    = 100 * time.Millisecond
 )
 
-// home is a script's running `serin up`. Its zero value is also the key.
+// home is a script's running `serin up`. Its zero value is its key in Values.
 type home struct {
 	process *exec.Cmd
 	ended   chan error
 	output  string // file
 
-	cluster *cluster // in the place of a process
+	cluster *cluster // if not nil, in place of a process
 }
 
-// kill ends the process, if there is one, in the way nobody can refuse.
+// kill ends the process with SIGKILL, if there is one.
 func (h *home) kill() {
 	if h.process != nil {
 		_ = h.process.Process.Kill()
@@ -99,7 +99,7 @@ func awaitOutput(ts *testscript.TestScript, file string, re *regexp.Regexp, limi
 		ts.Check(err)
 		select {
 		case err := <-ended:
-			ended <- err // for those who wait for its end
+			ended <- err // for kill, which receives it too
 			ts.Fatalf("the program ended: %v\n%s", err, said)
 		default:
 		}
@@ -134,7 +134,7 @@ func down(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("serin up ended with %v:\n%s", err, log)
 		}
 	case <-time.After(downTimeout):
-		ts.Check(h.process.Process.Signal(syscall.SIGQUIT)) // it says what it is at
+		ts.Check(h.process.Process.Signal(syscall.SIGQUIT)) // prints all goroutines
 		<-h.ended
 		h.process = nil
 		log, _ := os.ReadFile(h.output)
@@ -152,9 +152,9 @@ func crash(ts *testscript.TestScript, neg bool, args []string) {
 	noProcesses(ts)
 }
 
-// noProcesses fails if a process of this script's Pods still lives, or its etcd.
-// Pods' processes have paths below the data directory in their environment,
-// etcd in its arguments.
+// noProcesses fails if etcd or a process of this script's Pods still runs. Pods'
+// processes have paths below the data directory in their environment, etcd has
+// them in its arguments.
 func noProcesses(ts *testscript.TestScript) {
 	within(ts, downTimeout, func() (any, bool) {
 		alive := []string{"processes left behind:"}

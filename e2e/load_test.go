@@ -16,10 +16,10 @@ import (
 	"time"
 )
 
-// load sends the request of `curl ARGS` N times per second until it is told to
-// end, or for a time, each at its time whatever becomes of those before. Then it says how many
-// failed: those without an answer within 30 s, or with another status than 200.
-// A third of them go over new connections, as from clients that come and go.
+// load sends the request of `curl ARGS` N times per second until SIGTERM, or for a
+// time. It does not wait for earlier requests. Then it prints how many failed:
+// those without an answer within 30 s, or with a status other than 200. A third
+// of the requests use new connections, as from clients that come and go.
 func load() {
 	times, length, bounded := strings.Cut(os.Args[1], "/")
 	rate, err := strconv.Atoi(times)

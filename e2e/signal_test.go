@@ -21,8 +21,8 @@ import (
 
 var moments = flag.Int("moments", 6, "at how many moments of its start TestSignalWhileStarting ends serin up")
 
-// Whenever SIGTERM comes while it starts, serin up ends as one that was asked
-// to, leaves no process, and starts again.
+// SIGTERM at any moment of its start makes serin up end with the exit status of a
+// signal or with 0, and without a process left. Then it starts again.
 func TestSignalWhileStarting(t *testing.T) {
 	if os.Getenv(kubeconfigVariable) != "" {
 		t.Skip("it is about `serin up`, not about a cluster")
@@ -64,7 +64,7 @@ func TestSignalWhileStarting(t *testing.T) {
 	startTime(t, serin)
 }
 
-// startTime starts Serin, waits until it is up, stops it, and says how long it took.
+// startTime starts Serin, waits until it is up, stops it, and returns how long the start took.
 func startTime(t *testing.T, serin func() (*exec.Cmd, *bytes.Buffer)) time.Duration {
 	t.Helper()
 	c, _ := serin()

@@ -21,10 +21,10 @@ import (
 	"github.com/serin-dev/serin/internal/eventually"
 )
 
-// escape is what programs send to terminals besides text.
+// escape matches escape sequences of terminals.
 var escape = regexp.MustCompile(`\x1b(\[[0-9;:?<=>]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|P[^\x1b]*\x1b\\|[()][A-Z0-9]|[=>78])`)
 
-// transcript is what a terminal was sent so far.
+// transcript is the output to a terminal so far.
 type transcript struct {
 	mu   sync.Mutex
 	sent bytes.Buffer
@@ -62,7 +62,7 @@ func terminal(ts *testscript.TestScript, neg bool, args []string) {
 	ended := make(chan error, 1)
 	go func() {
 		_, err := io.Copy(&seen, tty)
-		if errors.Is(err, syscall.EIO) { // how Linux tells that the program is gone
+		if errors.Is(err, syscall.EIO) { // how Linux reports that the program has ended
 			err = nil
 		}
 		ended <- errors.Join(err, c.Wait())

@@ -12,9 +12,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// tutorial goes through a page as its reader does: blocks that a comment names
-// are saved as files, commands in console blocks are run, and what they print
-// is compared with what the page shows.
+// tutorial plays a page: it saves blocks that a comment names as files, runs the
+// commands in console blocks, and compares their output with the page.
 func tutorial(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: tutorial PAGE")

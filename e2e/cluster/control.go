@@ -21,8 +21,8 @@ import (
 	"k8s.io/component-base/version"
 )
 
-// Addresses of the cluster. They exist on its own bridge alone, so that fixed
-// ports there are nobody else's.
+// Addresses of the cluster. They exist only on its own bridge, so fixed ports
+// cannot collide with those of other programs.
 const (
 	bridge     = "serin0"
 	hostIP     = "10.99.0.1"
@@ -90,7 +90,7 @@ nodeRegistration: {name: control-plane, criSocket: "unix:///run/containerd/conta
 	return nil
 }
 
-// controlPlane starts what is not on a node, and waits until the API answers.
+// controlPlane starts etcd and the control plane, and waits until the API answers.
 func (c cluster) controlPlane(ctx context.Context) (*group, error) {
 	g := &group{ended: make(chan error, 10)}
 	pki := func(name string) string { return c.path("pki", name) }
@@ -129,7 +129,7 @@ func (c cluster) controlPlane(ctx context.Context) (*group, error) {
 		"--kubeconfig="+c.path("controller-manager.conf"), "--leader-elect=false", "--secure-port=0",
 		"--root-ca-file="+pki("ca.crt"), "--service-account-private-key-file="+pki("sa.key"), "--use-service-account-credentials",
 		"--controllers=*,-node-ipam-controller",
-		// A tenth of the usual, as the nodes tell of themselves ten times as often.
+		// A tenth of the default, because the nodes report ten times as often.
 		"--node-monitor-grace-period=5s", "--node-monitor-period=500ms"); err != nil {
 		return g, err
 	}
@@ -184,10 +184,10 @@ func (c cluster) client() (*kubernetes.Clientset, error) {
 	return kubernetes.NewForConfig(config)
 }
 
-// group is processes that end together, and with this one.
+// group is a set of processes that end together, and with this process.
 type group struct {
 	processes []*exec.Cmd
-	ended     chan error // told of the end of each; nil: somebody else waits for them
+	ended     chan error // receives the end of each; nil if another goroutine waits for them
 }
 
 func (g *group) start(log, program string, args ...string) error {
@@ -212,8 +212,8 @@ func (g *group) start(log, program string, args ...string) error {
 	return nil
 }
 
-// stop kills all, the last started first. It is a test's cluster: nothing of
-// it is worth a farewell.
+// stop kills all processes, the last started first. SIGKILL will do, because the
+// state of a test cluster is not needed afterwards.
 func (g *group) stop() {
 	for _, p := range slices.Backward(g.processes) {
 		_ = p.Process.Kill() // it may have ended by itself

@@ -28,22 +28,22 @@ var nodes = []machine{
 	{name: "node2", ip: "10.99.0.12", mac: "02:00:0a:63:00:0c", pods: "10.98.2.0/24"},
 }
 
-// veth is the end of a node's cable at the bridge.
+// veth is the name of a node's virtual Ethernet device at the bridge.
 func (m machine) veth() string { return "serin-" + m.name }
 
 // cgroup is the parent of all containers' control groups.
 const cgroup = "serin-cluster"
 
-// private are the directories of which each node has its own. What Debian's
-// packages and Kubernetes write outside of the cluster's directory is in them.
+// private are the directories that each node has for itself. Debian's packages and
+// Kubernetes write to them, outside of the cluster's directory.
 var private = []string{"run", "var/lib", "var/log"}
 
 func (c cluster) nodePath(m machine, name ...string) string {
 	return c.path(append([]string{m.name}, name...)...)
 }
 
-// power starts a node, and returns its first process: nothing on the node
-// outlives that.
+// power starts a node, and returns its first process. All others on the node end
+// with it.
 func (c cluster) power(ctx context.Context, m machine) (*exec.Cmd, error) {
 	if err := os.RemoveAll(c.nodePath(m, "run")); err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (c cluster) node(ctx context.Context, args ...string) error {
 	return fmt.Errorf("there is no node %s", args[0])
 }
 
-// live sets the machine up, and ends when one of its parts does.
+// live sets up the machine, and returns when one of its parts ends.
 func (c cluster) live(ctx context.Context, m machine) error {
 	if err := c.mounts(m); err != nil {
 		return err
@@ -139,7 +139,7 @@ func (c cluster) live(ctx context.Context, m machine) error {
 	return reap(g)
 }
 
-// known says whether the kubelet has made its Node, which kube-router looks for once.
+// known reports whether the kubelet has made its Node, which kube-router looks for once.
 func (c cluster) known(ctx context.Context, m machine) error {
 	client, err := c.client()
 	if err != nil {
@@ -149,8 +149,8 @@ func (c cluster) known(ctx context.Context, m machine) error {
 	return err
 }
 
-// reap waits for all children, also those of others that it inherits as the
-// first process, until one of the group ends.
+// reap waits for all children until one of the group ends. As the first process it
+// inherits those of others.
 func reap(g *group) error {
 	for {
 		var status syscall.WaitStatus
@@ -217,10 +217,10 @@ func (c cluster) network(ctx context.Context, m machine) error {
 		os.WriteFile("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_syn_sent", []byte(forget), 0o644))
 }
 
-// forget is after how many seconds without an answer a node forgets which Pod
-// it chose for a new connection. Linux has 120, in which a client that comes
-// from the same port again is sent to the same Pod, dead or not: a load of 33
-// new connections per second from one address does so within half a minute.
+// forget is the conntrack timeout, in seconds, of a connection without an answer.
+// Until then a connection from the same client port goes to the same Pod, even if
+// that is dead. Linux has 120 s: at 33 new connections per second from one address
+// ports repeat within half a minute.
 const forget = "5"
 
 // configure writes the configuration of containerd, its network, kubelet and
@@ -292,5 +292,5 @@ func cniPlugins() string {
 	return ""
 }
 
-// killed is how long a killed node's processes may take to be gone.
+// killed bounds the end of a killed node's processes.
 const killed = 10 * time.Second

@@ -25,7 +25,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// possible says why this machine cannot have a cluster, if so.
+// possible returns an error if this machine cannot have a cluster.
 func possible() error {
 	if os.Geteuid() != 0 {
 		return errors.New("a cluster needs root")
@@ -64,7 +64,7 @@ func install(ctx context.Context, _ ...string) error {
 // packages are Debian's.
 var packages = []string{"containerd", "runc", "containernetworking-plugins", "iptables", "ipset", "iproute2"}
 
-// The supervisor's files: its pid, and what it has to say to whoever waits.
+// The supervisor's files: its pid, and its progress for `cluster up`.
 const (
 	pidFile      = "pid"
 	progressFile = "progress"
@@ -109,14 +109,14 @@ func (c cluster) up(ctx context.Context, _ ...string) error {
 		case <-ctx.Done():
 			return errors.Join(ctx.Err(), run.Process.Signal(syscall.SIGTERM))
 		case err := <-ended:
-			said, _ := os.ReadFile(log.Name()) // the error says enough without
+			said, _ := os.ReadFile(log.Name()) // without it the error still helps
 			return fmt.Errorf("the cluster did not start: %w\n%s", err, said)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
 
-// run is the supervisor. It ends when it is told to, and takes all with it.
+// run is the supervisor. On SIGTERM it ends all processes, and itself.
 func (c cluster) run(ctx context.Context, _ ...string) (err error) {
 	begin := time.Now()
 	progress, err := os.Create(c.path(progressFile))
@@ -231,13 +231,13 @@ func (c cluster) nodesReady(ctx context.Context) error {
 	return nil
 }
 
-// zombie says that a child has ended, and was not waited for.
+// zombie reports whether a child has ended and was not waited for.
 func zombie(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return err != nil || strings.Contains(string(stat), ") Z ")
 }
 
-// pid reads the pid of a file, and says whether that process lives.
+// pid reads the pid of a file, and reports whether that process lives.
 func pid(file string) (int, bool) {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -269,8 +269,8 @@ func (c cluster) boot(ctx context.Context, _ ...string) error {
 	})
 }
 
-// kill ends all processes of a node at once, as a power cut does: nobody says
-// goodbye, and nothing answers any more.
+// kill ends all processes of a node at once, as a power cut does: no connection is
+// closed, and nothing answers any more.
 func (c cluster) kill(ctx context.Context, args ...string) error {
 	for _, m := range nodes {
 		if len(args) != 1 || m.name != args[0] {
@@ -280,7 +280,7 @@ func (c cluster) kill(ctx context.Context, args ...string) error {
 		if !ok {
 			return fmt.Errorf("%s does not run", m.name)
 		}
-		// The cable first: the kernel would close connections in good order.
+		// The network device first, because the kernel would close connections properly.
 		if err := do(ctx, []string{"ip", "link", "set", m.veth(), "down"}); err != nil {
 			return err
 		}

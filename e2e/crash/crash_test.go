@@ -67,10 +67,9 @@ var walkThrough = []struct{ name, annotations, predictor, traffic string }{
 // objects, an event, and the status.
 const certain = 5
 
-// The controller is killed between any two of its writes, or the API refuses
-// some of them for a while, in every step of the walk-through, while requests go
-// on. It ends where it would have ended without, and no request fails. Before
-// write N+1 is after write N.
+// In every step of the walk-through the controller is killed after each of its
+// writes, or the API refuses some of them for a while. Each step ends in the same
+// state as without that, and no request fails meanwhile.
 func TestCrashesAndRefusedWritesAreHarmless(t *testing.T) {
 	c := startCluster(t)
 	var want []end
@@ -154,7 +153,7 @@ func startCluster(t *testing.T) cluster {
 	return cluster{server, api}
 }
 
-// end is how a step ended.
+// end is the outcome of a step.
 type end struct {
 	state   string
 	reasons map[string]bool // of events
@@ -191,8 +190,8 @@ func (c cluster) walk(t *testing.T, what fault, want []end) (ends []end) {
 	return ends
 }
 
-// unchanged returns a function that says whether it was told the same many
-// times in a row.
+// unchanged returns a function that reports whether it was called with the same
+// value for about a second.
 func unchanged() func(string) bool {
 	var last string
 	times := 0
@@ -214,7 +213,7 @@ func covered(want, have map[string]bool) bool {
 	return true
 }
 
-// look returns the state, and why it has not settled; nothing if it has.
+// look returns the state, and the reason if it has not settled.
 func (c cluster) look(ctx context.Context, namespace, traffic string) (e end, unsettled string) {
 	s, err := c.service(ctx, namespace)
 	if err != nil {

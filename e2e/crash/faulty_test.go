@@ -89,7 +89,7 @@ func runFaulty(kubeconfig, cache, namespace string, what fault) error {
 	return <-parts.Failed()
 }
 
-// faulty is where the writes are counted: between the program and the API.
+// faulty is a transport that counts the writes of the program to the API.
 type faulty struct {
 	fault
 	namespace string
@@ -159,14 +159,14 @@ func (f *faulty) refusal(r *http.Request) *http.Response {
 	}
 }
 
-// die is what the kernel does to a program that uses too much memory.
+// die kills the process, as the kernel does when memory runs out.
 func die() {
 	_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-	select {} // the others may still run for a moment, this must not
+	select {} // other goroutines may run until the signal arrives, this one must not
 }
 
-// within makes of the path of a collection in all namespaces that of the one
-// in a namespace: several controllers can then work beside each other.
+// within turns the path of a collection in all namespaces into that of one
+// namespace, so that several controllers can run side by side.
 func within(path, namespace string) string {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	prefix := map[string]int{"api": 2, "apis": 3}[parts[0]] // what comes before the resource
