@@ -36,7 +36,7 @@ type cluster struct {
 	turn sync.Mutex
 }
 
-// The environment that says where to run.
+// Environment variables that select the cluster.
 const (
 	kubeconfigVariable = "SERIN_E2E_KUBECONFIG"
 	imagesVariable     = "SERIN_E2E_IMAGES"   // PREFIX:VERSION

@@ -9,26 +9,26 @@
 //	down                Ctrl-C; fails unless it ends well, and leaves no process
 //	crash               kill -9; fails if a model process outlives it
 //	eventually RE CMD   repeats CMD until its output matches, for a minute at most
-//	expand FILE...      puts $WORK, and the images $MODELSERVER and $CLIENT, into files, in the place of @WORK@ ...
+//	expand FILE...      replaces @WORK@, and the images @MODELSERVER@ and @CLIENT@, in files
 //	absent CMD          repeats CMD until it prints nothing on standard output
 //	account NAMESPACE NAME FILE  writes a kubeconfig of a ServiceAccount
 //	tmpfs DIR SIZE      mounts a disk in memory, as small as wanted; it ends with the script
 //	part NAME [FLAGS]   starts serin-NAME, as a cluster would; it ends with the script
 //	terminal RE KEYS CMD  runs CMD in a terminal of 80x24, and types KEYS once it shows RE
-//	follow ARGS         runs serin with ARGS, does all that it says to do in another terminal, and ends it by Ctrl-C
+//	follow ARGS         runs serin with ARGS, runs the commands that it prints for another terminal, and ends it by Ctrl-C
 //	tutorial PAGE       runs a page of docs, and compares what it shows
 //	kubectl, curl, jq   programs on the PATH: serin kubectl, and as much of the others as we need
-//	count N CURL-ARGS   a program too: sends a request N times, and counts by revision who answered
-//	idle N ADDR CMD     a program as well: runs CMD beside N connections to ADDR, or the API's if that is "api", that say nothing
-//	load N CURL-ARGS    the same N times per second until Ctrl-C, or as N/10s for that long, and counts what failed, and when last
+//	count N CURL-ARGS   a program too: sends a request N times, and counts the answers of each revision
+//	idle N ADDR CMD     a program too: runs CMD while N idle connections to ADDR are open; "api" is the address of the API
+//	load N CURL-ARGS    sends it N times per second until Ctrl-C, or as N/10s for 10 s; counts failures, and prints when the last was
 //
-// The scripts have two homes. On a laptop each has a `serin up` of its own. In
-// a cluster, where $SERIN_E2E_KUBECONFIG names one, up installs Serin there and
-// down takes away what the script made, so they run one after the other. What
-// is about one home alone says so: `[cluster] skip`, or testdata/cluster, whose
-// scripts also have
+// The scripts run in two places. On a laptop each has a `serin up` of its own. In
+// the cluster of $SERIN_E2E_KUBECONFIG, up installs Serin and down deletes what the
+// script made, so they run one after the other. A script for a laptop alone has
+// `[cluster] skip`. Scripts for a cluster alone are in testdata/cluster; they also
+// have
 //
-//	machine kill NODE   takes a node's power away; `machine boot` gives it back
+//	machine kill NODE   cuts a node's power; `machine boot` restores it
 //	failover LEASE      kill -9 of the process that holds a lease of serin-system; waits until another does
 package e2e
 

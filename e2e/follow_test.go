@@ -16,8 +16,8 @@ import (
 // commands matches what serin prints for another terminal, once it is up.
 var commands = regexp.MustCompile(`(?s)In another terminal:\n\n(.*?\n)\n.*Ctrl-C stops`)
 
-// follow runs the commands that serin prints for another terminal, from its
-// real output and in one shell, as a person would who copies them.
+// follow runs the commands that serin prints for another terminal. It takes them
+// from the real output and runs them in one shell, as a user who copies them.
 func follow(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: follow ARGS")

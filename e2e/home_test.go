@@ -175,7 +175,7 @@ func noProcesses(ts *testscript.TestScript) {
 	})
 }
 
-// expand puts variables of the script into files, in the place of @NAME@.
+// expand replaces @NAME@ in files by variables of the script.
 func expand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: expand FILE...")

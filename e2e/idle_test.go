@@ -15,8 +15,8 @@ import (
 
 var apiServer = regexp.MustCompile(`server: https://(\S+)`)
 
-// idle opens N connections to an address on which it says nothing, runs a
-// command, and closes them. The address "api" is that of the KUBECONFIG.
+// idle opens N connections to an address, sends nothing on them, runs a command,
+// and closes them. The address "api" is that of the KUBECONFIG.
 func idle() {
 	if len(os.Args) < 4 {
 		exit("idle", errors.New("usage: idle N ADDRESS COMMAND [ARGS]"))

@@ -33,8 +33,8 @@ func account(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(clientcmd.WriteToFile(*config, ts.MkAbs(args[2])))
 }
 
-// part starts one of the small programs. That of a router tells the script
-// where it listens.
+// part starts one of the small programs. For a router it also sets INGRESS_HOST
+// and INGRESS_PORT.
 func part(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: part NAME [FLAGS]")

@@ -59,7 +59,7 @@ func run() int {
 func parse(args []string) (fetch.Config, error) {
 	cfg := fetch.Config{Log: os.Stderr}
 	flags := flag.NewFlagSet("serin-fetch", flag.ContinueOnError)
-	flags.SetOutput(io.Discard) // run says it once, and last
+	flags.SetOutput(io.Discard) // run prints it once, at the end
 	flags.StringVar(&cfg.CacheDir, "cache-dir", "", "")
 	most := flags.String("max-size", os.Getenv("FETCH_MAX_SIZE"), "")
 	if err := flags.Parse(args); err != nil {

@@ -35,7 +35,7 @@ func serinFetch(t *testing.T, args ...string) (*exec.Cmd, *bytes.Buffer) {
 	return cmd, &stderr
 }
 
-// half is a server that sends the first half of a model, says so, and waits until it may send the rest.
+// half is a server that sends the first half of a model, signals on sent, and waits for rest.
 func half(t *testing.T) (url string, sent <-chan struct{}, rest chan<- struct{}) {
 	t.Helper()
 	sending, waiting := make(chan struct{}, 10), make(chan struct{})

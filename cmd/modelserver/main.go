@@ -35,8 +35,8 @@ If POD_IP is set, it listens on that address only. With PREDICT_PROBA=true it an
 If GOMEMLIMIT is set, as the runtime does from limits.memory, it refuses a model that needs more memory.
 `
 
-// memoryShare is the part of GOMEMLIMIT for what Go counts: the program itself
-// and what the kernel keeps for it take some of a container's memory, too.
+// memoryShare is the part of GOMEMLIMIT for Go's memory. The program's own pages
+// and the kernel's memory for it count towards the container too.
 const memoryShare = 0.9
 
 func main() { os.Exit(run()) }

@@ -91,7 +91,7 @@ func (d *demo) read(file string) (string, error) {
 	return string(text), nil
 }
 
-// diff shows what a manifest says differently from the one before.
+// diff prints the difference between a manifest and the one before.
 func (d *demo) diff(before, after string) error {
 	old, err := d.read(before)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// What the walk-through's manifests say.
+// Names in the walk-through's manifests.
 const (
 	demoDomain    = "example.com"
 	demoNamespace = "kserve-test"

@@ -177,8 +177,8 @@ func listen(ctx context.Context, port int, flag string) (net.Listener, error) {
 	return l, nil
 }
 
-// programs is the directory of serin-etcd and its siblings: the one that serin
-// itself lies in. Without a node nobody needs those of models.
+// programs returns the directory of serin itself, in which serin-etcd and, for a
+// node, the programs of models must be.
 func programs(node bool) (string, error) {
 	self, err := os.Executable()
 	if err != nil {

@@ -20,7 +20,7 @@
 //	cluster install        installs what it needs, where there is apt-get
 //	cluster up             starts it in the background, and waits until its nodes are ready
 //	cluster load TAR...    gives images to both nodes
-//	cluster kill NODE      takes a node's power away
+//	cluster kill NODE      cuts a node's power
 //	cluster boot           starts nodes that were killed
 //	cluster down           ends it
 package main

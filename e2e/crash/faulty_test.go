@@ -126,8 +126,9 @@ func (f *faulty) wrap(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// refusal is what the API says to a write that it refuses: every second one, up
-// to three times, as a policy, a validation, a conflict or a broken webhook would.
+// refusal returns the API's refusal of a write, or nil. It refuses every second
+// write up to three times, as a policy, a validation, a conflict or a broken
+// webhook would.
 func (f *faulty) refusal(r *http.Request) *http.Response {
 	if f.refuse == 0 || strings.HasSuffix(r.URL.Path, "/events") { // which no rollout waits for
 		return nil

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// A failure is told in one line, and leaves nothing in the target or the cache.
+// A failure is reported in one line, and leaves nothing in the target or the cache.
 func TestFailures(t *testing.T) {
 	for _, c := range []struct {
 		name, source, want string

@@ -21,7 +21,7 @@ import (
 	"github.com/serin-dev/serin/internal/hostile"
 )
 
-// tgzOf writes entries until there are enough. Unlike tarOf it can write what no honest tar says.
+// tgzOf makes a tar of entries with the given headers, even invalid ones.
 func tgzOf(tb testing.TB, entries int, header func(i int) *tar.Header, content []byte) string {
 	tb.Helper()
 	var b bytes.Buffer

@@ -21,7 +21,7 @@ func TestAModelIsNoLargerThanItMayBe(t *testing.T) {
 		w.Header().Set("Etag", `"1"`)
 		w.Header().Set("Content-Type", "application/octet-stream")
 		switch r.URL.Path {
-		case "/silent": // tells no length, and never ends
+		case "/silent": // sends no length, and never ends
 			for r.Context().Err() == nil {
 				if _, err := fmt.Fprint(w, content); err != nil {
 					return

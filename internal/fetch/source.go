@@ -25,7 +25,7 @@ type object struct {
 	name    string // where it goes below the target, with slashes; always local
 	label   string // where it comes from, for messages
 	id      string // where it comes from, unique over all sources; may hold secrets
-	version string // changes whenever the content does; empty when the source cannot tell
+	version string // changes whenever the content does; empty when the source has none
 	size    int64  // -1 when unknown
 	crc32c  uint32 // 0 when unknown
 	archive archive

@@ -35,7 +35,7 @@ type unpacker struct {
 // made is the entry of a name: a folder, a file or a link.
 type made struct {
 	kind fs.FileMode
-	to   string // where a link leads, as the archive says
+	to   string // target of a link, as in the archive
 }
 
 // name returns the path of an entry below the root, or "." for the root itself.

@@ -29,8 +29,8 @@ import (
 	"github.com/serin-dev/serin/internal/usage"
 )
 
-// target is the cluster that the flags name: unlike the other commands' never
-// the one of `serin up`, unless it is asked for.
+// target is the cluster that the flags name. Unlike that of other commands, it
+// does not default to the one of `serin up`.
 type target struct{ kubeconfig, context string }
 
 func (t *target) addFlags(fs *pflag.FlagSet) {
@@ -38,7 +38,7 @@ func (t *target) addFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&t.context, "context", "", "context of the kubeconfig to use")
 }
 
-// open connects, says to what, and refuses what is no cluster.
+// open connects and prints the address. It refuses the API of `serin up`.
 func (t *target) open(ctx context.Context, progress io.Writer) (*cluster, error) {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	rules.ExplicitPath = t.kubeconfig
@@ -262,8 +262,8 @@ func (c *cluster) takeOut(ctx context.Context, namespace string, objects []*unst
 	}), foreign)
 }
 
-// keptWithServices is what services that stay need: their definitions, and the
-// runtimes that they name.
+// keptWithServices reports whether remaining services need an object: it is a
+// definition or a runtime.
 func keptWithServices(o *unstructured.Unstructured) bool {
 	return o.GetKind() == "CustomResourceDefinition" || o.GetKind() == "ClusterServingRuntime"
 }
@@ -296,7 +296,7 @@ func (c *cluster) deleteServices(ctx context.Context) error {
 	return nil
 }
 
-// confirm asks a person. Without a person there is no answer.
+// confirm asks the user whether to go on. Without a terminal it returns an error.
 func confirm(c *cobra.Command, doubt string, yes bool) error {
 	if yes {
 		return nil

@@ -22,7 +22,7 @@ import (
 // httpRoute is the definition that --gateway requires.
 var httpRoute = schema.GroupVersionKind{Group: "gateway.networking.k8s.io", Version: "v1", Kind: "HTTPRoute"}
 
-// fits says why an installation cannot go into the cluster as that is.
+// fits returns an error if the cluster cannot take the installation.
 func (c *cluster) fits(ctx context.Context, o Options) error {
 	if err := c.hereAlone(ctx, o.Namespace); err != nil {
 		return err

@@ -53,7 +53,7 @@ const (
 type cluster struct {
 	client dynamic.Interface
 	mapper *restmapper.DeferredDiscoveryRESTMapper
-	out    io.Writer // progress, for a person
+	out    io.Writer // progress, for the user
 }
 
 func connect(config *rest.Config, out io.Writer) (*cluster, error) {
@@ -94,7 +94,7 @@ func (c *cluster) install(ctx context.Context, objects []*unstructured.Unstructu
 // definition of an object is not stored.
 func unchecked(err error) bool { return apierrors.IsNotFound(err) || meta.IsNoMatchError(err) }
 
-// apply applies one object and says what became of it.
+// apply applies one object and returns the outcome, such as "created".
 func (c *cluster) apply(ctx context.Context, o *unstructured.Unstructured, opts metav1.ApplyOptions) (string, error) {
 	if len(opts.DryRun) == 0 {
 		if err := c.served(ctx, o.GroupVersionKind(), serveTimeout); err != nil {

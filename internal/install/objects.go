@@ -49,7 +49,7 @@ type Options struct {
 	Limits []string
 }
 
-// Defaults are what most installations want. Where the images are is for each to say.
+// Defaults returns options for most installations, without an ImagePrefix.
 func Defaults(version string) Options {
 	return Options{
 		Namespace:   v1beta1.InstallNamespace,

@@ -31,7 +31,7 @@ func objectsOf(t *testing.T, o Options) []*unstructured.Unstructured {
 	return objects
 }
 
-// What each part may do, whole: more than this is a question for a review.
+// All permissions of each part: more than these need a review.
 func TestPermissionsOfEachPart(t *testing.T) {
 	list := func(rules []rbacv1.PolicyRule) (out []string) {
 		for _, r := range rules {
@@ -79,7 +79,7 @@ func TestPermissionsOfEachPart(t *testing.T) {
 	}
 }
 
-// What SECURITY.md says that nobody of Serin may do, in whatever role it stands.
+// No role has a permission that SECURITY.md excludes.
 func TestNoRoleHasForbiddenPermissions(t *testing.T) {
 	roles := 0
 	for _, u := range objectsOf(t, Defaults("v1")) {

@@ -118,14 +118,16 @@ const readyTimeout = 2 * time.Minute
 // not need. They take seconds, in which much else can start.
 var bootstrap = []string{"poststarthook/rbac/bootstrap-roles", "poststarthook/scheduling/bootstrap-system-priority-classes"}
 
-// waitReady waits until the API server says that it is ready, but for some hooks.
+// waitReady waits until the API server reports that it is ready, except for some
+// hooks.
 func (s *Server) waitReady(ctx context.Context, but ...string) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	return s.Until(ctx, "kube-apiserver", s.ready(but...))
 }
 
-// ready asks the API server whether it is ready, but for some hooks.
+// ready returns a function that returns an error unless the API server is ready,
+// except for some hooks.
 func (s *Server) ready(but ...string) func(context.Context) error {
 	client, err := kubernetes.NewForConfig(s.REST)
 	return func(ctx context.Context) error {

@@ -54,7 +54,7 @@ func TestControlPlane(t *testing.T) {
 			if err != nil {
 				return err, false
 			}
-			// Pending for want of a node: the scheduler has seen it.
+			// Pending because there is no node: the scheduler has seen it.
 			return pods.Items, len(pods.Items) == 1 && len(pods.Items[0].Status.Conditions) > 0
 		})
 	})

@@ -20,7 +20,7 @@ import (
 	"github.com/serin-dev/serin/internal/kube"
 )
 
-// DefaultDir is where a local Serin keeps its state unless told otherwise.
+// DefaultDir returns the default data directory of a local Serin.
 func DefaultDir() (string, error) {
 	if d := os.Getenv("XDG_DATA_HOME"); d != "" {
 		return filepath.Join(d, "serin"), nil

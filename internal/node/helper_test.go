@@ -125,7 +125,7 @@ func help(step string) error {
 	return nil
 }
 
-// waitForTerm waits for SIGTERM, and then says arg. It has to be the last step.
+// waitForTerm waits for SIGTERM, and then prints arg. It has to be the last step.
 func waitForTerm(arg string) error {
 	<-term
 	if arg != "" {

@@ -59,7 +59,7 @@ func closedLog(path string) *logFile {
 // older is where the half before the current file is kept.
 func (l *logFile) older() string { return l.path + ".1" }
 
-// consume stores what r says until it ends.
+// consume stores the lines of r until it ends.
 func (l *logFile) consume(stream string, r io.Reader) {
 	in := bufio.NewReaderSize(r, maxLogLine)
 	for {

@@ -16,7 +16,7 @@ import (
 // logTime is time.RFC3339Nano with all digits, so that stored lines align.
 const logTime = "2006-01-02T15:04:05.000000000Z07:00"
 
-// logOptions says which part of a log is wanted; the zero value is all there is now.
+// logOptions selects a part of a log. The zero value selects all lines that exist now.
 type logOptions struct {
 	follow     bool
 	tail       int // lines from the end; negative is all of them

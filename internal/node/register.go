@@ -30,7 +30,7 @@ const (
 	statusEvery = 30
 )
 
-// heartbeat registers the node and shows that it lives.
+// heartbeat registers the node and renews its lease.
 func (n *node) heartbeat(ctx context.Context) error {
 	for beat := 0; ; beat++ {
 		if beat%statusEvery == 0 {
@@ -53,7 +53,7 @@ func (n *node) heartbeat(ctx context.Context) error {
 	}
 }
 
-// register makes the Node object say what this node is, and that it is ready.
+// register writes the Node object: what this node is, and that it is ready.
 func (n *node) register(ctx context.Context) error {
 	nodes := n.client.CoreV1().Nodes()
 	return retry.RetryOnConflict(retry.DefaultRetry, func() error {

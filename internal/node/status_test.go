@@ -36,15 +36,15 @@ func TestContainerStatus(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := podStatus(corev1.PodStatus{}, c.view, now).ContainerStatuses[0]
-			if diff := cmp.Diff(c.want, told(s)); diff != "" {
+			if diff := cmp.Diff(c.want, short(s)); diff != "" {
 				t.Error(diff)
 			}
 		})
 	}
 }
 
-// told is a container status in short.
-func told(s corev1.ContainerStatus) string {
+// short formats a container status.
+func short(s corev1.ContainerStatus) string {
 	text := ""
 	switch {
 	case s.State.Running != nil:

@@ -44,7 +44,7 @@ func (w *worker) stop(name string, grace time.Duration, why string) {
 	w.others.Go(func() { w.preStop(ctx, name, r, hook.PreStop) })
 }
 
-// preStop runs the hook, as long as the container lives and has time, and then asks it to end.
+// preStop runs the hook, within the grace period, and then terminates the container.
 func (w *worker) preStop(ctx context.Context, name string, r *instance, h *corev1.LifecycleHandler) {
 	err := w.node.hook(ctx, r.target, h)
 	w.post(func() {

@@ -176,8 +176,8 @@ func checkHostPath(h *corev1.HostPathVolumeSource) error {
 	return nil
 }
 
-// containerMounts says where each mountPath of a container is, with the file for its termination
-// message among them.
+// containerMounts returns the mounts of a container, and that of the file for its termination
+// message.
 func containerMounts(c *corev1.Container, dirs, env map[string]string, message string) (mounts, error) {
 	var out mounts
 	if c.TerminationMessagePath != "" {

@@ -12,20 +12,20 @@ import (
 // global is a class or function that a file may name.
 type global struct {
 	name string
-	// call is what calling it means here; nil if it may only be mentioned.
+	// call implements a call; nil if it may not be called.
 	call func(m *machine, args tuple) (any, error)
-	// class says that it may have instances.
+	// class reports whether it may have instances.
 	class bool
 }
 
-// refusal ends a load because of what the file asks for, not because it is
-// damaged. Its message stands alone.
+// refusal is the error of a file that is intact but not allowed. Its message is
+// shown without a prefix.
 type refusal struct{ message string }
 
 func (r *refusal) Error() string { return r.message }
 
-// globals is every name that a file may mention, as "module name". A name
-// appears once for each place it has lived in.
+// globals has every name that a file may mention, as "module name": one entry for
+// each module in which a version of scikit-learn or numpy has it.
 var globals = func() map[string]*global {
 	t := map[string]*global{}
 	add := func(name string, g global, modules ...string) {
@@ -75,8 +75,8 @@ func unsupported(class string) error {
 	return &refusal{fmt.Sprintf("%s is not supported; supported are %s", quote(class), strings.Join(names, ", "))}
 }
 
-// publicName leaves out the private modules between a package and its class:
-// people know sklearn.svm.SVC, files say sklearn.svm._classes.SVC.
+// publicName removes private modules from a name: sklearn.svm._classes.SVC in a
+// file is sklearn.svm.SVC in scikit-learn's documentation.
 func publicName(module, name string) string {
 	parts := slices.DeleteFunc(strings.Split(module, "."), func(s string) bool { return strings.HasPrefix(s, "_") })
 	return strings.Join(append(parts, name), ".")
@@ -105,7 +105,8 @@ func emptyBytes(_ *machine, args tuple) (any, error) {
 	return raw(nil), nil
 }
 
-// encodeBytes undoes how protocols 0 to 2 write bytes: as Latin-1 text.
+// encodeBytes decodes the bytes of protocols 0 to 2, which store them as Latin-1
+// text.
 func encodeBytes(m *machine, args tuple) (any, error) {
 	text, ok := at[string](args, 0)
 	if encoding, _ := at[string](args, 1); !ok || encoding != "latin1" {
@@ -124,7 +125,7 @@ func encodeBytes(m *machine, args tuple) (any, error) {
 	return b, nil
 }
 
-// reconstructObject is how protocols 0 and 1 make an instance.
+// reconstructObject makes an instance, as protocols 0 and 1 do.
 func reconstructObject(_ *machine, args tuple) (any, error) {
 	class, ok := at[*global](args, 0)
 	if !ok || !class.class {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// joblib pickles a NumpyArrayWrapper in the place of each array and writes the
-// elements right behind the opcode that completes the wrapper:
+// joblib pickles a NumpyArrayWrapper in place of each array, and writes the
+// elements directly after the opcode that completes the wrapper:
 //
 //	... BUILD | pad length (1 byte) | padding | elements | more opcodes ...
 //

@@ -95,7 +95,7 @@ func mutated(c *hostile.Choices, ops [][]byte, others [][][]byte) [][]byte {
 	return splice(at, at+1, append([]byte{c.Byte()}, ops[at][1:]...))
 }
 
-// survives reports what the loader says of a file, and asks a model for an answer.
+// survives loads a file, and predicts if it is a model. It returns the error.
 func survives(t *testing.T, data []byte) error {
 	t.Helper()
 	const most = 8 << 20

@@ -66,7 +66,7 @@ func newDtype(m *machine, args tuple) (any, error) {
 }
 
 // build takes the state (version, byte order, subarray, names, fields, size,
-// alignment, flags), of which only structures and strings use the second half.
+// alignment, flags). Only structures and strings use the fields from names on.
 func (d *dtype) build(m *machine, state any) error {
 	s, ok := state.(tuple)
 	if !ok || len(s) < 7 {
@@ -111,10 +111,10 @@ func (d *dtype) build(m *machine, state any) error {
 	return nil
 }
 
-// ndarray is numpy's array. Its elements stay as the file has them until a
-// builder asks for numbers.
+// ndarray is numpy's array. Its elements stay encoded until a builder decodes
+// them.
 type ndarray struct {
-	dtype   dtype // a copy: what an opcode does to it later must not reach the array
+	dtype   dtype // a copy, so that later opcodes do not change it
 	shape   []int
 	fortran bool // the first index varies fastest
 	data    []byte
@@ -195,8 +195,8 @@ func (a *ndarray) fill(m *machine, kind, shape any, fortran bool, elements any) 
 	return nil
 }
 
-// bytes returns what holds the elements of an array or scalar. Python 2 wrote
-// them as a str.
+// bytes returns the encoded elements of an array or scalar. Python 2 stored them
+// as a str.
 func (m *machine) bytes(v any) ([]byte, error) {
 	switch v := v.(type) {
 	case raw:
@@ -271,7 +271,7 @@ func (d *dtype) text(b []byte) string {
 	return s.String()[:end]
 }
 
-// decoded is a number as both of the types that builders ask for.
+// decoded is a number as both of the types that builders need.
 type decoded struct {
 	float float64
 	int   int64
@@ -308,7 +308,7 @@ func (d *dtype) number() func([]byte) decoded {
 // each calls yield with every element in C order. The array has at most two
 // dimensions unless it is in C order already.
 func (a *ndarray) each(b *budget, yield func([]byte)) error {
-	const block = 1 << 12 // elements to pay for at once
+	const block = 1 << 12 // elements that are charged at once
 	size := a.dtype.size
 	count, err := a.count()
 	if err != nil {

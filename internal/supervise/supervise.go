@@ -55,8 +55,8 @@ func (s *Parts) Failed() <-chan error { return s.failed }
 // between is the pause between two calls of ok.
 const between = 20 * time.Millisecond
 
-// Until calls ok again and again until it returns nil. It returns an error if ctx
-// ends or a part fails before. The error says that what is not ready.
+// Until calls ok again and again until it returns nil. If ctx ends or a part fails
+// before, it returns an error with what, the name of the thing to wait for.
 func (s *Parts) Until(ctx context.Context, what string, ok func(context.Context) error) error {
 	tick := time.NewTicker(between)
 	defer tick.Stop()

@@ -21,7 +21,8 @@ func Is(v any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// Agreed reads the answer to a question that ends in [y/N].
+// Agreed reads the answer to a question that ends in [y/N], and reports whether it
+// is yes.
 func Agreed(in io.Reader) (bool, error) {
 	answer, err := bufio.NewReader(in).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {

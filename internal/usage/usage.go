@@ -137,7 +137,7 @@ func unknown(c *cobra.Command, args []string) error {
 	return Errorf("there is no command %q%s", c.CommandPath()+" "+args[0], meaning(meant, "; use one of "+strings.Join(all, ", ")))
 }
 
-// meaning asks whether one of a few was meant, or else says the rest.
+// meaning returns the question "did you mean", or otherwise if meant is empty.
 func meaning(meant []string, otherwise string) string {
 	if len(meant) == 0 {
 		return otherwise

@@ -30,7 +30,7 @@ func (crdGenerator) RegisterMarkers(into *markers.Registry) error {
 	return crdmarkers.Register(into)
 }
 
-// CheckFilter says which parts of the source need type checking.
+// CheckFilter returns which parts of the source need type checking.
 func (crdGenerator) CheckFilter() loader.NodeFilter { return crd.Generator{}.CheckFilter() }
 
 // Generate writes the CRDs of all root packages and the manual's page.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command pause waits to be told to end. It is what holds the namespaces of a
-// Pod in the test cluster, which reaches no registry.
+// Command pause waits for SIGTERM. It holds the namespaces of a Pod in the test
+// cluster, which reaches no registry for the usual image.
 package main
 
 import (

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package quiet keeps kube-apiserver's etcd client from writing to standard
-// error: a line for each request while etcd is away, among which the sentence
-// that says why would drown. The client's logger is made when its package is
-// initialized. This one comes before it: Go initializes packages in the order
-// of their import paths as far as their imports allow, and it has few.
+// error. While etcd is down, the client logs a line per request, which would hide
+// our own message. Its logger is made when its package is initialized. This
+// package is initialized earlier: Go sorts packages by import path and initializes
+// the first one whose imports are initialized, and this one has few imports.
 package quiet
 
 import "go.etcd.io/etcd/client/pkg/v3/logutil"

@@ -22,8 +22,8 @@ const (
 	Second = "kfserving-examples/models/sklearn/1.0/model-2/model.joblib"
 )
 
-// Bucket is the tree bucket/object of a store that holds both models where the
-// walk-through looks for them.
+// Bucket returns the tree bucket/object of a storage server with both models under
+// the URIs of KServe's walk-through.
 func Bucket() fs.FS {
 	return fstest.MapFS{First: {Data: first}, Second: {Data: second}}
 }

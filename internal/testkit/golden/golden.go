@@ -60,7 +60,7 @@ func Archives(t *testing.T, fill func(t *testing.T, a *txtar.Archive)) {
 }
 
 // Stories plays each testdata/*.txtar as a story. Each file of an archive is a
-// step: lines that say what happens, a line of dashes, and what must follow.
+// step: lines of what happens, a line of dashes, and what must follow.
 // begin starts a story; the function that it returns plays a step.
 func Stories(t *testing.T, begin func() (play func(t *testing.T, lines []string) (follows string, err error))) {
 	t.Helper()
