@@ -139,7 +139,7 @@ func (c cluster) live(ctx context.Context, m machine) error {
 	return reap(g)
 }
 
-// known reports whether the kubelet has made its Node, which kube-router looks for once.
+// known returns an error unless the kubelet has made its Node, which kube-router looks up only once.
 func (c cluster) known(ctx context.Context, m machine) error {
 	client, err := c.client()
 	if err != nil {

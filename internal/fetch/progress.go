@@ -41,7 +41,7 @@ func newProgress(log io.Writer, subject string, objects []object, most int64) *p
 	return p
 }
 
-// tooLarge returns the error of a model of more than most bytes.
+// tooLarge is the error of a model of more than so many bytes.
 type tooLarge int64
 
 func (e tooLarge) Error() string {

@@ -10,7 +10,7 @@ import (
 
 var errGone = errors.New("the client is gone")
 
-// gone reports whether the client has closed conn. It peeks at the next byte and
+// gone returns an error if the client has closed conn. It peeks at the next byte and
 // consumes none.
 func gone(conn net.Conn) error {
 	c, ok := conn.(syscall.Conn)

@@ -92,7 +92,7 @@ func (a *attributes) tree(features, classes int) *tree {
 	return t
 }
 
-// depth returns the number of nodes on the longest path. In a hostile tree that
+// depth sets t.depth, the number of nodes on the longest path. In a hostile tree that
 // is all of them.
 func (a *attributes) depth(t *tree) {
 	if a.err == nil {
