@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -23,24 +21,6 @@ import (
 
 // escape matches escape sequences of terminals.
 var escape = regexp.MustCompile(`\x1b(\[[0-9;:?<=>]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|P[^\x1b]*\x1b\\|[()][A-Z0-9]|[=>78])`)
-
-// transcript is the output to a terminal so far.
-type transcript struct {
-	mu   sync.Mutex
-	sent bytes.Buffer
-}
-
-func (t *transcript) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.sent.Write(p)
-}
-
-func (t *transcript) text() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return escape.ReplaceAllString(t.sent.String(), " ")
-}
 
 // terminal runs a program in a terminal of 80 by 24, waits until what it shows
 // matches a regular expression, types, and waits for its end.
@@ -58,7 +38,8 @@ func terminal(ts *testscript.TestScript, neg bool, args []string) {
 	c.Env = append(c.Env, "TERM=xterm-256color")
 	tty, err := pty.StartWithSize(c, &pty.Winsize{Cols: 80, Rows: 24})
 	ts.Check(err)
-	var seen transcript
+	var seen eventually.Buffer
+	text := func() string { return escape.ReplaceAllString(seen.String(), " ") }
 	ended := make(chan error, 1)
 	go func() {
 		_, err := io.Copy(&seen, tty)
@@ -74,8 +55,8 @@ func terminal(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf(format, args...)
 	}
 	err = eventually.Within(context.Background(), eventual, interval, func(context.Context) (any, bool) {
-		text := seen.text()
-		return text, re.MatchString(text)
+		shows := text()
+		return shows, re.MatchString(shows)
 	})
 	if err != nil {
 		kill("showing %q %v", args[0], err)
@@ -86,10 +67,10 @@ func terminal(ts *testscript.TestScript, neg bool, args []string) {
 	case err = <-ended:
 		_ = tty.Close()
 	case <-time.After(downTimeout):
-		kill("the program still runs %s after %q was typed:\n%s", downTimeout, args[1], seen.text())
+		kill("the program still runs %s after %q was typed:\n%s", downTimeout, args[1], text())
 	}
-	ts.Logf("%s", seen.text())
+	ts.Logf("%s", text())
 	if neg != (err != nil) {
-		ts.Fatalf("the program ended with %v:\n%s", err, seen.text())
+		ts.Fatalf("the program ended with %v:\n%s", err, text())
 	}
 }

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/serin-dev/serin/internal/eventually"
 )
 
 // A failure is reported in one line, and leaves nothing in the target or the cache.
@@ -200,7 +202,7 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 		<-end
 		return true
 	}
-	var log lockedBuffer
+	var log eventually.Buffer
 	f := &fetcher{log: &log, backoff: backoff{attempts: 2, base: time.Millisecond, stall: 50 * time.Millisecond}}
 	err := f.run(context.Background(), Config{Models: []Model{{"gs://b/model", t.TempDir()}}, Log: &log})
 	want := "gs://b/model/model.joblib: the storage service does not answer in time"

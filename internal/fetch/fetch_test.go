@@ -19,6 +19,8 @@ import (
 
 	"github.com/fsouza/fake-gcs-server/fakestorage"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/serin-dev/serin/internal/eventually"
 )
 
 // quick is a backoff for tests: as many attempts, but no patience.
@@ -102,7 +104,7 @@ func serveGCS(t *testing.T, objects map[string]string) *service {
 // try fetches source into dest and returns the log.
 func try(t *testing.T, cacheDir, source, dest string) (string, error) {
 	t.Helper()
-	var log lockedBuffer
+	var log eventually.Buffer
 	cfg := Config{CacheDir: cacheDir, Models: []Model{{Source: source, Dest: dest}}, Log: &log}
 	err := (&fetcher{log: &log, backoff: quick}).run(context.Background(), cfg)
 	return log.String(), err
@@ -148,23 +150,6 @@ func writeTree(t *testing.T, dir string, files map[string]string) {
 			t.Fatal(err)
 		}
 	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func zipped(tb testing.TB, files map[string]string) string {

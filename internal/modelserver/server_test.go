@@ -16,11 +16,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/serin-dev/serin/internal/eventually"
 )
 
 const (
@@ -267,7 +268,7 @@ func TestRequestsThatAreNoHTTPGetAnAnswer(t *testing.T) {
 }
 
 func TestBadRequestsAreNeitherEchoedNorLogged(t *testing.T) {
-	var logged lockedBuffer
+	var logged eventually.Buffer
 	r := start(t, iris, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&logged, nil)) })
 	const secret = "Bearer SECRET"
 	for _, request := range []string{
@@ -290,24 +291,6 @@ func TestBadRequestsAreNeitherEchoedNorLogged(t *testing.T) {
 	if text := logged.String(); strings.Contains(text, "SECRET") {
 		t.Errorf("logged: %s", text)
 	}
-}
-
-// lockedBuffer is a buffer for several goroutines.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(b)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 func TestMethods(t *testing.T) {

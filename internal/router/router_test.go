@@ -3,7 +3,6 @@
 package router
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -49,32 +48,14 @@ type world struct {
 	addr     string
 	local    string
 	admin    string
-	access   *safeBuffer
-	log      *safeBuffer
+	access   *wait.Buffer
+	log      *wait.Buffer
 	stop     func()
 	nextIP   int
 
 	annotations map[string]string // of the service
 	labels      map[string]string
 	concurrency int // of new Pods
-}
-
-// safeBuffer is a buffer for several goroutines.
-type safeBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *safeBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *safeBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
 }
 
 func newWorld(tb testing.TB, services ...runtime.Object) *world {
@@ -87,8 +68,8 @@ func newWorld(tb testing.TB, services ...runtime.Object) *world {
 		t:        tb,
 		services: dynamicfake.NewSimpleDynamicClient(scheme, services...),
 		pods:     fake.NewClientset(),
-		access:   &safeBuffer{},
-		log:      &safeBuffer{},
+		access:   &wait.Buffer{},
+		log:      &wait.Buffer{},
 	}
 	requests, local, admin := listen(tb), listen(tb), listen(tb)
 	w.addr, w.local, w.admin = requests.Addr().String(), local.Addr().String(), admin.Addr().String()
