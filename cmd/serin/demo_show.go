@@ -93,30 +93,30 @@ func (d *demo) read(file string) (string, error) {
 
 // diff prints the difference between a manifest and the one before.
 func (d *demo) diff(before, after string) error {
-	old, err := d.read(before)
+	was, err := d.read(before)
 	if err != nil {
 		return err
 	}
-	now, err := d.read(after)
+	is, err := d.read(after)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(d.out, "  %s, compared with %s:\n%s", after, before, changes(old, now))
+	fmt.Fprintf(d.out, "  %s, compared with %s:\n%s", after, before, changes(was, is))
 	return nil
 }
 
 // changes lists the lines that only one of two texts has. It is enough for
 // manifests that hold no line twice.
 func changes(before, after string) string {
-	old, now := slices.Collect(strings.Lines(before)), slices.Collect(strings.Lines(after))
+	was, is := slices.Collect(strings.Lines(before)), slices.Collect(strings.Lines(after))
 	var b strings.Builder
-	for _, l := range old {
-		if !slices.Contains(now, l) {
+	for _, l := range was {
+		if !slices.Contains(is, l) {
 			b.WriteString("  - " + l)
 		}
 	}
-	for _, l := range now {
-		if !slices.Contains(old, l) {
+	for _, l := range is {
+		if !slices.Contains(was, l) {
 			b.WriteString("  + " + l)
 		}
 	}

@@ -99,7 +99,8 @@ func (c Config) unmark() error {
 func (c Config) data() string   { return filepath.Join(c.Dir, "etcd") }
 func (c Config) backup() string { return filepath.Join(c.Dir, "etcd.backup") }
 
-// Run runs etcd until ctx ends.
+// Run runs etcd until ctx ends, and then stores a last copy. It returns an error
+// if the data is damaged or etcd fails. etcd itself may end the process.
 func Run(ctx context.Context, c Config) error {
 	if err := c.clear(); err != nil {
 		return err

@@ -32,12 +32,12 @@ type Error struct {
 	transient bool // the same request may succeed in a moment
 }
 
-// Error is one line: the subject and the reason.
+// Error returns one line: the subject and the reason.
 func (e *Error) Error() string {
 	return strings.Join(strings.Fields(e.Subject+": "+e.Reason), " ")
 }
 
-// Unwrap gives the technical detail.
+// Unwrap returns the technical detail.
 func (e *Error) Unwrap() error { return e.Cause }
 
 func permanent(subject, reason string) *Error { return &Error{Subject: subject, Reason: reason} }

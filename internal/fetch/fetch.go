@@ -46,7 +46,7 @@ type Model struct {
 // enough to keep the memory of an init container small.
 const parallel = 8
 
-// Run fetches every model, in order, and stops at the first failure.
+// Run fetches the models in order, and returns the first failure, an *Error, or the error of ctx.
 func Run(ctx context.Context, cfg Config) error {
 	return (&fetcher{log: cfg.Log, backoff: defaultBackoff}).run(ctx, cfg)
 }

@@ -77,7 +77,8 @@ type Server struct {
 	stopping atomic.Bool
 }
 
-// Stop ends all parts. What they say of it then is no failure.
+// Stop stops all parts in reverse order and waits for them. A part that ends for
+// that reason is no failure.
 func (s *Server) Stop() error {
 	s.stopping.Store(true)
 	return s.Parts.Stop()
@@ -85,8 +86,9 @@ func (s *Server) Stop() error {
 
 var started atomic.Bool
 
-// Start starts the control plane and returns once its API is ready. A Server
-// lives until Stop, also when ctx has ended.
+// Start starts the control plane and returns once its API is ready. ctx bounds
+// the start only: the Server runs until Stop. A second call in one process is an
+// error.
 func Start(ctx context.Context, c Config) (_ *Server, err error) {
 	if !started.CompareAndSwap(false, true) {
 		return nil, errors.New("a process can start one control plane only")

@@ -42,8 +42,8 @@ type Server struct {
 	ended   chan error
 }
 
-// Start runs `serin up` with further flags, in a temporary directory and on
-// free ports, and returns when it is up. It dies with this process.
+// Start runs `serin up` with further flags, in a temporary directory and on free
+// ports, and returns when it is up. It ends with this process, even after a kill.
 func Start(ctx context.Context, flags ...string) (s *Server, err error) {
 	programs, err := Programs(ctx)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Programs is the directory of serin and its siblings: SERIN_BIN, as make sets
-// it, or one in the user's cache, where they are built.
+// Programs returns the directory of serin and its siblings: SERIN_BIN, which make
+// sets, or a directory in the user's cache, in which it builds them.
 func Programs(ctx context.Context) (string, error) {
 	if bin := os.Getenv("SERIN_BIN"); bin != "" {
 		return bin, nil

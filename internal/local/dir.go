@@ -32,11 +32,10 @@ func DefaultDir() (string, error) {
 	return filepath.Join(home, ".local", "share", "serin"), nil
 }
 
-// Kubeconfig is the kubeconfig file of the Serin that keeps its state in dir.
+// Kubeconfig returns the path of the kubeconfig in the data directory dir.
 func Kubeconfig(dir string) string { return filepath.Join(dir, "kubeconfig") }
 
-// ModelCache is the folder of downloaded models of the Serin that keeps its
-// state in dir.
+// ModelCache returns the path of the downloaded models in the data directory dir.
 func ModelCache(dir string) string { return filepath.Join(dir, "models") }
 
 // lock takes the lock of dir, or returns an error if another process has it. The

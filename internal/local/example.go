@@ -11,7 +11,8 @@ import (
 	"github.com/serin-dev/serin/internal/local/models"
 )
 
-// Example is the manifest of a first service, whose model is on this machine.
+// Example returns the path of the manifest of a first service, whose model is on
+// this machine.
 func Example(dir string) string { return filepath.Join(dir, "examples", "sklearn-iris.yaml") }
 
 // exampleManifest has a verb for the folder of the model.

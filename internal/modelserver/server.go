@@ -66,7 +66,8 @@ type Server struct {
 	draining atomic.Bool
 }
 
-// Run loads the model, listens and serves until ctx ends.
+// Run loads the model, listens and serves until ctx ends. It returns an error if
+// the model does not load or the port is taken.
 func Run(ctx context.Context, cfg Config) error {
 	s, err := New(ctx, cfg)
 	if err != nil {
@@ -80,7 +81,8 @@ func Run(ctx context.Context, cfg Config) error {
 	return s.Serve(ctx, ln)
 }
 
-// New loads the model, unless ctx ends before.
+// New loads the model. Its errors are sentences for the owner of the model; if ctx
+// ends before, that is the error.
 func New(ctx context.Context, cfg Config) (*Server, error) {
 	model, err := loadModel(ctx, cfg.ModelDir)
 	if err != nil {
@@ -112,8 +114,8 @@ func slowly(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	return fasthttp.RequestConfig{ReadTimeout: readTimeout + time.Duration(length)*time.Second/slowestBody}
 }
 
-// Serve answers requests on ln until ctx ends and the last request that was
-// under way is answered.
+// Serve answers requests on ln until ctx ends and all requests that had begun are
+// answered.
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	srv := &fasthttp.Server{
 		Handler:                      s.handle,

@@ -87,8 +87,8 @@ func recorded(name string) (pid int, ok bool) {
 	if err != nil || pid <= 1 {
 		return 0, false
 	}
-	now, err := startTime(pid)
-	return pid, err == nil && now == started
+	is, err := startTime(pid)
+	return pid, err == nil && is == started
 }
 
 // sweep removes the directories of Pods that keep does not know.

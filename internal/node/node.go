@@ -54,8 +54,8 @@ type node struct {
 	workers map[types.UID]*worker
 }
 
-// Run runs the node until ctx ends. It returns when its processes and goroutines are gone; the
-// Pods stay in the API, and are continued by the next Run in the same directory.
+// Run runs the node until ctx ends, and returns when its processes and goroutines are gone. The Pods
+// stay in the API, and the next Run in the same directory continues them.
 func Run(ctx context.Context, c Config) error {
 	if err := supported(); err != nil {
 		return err

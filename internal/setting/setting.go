@@ -52,7 +52,7 @@ func FreePort(p *int, value int) *Value {
 	return number("port", p, value, 0, maxPort, "a port from 1 to 65535, or 0 for a free one")
 }
 
-// Number is a whole number within bounds, both included.
+// Number is a whole number from least to most.
 func Number[T ~int | ~int32 | ~int64](p *T, value, least, most T) *Value {
 	return number("number", p, value, least, most, fmt.Sprintf("a whole number from %d to %d", least, most))
 }
@@ -69,7 +69,7 @@ func number[T ~int | ~int32 | ~int64](kind string, p *T, value, least, most T, w
 	}, func() string { return strconv.FormatInt(int64(*p), 10) }}
 }
 
-// Duration is a duration of at least least.
+// Duration is a duration that is not shorter than least, in Go's syntax.
 func Duration(p *time.Duration, value, least time.Duration) *Value {
 	*p = value
 	return &Value{"duration", func(s string) error {

@@ -32,7 +32,7 @@ func Start(ctx context.Context, objects fs.FS) (string, error) {
 	return StartAt(ctx, "127.0.0.1", objects)
 }
 
-// StartAt is Start on another address of this machine.
+// StartAt is Start on the address host of this machine.
 func StartAt(ctx context.Context, host string, objects fs.FS) (string, error) {
 	s, err := load(objects)
 	if err != nil {

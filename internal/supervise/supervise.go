@@ -49,7 +49,8 @@ func (s *Parts) Start(name string, run func(context.Context) error) {
 	}()
 }
 
-// Failed reports the first part that ended without being told to.
+// Failed returns a channel that receives the error of the first part that ended
+// before Stop.
 func (s *Parts) Failed() <-chan error { return s.failed }
 
 // between is the pause between two calls of ok.

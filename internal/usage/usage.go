@@ -39,7 +39,7 @@ func Wrap(err error) error {
 	return &Error{err}
 }
 
-// Errorf is a sentence about how a command was used.
+// Errorf returns an error of usage.
 func Errorf(format string, args ...any) error { return &Error{fmt.Errorf(format, args...)} }
 
 // ExitCode is 2 for errors of usage and 1 for all others.
