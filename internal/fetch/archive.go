@@ -64,8 +64,8 @@ const (
 	maxHops     = 40       // links that Linux follows for one name
 )
 
-// unpack writes the content of the archive at from into the folder dir, and at most most bytes. A
-// panic of a reader becomes an error of one sentence about the archive.
+// unpack writes the content of the archive from into the folder dir. It returns an error if that is
+// more than most bytes. A panic of a reader becomes an error of one sentence about the archive.
 func unpack(ctx context.Context, from string, kind archive, dir string, most int64) (err error) {
 	defer func() {
 		if bug := recover(); bug != nil {

@@ -305,8 +305,8 @@ func earliest(times ...time.Time) (first time.Time) {
 	return first
 }
 
-// container returns the state of a container and its process, if one runs. Any goroutine may call
-// it.
+// container returns the state of a container and its process, if one runs. The worker's own
+// goroutine must not call it: it would wait for itself.
 func (w *worker) container(name string) (c container, r *instance, err error) {
 	var spec *corev1.Container
 	ok := w.ask(func() {
