@@ -146,7 +146,7 @@ func lastLine(s string) string {
 	return s[strings.LastIndexByte(s, '\n')+1:]
 }
 
-func TestArguments(t *testing.T) {
+func TestArgumentsDecideTheExitCodeAndTheLastLine(t *testing.T) {
 	model := filepath.Join(t.TempDir(), "model.joblib")
 	if err := os.WriteFile(model, []byte("one"), 0o600); err != nil {
 		t.Fatal(err)

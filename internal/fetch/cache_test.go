@@ -49,7 +49,7 @@ func TestDamagedBlobIsFetchedAgain(t *testing.T) {
 	}
 }
 
-func TestDamagedIndexIsNoHit(t *testing.T) {
+func TestDamagedIndexEntryIsAMiss(t *testing.T) {
 	s := serveGCS(t, map[string]string{"b/model/model.joblib": "one"})
 	cacheDir := t.TempDir()
 	mustFetch(t, cacheDir, "gs://b/model")
@@ -84,7 +84,7 @@ func TestChangedObjectIsFetchedAgain(t *testing.T) {
 	}
 }
 
-func TestCleaning(t *testing.T) {
+func TestUnusedCacheEntriesAreRemoved(t *testing.T) {
 	serveGCS(t, map[string]string{"b/old/x": "old", "b/new/x": "new"})
 	cacheDir := t.TempDir()
 	mustFetch(t, cacheDir, "gs://b/old")

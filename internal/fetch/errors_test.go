@@ -18,7 +18,7 @@ import (
 )
 
 // A failure is reported in one line, and leaves nothing in the target or the cache.
-func TestFailures(t *testing.T) {
+func TestFailuresAreOneLineAndLeaveNothingBehind(t *testing.T) {
 	for _, c := range []struct {
 		name, source, want string
 		fault              http.HandlerFunc

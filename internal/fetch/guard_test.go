@@ -96,7 +96,7 @@ func TestRedirectsFromAPublicAddressLeadToPublicOnes(t *testing.T) {
 	}
 }
 
-func TestRedirectsTellNoOneWhereTheyCameFrom(t *testing.T) {
+func TestRedirectsSendNoReferer(t *testing.T) {
 	noCredentials(t)
 	var referer []string
 	other := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -156,7 +156,7 @@ func TestPublicAddresses(t *testing.T) {
 	}
 }
 
-func TestBehindAProxyTheNameCounts(t *testing.T) {
+func TestBehindAProxyHostNamesAreChecked(t *testing.T) {
 	g := newGuard(&http.Transport{}, isPublic)
 	for host, want := range map[string]bool{
 		"models.example.org": true, "8.8.8.8": true,

@@ -26,7 +26,7 @@ func web(files map[string]string) http.Handler {
 	})
 }
 
-func TestHTTP(t *testing.T) {
+func TestFilesAndArchivesAreFetchedOverHTTP(t *testing.T) {
 	noCredentials(t)
 	packed := map[string]string{"model.joblib": "one", "meta/x.json": "{}"}
 	s := serve(t, web(map[string]string{
@@ -63,7 +63,7 @@ func TestHTTP(t *testing.T) {
 	}
 }
 
-func TestHTTPBrokenConnection(t *testing.T) {
+func TestBrokenHTTPConnectionIsResumed(t *testing.T) {
 	noCredentials(t)
 	content := strings.Repeat("0123456789abcdef", 1000)
 	for name, etag := range map[string]string{"is resumed with an entity tag": `"v1"`, "begins anew without": ""} {
@@ -89,7 +89,7 @@ func TestHTTPBrokenConnection(t *testing.T) {
 	}
 }
 
-func TestHTTPNames(t *testing.T) {
+func TestFileNamesComeFromHTTPHeadersOrTheURL(t *testing.T) {
 	noCredentials(t)
 	for _, c := range []struct {
 		name, path string
@@ -118,7 +118,7 @@ func TestHTTPNames(t *testing.T) {
 	}
 }
 
-func TestHTTPFailures(t *testing.T) {
+func TestHTTPFailuresAreOneLine(t *testing.T) {
 	noCredentials(t)
 	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {

@@ -30,7 +30,7 @@ func serveS3(t *testing.T, objects map[string]string) *service {
 	return serve(t, gofakes3.New(backend).Server())
 }
 
-func TestS3(t *testing.T) {
+func TestFoldersAndObjectsAreFetchedFromS3(t *testing.T) {
 	s := serveS3(t, map[string]string{
 		"b/model/model.joblib":   "one",
 		"b/model/meta/x.json":    "{}",
@@ -87,7 +87,7 @@ func TestS3Environment(t *testing.T) {
 	}
 }
 
-func TestS3Failures(t *testing.T) {
+func TestS3FailuresAreOneLine(t *testing.T) {
 	for _, c := range []struct {
 		name, source, want string
 		status             int

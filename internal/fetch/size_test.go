@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-func TestAModelIsNoLargerThanItMayBe(t *testing.T) {
+func TestModelsLargerThanMaxSizeAreRefused(t *testing.T) {
 	noCredentials(t)
 	const most = 1000
 	content := strings.Repeat("x", most)

@@ -66,7 +66,7 @@ func memory(b *blob.Bucket) *store {
 	}
 }
 
-func TestParse(t *testing.T) {
+func TestStorageURIsAreParsed(t *testing.T) {
 	for uri, want := range map[string]string{
 		"gs://b/a/b":               "gs://b/a/b",
 		"gs://b":                   "gs://b",

@@ -12,7 +12,7 @@ import (
 	"github.com/serin-dev/serin/internal/migrate"
 )
 
-func TestCheck(t *testing.T) {
+func TestCheckReportsWhatSerinTreatsDifferently(t *testing.T) {
 	c, err := migrate.NewChecker()
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestCheckGoesOnAfterWhatItCannotRead(t *testing.T) {
 // e2e/testdata/migrate.txtar: it is minutes of linking.
 func takesAll(*appsv1.Deployment) ([]string, error) { return nil, nil }
 
-func TestMissingRuntimes(t *testing.T) {
+func TestServicesWithoutARuntimeAreReported(t *testing.T) {
 	const (
 		v1alpha1 = "apiVersion: serving.kserve.io/v1alpha1\n"
 		formats  = "spec: {supportedModelFormats: [{name: pytorch, version: '1', autoSelect: true}], containers: [{name: kserve-container, image: torch}]}\n"

@@ -16,7 +16,7 @@ import (
 	"github.com/serin-dev/serin/internal/eventually"
 )
 
-func TestTheProcesssMemoryLimitBoundsAModel(t *testing.T) {
+func TestMemoryLimitOfTheProcessBoundsAModel(t *testing.T) {
 	const limit = 40 << 20
 	defer debug.SetMemoryLimit(debug.SetMemoryLimit(limit))
 	dir := t.TempDir()

@@ -293,7 +293,7 @@ func TestBadRequestsAreNeitherEchoedNorLogged(t *testing.T) {
 	}
 }
 
-func TestMethods(t *testing.T) {
+func TestMethodsOfEachPath(t *testing.T) {
 	r := start(t, iris)
 	for _, test := range []struct{ method, path, want, allow string }{
 		{"HEAD", "/", "200 ", ""},

@@ -67,7 +67,7 @@ func activeSince(v *view, ago time.Duration) {
 
 type states = map[string]container
 
-func TestDecide(t *testing.T) {
+func TestDecideStartsAndStopsContainersInOrder(t *testing.T) {
 	ok := exited(0, time.Minute)
 	for name, c := range map[string]struct {
 		view view

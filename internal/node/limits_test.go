@@ -106,7 +106,7 @@ spec:
 }
 
 // Where tracing is forbidden, limits come a moment later.
-func TestLimitsWithoutTracing(t *testing.T) {
+func TestLimitsAreSetWithoutTracingToo(t *testing.T) {
 	for _, traced := range []bool{true, false} {
 		t.Run(fmt.Sprintf("traced %v", traced), func(t *testing.T) {
 			result := make(chan string)

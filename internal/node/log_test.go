@@ -140,7 +140,7 @@ func TestFollowSeesEveryLineAcrossTurns(t *testing.T) {
 	}
 }
 
-func TestLastWordsAreTheEndOfALog(t *testing.T) {
+func TestTerminationMessageIsTheEndOfTheLog(t *testing.T) {
 	l := newLog(t, maxLogFile)
 	for i := range 500 {
 		l.write("stderr", "F", fmt.Appendf(nil, "line %d\n", i))

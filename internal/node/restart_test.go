@@ -75,7 +75,7 @@ func testConfig(dir, self string, listener net.Listener, server *tls.Config, log
 	}
 }
 
-func TestKilledNodeLeavesNothingAndTheNextGoesOn(t *testing.T) {
+func TestKilledNodeLeavesNoProcessAndTheNextContinuesItsPods(t *testing.T) {
 	dir := t.TempDir()
 	before := killedNode(t, dir, `
 metadata: {name: web, namespace: default, uid: `+string(uuid.NewUUID())+`}

@@ -227,7 +227,7 @@ func TestHostPathTypesAreChecked(t *testing.T) {
 	}
 }
 
-func TestVolumesThatNobodyReadsAreNotRenewed(t *testing.T) {
+func TestVolumesWithoutAProcessAreNotRenewed(t *testing.T) {
 	w := &worker{volumes: volumes{renew: now.Add(-time.Minute)}}
 	if at := w.renewVolumes(t.Context(), now); !at.IsZero() {
 		t.Errorf("the worker wants to look again at %v", at)

@@ -19,7 +19,7 @@ var (
 	_ pflag.Value = (*setting.Value)(nil)
 )
 
-func TestValues(t *testing.T) {
+func TestValuesAcceptAndRejectTexts(t *testing.T) {
 	var (
 		n     int
 		n32   int32

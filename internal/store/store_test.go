@@ -79,7 +79,7 @@ func TestFetchFromStore(t *testing.T) {
 	}
 }
 
-func TestRefusals(t *testing.T) {
+func TestOnlyReadsOfObjectsAreAnswered(t *testing.T) {
 	url := start(t, fstest.MapFS{"b/x": {Data: []byte("x")}})
 	for _, c := range []struct {
 		method, path string
@@ -107,7 +107,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-func TestFileWithoutBucket(t *testing.T) {
+func TestFileWithoutBucketIsAnError(t *testing.T) {
 	_, err := store.Start(t.Context(), fstest.MapFS{"x": {Data: []byte("x")}})
 	if want := "read the objects to serve: x is in no bucket"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)

@@ -67,7 +67,7 @@ func TestStopReportsFailuresThatWereNotReceived(t *testing.T) {
 	}
 }
 
-func TestUntil(t *testing.T) {
+func TestUntilEndsWhenItHoldsOrAPartFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := supervise.New()
 		asked := 0
