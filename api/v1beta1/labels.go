@@ -82,10 +82,9 @@ const (
 // a `serin up` that has a controller or a router of its own.
 const UpName = "serin-up"
 
-// Names of containers and components.
+// Names of the containers of a model Pod.
 const (
 	ContainerModel = "kserve-container"
 	ContainerQueue = "queue-proxy"
 	ContainerFetch = "storage-initializer"
-	Predictor      = "predictor"
 )

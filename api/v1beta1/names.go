@@ -23,10 +23,17 @@ const (
 	maxRevisionDigits = 9
 )
 
-// RevisionName returns the name of a component's n-th revision. Where the
+// Component is a part of a service that has revisions, Pods and host names of
+// its own.
+type Component string
+
+// Predictor is the component that answers with the model's predictions.
+const Predictor Component = "predictor"
+
+// RevisionName returns the name of the component's n-th revision. Where the
 // service's name is too long, its end gives way to a hash of the whole.
-func RevisionName(service, component string, n int) string {
-	suffix := fmt.Sprintf("-%s-%05d", component, n)
+func (c Component) RevisionName(service string, n int) string {
+	suffix := fmt.Sprintf("-%s-%05d", c, n)
 	room := maxRevisionName - len(suffix)
 	if len(service) > room {
 		sum := sha256.Sum256([]byte(service))
@@ -36,16 +43,20 @@ func RevisionName(service, component string, n int) string {
 	return service + suffix
 }
 
-// RevisionNumber returns the number in the name of a revision of a service's
-// component, and false for any other name.
-func RevisionNumber(service, component, revision string) (int, bool) {
+// RevisionNumber returns the number in the name of one of the component's
+// revisions, and false for any other name.
+func (c Component) RevisionNumber(service, revision string) (int, bool) {
 	digits := revision[strings.LastIndexByte(revision, '-')+1:]
 	if len(digits) > maxRevisionDigits {
 		return 0, false
 	}
 	n, err := strconv.Atoi(digits)
-	return n, err == nil && n > 0 && RevisionName(service, component, n) == revision
+	return n, err == nil && n > 0 && c.RevisionName(service, n) == revision
 }
+
+// AddressName returns the name of the Service by which clients within the
+// cluster call the component.
+func (c Component) AddressName(service string) string { return service + "-" + string(c) }
 
 // DeploymentName returns the name of a revision's Deployment.
 func DeploymentName(revision string) string { return revision + deploymentSuffix }

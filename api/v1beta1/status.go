@@ -26,7 +26,7 @@ type InferenceServiceStatus struct {
 	// Per component: its revisions and their shares.
 	// +optional
 	// +kubebuilder:validation:MaxProperties=8
-	Components map[string]ComponentStatus `json:"components,omitempty"`
+	Components map[Component]ComponentStatus `json:"components,omitempty"`
 	// The model's own state: loading, loaded, or why it failed.
 	// +optional
 	ModelStatus *ModelStatus `json:"modelStatus,omitempty"`

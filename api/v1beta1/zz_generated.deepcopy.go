@@ -279,7 +279,7 @@ func (in *InferenceServiceStatus) DeepCopyInto(out *InferenceServiceStatus) {
 	}
 	if in.Components != nil {
 		in, out := &in.Components, &out.Components
-		*out = make(map[string]ComponentStatus, len(*in))
+		*out = make(map[Component]ComponentStatus, len(*in))
 		for key, val := range *in {
 			(*out)[key] = *val.DeepCopy()
 		}

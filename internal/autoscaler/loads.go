@@ -8,7 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/serin-dev/serin/internal/render"
+	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/routing"
 	"github.com/serin-dev/serin/internal/scale"
 )
@@ -72,7 +72,7 @@ func (l *loads) hear(address string, now time.Time, report routing.LoadReport) [
 	}
 	var named []types.NamespacedName
 	for _, load := range report.Revisions {
-		key := types.NamespacedName{Namespace: load.Namespace, Name: render.DeploymentName(load.Revision)}
+		key := types.NamespacedName{Namespace: load.Namespace, Name: v1beta1.DeploymentName(load.Revision)}
 		if !r.heard.IsZero() { // the first line only tells where the sums start
 			l.add(key, r.heard, now, r.sums[key], load)
 		}

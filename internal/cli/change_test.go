@@ -37,7 +37,7 @@ func canaryObjects(t *testing.T) (*unstructured.Unstructured, []runtime.Object) 
 	ten, ninety := int64(10), int64(90)
 	isvc.Spec.Predictor.CanaryTrafficPercent = &ten
 	isvc.Status.ObservedGeneration = 3
-	isvc.Status.Components = map[string]v1beta1.ComponentStatus{v1beta1.Predictor: {
+	isvc.Status.Components = map[v1beta1.Component]v1beta1.ComponentStatus{v1beta1.Predictor: {
 		LatestRolledoutRevision: "iris-predictor-00001",
 		Traffic: []v1beta1.TrafficTarget{
 			{RevisionName: "iris-predictor-00002", Percent: &ten}, {RevisionName: "iris-predictor-00001", Percent: &ninety},
@@ -54,7 +54,7 @@ func canaryObjects(t *testing.T) (*unstructured.Unstructured, []runtime.Object) 
 			t.Fatal(err)
 		}
 		cr := &appsv1.ControllerRevision{Revision: int64(i + 1), Data: runtime.RawExtension{Raw: raw}}
-		cr.Namespace, cr.Name = "ns", render.RevisionName("iris", v1beta1.Predictor, i+1)
+		cr.Namespace, cr.Name = "ns", v1beta1.Predictor.RevisionName("iris", i+1)
 		cr.Labels = map[string]string{v1beta1.LabelService: "iris", v1beta1.LabelRevision: cr.Name}
 		cr.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(isvc, v1beta1.Kind)}
 		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: cr.Name, Labels: cr.Labels}}

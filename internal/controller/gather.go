@@ -165,7 +165,7 @@ func named(o client.Object, s *v1beta1.InferenceService) bool {
 		if revision != "" {
 			return o.Name == revision
 		}
-		return (o.Name == s.Name || o.Name == s.Name+"-"+v1beta1.Predictor) && (owned || o.Spec.Type == corev1.ServiceTypeExternalName)
+		return (o.Name == s.Name || o.Name == v1beta1.Predictor.AddressName(s.Name)) && (owned || o.Spec.Type == corev1.ServiceTypeExternalName)
 	}
 	return true
 }
@@ -211,7 +211,7 @@ func (r *reconciler) history(ctx context.Context, s *v1beta1.InferenceService, o
 		if !belongs(cr, s) || cr.DeletionTimestamp != nil {
 			continue // of a deleted service of the same name
 		}
-		if n, ours := v1beta1.RevisionNumber(s.Name, v1beta1.Predictor, cr.Name); !ours || int64(n) != cr.Revision {
+		if n, ours := v1beta1.Predictor.RevisionNumber(s.Name, cr.Name); !ours || int64(n) != cr.Revision {
 			continue // somebody else made it
 		}
 		t, err := render.ReadTemplate(cr)
@@ -313,7 +313,7 @@ func (w *world) decide(c Config, now time.Time) rollout.Plan {
 		in.Revisions = append(in.Revisions, one)
 	}
 	n := rollout.NextNumber(w.service.Name, in.Revisions, w.service.Status.Components[v1beta1.Predictor])
-	in.Next = rollout.NewRevision{Name: render.RevisionName(w.service.Name, v1beta1.Predictor, n), Number: n}
+	in.Next = rollout.NewRevision{Name: v1beta1.Predictor.RevisionName(w.service.Name, n), Number: n}
 	return rollout.Decide(in)
 }
 

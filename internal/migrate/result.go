@@ -128,7 +128,7 @@ func unmakeable(isvc *v1beta1.InferenceService, near []v1alpha1.ServingRuntime, 
 	if err != nil {
 		return []string{err.Error()}, nil
 	}
-	for _, o := range render.Objects(isvc, render.Revision{Name: render.RevisionName(isvc.Name, v1beta1.Predictor, 1), Number: 1, Template: t, Active: true}) {
+	for _, o := range render.Objects(isvc, render.Revision{Name: v1beta1.Predictor.RevisionName(isvc.Name, 1), Number: 1, Template: t, Active: true}) {
 		ac, ok := o.(*appsv1ac.DeploymentApplyConfiguration)
 		if !ok {
 			continue

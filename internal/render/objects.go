@@ -68,7 +68,7 @@ func deployment(isvc *v1beta1.InferenceService, r Revision) *appsv1ac.Deployment
 		panic(fmt.Sprintf("convert a Pod template to its apply configuration: %v", err))
 	}
 	pod.WithLabels(labels(isvc, r))
-	return appsv1ac.Deployment(DeploymentName(r.Name), isvc.Namespace).
+	return appsv1ac.Deployment(v1beta1.DeploymentName(r.Name), isvc.Namespace).
 		WithLabels(labels(isvc, r)).
 		WithAnnotations(scaleAnnotations(r)).
 		WithOwnerReferences(owner(isvc)).
@@ -101,9 +101,9 @@ func service(isvc *v1beta1.InferenceService, r Revision) *corev1ac.ServiceApplyC
 // cluster get the same split as those outside.
 func Addresses(isvc *v1beta1.InferenceService, router string) []*corev1ac.ServiceApplyConfiguration {
 	var out []*corev1ac.ServiceApplyConfiguration
-	for _, name := range []string{isvc.Name, isvc.Name + "-" + v1beta1.Predictor} {
+	for _, name := range []string{isvc.Name, v1beta1.Predictor.AddressName(isvc.Name)} {
 		out = append(out, corev1ac.Service(name, isvc.Namespace).
-			WithLabels(map[string]string{v1beta1.LabelService: isvc.Name, v1beta1.LabelComponent: v1beta1.Predictor}).
+			WithLabels(map[string]string{v1beta1.LabelService: isvc.Name, v1beta1.LabelComponent: string(v1beta1.Predictor)}).
 			WithOwnerReferences(owner(isvc)).
 			WithSpec(corev1ac.ServiceSpec().
 				WithType(corev1.ServiceTypeExternalName).
@@ -133,7 +133,7 @@ func labels(isvc *v1beta1.InferenceService, r Revision) map[string]string {
 	maps.Copy(l, map[string]string{
 		v1beta1.LabelApp:       r.Name,
 		v1beta1.LabelService:   isvc.Name,
-		v1beta1.LabelComponent: v1beta1.Predictor,
+		v1beta1.LabelComponent: string(v1beta1.Predictor),
 	})
 	return l
 }

@@ -62,7 +62,7 @@ func rendered(t *testing.T, ar *txtar.Archive) string {
 func revisionYAML(t *testing.T, isvc *v1beta1.InferenceService, tmpl *Template) string {
 	t.Helper()
 	objects := Objects(isvc, Revision{
-		Name: RevisionName(isvc.Name, v1beta1.Predictor, 1), Number: 1, Template: tmpl, Active: true, Scaling: map[string]string{v1beta1.AnnotationMinReplicas: "1"},
+		Name: v1beta1.Predictor.RevisionName(isvc.Name, 1), Number: 1, Template: tmpl, Active: true, Scaling: map[string]string{v1beta1.AnnotationMinReplicas: "1"},
 	})
 	var out strings.Builder
 	for i, o := range objects {

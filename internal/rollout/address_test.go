@@ -21,7 +21,7 @@ func canaryWorld() *world {
 	for n, name := range []string{"iris-predictor-00001", "iris-predictor-00002"} {
 		w.revisions = append(w.revisions, Revision{Name: name, Number: n + 1, Hash: string(rune('1' + n)), Model: "m", Health: Health{Ready: 1}})
 	}
-	w.isvc.Status.Components = map[string]v1beta1.ComponentStatus{v1beta1.Predictor: {
+	w.isvc.Status.Components = map[v1beta1.Component]v1beta1.ComponentStatus{v1beta1.Predictor: {
 		LatestRolledoutRevision: "iris-predictor-00001", LatestReadyRevision: "iris-predictor-00002", LatestCreatedRevision: "iris-predictor-00002",
 	}}
 	return w

@@ -25,7 +25,7 @@ func NextNumber(service string, revisions []Revision, c v1beta1.ComponentStatus)
 		last = max(last, r.Number)
 	}
 	for _, name := range Named(c) {
-		if n, ours := v1beta1.RevisionNumber(service, v1beta1.Predictor, name); ours && n < believed {
+		if n, ours := v1beta1.Predictor.RevisionNumber(service, name); ours && n < believed {
 			last = max(last, n)
 		}
 	}

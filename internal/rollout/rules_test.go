@@ -111,7 +111,7 @@ func TestRules(t *testing.T) {
 			for _, t := range tt.traffic {
 				status.Traffic = append(status.Traffic, v1beta1.TrafficTarget{RevisionName: t.Revision, Percent: &t.Percent})
 			}
-			w.isvc.Status.Components = map[string]v1beta1.ComponentStatus{v1beta1.Predictor: status}
+			w.isvc.Status.Components = map[v1beta1.Component]v1beta1.ComponentStatus{v1beta1.Predictor: status}
 
 			type outcome struct {
 				Rule, R, P string

@@ -37,7 +37,7 @@ func (s *situation) status(a answer) v1beta1.InferenceServiceStatus {
 		c.Address = s.address(routing.Label("", name))
 		c.Traffic = s.traffic(a, c)
 	}
-	st.Components = map[string]v1beta1.ComponentStatus{v1beta1.Predictor: c}
+	st.Components = map[v1beta1.Component]v1beta1.ComponentStatus{v1beta1.Predictor: c}
 	st.Conditions = s.conditions(a)
 	return st
 }

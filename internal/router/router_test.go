@@ -156,7 +156,7 @@ func (w *world) service(traffic ...v1beta1.TrafficTarget) {
 	isvc := &v1beta1.InferenceService{
 		TypeMeta:   metav1.TypeMeta{APIVersion: v1beta1.GroupVersion.String(), Kind: "InferenceService"},
 		ObjectMeta: metav1.ObjectMeta{Namespace: "kserve-test", Name: "sklearn-iris", Annotations: w.annotations, Labels: w.labels},
-		Status: v1beta1.InferenceServiceStatus{Components: map[string]v1beta1.ComponentStatus{
+		Status: v1beta1.InferenceServiceStatus{Components: map[v1beta1.Component]v1beta1.ComponentStatus{
 			v1beta1.Predictor: {Traffic: traffic},
 		}},
 	}

@@ -107,7 +107,7 @@ func slimService(o any) any {
 	}
 	seconds := whole(object(u.Object, "spec", "predictor")["timeout"], v1beta1.MaxTimeoutSeconds)
 	s.routing.Timeout = time.Duration(seconds) * time.Second
-	predictor := object(u.Object, "status", "components", v1beta1.Predictor)
+	predictor := object(u.Object, "status", "components", string(v1beta1.Predictor))
 	s.routing.HasHost = shows(object(u.Object, "status")["url"], m.Name)
 	s.routing.HasPredictorHost = shows(predictor["url"], routing.Label("", m.Name))
 	traffic, _ := predictor["traffic"].([]any)
@@ -124,7 +124,7 @@ func slimService(o any) any {
 func slimShare(service string, entry any) (routing.Share, bool) {
 	t, _ := entry.(map[string]any)
 	revision, _ := t["revisionName"].(string)
-	if _, ours := v1beta1.RevisionNumber(service, v1beta1.Predictor, revision); !ours {
+	if _, ours := v1beta1.Predictor.RevisionNumber(service, revision); !ours {
 		return routing.Share{}, false
 	}
 	tag, _ := t["tag"].(string)

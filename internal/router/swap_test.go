@@ -68,7 +68,7 @@ func others(tb testing.TB, n int) []runtime.Object {
 		content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&v1beta1.InferenceService{
 			TypeMeta:   metav1.TypeMeta{APIVersion: v1beta1.GroupVersion.String(), Kind: "InferenceService"},
 			ObjectMeta: metav1.ObjectMeta{Namespace: "kserve-test", Name: fmt.Sprint("other-", i)},
-			Status: v1beta1.InferenceServiceStatus{Components: map[string]v1beta1.ComponentStatus{
+			Status: v1beta1.InferenceServiceStatus{Components: map[v1beta1.Component]v1beta1.ComponentStatus{
 				v1beta1.Predictor: {Traffic: []v1beta1.TrafficTarget{
 					target(fmt.Sprintf("other-%d-00002", i), 10, "latest"), target(fmt.Sprintf("other-%d-00001", i), 90, "prev"),
 				}},

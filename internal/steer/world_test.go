@@ -135,7 +135,7 @@ func (w *world) input(s *v1beta1.InferenceService) rollout.Input {
 		})
 	}
 	n := rollout.NextNumber(s.Name, in.Revisions, s.Status.Components[v1beta1.Predictor])
-	in.Next = rollout.NewRevision{Name: render.RevisionName(s.Name, v1beta1.Predictor, n), Number: n}
+	in.Next = rollout.NewRevision{Name: v1beta1.Predictor.RevisionName(s.Name, n), Number: n}
 	return in
 }
 
@@ -172,7 +172,7 @@ func (w *world) read() (*Rollout, error) {
 	for _, cr := range w.records {
 		pods := w.pods(cr.Name)
 		replicas := int32(len(pods))
-		d := appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: render.DeploymentName(cr.Name), Labels: w.labels(cr.Name)}}
+		d := appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: v1beta1.DeploymentName(cr.Name), Labels: w.labels(cr.Name)}}
 		d.Spec.Replicas = &replicas
 		o.Deployments = append(o.Deployments, d)
 		o.Pods = append(o.Pods, pods...)
