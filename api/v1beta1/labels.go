@@ -31,6 +31,14 @@ const (
 // before the schema did: more would overflow in the kubelet.
 const MaxTimeoutSeconds = 24 * 60 * 60
 
+// MaxShares is how many revisions of a service may have a part of its requests,
+// also where a status was stored before the schema. The controller writes two.
+const MaxShares = 16
+
+// HeaderTag asks for one revision by its tag, on any host and path of the
+// service.
+const HeaderTag = "Knative-Serving-Tag"
+
 // PrefixAutoscaling starts the annotations by which people tune scaling, on a
 // service or its predictor. They are those of Knative.
 const PrefixAutoscaling = "autoscaling.knative.dev/"

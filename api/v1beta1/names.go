@@ -13,11 +13,13 @@ import (
 )
 
 const (
+	// maxLabel is the longest DNS label.
+	maxLabel         = 63
 	deploymentSuffix = "-deployment"
 	// maxRevisionName leaves room for "-deployment" within 63 characters. Pod
 	// names are then cut by the API server (58 characters and 5 random ones)
 	// behind the whole name of the revision, never inside it.
-	maxRevisionName = 63 - len(deploymentSuffix)
+	maxRevisionName = maxLabel - len(deploymentSuffix)
 	// maxRevisionDigits bounds the numbers that are believed. The next one is
 	// one more than any that somebody wrote into a status.
 	maxRevisionDigits = 9
@@ -57,6 +59,27 @@ func (c Component) RevisionNumber(service, revision string) (int, bool) {
 // AddressName returns the name of the Service by which clients within the
 // cluster call the component.
 func (c Component) AddressName(service string) string { return service + "-" + string(c) }
+
+// Host returns the first label of the component's host, SERVICE-COMPONENT or
+// TAG-SERVICE-COMPONENT, shortened if need be.
+func (c Component) Host(tag, service string) string {
+	label := c.AddressName(service)
+	if tag != "" {
+		label = tag + "-" + label
+	}
+	return ShortLabel(label)
+}
+
+// ShortLabel cuts a label too long for DNS and ends it in a hash of the whole,
+// so that it stays unique and never changes.
+func ShortLabel(label string) string {
+	if len(label) <= maxLabel {
+		return label
+	}
+	sum := sha256.Sum256([]byte(label))
+	hash := hex.EncodeToString(sum[:4])
+	return strings.TrimRight(label[:maxLabel-1-len(hash)], "-") + "-" + hash
+}
 
 // DeploymentName returns the name of a revision's Deployment.
 func DeploymentName(revision string) string { return revision + deploymentSuffix }

@@ -92,3 +92,21 @@ func TestOnlyAReplicaSetMakesPodsOfARevision(t *testing.T) {
 		}
 	}
 }
+
+func TestLongLabelsAreCutToFitDNS(t *testing.T) {
+	long := strings.Repeat("long-", 10) + "name" // 54 characters
+	for _, c := range []struct{ tag, service, want string }{
+		{"", "iris", "iris-predictor"},
+		{"latest", "iris", "latest-iris-predictor"},
+		{"latest", long, "latest-long-long-long-long-long-long-long-long-long-lo-e92d9ab0"},
+		{"", strings.Repeat("a", 53), strings.Repeat("a", 53) + "-predictor"},
+	} {
+		got := Predictor.Host(c.tag, c.service)
+		if got != c.want || len(got) > maxLabel {
+			t.Errorf("Host(%q, %q) = %q (%d characters), want %q", c.tag, c.service, got, len(got), c.want)
+		}
+	}
+	if Predictor.Host("latest", long) == Predictor.Host("latest", long+"r") || Predictor.Host("", long) == Predictor.Host("", long+"r") {
+		t.Error("two long names share a label")
+	}
+}

@@ -14,11 +14,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/serin-dev/serin/api/v1beta1"
-	"github.com/serin-dev/serin/internal/routing"
+	"github.com/serin-dev/serin/internal/hosts"
 )
 
 // byName is the index of services by NAMESPACE/LABEL of every name that each may
-// want. Names of two services can be the same: see package routing.
+// want. Names of two services can be the same: see package hosts.
 const byName = "name"
 
 var nameIndex = toolscache.Indexers{byName: func(o any) ([]string, error) {
@@ -27,7 +27,7 @@ var nameIndex = toolscache.Indexers{byName: func(o any) ([]string, error) {
 		return nil, nil
 	}
 	var keys []string
-	for _, label := range routing.Wanted(p.Name) {
+	for _, label := range hosts.Wanted(p.Name) {
 		keys = append(keys, p.Namespace+"/"+label)
 	}
 	return keys, nil
@@ -36,8 +36,8 @@ var nameIndex = toolscache.Indexers{byName: func(o any) ([]string, error) {
 // contenders are the other services that want a name that this one wants.
 func (s shelves) contenders(service types.NamespacedName) ([]types.NamespacedName, error) {
 	found := map[types.NamespacedName]bool{}
-	for _, wanted := range routing.Wanted(service.Name) {
-		for _, label := range routing.Related(wanted) {
+	for _, wanted := range hosts.Wanted(service.Name) {
+		for _, label := range hosts.Related(wanted) {
 			objects, err := s.services.objects.ByIndex(byName, service.Namespace+"/"+label)
 			if err != nil {
 				return nil, err
@@ -58,30 +58,30 @@ func (s shelves) taken(service *v1beta1.InferenceService) (map[string]string, er
 	if err != nil || len(keys) == 0 {
 		return nil, err
 	}
-	var others []routing.Service
+	var others []hosts.Service
 	for _, key := range keys {
 		if o, _, err := s.service(key); err == nil && o != nil {
 			others = append(others, claimant(o))
 		}
 	}
-	return routing.Taken(claimant(service), others), nil
+	return hosts.Taken(claimant(service), others), nil
 }
 
-// claimant is what of a service decides about names, as routers see it.
-func claimant(s *v1beta1.InferenceService) routing.Service {
+// claimant is the part of a service that decides about names, as routers see it.
+func claimant(s *v1beta1.InferenceService) hosts.Service {
 	predictor := s.Status.Components[v1beta1.Predictor]
-	out := routing.Service{
+	out := hosts.Service{
 		Namespace:        s.Namespace,
 		Name:             s.Name,
 		UID:              string(s.UID),
 		Created:          s.CreationTimestamp.Unix(),
-		HasHost:          routing.Shows(s.Status.URL, s.Name),
-		HasPredictorHost: routing.Shows(predictor.URL, routing.Label("", s.Name)),
+		HasHost:          hosts.Shows(s.Status.URL, s.Name),
+		HasPredictorHost: hosts.Shows(predictor.URL, v1beta1.Predictor.Host("", s.Name)),
 	}
-	for _, t := range predictor.Traffic[:min(len(predictor.Traffic), routing.MaxShares)] {
-		out.Traffic = append(out.Traffic, routing.Share{
-			Revision: t.RevisionName, Tag: t.Tag, NoHost: t.Tag != "" && !routing.Shows(t.URL, routing.Label(t.Tag, s.Name)),
-		})
+	for _, t := range predictor.Traffic[:min(len(predictor.Traffic), v1beta1.MaxShares)] {
+		if t.Tag != "" && hosts.Shows(t.URL, v1beta1.Predictor.Host(t.Tag, s.Name)) {
+			out.Tags = append(out.Tags, t.Tag)
+		}
 	}
 	return out
 }

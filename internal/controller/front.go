@@ -47,8 +47,8 @@ func (r *reconciler) readFront(ctx context.Context, w *world) error {
 	return client.IgnoreNotFound(err)
 }
 
-// hosts are all that the status promises.
-func hosts(s v1beta1.InferenceServiceStatus) []string {
+// hostnames are all that the status promises.
+func hostnames(s v1beta1.InferenceServiceStatus) []string {
 	predictor := s.Components[v1beta1.Predictor]
 	urls := []string{s.URL, predictor.URL}
 	for _, t := range predictor.Traffic {

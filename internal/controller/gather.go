@@ -24,7 +24,6 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/render"
 	"github.com/serin-dev/serin/internal/rollout"
-	"github.com/serin-dev/serin/internal/routing"
 	"github.com/serin-dev/serin/internal/scale"
 )
 
@@ -123,7 +122,7 @@ func stickiness(annotations map[string]string) error {
 	if !ok {
 		return nil
 	}
-	if _, err := routing.ParseSticky(value); err != nil {
+	if _, err := v1beta1.ParseSticky(value); err != nil {
 		return fmt.Errorf("annotation %s: %w", v1beta1.AnnotationSticky, err)
 	}
 	return nil

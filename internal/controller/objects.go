@@ -63,7 +63,7 @@ func (w *world) objects(p rollout.Plan, cfg Config) []wanted {
 			}
 		}
 	}
-	if names := hosts(p.Status); cfg.Front.Exists() && len(names) > 0 && !private(w.service) {
+	if names := hostnames(p.Status); cfg.Front.Exists() && len(names) > 0 && !private(w.service) {
 		out = append(out, wanted{object: cfg.Front.Route(w.service, names), current: w.front})
 	}
 	return out

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/serin-dev/serin/api/v1beta1"
-	"github.com/serin-dev/serin/internal/routing"
 )
 
 // url is where a name is called from: outside, or inside if the service is
@@ -29,7 +28,7 @@ func (s *situation) tagURL(tag string) string {
 	if s.in.Private {
 		return ""
 	}
-	return s.url(routing.Label(tag, s.in.Service.Name))
+	return s.url(v1beta1.Predictor.Host(tag, s.in.Service.Name))
 }
 
 // address is where a name is called within the cluster.
@@ -47,7 +46,7 @@ func inside(label, namespace string) string {
 // addressState is False while another service has one of the service's names.
 func (s *situation) addressState() state {
 	name := s.in.Service.Name
-	for _, label := range []string{name, routing.Label("", name)} {
+	for _, label := range []string{name, v1beta1.Predictor.Host("", name)} {
 		if owner := s.in.Taken[label]; owner != "" {
 			return isFalse(ReasonAddressTaken, fmt.Sprintf("%s is a name of InferenceService %s, which had it first: give one of the two another name", label, owner))
 		}
@@ -64,23 +63,10 @@ func (s *situation) tagState(a answer) state {
 		if t.Tag == "" {
 			continue
 		}
-		label := routing.Label(t.Tag, s.in.Service.Name)
+		label := v1beta1.Predictor.Host(t.Tag, s.in.Service.Name)
 		if owner := s.in.Taken[label]; owner != "" {
-			return isFalse(ReasonAddressTaken, fmt.Sprintf("%s, the host of tag %s, is a name of InferenceService %s, which had it first: ask for the tag by the header %s", label, t.Tag, owner, routing.TagHeader))
+			return isFalse(ReasonAddressTaken, fmt.Sprintf("%s, the host of tag %s, is a name of InferenceService %s, which had it first: ask for the tag by the header %s", label, t.Tag, owner, v1beta1.HeaderTag))
 		}
-	}
-	return isTrue
-}
-
-// routableState is False if the routers could not route what the status will
-// say, which would be a bug of theirs.
-func (s *situation) routableState(a answer) state {
-	service := routing.Service{Namespace: s.in.Service.Namespace, Name: s.in.Service.Name}
-	for _, w := range a.weights {
-		service.Traffic = append(service.Traffic, routing.Share{Revision: w.Revision, Percent: int(w.Percent)})
-	}
-	if err := routing.Check(service); err != nil {
-		return isFalse(ReasonUnroutable, err.Error())
 	}
 	return isTrue
 }

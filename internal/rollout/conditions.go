@@ -22,7 +22,6 @@ const (
 	ReasonNothingServes      = "NothingServes"
 	ReasonAddressRefused     = "AddressRefused"
 	ReasonAddressTaken       = "AddressTaken"
-	ReasonUnroutable         = "Unroutable"
 )
 
 // severityInfo marks conditions that do not count towards Ready.
@@ -156,7 +155,7 @@ func (s *situation) routesState(a answer) state {
 	case len(a.weights) == 0:
 		return unknown(ReasonNothingServes, "No revision has been ready yet")
 	}
-	return s.routableState(a)
+	return isTrue
 }
 
 func (s *situation) servableState(a answer) state {

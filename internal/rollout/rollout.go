@@ -33,7 +33,7 @@ type Input struct {
 	// Private says that the service has no address outside the cluster.
 	Private bool
 	// Taken are the names, of those that the service wants, that other services
-	// have: the name of each of these by label. See routing.Taken.
+	// have: the name of each of these by label. See hosts.Taken.
 	Taken map[string]string
 	// Target is what the current spec asks for.
 	Target Target

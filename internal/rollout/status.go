@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/serin-dev/serin/api/v1beta1"
-	"github.com/serin-dev/serin/internal/routing"
 )
 
 // Tags by which a client can ask for a revision.
@@ -33,8 +32,8 @@ func (s *situation) status(a answer) v1beta1.InferenceServiceStatus {
 		name := s.in.Service.Name
 		st.URL = s.url(name)
 		st.Address = s.address(name)
-		c.URL = s.url(routing.Label("", name))
-		c.Address = s.address(routing.Label("", name))
+		c.URL = s.url(v1beta1.Predictor.Host("", name))
+		c.Address = s.address(v1beta1.Predictor.Host("", name))
 		c.Traffic = s.traffic(a, c)
 	}
 	st.Components = map[v1beta1.Component]v1beta1.ComponentStatus{v1beta1.Predictor: c}

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/hosts"
 	"github.com/serin-dev/serin/internal/routing"
 )
 
@@ -101,7 +102,7 @@ func slimService(o any) any {
 	}}
 	if sticky, ok := u.GetAnnotations()[v1beta1.AnnotationSticky]; ok {
 		var err error
-		if s.routing.Sticky, err = routing.ParseSticky(sticky); err != nil {
+		if s.routing.Sticky, err = v1beta1.ParseSticky(sticky); err != nil {
 			s.warning = err.Error()
 		}
 	}
@@ -109,10 +110,10 @@ func slimService(o any) any {
 	s.routing.Timeout = time.Duration(seconds) * time.Second
 	predictor := object(u.Object, "status", "components", string(v1beta1.Predictor))
 	s.routing.HasHost = shows(object(u.Object, "status")["url"], m.Name)
-	s.routing.HasPredictorHost = shows(predictor["url"], routing.Label("", m.Name))
+	s.routing.HasPredictorHost = shows(predictor["url"], v1beta1.Predictor.Host("", m.Name))
 	traffic, _ := predictor["traffic"].([]any)
 	for _, t := range traffic {
-		if share, ok := slimShare(m.Name, t); ok && len(s.routing.Traffic) < routing.MaxShares {
+		if share, ok := slimShare(m.Name, t); ok && len(s.routing.Traffic) < v1beta1.MaxShares {
 			s.routing.Traffic = append(s.routing.Traffic, share)
 		}
 	}
@@ -135,13 +136,13 @@ func slimShare(service string, entry any) (routing.Share, bool) {
 		Revision: revision,
 		Percent:  int(whole(t["percent"], 100)),
 		Tag:      tag,
-		NoHost:   tag != "" && !shows(t["url"], routing.Label(tag, service)),
+		NoHost:   tag != "" && !shows(t["url"], v1beta1.Predictor.Host(tag, service)),
 	}, true
 }
 
 func shows(url any, label string) bool {
 	s, _ := url.(string)
-	return routing.Shows(s, label)
+	return hosts.Shows(s, label)
 }
 
 // whole reads a number from 0 to most, with others at the bounds. What is no

@@ -86,8 +86,8 @@ func TestOfAServiceTheTrafficIsRead(t *testing.T) {
 func TestTheTrafficThatIsReadIsBounded(t *testing.T) {
 	entries := strings.Repeat("{revisionName: iris-predictor-00001, percent: 1},", 10_000)
 	got := slimService(stored(t, "metadata: {name: iris, namespace: team}\nspec: {}\nstatus: {components: {predictor: {traffic: ["+entries+"]}}}"))
-	if n := len(got.(*service).routing.Traffic); n != routing.MaxShares {
-		t.Errorf("%d shares are kept, want %d", n, routing.MaxShares)
+	if n := len(got.(*service).routing.Traffic); n != v1beta1.MaxShares {
+		t.Errorf("%d shares are kept, want %d", n, v1beta1.MaxShares)
 	}
 }
 

@@ -5,23 +5,21 @@ package routing
 import (
 	"fmt"
 	"slices"
+
+	"github.com/serin-dev/serin/api/v1beta1"
 )
 
 // Bounds of what is believed of a service. The API's schema has them too, but
 // not for what was stored before it, and not for other writers of the cache.
-const (
-	// MaxShares is how many revisions of a service may have a part of its
-	// requests. The controller writes two.
-	MaxShares = 16
-	// maxConcurrency is as good as no limit.
-	maxConcurrency = 1 << 20
-)
+//
+// maxConcurrency is as good as no limit.
+const maxConcurrency = 1 << 20
 
 // bounded is the service with shares that a table can be made of. It costs
 // nothing where there is nothing to mend.
 func (s Service) bounded() Service {
-	if len(s.Traffic) > MaxShares {
-		s.Traffic = s.Traffic[:MaxShares]
+	if len(s.Traffic) > v1beta1.MaxShares {
+		s.Traffic = s.Traffic[:v1beta1.MaxShares]
 	}
 	if slices.ContainsFunc(s.Traffic, func(t Share) bool { return t.Percent != percent(t.Percent) }) {
 		s.Traffic = slices.Clone(s.Traffic)
@@ -61,15 +59,6 @@ func broken(s Service) *route {
 
 // Broken returns the services of which no request is answered, and why.
 func (t *Table) Broken() []*Service { return t.broken }
-
-// Check says why a service could not be routed, with the very code that routers
-// run.
-func Check(s Service) error {
-	if broken := Build(Input{Services: []Service{s}}, nil).Broken(); len(broken) > 0 {
-		return fmt.Errorf("InferenceService %s/%s cannot be routed: %s", s.Namespace, s.Name, broken[0].Broken)
-	}
-	return nil
-}
 
 // equal reports whether a route of one is a route of the other.
 func (s Service) equal(o Service) bool {

@@ -3,46 +3,19 @@
 package routing
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"strings"
+
+	"github.com/serin-dev/serin/internal/hosts"
 )
-
-// predictor is the only component.
-const predictor = "predictor"
-
-// maxLabel is the longest DNS label.
-const maxLabel = 63
-
-// Label returns the first label of a predictor's host, SERVICE-predictor or
-// TAG-SERVICE-predictor, shortened if need be.
-func Label(tag, service string) string {
-	label := service + "-" + predictor
-	if tag != "" {
-		label = tag + "-" + label
-	}
-	return shorten(label)
-}
-
-// shorten cuts a label too long for DNS and ends it in a hash of the whole, so
-// that it stays unique and never changes.
-func shorten(label string) string {
-	if len(label) <= maxLabel {
-		return label
-	}
-	sum := sha256.Sum256([]byte(label))
-	hash := hex.EncodeToString(sum[:4])
-	return strings.TrimRight(label[:maxLabel-1-len(hash)], "-") + "-" + hash
-}
 
 // match finds what a Host header stands for. Upper case, a port, a final dot
 // and the known suffixes do not matter.
-func (t *Table) match(host string) (entry, bool) {
+func (t *Table) match(host string) (hosts.Owner, bool) {
 	label, namespace, ok := splitHost(host, t.domain)
 	if !ok {
-		return entry{}, false
+		return hosts.Owner{}, false
 	}
-	return t.hosts.find(namespace, label)
+	return t.hosts.Find(namespace, label)
 }
 
 // splitHost takes LABEL.NAMESPACE out of a host.

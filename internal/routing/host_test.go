@@ -5,6 +5,8 @@ package routing
 import (
 	"strings"
 	"testing"
+
+	"github.com/serin-dev/serin/api/v1beta1"
 )
 
 // iris is a canary in namespace kserve-test as the walk-through leaves it.
@@ -43,8 +45,8 @@ func TestHostsThatNameAService(t *testing.T) {
 			t.Errorf("%s names nothing", host)
 			continue
 		}
-		if table.routes[e.route].service.Name != "sklearn-iris" || e.tag != tag {
-			t.Errorf("%s names %s with tag %q, want tag %q", host, table.routes[e.route].service.Name, e.tag, tag)
+		if table.routes[e.Service].service.Name != "sklearn-iris" || e.Tag != tag {
+			t.Errorf("%s names %s with tag %q, want tag %q", host, table.routes[e.Service].service.Name, e.Tag, tag)
 		}
 	}
 }
@@ -62,30 +64,16 @@ func TestHostsThatNameNothing(t *testing.T) {
 		".kserve-test.example.com", "a.sklearn-iris.kserve-test.example.com",
 	} {
 		if e, ok := table.match(host); ok {
-			t.Errorf("%q names %s with tag %q", host, table.routes[e.route].service.Name, e.tag)
+			t.Errorf("%q names %s with tag %q", host, table.routes[e.Service].service.Name, e.Tag)
 		}
 	}
 }
 
-func TestLongLabelsAreCutToFitDNS(t *testing.T) {
+func TestTheShortenedHostOfATag(t *testing.T) {
 	long := strings.Repeat("long-", 10) + "name" // 54 characters
-	for _, c := range []struct{ tag, service, want string }{
-		{"", "iris", "iris-predictor"},
-		{"latest", "iris", "latest-iris-predictor"},
-		{"latest", long, "latest-long-long-long-long-long-long-long-long-long-lo-e92d9ab0"},
-		{"", strings.Repeat("a", 53), strings.Repeat("a", 53) + "-predictor"},
-	} {
-		got := Label(c.tag, c.service)
-		if got != c.want || len(got) > maxLabel {
-			t.Errorf("Label(%q, %q) = %q (%d characters), want %q", c.tag, c.service, got, len(got), c.want)
-		}
-	}
-	if Label("latest", long) == Label("latest", long+"r") || Label("", long) == Label("", long+"r") {
-		t.Error("two long names share a label")
-	}
 	s := Service{Namespace: "n", Name: long, Traffic: []Share{{Revision: "r", Percent: 100, Tag: "prev"}}}
 	table := Build(Input{Domain: "example.com", Services: []Service{s}}, nil)
-	if e, ok := table.match(Label("prev", long) + ".n.example.com"); !ok || e.tag != "prev" {
+	if e, ok := table.match(v1beta1.Predictor.Host("prev", long) + ".n.example.com"); !ok || e.Tag != "prev" {
 		t.Errorf("the shortened tag host names %v %v", e, ok)
 	}
 }
@@ -105,7 +93,7 @@ func FuzzHost(f *testing.F) {
 			return
 		}
 		if !strings.Contains(strings.ToLower(host), "sklearn-iris") || !strings.Contains(strings.ToLower(host), ".kserve-test") {
-			t.Errorf("%q names %s", host, table.routes[e.route].service.Name)
+			t.Errorf("%q names %s", host, table.routes[e.Service].service.Name)
 		}
 	})
 }

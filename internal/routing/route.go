@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-)
 
-// TagHeader asks for one revision by its tag, on any host and path of the
-// service.
-const TagHeader = "Knative-Serving-Tag"
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/hosts"
+)
 
 // Request is what decides where a request goes.
 type Request struct {
@@ -45,10 +44,10 @@ func (t *Table) Route(req Request) (Choice, error) {
 	if err != nil {
 		return Choice{}, err
 	}
-	r := t.routes[e.route]
-	tag := req.Header(TagHeader)
+	r := t.routes[e.Service]
+	tag := req.Header(v1beta1.HeaderTag)
 	if tag == "" {
-		tag = e.tag
+		tag = e.Tag
 	}
 	if tag != "" {
 		if revision := r.tags[tag]; revision != nil {
@@ -63,8 +62,8 @@ func (t *Table) Route(req Request) (Choice, error) {
 		}
 		return Choice{Service: &r.service}, &Refusal{Status: 503, Text: fmt.Sprintf("InferenceService %s/%s %s", r.service.Namespace, r.service.Name, why)}
 	}
-	if key := r.service.Sticky.key(req); key != "" {
-		return Choice{&r.service, draw(r.lots, key), path}, nil
+	if k := key(r.service.Sticky, req); k != "" {
+		return Choice{&r.service, draw(r.lots, k), path}, nil
 	}
 	turn := (r.turn.Add(1) - 1) % uint64(len(r.split))
 	return Choice{&r.service, r.split[turn], path}, nil
@@ -73,17 +72,17 @@ func (t *Table) Route(req Request) (Choice, error) {
 // find returns what a request's host names or, on a host that names nothing,
 // its path, and then what is left of that. For those outside, a private service
 // does not exist.
-func (t *Table) find(req Request) (e entry, path string, err error) {
-	seen := func(e entry) bool { return req.Inside || !t.routes[e.route].service.Private }
+func (t *Table) find(req Request) (e hosts.Owner, path string, err error) {
+	seen := func(e hosts.Owner) bool { return req.Inside || !t.routes[e.Service].service.Private }
 	if e, ok := t.match(req.Host); ok && seen(e) {
 		return e, "", nil
 	}
 	namespace, service, rest, ok := splitPath(req.Path)
 	if !ok {
-		return entry{}, "", t.unknownHost(req.Host)
+		return hosts.Owner{}, "", t.unknownHost(req.Host)
 	}
-	if e, ok = t.hosts.find(namespace, service); !ok || !seen(e) {
-		return entry{}, "", &Refusal{Status: 404, Text: fmt.Sprintf(
+	if e, ok = t.hosts.Find(namespace, service); !ok || !seen(e) {
+		return hosts.Owner{}, "", &Refusal{Status: 404, Text: fmt.Sprintf(
 			"no InferenceService %s/%s, which the path asks for, nor any for host %q", namespace, service, req.Host)}
 	}
 	return e, rest, nil

@@ -10,35 +10,19 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-func TestParseSticky(t *testing.T) {
-	for text, want := range map[string]Sticky{
-		"header:X-User":  {Header: "X-User"},
-		"cookie:session": {Cookie: "session"},
-	} {
-		if got, err := ParseSticky(text); got != want || err != nil {
-			t.Errorf("%s: %+v, %v", text, got, err)
-		}
-	}
-	for _, text := range []string{"", "X-User", "header:", "header: X-User", "cookie:a=b", "Header:X-User", "query:user", "header:a:b", "cookie:ü"} {
-		_, err := ParseSticky(text)
-		want := fmt.Sprintf(`%q names nothing to stick to: write "header:NAME" or "cookie:NAME", as in "header:X-User"`, text)
-		if err == nil || err.Error() != want {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
-}
-
 func TestWhatRequestsStickTo(t *testing.T) {
-	user, session := Sticky{Header: "X-User"}, Sticky{Cookie: "session"}
+	user, session := v1beta1.Sticky{Header: "X-User"}, v1beta1.Sticky{Cookie: "session"}
 	for _, c := range []struct {
 		name   string
-		sticky Sticky
+		sticky v1beta1.Sticky
 		header []string
 		want   string
 	}{
-		{"nothing", Sticky{}, []string{"X-User", "ann"}, ""},
+		{"nothing", v1beta1.Sticky{}, []string{"X-User", "ann"}, ""},
 		{"a header", user, []string{"X-User", "ann"}, "ann"},
 		{"no such header", user, []string{"X-Group", "a"}, ""},
 		{"a cookie among others", session, []string{"Cookie", "x=session; session=ann; y=1"}, "ann"},
@@ -47,7 +31,7 @@ func TestWhatRequestsStickTo(t *testing.T) {
 		{"no such cookie", session, []string{"Cookie", "mysession=ann; sessions=ben; session"}, ""},
 		{"cookies differ by case", session, []string{"Cookie", "Session=ann"}, ""},
 	} {
-		if got := c.sticky.key(ask("", "", c.header...)); got != c.want {
+		if got := key(c.sticky, ask("", "", c.header...)); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
@@ -55,7 +39,7 @@ func TestWhatRequestsStickTo(t *testing.T) {
 
 // sticky is a table of one service with these shares, sticky to X-User.
 func sticky(shares ...Share) *Table {
-	s := Service{Namespace: "n", Name: "iris", Sticky: Sticky{Header: "X-User"}, Traffic: shares}
+	s := Service{Namespace: "n", Name: "iris", Sticky: v1beta1.Sticky{Header: "X-User"}, Traffic: shares}
 	return Build(Input{Domain: "example.com", Services: []Service{s}}, nil)
 }
 

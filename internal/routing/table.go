@@ -21,6 +21,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/hosts"
 )
 
 // Service is one InferenceService as its status shows it.
@@ -34,7 +37,7 @@ type Service struct {
 	HasHost, HasPredictorHost bool
 	Private                   bool          // for requests of the local entrance alone
 	Timeout                   time.Duration // until a response must begin; zero means the router's own
-	Sticky                    Sticky
+	Sticky                    v1beta1.Sticky
 	Traffic                   []Share
 	Broken                    string // why the service cannot be routed, if it cannot
 }
@@ -68,8 +71,8 @@ type Input struct {
 // Table answers which revision a request goes to. It never changes.
 type Table struct {
 	domain    string
-	hosts     names
-	routes    []*route // in the order of their services
+	hosts     hosts.Table // its services are those of routes
+	routes    []*route    // in the order of their services
 	revisions map[name]*Revision
 	broken    []*Service // those that cannot be routed
 }
@@ -132,14 +135,34 @@ func Build(in Input, before *Table) *Table {
 			b.revision(key)
 		}
 	}
-	b.hosts = names{make([]*Service, len(b.routes)), before.hosts.labels}
-	for i, r := range b.routes {
-		b.hosts.services[i] = &r.service
-	}
+	b.hosts = before.hosts
 	if renamed {
-		b.hosts.labels = labelsOf(b.hosts.services)
+		b.hosts = hosts.Of(claimants(b.routes))
 	}
 	return b.Table
+}
+
+// claimants are the services of routes as they claim names.
+func claimants(routes []*route) []hosts.Service {
+	out := make([]hosts.Service, len(routes))
+	for i, r := range routes {
+		s := &r.service
+		out[i] = hosts.Service{
+			Namespace: s.Namespace, Name: s.Name, UID: s.UID, Created: s.Created, HasHost: s.HasHost, HasPredictorHost: s.HasPredictorHost,
+		}
+		for _, t := range s.Traffic {
+			if t.Tag != "" && !t.NoHost {
+				out[i].Tags = append(out[i].Tags, t.Tag)
+			}
+		}
+	}
+	return out
+}
+
+// sameClaims reports whether two states of a service claim the same names.
+func sameClaims(a, b Service) bool {
+	return a.UID == b.UID && a.Created == b.Created && a.HasHost == b.HasHost && a.HasPredictorHost == b.HasPredictorHost &&
+		slices.EqualFunc(a.Traffic, b.Traffic, func(a, b Share) bool { return a.Tag == b.Tag && a.NoHost == b.NoHost })
 }
 
 func byName(a, b Service) int {
@@ -201,7 +224,7 @@ func (b *builder) route(s Service, old *route) *route {
 	for _, i := range turns(shares) {
 		r.split = append(r.split, r.revisions[i])
 	}
-	if s.Sticky != (Sticky{}) {
+	if s.Sticky != (v1beta1.Sticky{}) {
 		r.lots = lots(r.split)
 	}
 	return r

@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/serin-dev/serin/api/v1beta1"
 )
 
 const host = "sklearn-iris.kserve-test.example.com"
@@ -39,7 +41,7 @@ func ask(host, path string, headers ...string) Request {
 
 func choose(t *testing.T, table *Table, host, tag string) Choice {
 	t.Helper()
-	c, err := table.Route(ask(host, "/", TagHeader, tag))
+	c, err := table.Route(ask(host, "/", v1beta1.HeaderTag, tag))
 	if err != nil {
 		t.Fatalf("route %s: %v", host, err)
 	}
@@ -87,7 +89,7 @@ func TestRoute(t *testing.T) {
 		{"a path with more in front", "localhost", "/a" + byPath, "", `404 no InferenceService for host "localhost"` + help},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			choice, err := table.Route(ask(c.host, c.path, TagHeader, c.tag))
+			choice, err := table.Route(ask(c.host, c.path, v1beta1.HeaderTag, c.tag))
 			got := ""
 			if refusal := (*Refusal)(nil); errors.As(err, &refusal) {
 				got = fmt.Sprintf("%d %s", refusal.Status, refusal.Text)
@@ -271,12 +273,7 @@ func TestTheSplitHoldsBetweenAnySwaps(t *testing.T) {
 // show describes a table in full, but for its counters.
 func show(table *Table) map[string]string {
 	out := map[string]string{"domain": table.domain}
-	for namespace, labels := range table.hosts.labels {
-		for label, e := range labels {
-			s := table.routes[e.route].service
-			out["host "+label+"."+namespace] = s.Namespace + "/" + s.Name + "#" + e.tag
-		}
-	}
+	out["hosts"] = fmt.Sprintf("%+v", table.hosts)
 	for _, r := range table.routes {
 		text := fmt.Sprintf("%+v", r.service)
 		for _, revision := range r.split {

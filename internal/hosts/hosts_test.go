@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package routing
+package hosts
 
 import (
 	"fmt"
@@ -12,10 +12,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/serin-dev/serin/api/v1beta1"
 )
 
 func TestWhoHasAName(t *testing.T) {
-	tag := func(tag string) []Share { return []Share{{Revision: "r", Percent: 100, Tag: tag}} }
 	for _, c := range []struct {
 		name     string
 		services []Service
@@ -24,8 +25,8 @@ func TestWhoHasAName(t *testing.T) {
 	}{
 		{"the older service's predictor", []Service{{Name: "a", Created: 1}, {Name: "a-predictor", Created: 2}}, "a-predictor", "a#"},
 		{"the older service's own name", []Service{{Name: "a", Created: 2}, {Name: "a-predictor", Created: 1}}, "a-predictor", "a-predictor#"},
-		{"the older service's tag", []Service{{Name: "a", Created: 1, Traffic: tag("prev")}, {Name: "prev-a", Created: 2}}, "prev-a-predictor", "a#prev"},
-		{"a tag without a host", []Service{{Name: "a", Created: 1, Traffic: []Share{{Revision: "r", Tag: "prev", NoHost: true}}}, {Name: "prev-a", Created: 2}}, "prev-a-predictor", "prev-a#"},
+		{"the older service's tag", []Service{{Name: "a", Created: 1, Tags: []string{"prev"}}, {Name: "prev-a", Created: 2}}, "prev-a-predictor", "a#prev"},
+		{"a tag without a host", []Service{{Name: "a", Created: 1}, {Name: "prev-a", Created: 2}}, "prev-a-predictor", "prev-a#"},
 		{"the status shows it", []Service{{Name: "a", Created: 1}, {Name: "a-predictor", Created: 2, HasHost: true}}, "a-predictor", "a-predictor#"},
 		{"both show it", []Service{{Name: "a", Created: 1, HasPredictorHost: true}, {Name: "a-predictor", Created: 2, HasHost: true}}, "a-predictor", "a#"},
 		{"of one second the lower UID", []Service{{Name: "a", UID: "2"}, {Name: "a-predictor", UID: "1"}}, "a-predictor", "a-predictor#"},
@@ -40,14 +41,8 @@ func TestWhoHasAName(t *testing.T) {
 				}
 			}
 			for range 2 {
-				table := Build(Input{Domain: "example.com", Services: c.services}, nil)
-				for _, e := range []struct {
-					entry
-					ok bool
-				}{entered(table.match(c.host + ".n.example.com")), entered(table.hosts.find("n", c.host))} {
-					if got := table.routes[e.route].service.Name + "#" + e.tag; !e.ok || got != c.want {
-						t.Errorf("%s is %s, want %s", c.host, got, c.want)
-					}
+				if got := owner(Of(c.services), c.host); got != c.want {
+					t.Errorf("%s is %s, want %s", c.host, got, c.want)
 				}
 				slices.Reverse(c.services)
 			}
@@ -55,14 +50,13 @@ func TestWhoHasAName(t *testing.T) {
 	}
 }
 
-func entered(e entry, ok bool) struct {
-	entry
-	ok bool
-} {
-	return struct {
-		entry
-		ok bool
-	}{e, ok}
+// owner is the service and the tag that have a name in the namespace n.
+func owner(table Table, label string) string {
+	o, ok := table.Find("n", label)
+	if !ok {
+		return ""
+	}
+	return table.services[o.Service].Name + "#" + o.Tag
 }
 
 // namesake are names that claim each other's, in all ways that there are.
@@ -70,7 +64,7 @@ var namesake = []string{
 	"iris", "iris-predictor", "iris-predictor-predictor", "iris-predictor-default", "iris-predictor-default-predictor",
 	"latest-iris", "latest-iris-predictor", "prev-iris", "prev-iris-predictor", "prev-iris-predictor-default", "prev-prev-iris",
 	strings.Repeat("x", 53), "prev-" + strings.Repeat("x", 48), "y" + strings.Repeat("-", 51) + "z",
-	Label("latest", "y"+strings.Repeat("-", 51)+"z"), // short enough to be a service's name
+	v1beta1.Predictor.Host("latest", "y"+strings.Repeat("-", 51)+"z"), // short enough to be a service's name
 }
 
 // addresses are all that anybody might call.
@@ -136,27 +130,22 @@ func (w *world) control() {
 		m := w.services[name]
 		taken := Taken(m.Service, w.list())
 		mine := func(label string) bool { return m.ready && taken[label] == "" }
-		m.HasHost, m.HasPredictorHost = mine(name), mine(Label("", name))
-		m.Traffic = nil
+		m.HasHost, m.HasPredictorHost = mine(name), mine(v1beta1.Predictor.Host("", name))
+		m.Tags = nil
 		for _, tag := range Tags {
-			if m.ready && m.tags[tag] {
-				m.Traffic = append(m.Traffic, Share{Revision: name + tag, Percent: 50, Tag: tag, NoHost: !mine(Label(tag, name))})
+			if m.ready && m.tags[tag] && mine(v1beta1.Predictor.Host(tag, name)) {
+				m.Tags = append(m.Tags, tag)
 			}
 		}
 	}
 }
 
 // owners is who answers at each address.
-func owners(table *Table) map[string]string {
+func owners(table Table) map[string]string {
 	out := map[string]string{}
 	for _, a := range addresses {
-		byHost, ok1 := table.match(a + ".n.example.com")
-		byPath, ok2 := table.hosts.find("n", a)
-		if ok1 != ok2 || byHost != byPath {
-			panic(a + " depends on how it is asked for")
-		}
-		if ok1 {
-			out[a] = table.routes[byHost.route].service.Name + "#" + byHost.tag
+		if o := owner(table, a); o != "" {
+			out[a] = o
 		}
 	}
 	return out
@@ -167,15 +156,14 @@ func owners(table *Table) map[string]string {
 func TestAddressesHaveOneOwner(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &world{services: map[string]*member{}}
-		var router *Table
 		had := map[string]string{}
 		shown := map[string]bool{} // whose owner's status shows it
 		for range rapid.IntRange(1, 25).Draw(t, "steps") {
 			w.step(t)
 			for range 2 { // before the controller knows of it, and after
-				router = Build(Input{Domain: "example.com", Services: w.list()}, router)
+				router := Of(w.list())
 				has := owners(router)
-				if diff := cmp.Diff(owners(Build(Input{Domain: "example.com", Services: w.list()}, nil)), has); diff != "" {
+				if diff := cmp.Diff(owners(Of(w.list())), has); diff != "" {
 					t.Fatalf("two routers disagree: %s", diff)
 				}
 				for address, owner := range had {
@@ -192,16 +180,16 @@ func TestAddressesHaveOneOwner(t *testing.T) {
 				}
 				had, shown = has, map[string]bool{}
 				for address := range has {
-					e, _ := router.hosts.find("n", address)
+					e, _ := router.Find("n", address)
 					shown[address] = e.shown
 				}
 				w.control()
 			}
-			table := Build(Input{Domain: "example.com", Services: w.list()}, router)
+			table := Of(w.list())
 			for _, m := range w.services {
 				for c := range m.claims {
-					if e, _ := table.hosts.find("n", c.label); c.shown && table.routes[e.route].service.Name != m.Name {
-						t.Fatalf("%s shows %s, which is %s's", m.Name, c.label, table.routes[e.route].service.Name)
+					if e, _ := table.Find("n", c.label); c.shown && table.services[e.Service].Name != m.Name {
+						t.Fatalf("%s shows %s, which is %s's", m.Name, c.label, table.services[e.Service].Name)
 					}
 				}
 			}
@@ -216,9 +204,8 @@ func TestContendersAreRelated(t *testing.T) {
 			if a == b {
 				continue
 			}
-			tags := []Share{{Revision: "r", Percent: 50, Tag: "latest"}, {Revision: "s", Percent: 50, Tag: "prev"}}
-			newcomer := Service{Namespace: "n", Name: a, Created: 2, Traffic: tags}
-			other := Service{Namespace: "n", Name: b, Created: 1, Traffic: tags}
+			newcomer := Service{Namespace: "n", Name: a, Created: 2, Tags: Tags}
+			other := Service{Namespace: "n", Name: b, Created: 1, Tags: Tags}
 			for label := range Taken(newcomer, []Service{other}) {
 				found := slices.ContainsFunc(Related(label), func(l string) bool { return slices.Contains(Wanted(b), l) })
 				if !found {

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package hosts decides which service has which host name. A service answers at
+// its own name, at its predictor's and at its tags', and names can be chosen so
+// that two services claim one: a service iris-predictor, and the predictor of a
+// service iris. A service keeps a name that its status shows; among equals the
+// older service has it.
+//
+// Routers match requests by these rules, and the controller shows only names
+// that a service has, so a name never changes hands while its owner lives.
+// Names and predictors are claimed from the moment that the service exists,
+// tags only once the status shows their host. The package knows nothing of
+// domains, Pods or traffic.
+package hosts
+
+import (
+	"cmp"
+	"strings"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+// Service is the part of an InferenceService that decides about names.
+type Service struct {
+	Namespace string
+	Name      string
+	UID       string
+	Created   int64 // Unix seconds
+	// HasHost and HasPredictorHost report whether the status shows the hosts
+	// NAME and NAME-predictor as the service's own.
+	HasHost, HasPredictorHost bool
+	Tags                      []string // those whose hosts the status shows
+}
+
+// claim is one name that a service claims in its namespace.
+type claim struct {
+	label string
+	tag   string
+	shown bool // in the service's status
+}
+
+// claims calls yield for each name that the service claims.
+func (s *Service) claims(yield func(claim) bool) {
+	if !yield(claim{s.Name, "", s.HasHost}) || !yield(claim{v1beta1.Predictor.Host("", s.Name), "", s.HasPredictorHost}) {
+		return
+	}
+	for _, tag := range s.Tags {
+		if !yield(claim{v1beta1.Predictor.Host(tag, s.Name), tag, true}) {
+			return
+		}
+	}
+}
+
+// before orders two claims to one name: the first has it.
+func before(a *Service, aShown bool, b *Service, bShown bool) bool {
+	if aShown != bShown {
+		return aShown
+	}
+	return cmp.Or(cmp.Compare(a.Created, b.Created), strings.Compare(a.UID, b.UID), strings.Compare(a.Name, b.Name)) < 0
+}
+
+// spells reports whether a name that spells the name of the first claim in an
+// old way is the first's, where a second service claims it as it is. No status
+// shows such a spelling, so it counts less than a name that is shown.
+func spells(a *Service, aShown bool, b *Service, bShown bool) bool {
+	return !bShown && (a.Created < b.Created || a.Created == b.Created && before(a, aShown, b, bShown))
+}
+
+// Shows reports whether a URL of a status shows a host that begins with label.
+func Shows(url, label string) bool {
+	_, host, _ := strings.Cut(url, "://")
+	return strings.HasPrefix(host, label+".")
+}
+
+// Owner is the service, or the tag of a service, that has a name.
+type Owner struct {
+	Service int // the index among the services of the Table
+	Tag     string
+	shown   bool
+}
+
+// Table holds the owner of each name, by namespace and label.
+type Table struct {
+	services []Service
+	labels   map[string]map[string]Owner
+}
+
+// Of returns the Table of these services, whose order does not matter.
+func Of(services []Service) Table {
+	sizes := map[string]int{}
+	for i := range services {
+		sizes[services[i].Namespace] += 2 + len(services[i].Tags)
+	}
+	t := Table{services, make(map[string]map[string]Owner, len(sizes))}
+	for namespace, size := range sizes {
+		t.labels[namespace] = make(map[string]Owner, size) // growing it is a third of the work
+	}
+	for i := range services {
+		s := &services[i]
+		labels := t.labels[s.Namespace]
+		for c := range s.claims {
+			old, taken := labels[c.label]
+			if !taken || before(s, c.shown, &services[old.Service], old.shown) {
+				labels[c.label] = Owner{i, c.tag, c.shown}
+			}
+		}
+	}
+	return t
+}
+
+// Find returns the owner of a name in a namespace. Besides the names that
+// services claim, two old spellings of the component are understood, a trailing
+// hyphen and `-predictor-default`, and names that a client did not shorten. A
+// service that is called like such a spelling has it only if it was there first.
+func (t Table) Find(namespace, label string) (Owner, bool) {
+	labels := t.labels[namespace]
+	e, ok := labels[v1beta1.ShortLabel(label)]
+	for _, suffix := range [...]string{"-", "-default"} {
+		if plain, spelled := strings.CutSuffix(label, suffix); spelled && strings.HasSuffix(plain, "-"+string(v1beta1.Predictor)) {
+			if old, has := labels[v1beta1.ShortLabel(plain)]; has && (!ok || spells(&t.services[old.Service], old.shown, &t.services[e.Service], e.shown)) {
+				return old, true
+			}
+		}
+	}
+	return e, ok
+}
+
+// Tags are all tags that the controller gives, and so all that a service may want
+// a host for.
+var Tags = []string{"latest", "prev"}
+
+// Wanted returns the names that a service claims or may want to.
+func Wanted(service string) []string {
+	out := []string{service, v1beta1.Predictor.Host("", service)}
+	for _, tag := range Tags {
+		out = append(out, v1beta1.Predictor.Host(tag, service))
+	}
+	return out
+}
+
+// Related returns the names by which a service that wants this one is found,
+// among those that Wanted returns for it: itself, and what it spells.
+func Related(label string) []string {
+	out := []string{label}
+	if plain, ok := strings.CutSuffix(label, "-"+string(v1beta1.Predictor)+"-default"); ok {
+		out = append(out, plain+"-"+string(v1beta1.Predictor))
+	}
+	return out
+}
+
+// Taken returns which of the names that a service wants belong to others: the
+// name of each such service by the label. Services of other namespaces and the
+// service itself among the others do not matter.
+func Taken(s Service, others []Service) map[string]string {
+	all := []Service{s}
+	for _, o := range others {
+		if o.Namespace == s.Namespace && o.Name != s.Name {
+			all = append(all, o)
+		}
+	}
+	t := Of(all)
+	taken := map[string]string{}
+	for _, label := range Wanted(s.Name) {
+		if e, ok := t.Find(s.Namespace, label); ok && e.Service != 0 {
+			taken[label] = all[e.Service].Name
+		}
+	}
+	return taken
+}
