@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 const (
@@ -83,15 +81,3 @@ func ShortLabel(label string) string {
 
 // DeploymentName returns the name of a revision's Deployment.
 func DeploymentName(revision string) string { return revision + deploymentSuffix }
-
-// RevisionOfPod returns the revision that a Pod is of, or nothing. A label alone
-// is no proof: only a Pod of the ReplicaSet that the revision's Deployment made
-// is one of its Pods.
-func RevisionOfPod(pod metav1.Object) string {
-	revision := pod.GetLabels()[LabelRevision]
-	owner := metav1.GetControllerOfNoCopy(pod)
-	if revision == "" || owner == nil || owner.Kind != "ReplicaSet" || !strings.HasPrefix(owner.Name, DeploymentName(revision)+"-") {
-		return ""
-	}
-	return revision
-}

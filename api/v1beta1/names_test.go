@@ -6,8 +6,6 @@ import (
 	"strings"
 	"testing"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"pgregory.net/rapid"
 )
@@ -63,32 +61,6 @@ func TestRevisionNumber(t *testing.T) {
 	} {
 		if n, ok := Predictor.RevisionNumber("iris", name); ok {
 			t.Errorf("%q is revision %d of iris", name, n)
-		}
-	}
-}
-
-func TestOnlyAReplicaSetMakesPodsOfARevision(t *testing.T) {
-	const revision = "iris-predictor-00001"
-	for name, c := range map[string]struct {
-		label string
-		owner *metav1.OwnerReference
-		want  string
-	}{
-		"its ReplicaSet's":        {revision, &metav1.OwnerReference{Kind: "ReplicaSet", Name: revision + "-deployment-5d4f", Controller: new(true)}, revision},
-		"nobody's":                {revision, nil, ""},
-		"another ReplicaSet's":    {revision, &metav1.OwnerReference{Kind: "ReplicaSet", Name: "debug-5d4f", Controller: new(true)}, ""},
-		"another revision's":      {revision, &metav1.OwnerReference{Kind: "ReplicaSet", Name: "iris-predictor-00002-deployment-5d4f", Controller: new(true)}, ""},
-		"a Job's":                 {revision, &metav1.OwnerReference{Kind: "Job", Name: revision + "-deployment-5d4f", Controller: new(true)}, ""},
-		"not controlled":          {revision, &metav1.OwnerReference{Kind: "ReplicaSet", Name: revision + "-deployment-5d4f"}, ""},
-		"without a label":         {"", &metav1.OwnerReference{Kind: "ReplicaSet", Name: "-deployment-5d4f", Controller: new(true)}, ""},
-		"a revision of no length": {"", nil, ""},
-	} {
-		p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{LabelRevision: c.label}}}
-		if c.owner != nil {
-			p.OwnerReferences = []metav1.OwnerReference{*c.owner}
-		}
-		if got := RevisionOfPod(p); got != c.want {
-			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 }

@@ -93,7 +93,7 @@ func (h *home) wake(ctx context.Context) (timeline, error) {
 			if p, ok := e.Object.(*corev1.Pod); ok && e.Type != watch.Deleted {
 				done(created, true)
 				done(scheduled, p.Spec.NodeName != "")
-				done(ready, isReady(p))
+				done(ready, v1beta1.PodReady(p) != nil)
 			}
 		case <-ctx.Done():
 			return timeline{}, fmt.Errorf("no answer: %w (so far %v)", ctx.Err(), t)
@@ -124,15 +124,6 @@ func (h *home) predict(ctx context.Context) error {
 }
 
 var selected = metav1.ListOptions{LabelSelector: v1beta1.LabelService + "=" + service}
-
-func isReady(p *corev1.Pod) bool {
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return false
-}
 
 // apply creates the service and waits for its first answer.
 func (h *home) apply(ctx context.Context) error {

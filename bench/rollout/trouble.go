@@ -73,17 +73,11 @@ func (t *trouble) harm(ctx context.Context, how func(context.Context, *corev1.Po
 	if err != nil {
 		return err
 	}
-	pods = slices.DeleteFunc(pods, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil || !ready(&p) })
+	pods = slices.DeleteFunc(pods, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil || v1beta1.PodReady(&p) == nil })
 	if len(pods) == 0 {
 		return nil
 	}
 	return how(ctx, &pods[t.rng.IntN(len(pods))])
-}
-
-func ready(p *corev1.Pod) bool {
-	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-	})
 }
 
 // delete deletes a Pod as `kubectl delete pod` does.

@@ -109,10 +109,7 @@ func (c *cluster) findRouters(ctx context.Context) ([]string, *http.Client, erro
 	}
 	var urls []string
 	for i := range pods {
-		p := &pods[i]
-		if slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-		}) {
+		if p := &pods[i]; v1beta1.PodReady(p) != nil {
 			urls = append(urls, fmt.Sprintf("http://%s.%s:%d/metrics", p.Name, p.Namespace, v1beta1.RouterAdminPort))
 		}
 	}

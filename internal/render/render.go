@@ -16,6 +16,7 @@ package render
 
 import (
 	"fmt"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -103,5 +104,6 @@ func Resolve(isvc *v1beta1.InferenceService, runtimes []v1alpha1.ServingRuntime,
 	}
 	t.Pod.Spec = *spec
 	t.Pod.Labels, t.Pod.Annotations = podMetadata(isvc, &runtime)
+	t.Pod.Annotations[v1beta1.AnnotationConcurrency] = strconv.FormatInt(t.Concurrency(), 10)
 	return t, nil
 }

@@ -35,10 +35,10 @@ func HealthOf(pods []corev1.Pod, d *appsv1.Deployment) Health {
 	pods = slices.SortedFunc(slices.Values(pods), func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	for i := range pods {
 		p := &pods[i]
-		if p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded {
+		if v1beta1.PodLeaving(p) {
 			continue // the ReplicaSet makes another
 		}
-		if hasCondition(p, corev1.PodReady, corev1.ConditionTrue) {
+		if v1beta1.PodReady(p) != nil {
 			h.Ready++
 			continue
 		}
@@ -59,12 +59,6 @@ func HealthOf(pods []corev1.Pod, d *appsv1.Deployment) Health {
 		h.Failure.Message = cut(h.Failure.Message)
 	}
 	return h
-}
-
-func hasCondition(p *corev1.Pod, kind corev1.PodConditionType, status corev1.ConditionStatus) bool {
-	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == kind && c.Status == status
-	})
 }
 
 func running(p *corev1.Pod) bool {

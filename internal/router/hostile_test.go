@@ -24,7 +24,7 @@ spec: {predictor: {timeout: 60, containerConcurrency: 2, labels: {networking.kse
 status: {url: "http://iris.team.example.com", conditions: [{type: Ready, status: "True"}], components: {predictor: {url: "http://iris-predictor.team.example.com", latestRolledoutRevision: iris-predictor-00001, traffic: [
 {revisionName: iris-predictor-00002, percent: 10, tag: latest, url: "http://latest-iris-predictor.team.example.com"}, {revisionName: iris-predictor-00001, percent: 90, tag: prev}]}}}}`
 
-const validPod = `{apiVersion: v1, kind: Pod, metadata: {name: iris-1, namespace: team, uid: p1, labels: {serving.knative.dev/revision: iris-predictor-00001, serving.kserve.io/inferenceservice: iris},
+const validPod = `{apiVersion: v1, kind: Pod, metadata: {name: iris-1, namespace: team, uid: p1, annotations: {serin.dev/concurrency: "2"}, labels: {serving.knative.dev/revision: iris-predictor-00001, serving.kserve.io/inferenceservice: iris},
 ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: iris-predictor-00001-deployment-5d4f, uid: r, controller: true}]},
 spec: {containers: [{name: kserve-container}, {name: queue-proxy, args: ["--port=8012", "--concurrency=2"]}]},
 status: {podIP: 10.1.2.3, phase: Running, conditions: [{type: Ready, status: "True"}]}}`

@@ -192,12 +192,9 @@ func (w *world) pod(revision string, isReady bool, handler http.HandlerFunc) *co
 		ObjectMeta: metav1.ObjectMeta{
 			Namespace: "kserve-test", Name: revision + "-" + strconv.Itoa(w.nextIP),
 			Labels:          map[string]string{v1beta1.LabelRevision: revision},
+			Annotations:     map[string]string{v1beta1.AnnotationConcurrency: strconv.Itoa(w.concurrency)},
 			OwnerReferences: []metav1.OwnerReference{{Kind: "ReplicaSet", Name: v1beta1.DeploymentName(revision) + "-5d4f", Controller: new(true)}},
 		},
-		Spec: corev1.PodSpec{Containers: []corev1.Container{
-			{Name: v1beta1.ContainerModel},
-			{Name: v1beta1.ContainerQueue, Args: []string{"--port=8012", fmt.Sprint("--concurrency=", w.concurrency)}},
-		}},
 		Status: corev1.PodStatus{PodIP: ip},
 	}
 	setReady(p, isReady)

@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -173,29 +172,20 @@ func (r *router) slimPod(o any) any {
 	}
 	s := &pod{ObjectMeta: slimMeta(p)}
 	revision := v1beta1.RevisionOfPod(p)
-	if revision == "" || !ready(p) || !r.reachable(p.Status.PodIP) {
+	if revision == "" || v1beta1.PodReady(p) == nil || v1beta1.PodLeaving(p) || !r.reachable(p.Status.PodIP) {
 		return s
+	}
+	concurrency, err := v1beta1.PodConcurrency(p)
+	if err != nil {
+		r.Log.Warn("its queue alone limits a Pod's requests", "err", err)
 	}
 	s.routing = routing.Pod{
 		Namespace:   p.Namespace,
 		Revision:    revision,
 		Addr:        net.JoinHostPort(p.Status.PodIP, strconv.Itoa(v1beta1.QueuePort)),
-		Concurrency: concurrency(p),
+		Concurrency: concurrency,
 	}
 	return s
-}
-
-// ready reports whether a Pod may get requests.
-func ready(p *corev1.Pod) bool {
-	if p.DeletionTimestamp != nil || p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded {
-		return false
-	}
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodReady {
-			return c.Status == corev1.ConditionTrue
-		}
-	}
-	return false
 }
 
 // reachable reports whether an address can be that of a Pod. Whoever may write
@@ -214,22 +204,6 @@ func (r *router) reachable(ip string) bool {
 		return r.Loopback
 	}
 	return true
-}
-
-// concurrency is how many requests a Pod's queue lets through at once.
-func concurrency(p *corev1.Pod) int {
-	for _, c := range p.Spec.Containers {
-		if c.Name != v1beta1.ContainerQueue {
-			continue
-		}
-		for _, arg := range c.Args {
-			if n, ok := strings.CutPrefix(arg, "--concurrency="); ok {
-				limit, _ := strconv.Atoi(n) // what the queue cannot read it does not start with
-				return limit
-			}
-		}
-	}
-	return 0
 }
 
 // slimMeta keeps what an informer and the table need.

@@ -29,6 +29,8 @@ import (
 	"k8s.io/component-helpers/resource"
 	schedulingv1 "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
+
+	"github.com/serin-dev/serin/api/v1beta1"
 )
 
 const (
@@ -88,16 +90,14 @@ func Decide(in Input) Plan {
 // end. Otherwise it returns none, and how long to wait if only time is missing.
 func atRest(in Input) (pods []corev1.Pod, wait time.Duration) {
 	for _, p := range in.Pods {
-		if finished(&p) {
+		if v1beta1.PodFinished(&p) {
 			continue
 		}
 		if p.DeletionTimestamp != nil { // when its grace ends
 			wait = max(wait, p.DeletionTimestamp.Add(overdue).Sub(in.Now))
 			continue
 		}
-		ready := condition(p.Status.Conditions, func(c corev1.PodCondition) bool {
-			return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
-		})
+		ready := v1beta1.PodReady(&p)
 		if ready == nil {
 			return nil, 0
 		}
@@ -187,7 +187,7 @@ func Fits(p *corev1.Pod, n *corev1.Node, there []corev1.Pod) bool {
 		}
 	}
 	for i := range there {
-		if !finished(&there[i]) {
+		if !v1beta1.PodFinished(&there[i]) {
 			take(&there[i])
 		}
 	}
@@ -205,10 +205,6 @@ func requests(p *corev1.Pod) corev1.ResourceList {
 	r := resource.PodRequests(p, resource.PodResourcesOptions{UseStatusResources: true})
 	r[corev1.ResourcePods] = *apiresource.NewQuantity(1, apiresource.DecimalSI)
 	return r
-}
-
-func finished(p *corev1.Pod) bool {
-	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
 }
 
 func nodeReady(n *corev1.Node) *corev1.NodeCondition {
