@@ -23,6 +23,7 @@ import (
 	"github.com/serin-dev/serin/internal/autoscaler"
 	"github.com/serin-dev/serin/internal/controller"
 	"github.com/serin-dev/serin/internal/descheduler"
+	"github.com/serin-dev/serin/internal/operator"
 	"github.com/serin-dev/serin/internal/render"
 	"github.com/serin-dev/serin/internal/setting"
 	"github.com/serin-dev/serin/internal/supervise"
@@ -98,23 +99,23 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("find the API server: %w", err)
 	}
-	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
+	shared := operator.Config{
+		REST:           rest,
+		Log:            slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
+		LeaderElection: o.leaderElection,
+	}
 	parts := supervise.New()
 	parts.Start("controller", func(ctx context.Context) error {
 		return controller.Run(ctx, controller.Config{
-			REST: rest, Domain: o.domain, Router: o.routerHost, Front: front, Scheme: o.scheme, Render: o.render, Log: log, Health: o.health, LeaderElection: o.leaderElection,
+			Config: shared, Domain: o.domain, Router: o.routerHost, Front: front, Scheme: o.scheme, Render: o.render, Health: o.health,
 		})
 	})
 	parts.Start("autoscaler", func(ctx context.Context) error {
-		return autoscaler.Run(ctx, autoscaler.Config{
-			REST: rest, Routers: o.routers, Log: log, LeaderElection: o.leaderElection,
-		})
+		return autoscaler.Run(ctx, autoscaler.Config{Config: shared, Routers: o.routers})
 	})
 	if o.spread != "" {
 		parts.Start("descheduler", func(ctx context.Context) error {
-			return descheduler.Run(ctx, descheduler.Config{
-				REST: rest, Log: log, Namespace: o.spread, LeaderElection: o.leaderElection,
-			})
+			return descheduler.Run(ctx, descheduler.Config{Config: shared, Namespace: o.spread})
 		})
 	}
 	select {

@@ -20,11 +20,11 @@ import (
 	"syscall"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/serin-dev/serin/internal/autoscaler"
 	"github.com/serin-dev/serin/internal/controller"
+	"github.com/serin-dev/serin/internal/operator"
 	"github.com/serin-dev/serin/internal/render"
 	"github.com/serin-dev/serin/internal/supervise"
 )
@@ -77,14 +77,13 @@ func runFaulty(kubeconfig, cache, namespace string, what fault) error {
 	parts := supervise.New()
 	parts.Start("controller", func(ctx context.Context) error {
 		return controller.Run(ctx, controller.Config{
-			REST:   config,
+			Config: operator.Config{REST: config, Log: log},
 			Domain: "example.com",
 			Render: render.Options{FetchImage: "serin/fetch", QueueImage: "serin/queue", ModelCache: cache},
-			Log:    log,
 		})
 	})
 	parts.Start("autoscaler", func(ctx context.Context) error {
-		return autoscaler.Run(ctx, autoscaler.Config{REST: rest.CopyConfig(config), Log: log})
+		return autoscaler.Run(ctx, autoscaler.Config{Config: operator.Config{REST: config, Log: log}})
 	})
 	return <-parts.Failed()
 }

@@ -11,66 +11,60 @@
 package autoscaler
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"strconv"
 	"time"
 
-	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/operator"
 	"github.com/serin-dev/serin/internal/scale"
 )
 
-// Config says how the autoscaler reaches the API.
+// Config says how the autoscaler reaches the API and the routers.
 type Config struct {
-	REST *rest.Config
-	Log  *slog.Logger
-	// LeaderElection is the namespace of the lease by which one of several
-	// autoscalers works. Empty means that this is the only one.
-	LeaderElection string
+	operator.Config
 	// Routers is the host:port of the routers' admin listeners. The host may
 	// stand for many. Empty means that nobody measures load.
 	Routers string
 }
 
-// fieldOwner owns spec.replicas.
-const fieldOwner = client.FieldOwner("serin-autoscaler")
+// name is that of the lease and of the owner of spec.replicas.
+const name = "serin-autoscaler"
 
 // workers bounds how many Deployments are scaled at a time.
 const workers = 8
 
 // Run scales revisions until ctx ends.
 func Run(ctx context.Context, c Config) error {
-	logger := logr.FromSlogHandler(c.Log.Handler())
-	log.SetLogger(logger)
-	m, err := newManager(c, logger)
+	ours, err := labels.NewRequirement(v1beta1.LabelService, selection.Exists, nil)
+	if err != nil {
+		return err
+	}
+	m, err := c.Manager(name, operator.Kinds{
+		Scheme: []func(*runtime.Scheme) error{appsv1.AddToScheme, corev1.AddToScheme},
+		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
+			&appsv1.Deployment{}: {Label: labels.NewSelector().Add(*ours), Transform: onlyScale},
+		}},
+	})
 	if err != nil {
 		return fmt.Errorf("make autoscaler: %w", err)
 	}
@@ -86,52 +80,12 @@ func Run(ctx context.Context, c Config) error {
 		Named("autoscaler").
 		For(&appsv1.Deployment{}).
 		WatchesRawSource(source.Channel(news, &handler.EnqueueRequestForObject{})).
-		WithOptions(ctrlcontroller.Options{
-			MaxConcurrentReconciles: workers,
-			LogConstructor: func(req *reconcile.Request) logr.Logger {
-				if req == nil {
-					return m.GetLogger()
-				}
-				return m.GetLogger().WithValues("deployment", req.String())
-			},
-			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, 30*time.Second),
-		}).
+		WithOptions(operator.Workers(m, workers, "deployment")).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("watch Deployments: %w", err)
 	}
 	return m.Start(ctx)
-}
-
-func newManager(c Config, logger logr.Logger) (ctrl.Manager, error) {
-	scheme := runtime.NewScheme()
-	if err := errors.Join(appsv1.AddToScheme(scheme), corev1.AddToScheme(scheme)); err != nil {
-		return nil, err
-	}
-	ours, err := labels.NewRequirement(v1beta1.LabelService, selection.Exists, nil)
-	if err != nil {
-		return nil, err
-	}
-	cfg := rest.CopyConfig(c.REST)
-	cfg.QPS = -1 // the API server's own fairness is the limit
-	skip := true
-	return ctrl.NewManager(cfg, ctrl.Options{
-		Scheme:                        scheme,
-		Logger:                        logger,
-		Metrics:                       metricsserver.Options{BindAddress: "0"},
-		LeaderElection:                c.LeaderElection != "",
-		LeaderElectionNamespace:       c.LeaderElection,
-		LeaderElectionID:              "serin-autoscaler",
-		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 new(9 * time.Second), // as the controller's
-		RetryPeriod:                   new(time.Second),
-		RenewDeadline:                 new(6 * time.Second),
-		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
-			&appsv1.Deployment{}: {Label: labels.NewSelector().Add(*ours), Transform: onlyScale},
-		}},
-		// Names are checked per process, where a test may run several.
-		Controller: config.Controller{SkipNameValidation: &skip},
-	})
 }
 
 // waker returns what passes the news of a Deployment's load to the controller.
@@ -172,44 +126,50 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	in, ok := input(&d, time.Now())
-	if !ok || d.DeletionTimestamp != nil {
-		return reconcile.Result{}, nil
+	if _, asked := d.Annotations[v1beta1.AnnotationActive]; !asked || d.DeletionTimestamp != nil {
+		return reconcile.Result{}, nil // the controller asks nothing of it
+	}
+	in, err := input(&d, time.Now())
+	if err != nil {
+		r.broken(ctx, &d, err)
+		return reconcile.Result{}, nil // a change of the annotations reconciles again
 	}
 	plan := r.loads.decide(req.NamespacedName, steadily(in))
 	if plan.Replicas != in.Replicas {
 		if err := r.apply(ctx, &d, plan.Replicas); err != nil {
-			return reconcile.Result{}, ignoreGone(err)
+			return reconcile.Result{}, operator.IgnoreStale(err)
 		}
 		log.FromContext(ctx).Info("scaled", "from", in.Replicas, "to", plan.Replicas, "why", plan.Why)
 	}
 	return reconcile.Result{RequeueAfter: plan.Again}, nil
 }
 
-// input reads what the controller noted on the Deployment. Without notes, or
-// with broken ones, it is not ours to scale.
-func input(d *appsv1.Deployment, now time.Time) (scale.Input, bool) {
-	in := scale.Input{Replicas: 1, Ready: d.Status.ReadyReplicas, Now: now}
+// input reads what the controller asks of a Deployment, and how many replicas
+// it has.
+func input(d *appsv1.Deployment, now time.Time) (scale.Input, error) {
+	demand, err := scale.ParseDemand(d.Annotations)
+	settings, unread := scale.Read(demand.Tuning)
+	in := scale.Input{
+		Replicas: 1, Ready: d.Status.ReadyReplicas, Now: now,
+		Active: demand.Active, IdleSince: demand.IdleSince, Min: demand.Min, Max: demand.Max, Settings: settings,
+	}
 	if d.Spec.Replicas != nil {
 		in.Replicas = *d.Spec.Replicas
 	}
-	var errs [5]error
-	in.Active, errs[0] = strconv.ParseBool(d.Annotations[v1beta1.AnnotationActive])
-	in.Min, errs[1] = count(d.Annotations[v1beta1.AnnotationMinReplicas])
-	in.Max, errs[2] = count(cmp.Or(d.Annotations[v1beta1.AnnotationMaxReplicas], "0"))
-	in.Settings, errs[3] = scale.Read(d.Annotations)
-	if since, noted := d.Annotations[v1beta1.AnnotationIdleSince]; noted {
-		in.IdleSince, errs[4] = time.Parse(time.RFC3339, since)
-	}
-	return in, errors.Join(errs[:]...) == nil
+	return in, errors.Join(err, unread)
 }
 
-func count(s string) (int32, error) {
-	n, err := strconv.ParseInt(s, 10, 32)
-	if n < 0 {
-		err = fmt.Errorf("%d replicas", n)
-	}
-	return int32(n), err
+// broken says that a Deployment keeps its replicas, because what the controller
+// asks of it cannot be read.
+func (r *reconciler) broken(ctx context.Context, d *appsv1.Deployment, err error) {
+	log.FromContext(ctx).Error(err, "cannot scale")
+	operator.Record(ctx, r.client, name, operator.Event{
+		Name: d.Name + ".broken-annotations",
+		Regarding: corev1.ObjectReference{
+			APIVersion: "apps/v1", Kind: "Deployment", Namespace: d.Namespace, Name: d.Name, UID: d.UID,
+		},
+		Type: corev1.EventTypeWarning, Reason: "BrokenAnnotations", Message: "cannot scale: " + err.Error(),
+	})
 }
 
 // apply claims spec.replicas of the very Deployment that was read: one of an
@@ -220,17 +180,8 @@ func (r *reconciler) apply(ctx context.Context, d *appsv1.Deployment, replicas i
 		WithUID(d.UID).
 		WithResourceVersion(d.ResourceVersion).
 		WithSpec(appsv1ac.DeploymentSpec().WithReplicas(replicas))
-	if err := r.client.Apply(ctx, ac, fieldOwner, client.ForceOwnership); err != nil {
+	if err := r.client.Apply(ctx, ac, client.FieldOwner(name), client.ForceOwnership); err != nil {
 		return fmt.Errorf("apply replicas: %w", err)
 	}
 	return nil
-}
-
-// ignoreGone drops the errors of scaling an outdated Deployment: the newer one
-// is on its way to the cache, and its arrival reconciles again.
-func ignoreGone(err error) error {
-	if apierrors.IsConflict(err) && !apierrors.HasStatusCause(err, metav1.CauseTypeFieldManagerConflict) {
-		return nil
-	}
-	return client.IgnoreNotFound(err)
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/serin-dev/serin/internal/autoscaler"
 	"github.com/serin-dev/serin/internal/eventually"
 	"github.com/serin-dev/serin/internal/kubetest"
+	"github.com/serin-dev/serin/internal/operator"
 	"github.com/serin-dev/serin/internal/routing"
 )
 
@@ -37,7 +38,7 @@ func TestAutoscaler(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	config := autoscaler.Config{REST: server.REST, Log: log, Routers: holdRequest(t, "held")}
+	config := autoscaler.Config{Config: operator.Config{REST: server.REST, Log: log}, Routers: holdRequest(t, "held")}
 	go func() { ended <- autoscaler.Run(ctx, config) }()
 	t.Cleanup(func() {
 		cancel()

@@ -20,16 +20,13 @@
 package controller
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
-	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -37,29 +34,25 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 
 	"github.com/serin-dev/serin/api/v1alpha1"
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/operator"
 	"github.com/serin-dev/serin/internal/render"
 	"github.com/serin-dev/serin/internal/rollout"
 )
 
 // Config says how the controller reaches the API and what it renders.
 type Config struct {
-	REST *rest.Config
+	operator.Config
 	// Domain ends the host names of services, such as example.com.
 	Domain string
 	// Router is the host name of the routers' Service, to which the services'
@@ -70,12 +63,8 @@ type Config struct {
 	Front  render.Front
 	Scheme string
 	Render render.Options
-	Log    *slog.Logger
 	// Health is where /healthz and /readyz are served. Empty: nowhere.
 	Health string
-	// LeaderElection is the namespace of the lease by which one of several
-	// controllers works. Empty means that this is the only one.
-	LeaderElection string
 }
 
 // workers bounds how many services are reconciled at a time.
@@ -83,10 +72,8 @@ const workers = 8
 
 // Run reconciles until ctx ends.
 func Run(ctx context.Context, c Config) error {
-	logger := logr.FromSlogHandler(c.Log.Handler())
-	log.SetLogger(logger)
 	shelves := newShelves()
-	m, err := manager(c, logger, shelves)
+	m, err := manager(c, shelves)
 	if err != nil {
 		return fmt.Errorf("make controller: %w", err)
 	}
@@ -109,11 +96,7 @@ func Run(ctx context.Context, c Config) error {
 	return m.Start(ctx)
 }
 
-func manager(c Config, logger logr.Logger, held shelves) (ctrl.Manager, error) {
-	scheme := runtime.NewScheme()
-	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), v1beta1.AddToScheme(scheme), gatewayv1.Install(scheme)); err != nil {
-		return nil, err
-	}
+func manager(c Config, held shelves) (ctrl.Manager, error) {
 	ours, err := labels.NewRequirement(v1beta1.LabelService, selection.Exists, nil)
 	if err != nil {
 		return nil, err
@@ -133,29 +116,10 @@ func manager(c Config, logger logr.Logger, held shelves) (ctrl.Manager, error) {
 		one.Transform = sh.pack
 		objects[sh.empty] = one
 	}
-	cfg := rest.CopyConfig(c.REST)
-	cfg.QPS = -1 // the API server's own fairness is the limit
-	skip := true
-	return ctrl.NewManager(cfg, ctrl.Options{
-		Scheme:                        scheme,
-		Logger:                        logger,
-		Metrics:                       metricsserver.Options{BindAddress: "0"},
-		HealthProbeBindAddress:        cmp.Or(c.Health, "0"),
-		LeaderElection:                c.LeaderElection != "",
-		LeaderElectionNamespace:       c.LeaderElection,
-		LeaderElectionID:              "serin-controller",
-		LeaderElectionReleaseOnCancel: true,
-		// Who is killed is followed within the first and two of the second, each
-		// of which client-go stretches by up to 120%: 13.4 s.
-		LeaseDuration: new(9 * time.Second),
-		RetryPeriod:   new(time.Second),
-		RenewDeadline: new(6 * time.Second),
-		Cache: cache.Options{
-			DefaultTransform: cache.TransformStripManagedFields(),
-			ByObject:         objects,
-		},
-		// Names are checked per process, where a test may run several.
-		Controller: config.Controller{SkipNameValidation: &skip},
+	return c.Manager("serin-controller", operator.Kinds{
+		Scheme: []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, v1beta1.AddToScheme, gatewayv1.Install},
+		Cache:  cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: objects},
+		Health: c.Health,
 	})
 }
 
@@ -194,16 +158,7 @@ func (r *reconciler) watch(m ctrl.Manager) error {
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(serviceOfPod)).
 		Watches(r.shelves.runtimes.empty, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
 		Watches(r.shelves.clusterRuntimes.empty, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
-		WithOptions(ctrlcontroller.Options{
-			MaxConcurrentReconciles: workers,
-			LogConstructor: func(req *reconcile.Request) logr.Logger {
-				if req == nil {
-					return m.GetLogger()
-				}
-				return m.GetLogger().WithValues("service", req.String())
-			},
-			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, 30*time.Second),
-		}).
+		WithOptions(operator.Workers(m, workers, "service")).
 		Complete(r)
 }
 

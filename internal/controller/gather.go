@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -54,6 +53,7 @@ type revision struct {
 	record     *appsv1.ControllerRevision
 	template   *render.Template   // nil if the record cannot be read
 	deployment *appsv1.Deployment // nil until made
+	demand     scale.Demand       // what the Deployment says
 	service    *corev1.Service    // nil until made
 	pods       []corev1.Pod
 }
@@ -77,7 +77,7 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*wor
 	if w.taken, err = r.shelves.taken(w.service); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(r.attach(w, objects), r.readFront(ctx, w)); err != nil {
+	if err := errors.Join(r.attach(ctx, w, objects), r.readFront(ctx, w)); err != nil {
 		return nil, err
 	}
 	w.strays = append(w.strays, w.unwanted()...)
@@ -217,14 +217,14 @@ func (r *reconciler) history(ctx context.Context, s *v1beta1.InferenceService, o
 		if err != nil {
 			log.FromContext(ctx).Error(err, "a revision stays as it is, because its record cannot be read")
 		}
-		out = append(out, revision{record: cr, template: t})
+		out = append(out, revision{record: cr, template: t, demand: scale.Demand{Min: 1}})
 	}
 	slices.SortFunc(out, func(a, b revision) int { return cmp.Compare(a.record.Revision, b.record.Revision) })
 	return out, nil
 }
 
 // attach gives each revision its objects and Pods.
-func (r *reconciler) attach(w *world, objects []client.Object) error {
+func (r *reconciler) attach(ctx context.Context, w *world, objects []client.Object) error {
 	pods, err := of[corev1.Pod](r.shelves.pods, client.ObjectKeyFromObject(w.service))
 	if err != nil {
 		return err
@@ -245,6 +245,10 @@ func (r *reconciler) attach(w *world, objects []client.Object) error {
 		switch o := o.(type) {
 		case *appsv1.Deployment:
 			rev.deployment = o
+			var err error
+			if rev.demand, err = scale.ParseDemand(o.Annotations); err != nil {
+				log.FromContext(ctx).Error(err, "the annotations of a Deployment are read in part", "deployment", o.Name)
+			}
 		case *corev1.Service:
 			rev.service = o
 		}
@@ -304,7 +308,7 @@ func (w *world) decide(c Config, now time.Time) rollout.Plan {
 			Name:      r.record.Name,
 			Number:    int(r.record.Revision),
 			Health:    rollout.HealthOf(r.pods, r.deployment),
-			IdleSince: idleSince(r.deployment),
+			IdleSince: r.demand.IdleSince,
 		}
 		if r.template != nil {
 			one.Hash, one.Model = r.template.Hash, r.template.Model
@@ -324,24 +328,10 @@ func (w *world) least() int32 {
 	}
 	for _, r := range w.revisions {
 		if r.record.Name == w.service.Status.Components[v1beta1.Predictor].LatestRolledoutRevision && r.deployment != nil {
-			if n, err := strconv.ParseInt(r.deployment.Annotations[v1beta1.AnnotationMinReplicas], 10, 32); err == nil {
-				return int32(n)
-			}
+			return r.demand.Min
 		}
 	}
 	return 1
-}
-
-// idleSince is what an earlier decision noted on the revision's Deployment.
-func idleSince(d *appsv1.Deployment) time.Time {
-	if d == nil {
-		return time.Time{}
-	}
-	t, err := time.Parse(time.RFC3339, d.Annotations[v1beta1.AnnotationIdleSince])
-	if err != nil {
-		return time.Time{}
-	}
-	return t
 }
 
 // serviceOfPod maps a Pod to its service by label: a ReplicaSet owns it.

@@ -24,6 +24,7 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/controller"
 	"github.com/serin-dev/serin/internal/kubetest"
+	"github.com/serin-dev/serin/internal/operator"
 	"github.com/serin-dev/serin/internal/render"
 )
 
@@ -75,10 +76,9 @@ func run(m *testing.M) (code int, err error) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- controller.Run(ctx, controller.Config{
-			REST:   observed,
+			Config: operator.Config{REST: observed, Log: log},
 			Domain: "example.com",
 			Render: render.Options{FetchImage: "serin/fetch", QueueImage: "serin/queue"},
-			Log:    log,
 		})
 	}()
 	code = m.Run()

@@ -3,12 +3,8 @@
 package controller
 
 import (
-	"maps"
 	"slices"
-	"strconv"
-	"strings"
 
-	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -34,15 +30,14 @@ type wanted struct {
 // before it, that leads to the service.
 func (w *world) objects(p rollout.Plan, cfg Config) []wanted {
 	var out []wanted
-	add := func(name string, number int, t *render.Template, scaling map[string]string, current ...client.Object) {
+	add := func(name string, number int, t *render.Template, demand scale.Demand, current ...client.Object) {
 		active := slices.Contains(p.Active, name)
+		demand.Active, demand.IdleSince = active, p.IdleSince[name]
 		for i, o := range render.Objects(w.service, render.Revision{
-			Name:      name,
-			Number:    number,
-			Template:  t,
-			Active:    active,
-			IdleSince: p.IdleSince[name],
-			Scaling:   scaling,
+			Name:     name,
+			Number:   number,
+			Template: t,
+			Scale:    demand,
 		}) {
 			_, deployment := o.(*appsv1ac.DeploymentApplyConfiguration)
 			out = append(out, wanted{o, current[i], name, deployment && !active})
@@ -50,11 +45,11 @@ func (w *world) objects(p rollout.Plan, cfg Config) []wanted {
 	}
 	for _, r := range w.revisions {
 		if slices.Contains(p.Keep, r.record.Name) && r.template != nil {
-			add(r.record.Name, int(r.record.Revision), r.template, w.scaling(r.template, r.deployment, slices.Contains(p.Starting, r.record.Name)), r.record, orNil(r.deployment), orNil(r.service))
+			add(r.record.Name, int(r.record.Revision), r.template, w.demand(r, slices.Contains(p.Starting, r.record.Name)), r.record, orNil(r.deployment), orNil(r.service))
 		}
 	}
 	if c := p.Create; c != nil {
-		add(c.Name, c.Number, w.template, w.scaling(w.template, nil, true), nil, nil, nil)
+		add(c.Name, c.Number, w.template, w.demand(revision{template: w.template, demand: scale.Demand{Min: 1}}, true), nil, nil, nil)
 	}
 	if cfg.Router != "" {
 		for _, ac := range render.Addresses(w.service, cfg.Router) {
@@ -69,30 +64,20 @@ func (w *world) objects(p rollout.Plan, cfg Config) []wanted {
 	return out
 }
 
-// scaling is how a revision scales: as the current spec says or, where that
+// demand is how a revision scales: as the current spec says or, where that
 // makes no sense, as before.
-func (w *world) scaling(t *render.Template, d *appsv1.Deployment, starting bool) map[string]string {
-	if w.settings == nil {
-		before := map[string]string{v1beta1.AnnotationMinReplicas: "1"}
-		if d != nil {
-			before = maps.Clone(d.Annotations)
+func (w *world) demand(r revision, starting bool) scale.Demand {
+	d := r.demand
+	if w.settings != nil {
+		d = scale.Demand{Min: w.settings.Min, Max: w.settings.Max, Tuning: annotations(w.service, r.template.Concurrency())}
+		if starting {
+			d.Min = w.settings.Start()
 		}
-		maps.DeleteFunc(before, func(k, _ string) bool {
-			return !strings.HasPrefix(k, v1beta1.PrefixAutoscaling) && k != v1beta1.AnnotationMinReplicas && k != v1beta1.AnnotationMaxReplicas
-		})
-		if starting && before[v1beta1.AnnotationMinReplicas] == "0" {
-			before[v1beta1.AnnotationMinReplicas] = "1" // it has yet to show that it can serve
-		}
-		return before
 	}
-	least := w.settings.Min
 	if starting {
-		least = w.settings.Start()
+		d.Min = max(d.Min, 1) // it has yet to show that it can serve
 	}
-	a := annotations(w.service, t.Concurrency())
-	a[v1beta1.AnnotationMinReplicas] = strconv.Itoa(int(least))
-	a[v1beta1.AnnotationMaxReplicas] = strconv.Itoa(int(w.settings.Max))
-	return a
+	return d
 }
 
 // annotations are what people say about scaling a revision that serves so many

@@ -16,10 +16,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -30,38 +28,31 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
-	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/config"
-	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/operator"
 	"github.com/serin-dev/serin/internal/spread"
 )
 
 // Config says how the descheduler reaches the API.
 type Config struct {
-	REST *rest.Config
-	Log  *slog.Logger
+	operator.Config
 	// Namespace is where it looks at Deployments and evicts Pods.
 	Namespace string
-	// LeaderElection is the namespace of the lease by which one of several works.
-	// Empty means that this is the only one.
-	LeaderElection string
 }
 
 const (
-	// fieldOwner owns the record of evictions.
-	fieldOwner = client.FieldOwner("serin-descheduler")
+	// name is that of the lease and of the owner of the record of evictions.
+	name = "serin-descheduler"
 	// looks is how many nodes are looked at for room before an eviction.
 	looks = 10
 	// lookAgain is when they are looked at again if none has room: no cache tells
@@ -71,9 +62,21 @@ const (
 
 // Run spreads Pods until ctx ends.
 func Run(ctx context.Context, c Config) error {
-	logger := logr.FromSlogHandler(c.Log.Handler())
-	log.SetLogger(logger)
-	m, err := newManager(c, logger)
+	ours := cache.ByObject{
+		Label:      labels.SelectorFromSet(labels.Set{v1beta1.LabelPartOf: v1beta1.PartOf}),
+		Namespaces: map[string]cache.Config{c.Namespace: {}},
+	}
+	m, err := c.Manager(name, operator.Kinds{
+		Scheme: []func(*runtime.Scheme) error{appsv1.AddToScheme, corev1.AddToScheme, policyv1.AddToScheme},
+		Cache: cache.Options{
+			DefaultTransform: cache.TransformStripManagedFields(),
+			ByObject: map[client.Object]cache.ByObject{
+				&appsv1.Deployment{}: ours,
+				&corev1.Pod{}:        ours,
+				&corev1.Node{}:       {Transform: onlyPlace},
+			},
+		},
+	})
 	if err != nil {
 		return fmt.Errorf("make descheduler: %w", err)
 	}
@@ -83,50 +86,12 @@ func Run(ctx context.Context, c Config) error {
 		For(&appsv1.Deployment{}).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.deploymentOfPod)).
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.allDeployments), builder.WithPredicates(predicate.Funcs{UpdateFunc: changed})).
-		WithOptions(ctrlcontroller.Options{
-			LogConstructor: func(req *reconcile.Request) logr.Logger {
-				if req == nil {
-					return m.GetLogger()
-				}
-				return m.GetLogger().WithValues("deployment", req.String())
-			},
-		}).
+		WithOptions(operator.Workers(m, 1, "deployment")).
 		Complete(r)
 	if err != nil {
 		return fmt.Errorf("watch Deployments, Pods and nodes: %w", err)
 	}
 	return m.Start(ctx)
-}
-
-func newManager(c Config, logger logr.Logger) (ctrl.Manager, error) {
-	scheme := runtime.NewScheme()
-	if err := errors.Join(appsv1.AddToScheme(scheme), corev1.AddToScheme(scheme), policyv1.AddToScheme(scheme)); err != nil {
-		return nil, err
-	}
-	ours := cache.ByObject{
-		Label:      labels.SelectorFromSet(labels.Set{v1beta1.LabelPartOf: v1beta1.PartOf}),
-		Namespaces: map[string]cache.Config{c.Namespace: {}},
-	}
-	skip := true
-	return ctrl.NewManager(c.REST, ctrl.Options{
-		Scheme:                        scheme,
-		Logger:                        logger,
-		Metrics:                       metricsserver.Options{BindAddress: "0"},
-		LeaderElection:                c.LeaderElection != "",
-		LeaderElectionNamespace:       c.LeaderElection,
-		LeaderElectionID:              "serin-descheduler",
-		LeaderElectionReleaseOnCancel: true,
-		Cache: cache.Options{
-			DefaultTransform: cache.TransformStripManagedFields(),
-			ByObject: map[client.Object]cache.ByObject{
-				&appsv1.Deployment{}: ours,
-				&corev1.Pod{}:        ours,
-				&corev1.Node{}:       {Transform: onlyPlace},
-			},
-		},
-		// Names are checked per process, where a test may run several.
-		Controller: config.Controller{SkipNameValidation: &skip},
-	})
 }
 
 // onlyPlace drops from cached nodes what no decision reads.
@@ -200,18 +165,24 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{RequeueAfter: lookAgain}, nil
 	}
 	if err := r.record(ctx, in.Deployment, plan.Record); err != nil {
-		return reconcile.Result{}, ignoreStale(err)
+		return reconcile.Result{}, operator.IgnoreStale(err)
 	}
 	// What is now on the Deployment says when to try again.
 	switch err := r.evict(ctx, plan.Evict); {
 	case apierrors.IsTooManyRequests(err):
 		log.FromContext(ctx).Info("may not evict yet", "pod", plan.Evict.Name, "why", err.Error())
 	case err != nil:
-		return reconcile.Result{}, ignoreStale(err)
+		return reconcile.Result{}, operator.IgnoreStale(err)
 	default:
 		why := fmt.Sprintf("Pod %s shares node %s with another, and node %s has room", plan.Evict.Name, plan.Evict.Spec.NodeName, to)
 		log.FromContext(ctx).Info("evicted", "why", why, "evictions", plan.Record.Count)
-		r.tell(ctx, in.Deployment, plan.Evict, why)
+		operator.Record(ctx, r.client, name, operator.Event{
+			Name: plan.Evict.Name + ".evicted", // once for each Pod
+			Regarding: corev1.ObjectReference{
+				APIVersion: "apps/v1", Kind: "Deployment", Namespace: in.Deployment.Namespace, Name: in.Deployment.Name, UID: in.Deployment.UID,
+			},
+			Type: corev1.EventTypeNormal, Reason: "Evicted", Message: why,
+		})
 	}
 	return reconcile.Result{}, nil
 }
@@ -261,7 +232,7 @@ func (r *reconciler) record(ctx context.Context, d *appsv1.Deployment, to spread
 		WithUID(d.UID).
 		WithResourceVersion(d.ResourceVersion).
 		WithAnnotations(map[string]string{v1beta1.AnnotationEvictions: to.String()})
-	if err := r.client.Apply(ctx, ac, fieldOwner, client.ForceOwnership); err != nil {
+	if err := r.client.Apply(ctx, ac, client.FieldOwner(name), client.ForceOwnership); err != nil {
 		return fmt.Errorf("record the eviction: %w", err)
 	}
 	return nil
@@ -275,36 +246,4 @@ func (r *reconciler) evict(ctx context.Context, p *corev1.Pod) error {
 		return fmt.Errorf("evict Pod %s: %w", p.Name, err)
 	}
 	return nil
-}
-
-// tell writes an event, once for each Pod. Nothing waits for one that cannot be
-// written.
-func (r *reconciler) tell(ctx context.Context, d *appsv1.Deployment, p *corev1.Pod, message string) {
-	now := metav1.Now()
-	err := r.client.Create(ctx, &corev1.Event{
-		ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: p.Name + ".evicted"},
-		InvolvedObject: corev1.ObjectReference{
-			APIVersion: "apps/v1", Kind: "Deployment", Namespace: d.Namespace, Name: d.Name, UID: d.UID,
-		},
-		Type:                corev1.EventTypeNormal,
-		Reason:              "Evicted",
-		Message:             message,
-		FirstTimestamp:      now,
-		LastTimestamp:       now,
-		Count:               1,
-		Source:              corev1.EventSource{Component: string(fieldOwner)},
-		ReportingController: string(fieldOwner),
-	})
-	if err != nil && !apierrors.IsAlreadyExists(err) {
-		log.FromContext(ctx).Error(err, "cannot write event", "message", message)
-	}
-}
-
-// ignoreStale drops the errors of deciding on what has changed: the change
-// is on its way to the cache, and decides again.
-func ignoreStale(err error) error {
-	if apierrors.IsConflict(err) {
-		return nil
-	}
-	return client.IgnoreNotFound(err)
 }

@@ -4,7 +4,6 @@ package descheduler_test
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -24,6 +23,7 @@ import (
 	"github.com/serin-dev/serin/internal/descheduler"
 	"github.com/serin-dev/serin/internal/eventually"
 	"github.com/serin-dev/serin/internal/kubetest"
+	"github.com/serin-dev/serin/internal/operator"
 	"github.com/serin-dev/serin/internal/spread"
 )
 
@@ -43,7 +43,7 @@ func TestDescheduler(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- descheduler.Run(ctx, descheduler.Config{REST: server.REST, Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Namespace: namespace})
+		ended <- descheduler.Run(ctx, descheduler.Config{Config: operator.Config{REST: server.REST, Log: slog.New(slog.DiscardHandler)}, Namespace: namespace})
 	}()
 	t.Cleanup(func() {
 		cancel()

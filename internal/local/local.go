@@ -34,6 +34,7 @@ import (
 	"github.com/serin-dev/serin/internal/controller"
 	"github.com/serin-dev/serin/internal/kube"
 	"github.com/serin-dev/serin/internal/node"
+	"github.com/serin-dev/serin/internal/operator"
 	"github.com/serin-dev/serin/internal/proxy"
 	"github.com/serin-dev/serin/internal/render"
 	"github.com/serin-dev/serin/internal/router"
@@ -220,18 +221,17 @@ func start(parts *supervise.Parts, c Config, server *kube.Server, nodeListener n
 	})
 	run(Controller, "controller", func(ctx context.Context) error {
 		return controller.Run(ctx, controller.Config{
-			REST:   server.REST,
+			Config: operator.Config{REST: server.REST, Log: c.Log},
 			Domain: c.Domain,
 			Render: render.Options{
 				FetchImage: "serin/fetch",
 				QueueImage: "serin/queue",
 				ModelCache: ModelCache(c.Dir),
 			},
-			Log: c.Log,
 		})
 	})
 	run(Controller, "autoscaler", func(ctx context.Context) error {
-		config := autoscaler.Config{REST: server.REST, Log: c.Log}
+		config := autoscaler.Config{Config: operator.Config{REST: server.REST, Log: c.Log}}
 		if c.has(Router) {
 			config.Routers = c.Metrics.Addr().String()
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/manifest"
 	"github.com/serin-dev/serin/internal/render"
+	"github.com/serin-dev/serin/internal/scale"
 )
 
 // service is a service that the API server would accept.
@@ -128,7 +129,7 @@ func unmakeable(isvc *v1beta1.InferenceService, near []v1alpha1.ServingRuntime, 
 	if err != nil {
 		return []string{err.Error()}, nil
 	}
-	for _, o := range render.Objects(isvc, render.Revision{Name: v1beta1.Predictor.RevisionName(isvc.Name, 1), Number: 1, Template: t, Active: true}) {
+	for _, o := range render.Objects(isvc, render.Revision{Name: v1beta1.Predictor.RevisionName(isvc.Name, 1), Number: 1, Template: t, Scale: scale.Demand{Active: true}}) {
 		ac, ok := o.(*appsv1ac.DeploymentApplyConfiguration)
 		if !ok {
 			continue

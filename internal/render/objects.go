@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"strconv"
-	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +16,7 @@ import (
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/scale"
 )
 
 // Revision is one revision of a service's predictor, as it should exist.
@@ -25,12 +24,9 @@ type Revision struct {
 	Name     string
 	Number   int
 	Template *Template
-	// Active revisions have replicas; others go to zero, after a delay that
-	// counts from IdleSince.
-	Active    bool
-	IdleSince time.Time
-	// Scaling are the annotations that say how an active revision scales.
-	Scaling map[string]string
+	// Scale lies on the Deployment and not on its Pods, which a change must not
+	// restart.
+	Scale scale.Demand
 }
 
 // Objects returns a revision's ControllerRevision, Deployment and Service, to
@@ -70,7 +66,7 @@ func deployment(isvc *v1beta1.InferenceService, r Revision) *appsv1ac.Deployment
 	pod.WithLabels(labels(isvc, r))
 	return appsv1ac.Deployment(v1beta1.DeploymentName(r.Name), isvc.Namespace).
 		WithLabels(labels(isvc, r)).
-		WithAnnotations(scaleAnnotations(r)).
+		WithAnnotations(r.Scale.Annotations()).
 		WithOwnerReferences(owner(isvc)).
 		WithSpec(appsv1ac.DeploymentSpec().
 			WithSelector(metav1ac.LabelSelector().WithMatchLabels(selector(r))).
@@ -110,17 +106,6 @@ func Addresses(isvc *v1beta1.InferenceService, router string) []*corev1ac.Servic
 				WithExternalName(router)))
 	}
 	return out
-}
-
-// scaleAnnotations is what the autoscaler needs to know. They sit on the
-// Deployment and not on its Pods, which a change must not restart.
-func scaleAnnotations(r Revision) map[string]string {
-	a := map[string]string{v1beta1.AnnotationActive: strconv.FormatBool(r.Active)}
-	maps.Copy(a, r.Scaling)
-	if !r.Active && !r.IdleSince.IsZero() {
-		a[v1beta1.AnnotationIdleSince] = r.IdleSince.UTC().Format(time.RFC3339)
-	}
-	return a
 }
 
 // selector never changes in a revision's life.

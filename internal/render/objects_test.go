@@ -13,41 +13,21 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/scale"
 )
 
-func TestDeploymentTellsTheAutoscaler(t *testing.T) {
-	since := time.Date(2026, 3, 4, 5, 6, 7, 8, time.FixedZone("", 3600))
-	for _, c := range []struct {
-		name string
-		in   Revision
-		want map[string]string
-	}{
-		{
-			"active",
-			Revision{Active: true, Scaling: map[string]string{"serin.dev/min-replicas": "2"}, IdleSince: since},
-			map[string]string{"serin.dev/active": "true", "serin.dev/min-replicas": "2"},
-		},
-		{
-			"idle",
-			Revision{IdleSince: since},
-			map[string]string{"serin.dev/active": "false", "serin.dev/idle-since": "2026-03-04T04:06:07Z"},
-		},
-		{
-			"never active",
-			Revision{},
-			map[string]string{"serin.dev/active": "false"},
-		},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			c.in.Name, c.in.Template = "r", &Template{}
-			d := convert[appsv1.Deployment](t, Objects(&v1beta1.InferenceService{}, c.in)[1])
-			if diff := cmp.Diff(c.want, d.Annotations); diff != "" {
-				t.Errorf("-want +got:\n%s", diff)
-			}
-			if d.Spec.Template.Annotations != nil {
-				t.Errorf("the Pods would restart with every change of %v", d.Spec.Template.Annotations)
-			}
-		})
+func TestTheDeploymentHoldsTheDemand(t *testing.T) {
+	demand := scale.Demand{Min: 2, Max: 5, IdleSince: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), Tuning: map[string]string{}}
+	d := convert[appsv1.Deployment](t, Objects(&v1beta1.InferenceService{}, Revision{Name: "r", Template: &Template{}, Scale: demand})[1])
+	got, err := scale.ParseDemand(d.Annotations)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(demand, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if d.Spec.Template.Annotations != nil {
+		t.Errorf("the Pods would restart with every change of %v", d.Spec.Template.Annotations)
 	}
 }
 
@@ -85,7 +65,7 @@ func TestServiceSelectsOneRevisionForEver(t *testing.T) {
 	want := map[string]string{v1beta1.LabelRevision: "r"}
 	for _, r := range []Revision{
 		{Name: "r", Number: 1, Template: &Template{Hash: "a"}},
-		{Name: "r", Number: 2, Template: &Template{Hash: "b"}, Active: true},
+		{Name: "r", Number: 2, Template: &Template{Hash: "b"}, Scale: scale.Demand{Active: true}},
 	} {
 		s := convert[corev1.Service](t, Objects(&v1beta1.InferenceService{}, r)[2])
 		if diff := cmp.Diff(want, s.Spec.Selector); diff != "" {

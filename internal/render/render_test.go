@@ -19,6 +19,7 @@ import (
 
 	"github.com/serin-dev/serin/api/v1alpha1"
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/scale"
 	"github.com/serin-dev/serin/internal/testkit/golden"
 )
 
@@ -62,7 +63,7 @@ func rendered(t *testing.T, ar *txtar.Archive) string {
 func revisionYAML(t *testing.T, isvc *v1beta1.InferenceService, tmpl *Template) string {
 	t.Helper()
 	objects := Objects(isvc, Revision{
-		Name: v1beta1.Predictor.RevisionName(isvc.Name, 1), Number: 1, Template: tmpl, Active: true, Scaling: map[string]string{v1beta1.AnnotationMinReplicas: "1"},
+		Name: v1beta1.Predictor.RevisionName(isvc.Name, 1), Number: 1, Template: tmpl, Scale: scale.Demand{Active: true, Min: 1},
 	})
 	var out strings.Builder
 	for i, o := range objects {
