@@ -23,7 +23,7 @@ import (
 	"github.com/serin-dev/serin/internal/eventually"
 	"github.com/serin-dev/serin/internal/kubetest"
 	"github.com/serin-dev/serin/internal/operator"
-	"github.com/serin-dev/serin/internal/routing"
+	"github.com/serin-dev/serin/internal/report"
 )
 
 func TestAutoscaler(t *testing.T) {
@@ -127,7 +127,7 @@ func TestAutoscaler(t *testing.T) {
 func holdRequest(t *testing.T, revision string) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		report := routing.LoadReport{Revisions: []routing.Load{{Namespace: "default", Revision: revision, InFlight: 1, Requests: 1}}}
+		report := report.Line{Revisions: []report.Revision{{Namespace: "default", Name: revision, InFlight: 1, Requests: 1}}}
 		again := time.NewTicker(time.Second)
 		defer again.Stop()
 		for json.NewEncoder(w).Encode(report) == nil && http.NewResponseController(w).Flush() == nil {

@@ -4,9 +4,7 @@ package autoscaler
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -15,21 +13,17 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/serin-dev/serin/internal/routing"
+	"github.com/serin-dev/serin/internal/report"
 )
 
 const (
 	// resolveEvery is how soon a new router is found.
 	resolveEvery = 5 * time.Second
-	// silentFor is how long a router may say nothing; it speaks every second.
-	silentFor = 5 * time.Second
 	// reconnectAfter spaces out the attempts to reach a router.
 	reconnectAfter = 250 * time.Millisecond
-	// maxLine bounds what is read of one line: tens of thousands of revisions.
-	maxLine = 16 << 20
 )
 
-// follower hears what the routers say of their load.
+// follower reads what the routers report of their load.
 type follower struct {
 	routers string // host:port
 	loads   *loads
@@ -37,16 +31,16 @@ type follower struct {
 	log     *slog.Logger
 	client  http.Client
 
-	listening sync.WaitGroup
+	following sync.WaitGroup
 }
 
-// run finds the routers anew every few seconds and listens to each, until ctx
-// ends. While their name resolves to nothing, those known are kept.
+// run resolves the routers' name every few seconds and follows each router, until
+// ctx ends. While the name resolves to nothing, the known routers are kept.
 func (f *follower) run(ctx context.Context) error {
 	transport := &http.Transport{} // without a proxy: routers are near
 	f.client.Transport = transport
 	defer transport.CloseIdleConnections()
-	defer f.listening.Wait()
+	defer f.following.Wait()
 	tick := time.NewTicker(resolveEvery)
 	defer tick.Stop()
 	for {
@@ -64,11 +58,12 @@ func (f *follower) run(ctx context.Context) error {
 	}
 }
 
-// found listens to routers that are new. One that has no name any more is heard
-// until it ends: for a while it takes requests, and has those it took before.
+// found follows the routers that are new. One that has no name any more is
+// followed until it ends: for a while it takes requests, and has those it took
+// before.
 func (f *follower) found(ctx context.Context, addresses map[string]bool) {
 	for _, address := range f.loads.expect(addresses, steady(time.Now())) {
-		f.listening.Go(func() { f.follow(ctx, address) })
+		f.following.Go(func() { f.follow(ctx, address) })
 	}
 }
 
@@ -86,16 +81,16 @@ func resolve(ctx context.Context, hostport string) (map[string]bool, error) {
 	return found, err
 }
 
-// follow listens to one router, again and again, until it is not expected any
-// more or ctx ends.
+// follow reads one router's report, again and again, until the router is not
+// expected any more or ctx ends.
 func (f *follower) follow(ctx context.Context, address string) {
 	for {
-		err := f.listen(ctx, address)
-		if expected := f.loads.lose(address); !expected {
+		err := f.read(ctx, address)
+		if expected := f.loads.disconnected(address); !expected {
 			return
 		}
 		if ctx.Err() == nil {
-			f.log.Info("lost a router", "address", address, "error", err)
+			f.log.Info("a router is disconnected", "address", address, "error", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -105,42 +100,18 @@ func (f *follower) follow(ctx context.Context, address string) {
 	}
 }
 
-// listen hears one router until it falls silent. It wakes every revision that
-// has news. A bug that what it hears meets costs the connection only.
-func (f *follower) listen(ctx context.Context, address string) (err error) {
+// read reads one router's report until the connection breaks. It wakes every
+// revision that the router names. A bug that a report meets costs the connection
+// only.
+func (f *follower) read(ctx context.Context, address string) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("what it says meets a bug: %v", p)
+			err = fmt.Errorf("its report meets a bug: %v", p)
 		}
 	}()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	silence := time.AfterFunc(silentFor, func() { cancel(fmt.Errorf("no word for %v", silentFor)) })
-	defer silence.Stop()
-	url := "http://" + address + "/load"
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return err
-	}
-	res, err := f.client.Do(req)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", url, res.Status)
-	}
-	body := &io.LimitedReader{R: res.Body}
-	lines := json.NewDecoder(body)
-	for {
-		body.N = maxLine
-		var report routing.LoadReport
-		if err := lines.Decode(&report); err != nil {
-			return fmt.Errorf("read %s: %w", url, err)
-		}
-		silence.Reset(silentFor)
-		for _, deployment := range f.loads.hear(address, steady(time.Now()), report) {
+	return report.Follow(ctx, &f.client, address, func(l report.Line) {
+		for _, deployment := range f.loads.record(address, steady(time.Now()), l) {
 			f.wake(ctx, deployment)
 		}
-	}
+	})
 }

@@ -17,19 +17,19 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/serin-dev/serin/internal/eventually"
-	"github.com/serin-dev/serin/internal/routing"
+	"github.com/serin-dev/serin/internal/report"
 )
 
 // lines is a router's admin listener: it says what the test makes it say.
 type lines struct {
 	*httptest.Server
-	say    chan routing.LoadReport
+	say    chan report.Line
 	hangUp chan struct{}
 }
 
 func serveLoad(t *testing.T) *lines {
 	t.Helper()
-	l := &lines{say: make(chan routing.LoadReport), hangUp: make(chan struct{})}
+	l := &lines{say: make(chan report.Line), hangUp: make(chan struct{})}
 	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/load" {
 			http.NotFound(w, r)
@@ -92,13 +92,13 @@ func TestFollowerWakesWhatHasNews(t *testing.T) {
 		f.routers = router.address()
 		_ = f.run(ctx)
 	})
-	router.say <- routing.LoadReport{}
+	router.say <- report.Line{}
 	router.say <- told(1, 0, 1)
 	eventually.Holds(t, f.wokeTimes(1))
 	if p := wanted(t, f.loads, time.Now()); p.Why != "requests are in flight" {
 		t.Errorf("with a request: %+v", p)
 	}
-	router.say <- routing.LoadReport{} // what has no news is not woken
+	router.say <- report.Line{} // what has no news is not woken
 	router.say <- told(0, 1, 1)
 	eventually.Holds(t, f.wokeTimes(2))
 }
@@ -107,13 +107,13 @@ func TestFollowerHearsARouterThatLeavesToItsEnd(t *testing.T) {
 	router := serveLoad(t)
 	named := make(chan bool)
 	f := follow(t, func(ctx context.Context, f *follower) {
-		defer f.listening.Wait()
+		defer f.following.Wait()
 		f.found(ctx, map[string]bool{router.address(): true})
 		<-named
 		f.found(ctx, nil)
 		close(named)
 	})
-	router.say <- routing.LoadReport{}
+	router.say <- report.Line{}
 	named <- false
 	<-named
 	router.say <- told(1, 0, 1)

@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/serin-dev/serin/internal/hostile"
-	"github.com/serin-dev/serin/internal/routing"
+	"github.com/serin-dev/serin/internal/report"
 )
 
 const validDeployment = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: iris-predictor-00001-deployment, namespace: team,
@@ -45,9 +45,9 @@ func scaleHostile(t *testing.T, seed uint64) {
 	l.expect(map[string]bool{"a": true}, now)
 	for range 5 {
 		now = now.Add(time.Duration(rng.IntN(100)) * time.Second)
-		var report routing.LoadReport
+		var report report.Line
 		if mutated(validReport, &report) {
-			l.hear("a", now, report)
+			l.record("a", now, report)
 		}
 		var d, other appsv1.Deployment
 		if mutated(validDeployment, &d) {

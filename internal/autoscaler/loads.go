@@ -9,25 +9,25 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/serin-dev/serin/api/v1beta1"
-	"github.com/serin-dev/serin/internal/routing"
+	"github.com/serin-dev/serin/internal/report"
 	"github.com/serin-dev/serin/internal/scale"
 )
 
-// loads is what the routers said, put together by the revisions' Deployments.
+// loads is what the routers reported, added up by the revisions' Deployments.
 type loads struct {
 	measured bool // there should be routers
 
 	mu        sync.Mutex
 	routers   map[string]*router // by address
-	since     time.Time          // since when all routers are heard; zero: not all are
+	since     time.Time          // since when all routers report; zero: not all do
 	revisions map[types.NamespacedName]*revision
 }
 
-// router is what one router said.
+// router is what one router reported.
 type router struct {
-	expected bool      // it has a name, or had one when it was last asked for
-	heard    time.Time // when its last line came; zero: it is not heard now
-	sums     map[types.NamespacedName]routing.Load
+	expected bool      // the name resolves to it, or did when it last resolved
+	latest   time.Time // when its last line came; zero: it reports nothing now
+	sums     map[types.NamespacedName]report.Revision
 }
 
 // revision is what is remembered of a revision.
@@ -41,8 +41,8 @@ func newLoads(measured bool) *loads {
 	return &loads{measured: measured, routers: map[string]*router{}, revisions: map[types.NamespacedName]*revision{}}
 }
 
-// expect says which routers there are, and returns those that nobody follows
-// yet. What is heard of others still counts, until they are lost.
+// expect records which routers there are, and returns those that are not followed
+// yet. Others still count until they are disconnected.
 func (l *loads) expect(addresses map[string]bool, now time.Time) (unfollowed []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,44 +59,45 @@ func (l *loads) expect(addresses map[string]bool, now time.Time) (unfollowed []s
 	return unfollowed
 }
 
-// hear takes a line of a router and returns whose load it tells.
-func (l *loads) hear(address string, now time.Time, report routing.LoadReport) []types.NamespacedName {
+// record takes a line of a router and returns the Deployments that it is about.
+func (l *loads) record(address string, now time.Time, line report.Line) []types.NamespacedName {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.routers[address]
 	if r == nil {
 		return nil
 	}
-	if r.heard.IsZero() {
-		r.sums = map[types.NamespacedName]routing.Load{}
+	if r.latest.IsZero() {
+		r.sums = map[types.NamespacedName]report.Revision{}
 	}
 	var named []types.NamespacedName
-	for _, load := range report.Revisions {
-		key := types.NamespacedName{Namespace: load.Namespace, Name: v1beta1.DeploymentName(load.Revision)}
-		if !r.heard.IsZero() { // the first line only tells where the sums start
-			l.add(key, r.heard, now, r.sums[key], load)
+	for _, load := range line.Revisions {
+		key := types.NamespacedName{Namespace: load.Namespace, Name: v1beta1.DeploymentName(load.Name)}
+		if !r.latest.IsZero() { // the first line is where the sums start
+			l.add(key, r.latest, now, r.sums[key], load)
 		}
 		r.sums[key] = load
 		named = append(named, key)
 	}
-	r.heard = now
+	r.latest = now
 	l.watch(now)
 	return named
 }
 
-// add notes what came between two lines. Sums that became less started anew.
-func (l *loads) add(key types.NamespacedName, from, to time.Time, before, load routing.Load) {
+// add records what came between two lines. Sums that became less started anew.
+func (l *loads) add(key types.NamespacedName, from, to time.Time, before, load report.Revision) {
 	if load.Seconds < before.Seconds || load.Requests < before.Requests {
-		before = routing.Load{}
+		before = report.Revision{}
 	}
 	r := l.revision(key)
 	r.history.Add(from, to, load.Seconds-before.Seconds, float64(load.Requests-before.Requests))
 	r.history.Forget(to.Add(-r.window))
 }
 
-// lose forgets the requests in flight of a router that is not heard any more,
-// and says whether it should be. That of one that left says nothing of the others.
-func (l *loads) lose(address string) (expected bool) {
+// disconnected forgets the requests in flight of a router that reports no more,
+// and reports whether it should. The end of a router that left says nothing of
+// the others.
+func (l *loads) disconnected(address string) (expected bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	r := l.routers[address]
@@ -109,11 +110,11 @@ func (l *loads) lose(address string) (expected bool) {
 	return true
 }
 
-// watch notes since when all routers are heard that should be.
+// watch records since when all routers report that should.
 func (l *loads) watch(now time.Time) {
 	expected := false
 	for _, r := range l.routers {
-		if r.expected && r.heard.IsZero() {
+		if r.expected && r.latest.IsZero() {
 			l.since = time.Time{}
 			return
 		}
@@ -145,12 +146,12 @@ func (l *loads) decide(key types.NamespacedName, in scale.Input) scale.Plan {
 	in.State = r.state
 	in.Load = &scale.Load{Since: l.since, Until: in.Now, History: r.history}
 	for _, from := range l.routers {
-		if from.heard.IsZero() {
+		if from.latest.IsZero() {
 			continue
 		}
 		in.Load.InFlight += int64(from.sums[key].InFlight)
-		if from.heard.Before(in.Load.Until) {
-			in.Load.Until = from.heard
+		if from.latest.Before(in.Load.Until) {
+			in.Load.Until = from.latest
 		}
 	}
 	plan := scale.Decide(in)

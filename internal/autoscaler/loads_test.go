@@ -10,16 +10,16 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/apimachinery/pkg/types"
 
-	"github.com/serin-dev/serin/internal/routing"
+	"github.com/serin-dev/serin/internal/report"
 	"github.com/serin-dev/serin/internal/scale"
 )
 
 var iris = types.NamespacedName{Namespace: "n", Name: "iris-deployment"}
 
 // told is a line of a router about the revision iris.
-func told(inFlight int, seconds float64, requests int) routing.LoadReport {
-	return routing.LoadReport{Revisions: []routing.Load{{
-		Namespace: "n", Revision: "iris", InFlight: inFlight, Seconds: seconds, Requests: requests,
+func told(inFlight int, seconds float64, requests int) report.Line {
+	return report.Line{Revisions: []report.Revision{{
+		Namespace: "n", Name: "iris", InFlight: inFlight, Seconds: seconds, Requests: requests,
 	}}}
 }
 
@@ -42,7 +42,7 @@ func TestLoads(t *testing.T) {
 	type line struct {
 		at     float64
 		router string
-		report routing.LoadReport
+		report report.Line
 		lost   bool
 		leaves bool // it has no name any more
 	}
@@ -62,7 +62,7 @@ func TestLoads(t *testing.T) {
 			scale.Plan{Replicas: 2, Why: "panic"},
 		},
 		"a revision that comes later started from nothing": {
-			[]line{{at: 0, router: "a", report: routing.LoadReport{}}, {at: 10, router: "a", report: told(0, 195, 10)}},
+			[]line{{at: 0, router: "a", report: report.Line{}}, {at: 10, router: "a", report: told(0, 195, 10)}},
 			10,
 			scale.Plan{Replicas: 2, Why: "panic"},
 		},
@@ -77,27 +77,27 @@ func TestLoads(t *testing.T) {
 			scale.Plan{Replicas: 2, Why: "panic"},
 		},
 		"silence lets the last replica go": {
-			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 1, router: "a", report: told(0, 1, 1)}, {at: 12, router: "a", report: routing.LoadReport{}}},
+			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 1, router: "a", report: told(0, 1, 1)}, {at: 12, router: "a", report: report.Line{}}},
 			12,
 			scale.Plan{Replicas: 0, Why: "load"},
 		},
 		"not while any router has a request": {
-			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(1, 0, 0)}, {at: 20, router: "a", report: routing.LoadReport{}}, {at: 20, router: "b", report: told(1, 0, 1)}},
+			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(1, 0, 0)}, {at: 20, router: "a", report: report.Line{}}, {at: 20, router: "b", report: told(1, 0, 1)}},
 			20,
 			scale.Plan{Replicas: 1, Why: "requests are in flight"},
 		},
 		"nor while one has that leaves": {
-			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(1, 0, 0)}, {at: 5, router: "b", leaves: true}, {at: 20, router: "b", report: told(1, 0, 1)}, {at: 20, router: "a", report: routing.LoadReport{}}},
+			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(1, 0, 0)}, {at: 5, router: "b", leaves: true}, {at: 20, router: "b", report: told(1, 0, 1)}, {at: 20, router: "a", report: report.Line{}}},
 			20,
 			scale.Plan{Replicas: 1, Why: "requests are in flight"},
 		},
 		"one that left is no longer waited for": {
-			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(1, 0, 0)}, {at: 5, router: "b", leaves: true}, {at: 6, router: "b", lost: true}, {at: 20, router: "a", report: routing.LoadReport{}}},
+			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(1, 0, 0)}, {at: 5, router: "b", leaves: true}, {at: 6, router: "b", lost: true}, {at: 20, router: "a", report: report.Line{}}},
 			20,
 			scale.Plan{Replicas: 0, Why: "load"},
 		},
 		"nor while a router is not heard": {
-			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(1, 0, 0)}, {at: 10, router: "b", lost: true}, {at: 100, router: "a", report: routing.LoadReport{}}},
+			[]line{{at: 0, router: "a", report: told(0, 0, 0)}, {at: 0, router: "b", report: told(1, 0, 0)}, {at: 10, router: "b", lost: true}, {at: 100, router: "a", report: report.Line{}}},
 			100,
 			scale.Plan{Replicas: 1, Why: "the load was not watched for a whole window yet"},
 		},
@@ -113,12 +113,12 @@ func TestLoads(t *testing.T) {
 			for _, line := range tt.lines {
 				switch {
 				case line.lost:
-					l.lose(line.router)
+					l.disconnected(line.router)
 				case line.leaves:
 					delete(routers, line.router)
 					l.expect(routers, at(line.at))
 				default:
-					l.hear(line.router, at(line.at), line.report)
+					l.record(line.router, at(line.at), line.report)
 				}
 			}
 			got := wanted(t, l, at(tt.now))
@@ -133,7 +133,7 @@ func TestLoadsOfARevisionThatIsGoneAreForgotten(t *testing.T) {
 	l := newLoads(true)
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	l.expect(map[string]bool{"a": true}, now)
-	l.hear("a", now, told(1, 5, 5))
+	l.record("a", now, told(1, 5, 5))
 	wanted(t, l, now)
 	l.forget(iris)
 	if len(l.revisions) != 0 || len(l.routers["a"].sums) != 0 {

@@ -7,7 +7,7 @@
 // pure package steer what to do or to say, and writes at most one thing: a
 // merge patch of the InferenceService's spec (change.go). It holds no state
 // and decides nothing that steer could decide. What it shows of requests comes
-// from the routers' metrics (live.go): `serin up` leaves their address in the
+// from the routers' reports (live.go): `serin up` leaves their address in the
 // kubeconfig, and a cluster's API server passes requests on to them. Without
 // them everything else works.
 //

@@ -47,7 +47,7 @@ history iris --revision 2`,
 				table(c.OutOrStdout(), r.Revisions, time.Now(), format == formatWide)
 				return nil
 			}
-			return write(c.OutOrStdout(), format, reportOf(r, true))
+			return write(c.OutOrStdout(), format, documentOf(r, true))
 		},
 	}
 	c.Flags().StringVar(&revision, "revision", "", "number or name of the revision to show")

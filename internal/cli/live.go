@@ -5,55 +5,37 @@ package cli
 import (
 	"context"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
-	"github.com/prometheus/common/expfmt"
-	"github.com/prometheus/common/model"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/report"
 	"github.com/serin-dev/serin/internal/steer"
 )
 
-// Names of the router's metrics.
-const (
-	metricRequests = "serin_router_requests_total"
-	metricDuration = "serin_router_request_duration_seconds"
-)
+// readTimeout bounds one reading of all routers.
+const readTimeout = 2 * time.Second
 
-// scrapeTimeout bounds one reading of the metrics.
-const scrapeTimeout = 2 * time.Second
-
-// sample is what each router had counted of each revision at one time.
+// sample is what each router had answered for each revision at one time.
 type sample struct {
 	at      time.Time
-	routers map[string]map[string]counts // by the URL of its metrics, and by revision
+	routers map[string]map[string]report.Answers // by the URL of its admin listener, and by revision
 }
 
-// total is what all routers had counted of a revision.
-func (s sample) total(revision string) counts {
-	var sum counts
-	for _, counted := range s.routers {
-		sum = sum.plus(counted[revision])
+// total is what all routers had answered for a revision.
+func (s sample) total(revision string) report.Answers {
+	var sum report.Answers
+	for _, answered := range s.routers {
+		sum = plus(sum, answered[revision])
 	}
 	return sum
 }
-
-// counts are a revision's counters.
-type counts struct {
-	requests, errors float64 // errors are answers with a 5xx
-	buckets          []bucket
-}
-
-// bucket says how many requests took at most so many seconds.
-type bucket struct{ seconds, requests float64 }
 
 // rate is what a revision did between two samples.
 type rate struct {
@@ -69,36 +51,37 @@ func noRouter(namespace string) error {
 		namespace, v1beta1.RouterName)
 }
 
-// scrape reads the metrics of all routers, of the revisions of this namespace.
-func (c *cluster) scrape(ctx context.Context) (sample, error) {
-	ctx, cancel := context.WithTimeout(ctx, scrapeTimeout)
+// sample reads what all routers have answered for the revisions of this namespace.
+func (c *cluster) sample(ctx context.Context) (sample, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	urls, client, err := c.findRouters(ctx)
 	if err != nil {
 		return sample{}, err
 	}
-	counted := make([]map[string]counts, len(urls))
+	answered := make([]map[string]report.Answers, len(urls))
 	var reads errgroup.Group
 	for i, url := range urls {
 		reads.Go(func() (err error) {
-			counted[i], err = c.read(ctx, client, url)
+			answered[i], err = report.Read(ctx, client, url, c.namespace)
 			return err
 		})
 	}
 	if err := reads.Wait(); err != nil {
-		return sample{}, fmt.Errorf("read the router's metrics: %w", err)
+		return sample{}, fmt.Errorf("read the router's report: %w", err)
 	}
-	out := sample{at: time.Now(), routers: map[string]map[string]counts{}}
+	out := sample{at: time.Now(), routers: map[string]map[string]report.Answers{}}
 	for i, url := range urls {
-		out.routers[url] = counted[i]
+		out.routers[url] = answered[i]
 	}
 	return out, nil
 }
 
-// findRouters returns the URLs of all routers' metrics, and what reaches them.
+// findRouters returns the URLs of the routers' admin listeners, and a client that
+// reaches them.
 func (c *cluster) findRouters(ctx context.Context) ([]string, *http.Client, error) {
 	if c.endpoints.Metrics != "" {
-		return []string{strings.TrimRight(c.endpoints.Metrics, "/") + "/metrics"}, http.DefaultClient, nil
+		return []string{strings.TrimRight(c.endpoints.Metrics, "/")}, http.DefaultClient, nil
 	}
 	if c.client == nil {
 		return nil, nil, noRouter(c.routers)
@@ -110,7 +93,7 @@ func (c *cluster) findRouters(ctx context.Context) ([]string, *http.Client, erro
 	var urls []string
 	for i := range pods {
 		if p := &pods[i]; v1beta1.PodReady(p) != nil {
-			urls = append(urls, fmt.Sprintf("http://%s.%s:%d/metrics", p.Name, p.Namespace, v1beta1.RouterAdminPort))
+			urls = append(urls, fmt.Sprintf("http://%s.%s:%d", p.Name, p.Namespace, v1beta1.RouterAdminPort))
 		}
 	}
 	if len(urls) == 0 {
@@ -119,80 +102,28 @@ func (c *cluster) findRouters(ctx context.Context) ([]string, *http.Client, erro
 	return urls, c.pods, nil
 }
 
-// read reads what one router counted, by revision.
-func (c *cluster) read(ctx context.Context, client *http.Client, url string) (map[string]counts, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
-	if err != nil {
-		return nil, err
-	}
-	res, err := client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s: %s", url, res.Status)
-	}
-	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(res.Body)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", url, err)
-	}
-	return count(families, c.namespace), nil
-}
-
-// count reads a namespace's counters off the metrics.
-func count(families map[string]*dto.MetricFamily, namespace string) map[string]counts {
-	out := map[string]counts{}
-	each := func(name string, f func(*dto.Metric, string, *counts)) {
-		for _, m := range families[name].GetMetric() {
-			labels := map[string]string{}
-			for _, l := range m.GetLabel() {
-				labels[l.GetName()] = l.GetValue()
-			}
-			if labels["namespace"] == namespace {
-				c := out[labels["revision"]]
-				f(m, labels["code"], &c)
-				out[labels["revision"]] = c
-			}
-		}
-	}
-	each(metricRequests, func(m *dto.Metric, code string, c *counts) {
-		c.requests += m.GetCounter().GetValue()
-		if code == "5xx" {
-			c.errors += m.GetCounter().GetValue()
-		}
-	})
-	each(metricDuration, func(m *dto.Metric, _ string, c *counts) {
-		for _, b := range m.GetHistogram().GetBucket() {
-			c.buckets = append(c.buckets, bucket{b.GetUpperBound(), float64(b.GetCumulativeCount())})
-		}
-	})
-	return out
-}
-
-// rates compares two samples. What an old one lacks, or has more of because
-// that router started anew, counts from zero.
-func rates(old, now sample, revisions []steer.Revision) map[string]rate {
-	seconds := now.at.Sub(old.at).Seconds()
+// rates compares two samples. A router that is new, or has counted less than
+// before because it started again, counts from zero.
+func rates(before, after sample, revisions []steer.Revision) map[string]rate {
+	seconds := after.at.Sub(before.at).Seconds()
 	if seconds <= 0 {
 		return nil
 	}
 	out, total := map[string]rate{}, 0.0
 	for _, rev := range revisions {
-		var d counts
+		var d report.Answers
 		known := false
-		for router, counted := range now.routers {
-			if after, ok := counted[rev.Name]; ok {
-				d, known = d.plus(after.since(old.routers[router][rev.Name])), true
+		for router, answered := range after.routers {
+			if a, ok := answered[rev.Name]; ok {
+				d, known = plus(d, since(before.routers[router][rev.Name], a)), true
 			}
 		}
 		if !known {
 			continue
 		}
-		r := rate{PerSecond: d.requests / seconds, P95: d.quantile(.95)}
-		if d.requests > 0 {
-			r.Errors = d.errors / d.requests
+		r := rate{PerSecond: float64(d.Count) / seconds, P95: quantile(d, .95)}
+		if d.Count > 0 {
+			r.Errors = float64(d.Errors) / float64(d.Count)
 		}
 		out[rev.Name] = r
 		total += r.PerSecond
@@ -206,55 +137,48 @@ func rates(old, now sample, revisions []steer.Revision) map[string]rate {
 	return out
 }
 
-// plus adds what another router counted, in the same buckets.
-func (c counts) plus(other counts) counts {
-	if c.buckets == nil {
-		c.buckets = slices.Clone(other.buckets)
-	} else {
-		for i := range min(len(c.buckets), len(other.buckets)) {
-			c.buckets[i].requests += other.buckets[i].requests
-		}
+// plus adds the answers of two routers, which have the same buckets.
+func plus(a, b report.Answers) report.Answers {
+	sum := report.Answers{Count: a.Count + b.Count, Errors: a.Errors + b.Errors, Durations: slices.Clone(a.Durations)}
+	if sum.Durations == nil {
+		sum.Durations = slices.Clone(b.Durations)
+		return sum
 	}
-	c.requests += other.requests
-	c.errors += other.errors
-	return c
+	for i := range min(len(sum.Durations), len(b.Durations)) {
+		sum.Durations[i].Count += b.Durations[i].Count
+	}
+	return sum
 }
 
-// since is what was counted since old.
-func (c counts) since(old counts) counts {
-	if old.requests > c.requests || len(old.buckets) != len(c.buckets) {
-		return c
+// since returns what a router answered between two samples.
+func since(before, after report.Answers) report.Answers {
+	if before.Count > after.Count || len(before.Durations) != len(after.Durations) {
+		return after
 	}
-	d := counts{requests: c.requests - old.requests, errors: c.errors - old.errors}
-	for i, b := range c.buckets {
-		d.buckets = append(d.buckets, bucket{b.seconds, b.requests - old.buckets[i].requests})
+	d := report.Answers{Count: after.Count - before.Count, Errors: after.Errors - before.Errors}
+	for i, b := range after.Durations {
+		d.Durations = append(d.Durations, report.Bucket{Seconds: b.Seconds, Count: b.Count - before.Durations[i].Count})
 	}
 	return d
 }
 
-// quantile is how long the share q of the requests took at most, taking the
-// requests of a bucket as evenly spread in it.
-func (c counts) quantile(q float64) time.Duration {
-	if len(c.buckets) == 0 {
+// quantile returns how long the share q of the requests took at most. Within a
+// bucket requests count as evenly spread; beyond the last bound, that bound is
+// all that is known.
+func quantile(a report.Answers, q float64) time.Duration {
+	if a.Count == 0 {
 		return 0
 	}
-	want := q * c.buckets[len(c.buckets)-1].requests
-	if want == 0 {
-		return 0
-	}
-	var before bucket
-	for _, b := range c.buckets {
-		if b.requests < want {
-			before = b
-			continue
+	want := q * float64(a.Count)
+	var before report.Bucket
+	for _, b := range a.Durations {
+		if float64(b.Count) >= want {
+			within := (want - float64(before.Count)) / float64(b.Count-before.Count)
+			return time.Duration((before.Seconds + within*(b.Seconds-before.Seconds)) * float64(time.Second))
 		}
-		if math.IsInf(b.seconds, 1) {
-			break // beyond the last bound is all that is known
-		}
-		within := (want - before.requests) / (b.requests - before.requests)
-		return time.Duration((before.seconds + within*(b.seconds-before.seconds)) * float64(time.Second))
+		before = b
 	}
-	return time.Duration(before.seconds * float64(time.Second))
+	return time.Duration(before.Seconds * float64(time.Second))
 }
 
 // evidence is what the requests of a service's current revision have shown.
@@ -262,10 +186,10 @@ func (s *service) evidence(ctx context.Context, r *steer.Rollout) steer.Evidence
 	if r.Current == nil {
 		return steer.Evidence{}
 	}
-	now, err := s.scrape(ctx)
+	answered, err := s.sample(ctx)
 	if err != nil {
 		return steer.Evidence{Why: err.Error()}
 	}
-	c := now.total(r.Current.Name)
-	return steer.Evidence{Known: true, Requests: int64(c.requests), Errors: int64(c.errors)}
+	a := answered.total(r.Current.Name)
+	return steer.Evidence{Known: true, Requests: a.Count, Errors: a.Errors}
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/serin-dev/serin/internal/steer"
 )
 
-// report is a rollout in JSON. Its fields are an interface: they stay.
-type report struct {
+// document is a rollout in JSON. Its fields are an interface: they stay.
+type document struct {
 	Namespace          string `json:"namespace"`
 	Name               string `json:"name"`
 	URL                string `json:"url,omitempty"`
@@ -51,9 +51,9 @@ type revisionReport struct {
 	Spec           map[string]any `json:"spec,omitempty"` // of history only
 }
 
-func reportOf(r *steer.Rollout, spec bool) report {
+func documentOf(r *steer.Rollout, spec bool) document {
 	o := r.Outlook()
-	out := report{
+	out := document{
 		Namespace:            r.Service.Namespace,
 		Name:                 r.Service.Name,
 		URL:                  r.Service.Status.URL,

@@ -4,6 +4,7 @@ package cli
 
 import (
 	"errors"
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/report"
 	"github.com/serin-dev/serin/internal/rollout"
 	"github.com/serin-dev/serin/internal/steer"
 	"github.com/serin-dev/serin/internal/testkit/golden"
@@ -40,23 +42,23 @@ func canaryRollout() *steer.Rollout {
 // minute is a minute of growing load, with some errors of the canary.
 func minute(s screen, r *steer.Rollout) screen {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	var old, canary counts
+	answers := func(requests, errors float64) report.Answers {
+		count := func(n float64) int64 { return int64(math.Round(n)) }
+		return report.Answers{Count: count(requests), Errors: count(errors), Durations: []report.Bucket{
+			{Seconds: .005, Count: count(.5 * requests)}, {Seconds: .01, Count: count(.9 * requests)}, {Seconds: .025, Count: count(requests)},
+		}}
+	}
+	requests := 0.
 	for i := range 61 {
-		perSecond := float64(100 + 5*i + 40*(i%7))
-		old.requests += .9 * perSecond
-		canary.requests += .1 * perSecond
-		canary.errors += .001 * perSecond
-		for _, c := range []*counts{&old, &canary} {
-			c.buckets = []bucket{{.005, .5 * c.requests}, {.01, .9 * c.requests}, {.025, c.requests}}
-		}
+		requests += float64(100 + 5*i + 40*(i%7))
 		s = s.after(observation{
 			at: start.Add(time.Duration(i) * time.Second), rollout: r, events: []string{
 				"    12s  RevisionCreated: Created revision sklearn-iris-predictor-00002",
 				"!    9s  ModelLoadFailed: Revision sklearn-iris-predictor-00002: not a scikit-learn model",
 				"     2s  CanaryStarted: Canary started: 10% sklearn-iris-predictor-00002, 90% sklearn-iris-predictor-00001",
 			},
-			sample: sample{start.Add(time.Duration(i) * time.Second), map[string]map[string]counts{"router": {
-				"sklearn-iris-predictor-00001": old, "sklearn-iris-predictor-00002": canary,
+			sample: sample{start.Add(time.Duration(i) * time.Second), map[string]map[string]report.Answers{"router": {
+				"sklearn-iris-predictor-00001": answers(.9*requests, 0), "sklearn-iris-predictor-00002": answers(.1*requests, .001*requests),
 			}}},
 		})
 	}

@@ -127,7 +127,7 @@ func (s *service) await(ctx context.Context, watch bool, timeout time.Duration, 
 
 func (s *service) printStatus(ctx context.Context, out io.Writer, r *steer.Rollout, format string) error {
 	if format != "" && format != formatWide {
-		return write(out, format, reportOf(r, false))
+		return write(out, format, documentOf(r, false))
 	}
 	events, err := s.events(ctx, recentEvents)
 	if err != nil {

@@ -66,7 +66,7 @@ func TestStatus(t *testing.T) {
 			if err != nil && !is || e.code != tt.code {
 				t.Errorf("exit code %d (%v), want %d", e.code, err, tt.code)
 			}
-			var got report
+			var got document
 			if err := json.Unmarshal(out.Bytes(), &got); err != nil {
 				t.Fatalf("%v in:\n%s", err, out.String())
 			}

@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/serin-dev/serin/internal/connlimit"
+	"github.com/serin-dev/serin/internal/report"
 )
 
 // maxAdmin bounds the connections of the admin listener.
@@ -26,7 +27,7 @@ func (r *router) administer(ctx, serving context.Context) error {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(r.metrics.registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /load", r.tellLoad)
+	mux.HandleFunc(report.Pattern, r.report)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
 		switch {

@@ -4,7 +4,6 @@ package router
 
 import (
 	"cmp"
-	"encoding/json"
 	"maps"
 	"net/http"
 	"slices"
@@ -12,18 +11,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/serin-dev/serin/internal/report"
 	"github.com/serin-dev/serin/internal/routing"
 )
 
 const (
-	// tellEvery is how often load is told. Also when there is none: a reader
-	// that hears nothing for longer knows that the connection is dead.
-	tellEvery = time.Second
-	// tellSoon is how long after a request began to be held others are awaited
-	// that go into the same line.
-	tellSoon = 5 * time.Millisecond
-	// tellWithin bounds how long a reader may leave a line unread.
-	tellWithin = 10 * time.Second
+	// reportSoon is how long after a request began to wait others are awaited that
+	// go into the same line.
+	reportSoon = 5 * time.Millisecond
+	// readWithin bounds how long a reader may leave a line unread.
+	readWithin = 10 * time.Second
 )
 
 // loads are the readers of /load.
@@ -32,8 +29,7 @@ type loads struct {
 	readers map[chan struct{}]struct{}
 }
 
-// join returns a channel that gets a value when there is something to tell at
-// once.
+// join returns a channel that gets a value when a line is due at once.
 func (l *loads) join() chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,54 +59,80 @@ func (l *loads) wake() {
 	}
 }
 
-// tellLoad writes lines of JSON for as long as somebody reads them: one at
-// once, one every second, and one when a request begins to wait for a Pod,
-// because only then whoever scales the revision can know that it is wanted.
-func (r *router) tellLoad(w http.ResponseWriter, req *http.Request) {
-	wake := r.loads.join()
-	defer r.loads.leave(wake)
+// report writes one line about a namespace, if the request names one. Otherwise
+// it writes lines for as long as they are read: one at once, one in each
+// interval, and one when a request begins to wait for a Pod, because the
+// autoscaler learns only so that the revision is wanted.
+func (r *router) report(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	out := http.NewResponseController(w)
-	line := json.NewEncoder(w)
-	told := map[*routing.Account]routing.Load{}
-	tick := time.NewTicker(tellEvery)
+	write := func(l report.Line) bool {
+		return out.SetWriteDeadline(time.Now().Add(readWithin)) == nil && l.Encode(w) == nil && out.Flush() == nil
+	}
+	if namespace := report.Namespace(req); namespace != "" {
+		write(r.answers(namespace))
+		return
+	}
+	wake := r.loads.join()
+	defer r.loads.leave(wake)
+	reported := map[*routing.Account]routing.Load{}
+	tick := time.NewTicker(report.Interval)
 	defer tick.Stop()
-	for {
-		if out.SetWriteDeadline(time.Now().Add(tellWithin)) != nil || line.Encode(r.loadSince(told)) != nil || out.Flush() != nil {
-			return // the reader left
-		}
+	for write(r.loadSince(reported)) {
 		select {
 		case <-req.Context().Done():
 			return
 		case <-tick.C:
 		case <-wake:
-			time.Sleep(tellSoon)
+			time.Sleep(reportSoon)
 		}
 	}
 }
 
-// loadSince reports the revisions that have requests or had some that were not
-// told, and notes in told what it reports.
-func (r *router) loadSince(told map[*routing.Account]routing.Load) routing.LoadReport {
-	report := routing.LoadReport{Revisions: []routing.Load{}} // not null
+// loadSince returns the revisions that have requests, or had some since they were
+// reported. It updates what was reported.
+func (r *router) loadSince(reported map[*routing.Account]routing.Load) report.Line {
+	var line report.Line
 	v := r.view.Load()
 	if v == nil {
-		return report
+		return line
 	}
-	maps.DeleteFunc(told, func(a *routing.Account, _ routing.Load) bool {
+	maps.DeleteFunc(reported, func(a *routing.Account, _ routing.Load) bool {
 		revision := v.table.Revision(a.Namespace, a.Revision)
 		return revision == nil || revision.Account != a
 	})
 	now := time.Now()
 	for revision := range v.table.Revisions {
 		l := revision.Account.Load(now)
-		if l.Requests > 0 && (l.InFlight > 0 || l != told[revision.Account]) {
-			report.Revisions = append(report.Revisions, l)
-			told[revision.Account] = l
+		if l.Requests > 0 && (l.InFlight > 0 || l != reported[revision.Account]) {
+			line.Revisions = append(line.Revisions, reportOf(revision, l))
+			reported[revision.Account] = l
 		}
 	}
-	slices.SortFunc(report.Revisions, func(a, b routing.Load) int {
-		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Revision, b.Revision))
+	slices.SortFunc(line.Revisions, func(a, b report.Revision) int {
+		return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 	})
-	return report
+	return line
+}
+
+// answers returns all revisions of a namespace, with what they have answered.
+func (r *router) answers(namespace string) report.Line {
+	var line report.Line
+	v := r.view.Load()
+	if v == nil {
+		return line
+	}
+	now := time.Now()
+	for revision := range v.table.Revisions {
+		if revision.Namespace == namespace {
+			one := reportOf(revision, revision.Account.Load(now))
+			one.Answers = v.counters[revisionKey{namespace, revision.Name}].answers()
+			line.Revisions = append(line.Revisions, one)
+		}
+	}
+	return line
+}
+
+func reportOf(r *routing.Revision, l routing.Load) report.Revision {
+	return report.Revision{Namespace: r.Namespace, Name: r.Name, InFlight: l.InFlight, Seconds: l.Seconds, Requests: l.Requests}
 }

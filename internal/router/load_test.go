@@ -12,11 +12,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/serin-dev/serin/internal/routing"
+	"github.com/serin-dev/serin/internal/report"
 )
 
-// reports returns what the router tells about its load next.
-func (w *world) reports() (next func() routing.LoadReport) {
+// reports returns the next line of the router's report.
+func (w *world) reports() (next func() report.Line) {
 	w.t.Helper()
 	ctx, cancel := context.WithCancel(w.t.Context())
 	w.t.Cleanup(cancel)
@@ -30,9 +30,9 @@ func (w *world) reports() (next func() routing.LoadReport) {
 	}
 	w.t.Cleanup(func() { _ = response.Body.Close() })
 	lines := json.NewDecoder(response.Body)
-	return func() routing.LoadReport {
+	return func() report.Line {
 		w.t.Helper()
-		var r routing.LoadReport
+		var r report.Line
 		if err := lines.Decode(&r); err != nil {
 			w.t.Fatal(err)
 		}
@@ -40,12 +40,12 @@ func (w *world) reports() (next func() routing.LoadReport) {
 	}
 }
 
-func TestLoadIsToldWhenARequestBeginsToWait(t *testing.T) {
+func TestLoadIsReportedWhenARequestBeginsToWait(t *testing.T) {
 	w := newWorld(t)
 	w.service(target(one, 100, ""))
 	w.knows(one)
 	next := w.reports()
-	if diff := cmp.Diff(routing.LoadReport{Revisions: []routing.Load{}}, next()); diff != "" {
+	if diff := cmp.Diff(report.Line{Revisions: []report.Revision{}}, next()); diff != "" {
 		t.Errorf("before any request: %s", diff)
 	}
 	answered := make(chan int, 1)
@@ -54,18 +54,18 @@ func TestLoadIsToldWhenARequestBeginsToWait(t *testing.T) {
 		status, _ := w.ask()
 		answered <- status
 	}()
-	var got routing.LoadReport
+	var got report.Line
 	for len(got.Revisions) == 0 { // heartbeats
 		got = next()
 	}
-	if took := time.Since(asked); took > tellEvery/2 {
-		t.Logf("the wait was told after %v: is the machine busy?", took)
+	if took := time.Since(asked); took > report.Interval/2 {
+		t.Logf("the wait was reported after %v: is the machine busy?", took)
 	}
-	if seconds := got.Revisions[0].Seconds; seconds < tellSoon.Seconds() || seconds > time.Since(asked).Seconds() {
+	if seconds := got.Revisions[0].Seconds; seconds < reportSoon.Seconds() || seconds > time.Since(asked).Seconds() {
 		t.Errorf("it waited for %v s", seconds)
 	}
 	got.Revisions[0].Seconds = 0
-	want := []routing.Load{{Namespace: "kserve-test", Revision: one, InFlight: 1, Requests: 1}}
+	want := []report.Revision{{Namespace: "kserve-test", Name: one, InFlight: 1, Requests: 1}}
 	if diff := cmp.Diff(want, got.Revisions); diff != "" {
 		t.Error(diff)
 	}
@@ -73,15 +73,40 @@ func TestLoadIsToldWhenARequestBeginsToWait(t *testing.T) {
 	if status := <-answered; status != 200 {
 		t.Errorf("the request: %d", status)
 	}
-	eventually(t, "the end of the request is told", func() (string, bool) {
+	eventually(t, "the end of the request is reported", func() (string, bool) {
 		got = next()
 		return fmt.Sprint(got), len(got.Revisions) == 1 && got.Revisions[0].InFlight == 0
 	})
 	if got = next(); len(got.Revisions) != 0 {
-		t.Errorf("nothing changed, and this was told: %+v", got)
+		t.Errorf("nothing changed, and this was reported: %+v", got)
 	}
 	if first := w.reports()(); len(first.Revisions) != 1 || first.Revisions[0].Requests != 1 {
-		t.Errorf("a new reader is told %+v", first)
+		t.Errorf("a new reader reads %+v", first)
+	}
+}
+
+func TestAnswersOfANamespaceAreReported(t *testing.T) {
+	w := newWorld(t)
+	w.service(target(one, 90, ""), target(two, 10, ""))
+	w.pod(one, true, ok)
+	w.knows(one)
+	if status, _ := w.ask(); status != 200 {
+		t.Fatalf("the request: %d", status)
+	}
+	var got map[string]report.Answers
+	eventually(t, "the answer is counted", func() (string, bool) {
+		var err error
+		got, err = report.Read(t.Context(), http.DefaultClient, "http://"+w.admin, "kserve-test")
+		return fmt.Sprint(got, err), err == nil && got[one].Count == 1
+	})
+	if a := got[one]; a.Errors != 0 || len(a.Durations) == 0 || a.Durations[len(a.Durations)-1].Count != 1 {
+		t.Errorf("one answered %+v", a)
+	}
+	if a, known := got[two]; !known || a.Count != 0 {
+		t.Errorf("a revision without requests: %+v, %v", a, known)
+	}
+	if other, err := report.Read(t.Context(), http.DefaultClient, "http://"+w.admin, "other"); err != nil || len(other) != 0 {
+		t.Errorf("another namespace: %v, %v", other, err)
 	}
 }
 

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 
 	"github.com/serin-dev/serin/internal/proxy"
+	"github.com/serin-dev/serin/internal/report"
 	"github.com/serin-dev/serin/internal/routing"
 )
 
@@ -31,7 +33,7 @@ type revisionKey struct{ namespace, revision string }
 // counters are the metrics of one revision, looked up beforehand.
 type counters struct {
 	classes  [6]prometheus.Counter // by the status code's first digit
-	duration prometheus.Observer
+	duration prometheus.Histogram
 }
 
 func newMetrics() *metrics {
@@ -71,7 +73,7 @@ func (m *metrics) of(key revisionKey) *counters {
 func (m *metrics) ofLocked(key revisionKey) *counters {
 	c := m.known[key]
 	if c == nil {
-		c = &counters{duration: m.duration.WithLabelValues(key.namespace, key.revision)}
+		c = &counters{duration: m.duration.WithLabelValues(key.namespace, key.revision).(prometheus.Histogram)}
 		for i := range c.classes {
 			class := strconv.Itoa(i) + "xx"
 			c.classes[i] = m.requests.WithLabelValues(key.namespace, key.revision, class)
@@ -116,6 +118,29 @@ func (m *metrics) follow(table *routing.Table, before map[revisionKey]*counters)
 func (c *counters) count(status int, d time.Duration) {
 	c.classes[min(max(status/100, 0), len(c.classes)-1)].Inc()
 	c.duration.Observe(d.Seconds())
+}
+
+// answers reads the counters back for the report.
+func (c *counters) answers() *report.Answers {
+	var out report.Answers
+	for class, counter := range c.classes {
+		n := int64(read(counter).GetCounter().GetValue())
+		out.Count += n
+		if class == 5 {
+			out.Errors = n
+		}
+	}
+	for _, b := range read(c.duration).GetHistogram().GetBucket() {
+		out.Durations = append(out.Durations, report.Bucket{Seconds: b.GetUpperBound(), Count: int64(b.GetCumulativeCount())})
+	}
+	return &out
+}
+
+// read returns the value of a metric. Only a metric of invalid labels has none.
+func read(m prometheus.Metric) *dto.Metric {
+	var out dto.Metric
+	_ = m.Write(&out)
+	return &out
 }
 
 func (m *metrics) refuse(status int) {

@@ -8,20 +8,11 @@ import (
 	"time"
 )
 
-// Load is what one revision was asked for, now and so far. The sums restart
-// from zero with the router, and after the revision had neither traffic nor
-// Pods nor requests.
+// Load is what one revision was asked for, now and so far.
 type Load struct {
-	Namespace string  `json:"namespace"`
-	Revision  string  `json:"revision"`
-	InFlight  int     `json:"inFlight"` // chosen for it and not ended, held ones included
-	Seconds   float64 `json:"seconds"`  // request-seconds so far: the integral of InFlight over time
-	Requests  int     `json:"requests"` // begun so far
-}
-
-// LoadReport is one line of what a router tells about its revisions' load.
-type LoadReport struct {
-	Revisions []Load `json:"revisions"`
+	InFlight int     // chosen for it and not ended, held ones included
+	Seconds  float64 // request-seconds so far: the integral of InFlight over time
+	Requests int     // begun so far
 }
 
 // Account counts the requests chosen for one revision. All tables and the
@@ -69,7 +60,7 @@ func (a *Account) End(now time.Time) {
 func (a *Account) Load(now time.Time) Load {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	l := Load{Namespace: a.Namespace, Revision: a.Revision, InFlight: int(a.inFlight), Requests: int(a.requests)}
+	l := Load{InFlight: int(a.inFlight), Requests: int(a.requests)}
 	if a.requests > 0 {
 		a.read = max(a.read, a.moment(now))
 		l.Seconds = float64(a.spent+a.inFlight*a.read) / 1e6

@@ -17,9 +17,7 @@ func at(seconds float64) time.Time {
 
 func TestLoadIsTheIntegralOfRequestsInFlight(t *testing.T) {
 	a := &Account{Namespace: "n", Revision: "r"}
-	load := func(inFlight int, seconds float64, requests int) Load {
-		return Load{Namespace: "n", Revision: "r", InFlight: inFlight, Seconds: seconds, Requests: requests}
-	}
+	load := func(inFlight int, seconds float64, requests int) Load { return Load{inFlight, seconds, requests} }
 	for _, step := range []struct {
 		name string
 		do   func()
