@@ -5,7 +5,6 @@ package autoscaler_test
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -17,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/autoscaler"
@@ -27,27 +27,9 @@ import (
 )
 
 func TestAutoscaler(t *testing.T) {
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	server, err := kubetest.Start(t.Context(), "--without=controller,node,router")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := kubernetes.NewForConfig(server.REST)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	config := autoscaler.Config{Config: operator.Config{REST: server.REST, Log: log}, Routers: holdRequest(t, "held")}
-	go func() { ended <- autoscaler.Run(ctx, config) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("autoscaler: %v", err)
-		}
-		if err := server.Stop(); err != nil {
-			t.Errorf("control plane: %v", err)
-		}
+	routers := holdRequest(t, "held")
+	client := kubetest.Run(t, func(ctx context.Context, api *rest.Config) error {
+		return autoscaler.Run(ctx, autoscaler.Config{Config: operator.Config{REST: api, Log: slog.New(slog.DiscardHandler)}, Routers: routers})
 	})
 
 	ago := func(d time.Duration) string { return time.Now().Add(-d).UTC().Format(time.RFC3339) }
@@ -97,6 +79,24 @@ func TestAutoscaler(t *testing.T) {
 		}
 		if *got.Spec.Replicas != 0 {
 			t.Errorf("the other has %d replicas", *got.Spec.Replicas)
+		}
+	})
+
+	t.Run("a Deployment with broken annotations keeps its replicas, and an event says so", func(t *testing.T) {
+		d := create(t, client, map[string]string{v1beta1.AnnotationActive: "true", v1beta1.AnnotationMinReplicas: "few"}, 2)
+		eventually.Holds(t, func(ctx context.Context) (any, bool) {
+			got, err := client.CoreV1().Events(d.Namespace).Get(ctx, d.Name+".broken-annotations", metav1.GetOptions{})
+			if err != nil {
+				return err, false
+			}
+			return got.Message, got.Message == `cannot scale: annotation serin.dev/min-replicas "few": write a whole number of 0 or more`
+		})
+		got, err := client.AppsV1().Deployments(d.Namespace).Get(t.Context(), d.Name, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if *got.Spec.Replicas != 2 {
+			t.Errorf("%d replicas", *got.Spec.Replicas)
 		}
 	})
 

@@ -18,6 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/descheduler"
@@ -32,27 +33,8 @@ const namespace = "default"
 // The API, the scheduler and the controllers of Kubernetes are real, and the
 // nodes are played.
 func TestDescheduler(t *testing.T) {
-	server, err := kubetest.Start(t.Context(), "--without=controller,node,router")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := kubernetes.NewForConfig(server.REST)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() {
-		ended <- descheduler.Run(ctx, descheduler.Config{Config: operator.Config{REST: server.REST, Log: slog.New(slog.DiscardHandler)}, Namespace: namespace})
-	}()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("descheduler: %v", err)
-		}
-		if err := server.Stop(); err != nil {
-			t.Errorf("control plane: %v", err)
-		}
+	client := kubetest.Run(t, func(ctx context.Context, api *rest.Config) error {
+		return descheduler.Run(ctx, descheduler.Config{Config: operator.Config{REST: api, Log: slog.New(slog.DiscardHandler)}, Namespace: namespace})
 	})
 	createNode(t, client, "a", "100")
 	createNode(t, client, "b", "0") // no room
