@@ -11,16 +11,15 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// prefix starts the annotations that Knative's users know.
-const prefix = "autoscaling.knative.dev/"
+const prefix = v1beta1.PrefixAutoscaling
 
-// Annotations returns the autoscaling.knative.dev annotations that hold for a
-// revision: a field of the spec before an annotation of the component before
-// one of the service. What nobody set is left out, and Read knows the default.
-// Old spellings (minScale) become the new ones (min-scale). containerConcurrency
-// is the revision's own; to aim at more than it allows would be in vain.
+// Annotations returns the autoscaling.knative.dev annotations of a revision. A
+// field of the spec wins over an annotation of the component, which wins over
+// one of the service. Values that are not set are left out: Read has the
+// defaults. Old spellings (minScale) become the new ones (min-scale). The target
+// is at most the revision's containerConcurrency.
 //
-// It refuses nothing: Read does.
+// Annotations refuses nothing: Read does.
 func Annotations(service, component map[string]string, ext *v1beta1.ComponentExtension, containerConcurrency int64) map[string]string {
 	a := spelledAnew(service)
 	maps.Copy(a, spelledAnew(component))
@@ -45,8 +44,8 @@ func Annotations(service, component map[string]string, ext *v1beta1.ComponentExt
 	return a
 }
 
-// spelledAnew returns the autoscaling annotations of one place. Of two
-// spellings the new one wins, as in Knative.
+// spelledAnew returns the autoscaling annotations among annotations. The new
+// spelling wins over the old one, as in Knative.
 func spelledAnew(annotations map[string]string) map[string]string {
 	out := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(annotations)) {
@@ -54,8 +53,8 @@ func spelledAnew(annotations map[string]string) map[string]string {
 		if !ours {
 			continue
 		}
-		if i := slices.IndexFunc(knobs, func(k knob) bool { return camelCase(k.name) == name }); i >= 0 {
-			name = knobs[i].name
+		if i := slices.IndexFunc(settings, func(k setting) bool { return camelCase(k.name) == name }); i >= 0 {
+			name = settings[i].name
 			if _, both := annotations[prefix+name]; both && prefix+name != key {
 				continue
 			}
@@ -65,7 +64,7 @@ func spelledAnew(annotations map[string]string) map[string]string {
 	return out
 }
 
-// camelCase is how Knative spelled its annotations at first.
+// camelCase returns Knative's first spelling of an annotation.
 func camelCase(name string) string {
 	words := strings.Split(name, "-")
 	for i, w := range words[1:] {

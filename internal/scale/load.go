@@ -10,27 +10,27 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// Load is what the routers say of a revision's requests.
+// Load is what the routers report of a revision's requests.
 type Load struct {
-	// Since is from when on all requests are known. Zero means that some are
-	// not known now.
+	// Since is the time from which all requests are known. Zero means that some
+	// are unknown now.
 	Since time.Time
-	// Until is up to when they are.
+	// Until is the time up to which they are known.
 	Until time.Time
-	// InFlight counts the requests that are held, or at a Pod.
+	// InFlight counts the requests that wait or are at a Pod.
 	InFlight int64
 	History  History
 }
 
-// History is a revision's load, second by second. The zero History is that of
-// a revision that never had any. Its size is bounded by who calls Forget.
+// History is a revision's load, second by second. The zero History is empty.
+// Forget bounds its size.
 type History struct {
-	seconds []second // oldest first; those without load are left out
+	seconds []second // oldest first; seconds without load are left out
 	last    time.Time
-	since   time.Time // from when on nothing was forgotten
+	since   time.Time // nothing later was forgotten
 }
 
-// maxSpan is the longest time that Add spreads load over: a window has no more.
+// maxSpan is the longest time that Add spreads load over. No window is longer.
 const maxSpan = time.Hour
 
 type second struct {
@@ -38,8 +38,9 @@ type second struct {
 	busy, begun float64
 }
 
-// Add spreads the load of a time evenly over it: busy is request-seconds,
-// begun is requests. Times may overlap, as those of several routers do.
+// Add spreads the load of a period evenly over its seconds: busy is
+// request-seconds, begun is requests. Periods may overlap, as those of several
+// routers do.
 func (h *History) Add(from, to time.Time, busy, begun float64) {
 	if busy <= 0 && begun <= 0 {
 		return
@@ -72,7 +73,7 @@ func (h *History) second(at int64) *second {
 	return &h.seconds[i]
 }
 
-// Forget drops what is older.
+// Forget drops the seconds before a time.
 func (h *History) Forget(before time.Time) {
 	i := 0
 	for i < len(h.seconds) && h.seconds[i].at < before.Unix() {
@@ -82,7 +83,7 @@ func (h *History) Forget(before time.Time) {
 	h.since = later(h.since, before)
 }
 
-// sum is the load of a time.
+// sum returns the load of a period.
 func (h *History) sum(from, to time.Time) (busy, begun float64) {
 	for i := len(h.seconds) - 1; i >= 0 && h.seconds[i].at >= from.Unix(); i-- {
 		s := h.seconds[i]
@@ -93,13 +94,13 @@ func (h *History) sum(from, to time.Time) (busy, begun float64) {
 	return busy, begun
 }
 
-// overlap is the part of a second that lies between from and to.
+// overlap returns the part of a second that lies between from and to.
 func overlap(at int64, from, to time.Time) float64 {
 	start, end := time.Unix(at, 0), time.Unix(at+1, 0)
 	return max(0, earlier(end, to).Sub(later(start, from)).Seconds())
 }
 
-// watched is since when the load is known without a gap, or zero if it is not.
+// watched returns the time since which the load is known without a gap, or zero.
 func (l *Load) watched() time.Time {
 	if l.Since.IsZero() {
 		return time.Time{}
@@ -107,9 +108,10 @@ func (l *Load) watched() time.Time {
 	return later(l.Since, l.History.since)
 }
 
-// needs is how many replicas the average load of the latest window asks for.
-// Where less than a window is known, the average is over that, but never over
-// less than the panic window: the first second after a start says little.
+// needs returns how many replicas the average load of the latest window takes.
+// If the load is known for less than a window, the average is over that time,
+// but never over less than the panic window: the first second after a start says
+// little.
 func (l *Load) needs(s Settings, window time.Duration) int32 {
 	length := window
 	if since := l.watched(); !since.IsZero() {

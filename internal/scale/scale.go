@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package scale decides how many replicas a revision has. What the rollout
-// needs, the revision's settings, its load and the time go in; a replica count
-// and when to look again come out. It refuses to know where these come from:
-// the autoscaler reads and writes.
+// demands, the revision's settings, its load and the time go in; a replica count
+// and the time of the next decision come out. It performs no I/O: the autoscaler
+// reads and writes.
 //
 // A revision with traffic has as many replicas as its average load over a
 // window asks for, as Knative's autoscaler does
@@ -16,14 +16,14 @@
 //	   +-------------------------------------------+
 //	          a whole window without a surge
 //
-// In panic the shorter window counts too, and nothing is taken away. Otherwise
-// it only forbids: what the last seconds need is not taken away either, which
-// Knative would do while load rises slowly. The last replica goes after a
-// window without a request, if the revision may have none. A request that finds
-// none gets one at once.
+// In panic the panic window counts too, and no replica is removed. Outside of
+// panic, replicas that the panic window needs are not removed either; Knative
+// would remove them while the load rises slowly. The last replica is removed
+// after a window without a request, if the revision may have none. A request to
+// a revision without replicas starts one at once.
 //
-// Times are not counted in calls: deciding twice changes nothing, and deciding
-// late only delays.
+// State holds times and no counts of calls: deciding twice changes nothing, and
+// deciding late only delays.
 package scale
 
 import (
@@ -36,10 +36,10 @@ const (
 	// idleDelay is how long a revision without traffic stays warm, so that an
 	// immediate rollback costs no cold start.
 	idleDelay = 30 * time.Second
-	// tick is how soon to look again while the average changes by itself.
+	// tick is the time to the next decision while the average changes by itself.
 	tick = time.Second
-	// No more than halved every two seconds, no more than a thousandfold at a
-	// time: Knative's rates.
+	// At most half is removed every two seconds, and growth is at most a
+	// thousandfold at a time: Knative's rates.
 	halveEvery = 2 * time.Second
 	maxGrowth  = 1000
 )
@@ -56,14 +56,14 @@ type Input struct {
 	// Min and Max bound the replicas while active; Max 0 means no bound.
 	Min, Max int32
 	Settings Settings
-	// Load is nil if nobody measures it.
+	// Load is nil if no router measures it.
 	Load *Load
 	// State is that of the Plan before. The zero State is a fresh start.
 	State State
 	Now   time.Time
 }
 
-// State is what has to be remembered from decision to decision.
+// State carries times from decision to decision.
 type State struct {
 	busy   time.Time // when replicas were needed last
 	surge  time.Time // when panic had a reason last
@@ -79,31 +79,31 @@ type peak struct {
 // Plan is a revision as it should be.
 type Plan struct {
 	Replicas int32
-	// Why says what made the count, for the log.
+	// Why is the reason for the count, for the log.
 	Why   string
 	State State
-	// Again is when to look again; zero means: when something changes.
+	// Again is the time to the next decision; zero means: when something changes.
 	Again time.Duration
 }
 
-// Decide says how many replicas a revision should have now.
+// Decide returns how many replicas a revision should have.
 func Decide(in Input) Plan {
 	switch {
 	case !in.Active:
 		return in.unrouted()
 	case in.Load == nil:
-		return Plan{Replicas: in.bound(max(1, in.Min)), Why: "nobody measures the load"}
+		return Plan{Replicas: in.bound(max(1, in.Min)), Why: "no router measures the load"}
 	}
 	return in.byLoad()
 }
 
-// unrouted keeps a revision without traffic for a rollback, and then for the
-// requests that it still works on.
+// unrouted keeps the replicas of a revision without traffic for a rollback, and
+// then until its requests have ended.
 func (in Input) unrouted() Plan {
 	if in.IdleSince.IsZero() {
 		return Plan{Why: "stopped"}
 	}
-	// Noted before the clock was set back, it may lie far ahead.
+	// A time recorded before the clock was set back may lie far ahead.
 	if warm := in.IdleSince.Add(idleDelay).Sub(in.Now); warm > 0 && warm <= 2*idleDelay {
 		return Plan{Replicas: in.Replicas, Why: "warm for a rollback", Again: warm}
 	}
@@ -113,7 +113,7 @@ func (in Input) unrouted() Plan {
 	return Plan{Why: "no traffic"}
 }
 
-// byLoad gives a revision with traffic what its load needs.
+// byLoad gives a revision with traffic the replicas that its load needs.
 func (in Input) byLoad() Plan {
 	s := in.State
 	if s.busy.IsZero() || in.Min > 0 || in.Load.InFlight > 0 {
@@ -142,7 +142,7 @@ func (in Input) byLoad() Plan {
 	return Plan{Replicas: want, Why: why, State: s, Again: in.again(want, s)}
 }
 
-// wanted is what the load asks for.
+// wanted returns the replicas that the load needs, and why.
 func (in Input) wanted(s *State) (int32, string) {
 	stable := in.Load.needs(in.Settings, in.Settings.Window)
 	surge := in.Load.needs(in.Settings, in.Settings.PanicWindow)
@@ -150,7 +150,8 @@ func (in Input) wanted(s *State) (int32, string) {
 	if float64(surge) >= in.Settings.PanicThreshold*float64(ready) {
 		s.surge = in.Now
 	}
-	// A rising load is ahead of its average: what the last seconds need stays.
+	// A rising load is ahead of its average: replicas that the last seconds need
+	// stay.
 	want, why := max(stable, min(surge, in.Replicas)), "load"
 	if !s.surge.IsZero() && in.Now.Sub(s.surge) <= in.Settings.Window {
 		want, why = max(stable, surge, in.Replicas), "panic"
@@ -165,13 +166,13 @@ func (in Input) wanted(s *State) (int32, string) {
 	return want, why
 }
 
-// zeroAt is when a revision that stays without requests may have no replica.
+// zeroAt returns when a revision without requests may have no replica.
 func (in Input) zeroAt(s State) time.Time {
 	return s.busy.Add(in.Settings.Window + in.Settings.Retention)
 }
 
-// least bounds how much may be taken away now: nothing that is not known for a
-// whole window to be of no use, and no more than half at a time.
+// least returns the replicas that must stay, and why: all, until the load is
+// known for a whole window, and otherwise half.
 func (in Input) least(s State) (int32, string) {
 	since := in.Load.watched()
 	switch {
@@ -183,7 +184,8 @@ func (in Input) least(s State) (int32, string) {
 	return in.Replicas / 2, "at most half is taken away at a time"
 }
 
-// highest adds what is wanted now and returns the most since then.
+// highest records what is wanted and returns the most that was wanted since a
+// time.
 func (s *State) highest(want int32, since, now time.Time) int32 {
 	peaks := slices.Clone(s.peaks)
 	peaks = slices.DeleteFunc(peaks, func(p peak) bool { return p.at.Before(since) || p.replicas <= want })
@@ -198,7 +200,7 @@ func (in Input) bound(n int32) int32 {
 	return max(n, in.Min)
 }
 
-// again is when the count may become less without any news.
+// again returns when the count may fall though nothing changes.
 func (in Input) again(replicas int32, s State) time.Duration {
 	switch {
 	case replicas <= in.Min:

@@ -57,7 +57,7 @@ func TestWithoutLoadReports(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.in.Active, tt.in.Now, tt.in.Settings = true, now, read(t, nil)
-			want := scale.Plan{Replicas: tt.want, Why: "nobody measures the load"}
+			want := scale.Plan{Replicas: tt.want, Why: "no router measures the load"}
 			if diff := cmp.Diff(want, scale.Decide(tt.in), ignoreState); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}

@@ -50,7 +50,7 @@ func (s Settings) Start() int32 {
 	return n
 }
 
-// Names that more than one place needs.
+// Names used in more than one place.
 const (
 	minScale = "min-scale"
 	maxScale = "max-scale"
@@ -65,20 +65,20 @@ const (
 	leastTarget        = 0.01
 )
 
-// knob is an annotation. Its read says in an error what is allowed.
-type knob struct {
+// setting is an annotation. The error of its read says what is allowed.
+type setting struct {
 	name string
 	read func(s *reading, value string) error
 }
 
-// reading is Settings of which not everything is read yet.
+// reading holds Settings while they are read.
 type reading struct {
 	Settings
 	utilization, panicPart float64 // parts of 1
 }
 
-// knobs are all annotations that Knative knows, with Knative's bounds.
-var knobs = []knob{
+// settings are all annotations of Knative, with Knative's bounds.
+var settings = []setting{
 	{"class", func(_ *reading, v string) error {
 		if v != "kpa.autoscaling.knative.dev" {
 			return errors.New("only scaling by requests works: remove it, or write kpa.autoscaling.knative.dev")
@@ -107,7 +107,7 @@ var knobs = []knob{
 		return err
 	}},
 	{"target-burst-capacity", func(_ *reading, v string) error {
-		// The router always is in the path and holds what finds no Pod.
+		// The router is always in the path and holds requests without a Pod.
 		_, err := number(v, -1, math.MaxInt32)
 		return err
 	}},
@@ -120,7 +120,7 @@ var knobs = []knob{
 		return err
 	}},
 	{"initial-scale", func(s *reading, v string) (err error) {
-		// A revision gets its share only after it was ready once.
+		// A revision gets its share only after it has been ready once.
 		s.Initial, err = count(v, 1)
 		return err
 	}},
@@ -150,9 +150,9 @@ var knobs = []knob{
 	}},
 }
 
-// Read reads what Annotations made; annotations of others do not matter. An
-// error is for the user: it names each key, what it says, and what it may say.
-// Keys that Knative does not know are errors too, for they are typing errors.
+// Read reads what Annotations returned, and ignores all other annotations. Its
+// error is for the user: it names each wrong key, its value and the allowed
+// values. A key that Knative does not have is an error too: it is misspelt.
 func Read(annotations map[string]string) (Settings, error) {
 	s := reading{
 		Settings: Settings{
@@ -185,13 +185,13 @@ func Read(annotations map[string]string) (Settings, error) {
 }
 
 func (s *reading) read(name, value string) error {
-	for _, k := range knobs {
+	for _, k := range settings {
 		if k.name == name {
 			return k.read(s, value)
 		}
 	}
-	names := make([]string, len(knobs))
-	for i, k := range knobs {
+	names := make([]string, len(settings))
+	for i, k := range settings {
 		names[i] = k.name
 	}
 	return fmt.Errorf("there is no such setting: remove it, or write one of %s", strings.Join(names, ", "))
