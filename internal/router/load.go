@@ -75,7 +75,7 @@ func (r *router) report(w http.ResponseWriter, req *http.Request) {
 	}
 	wake := r.loads.join()
 	defer r.loads.leave(wake)
-	reported := map[*routing.Account]routing.Load{}
+	reported := map[*routing.RevisionStats]routing.Load{}
 	tick := time.NewTicker(report.Interval)
 	defer tick.Stop()
 	for write(r.loadSince(reported)) {
@@ -91,22 +91,22 @@ func (r *router) report(w http.ResponseWriter, req *http.Request) {
 
 // loadSince returns the revisions that have requests, or had some since they were
 // reported. It updates what was reported.
-func (r *router) loadSince(reported map[*routing.Account]routing.Load) report.Line {
+func (r *router) loadSince(reported map[*routing.RevisionStats]routing.Load) report.Line {
 	var line report.Line
 	v := r.view.Load()
 	if v == nil {
 		return line
 	}
-	maps.DeleteFunc(reported, func(a *routing.Account, _ routing.Load) bool {
+	maps.DeleteFunc(reported, func(a *routing.RevisionStats, _ routing.Load) bool {
 		revision := v.table.Revision(a.Namespace, a.Revision)
-		return revision == nil || revision.Account != a
+		return revision == nil || revision.Stats != a
 	})
 	now := time.Now()
 	for revision := range v.table.Revisions {
-		l := revision.Account.Load(now)
-		if l.Requests > 0 && (l.InFlight > 0 || l != reported[revision.Account]) {
+		l := revision.Stats.Load(now)
+		if l.Requests > 0 && (l.InFlight > 0 || l != reported[revision.Stats]) {
 			line.Revisions = append(line.Revisions, reportOf(revision, l))
-			reported[revision.Account] = l
+			reported[revision.Stats] = l
 		}
 	}
 	slices.SortFunc(line.Revisions, func(a, b report.Revision) int {
@@ -125,7 +125,7 @@ func (r *router) answers(namespace string) report.Line {
 	now := time.Now()
 	for revision := range v.table.Revisions {
 		if revision.Namespace == namespace {
-			one := reportOf(revision, revision.Account.Load(now))
+			one := reportOf(revision, revision.Stats.Load(now))
 			one.Answers = v.counters[revisionKey{namespace, revision.Name}].answers()
 			line.Revisions = append(line.Revisions, one)
 		}

@@ -30,8 +30,8 @@ func (r *router) NewAttempt() proxy.Attempt { return &attempt{router: r} }
 // attempt is one request: what it counts for and where it is in flight.
 type attempt struct {
 	*router
-	account  *routing.Account  // of its revision; nil: none yet
-	endpoint *routing.Endpoint // its Pod; nil: none yet
+	stats    *routing.RevisionStats // of its revision; nil: none yet
+	endpoint *routing.Endpoint      // its Pod; nil: none yet
 }
 
 // Admit implements proxy.Attempt: it chooses a revision and a Pod of it, or waits
@@ -48,9 +48,9 @@ func (a *attempt) Admit(req *proxy.Request) (proxy.Target, error) {
 		}
 		return proxy.Target{}, refusal(err)
 	}
-	a.account = choice.Revision.Account
-	a.account.Begin(req.Start)
-	if a.account.Held() == 0 {
+	a.stats = choice.Revision.Stats
+	a.stats.Begin(req.Start)
+	if a.stats.Waiting() == 0 {
 		if e := choice.Revision.Endpoint(req.Start); e != nil {
 			e.Begin()
 			return a.sendTo(choice, e), nil
@@ -122,7 +122,7 @@ func (a *attempt) wait(req *proxy.Request, choice routing.Choice, timeout time.D
 		limit = min(limit, timeout)
 	}
 	w := a.await(req, choice, limit)
-	a.account = w.choice.Revision.Account
+	a.stats = w.choice.Revision.Stats
 	if w.err != nil {
 		return proxy.Target{Revision: w.choice.Revision.Name}, w.err
 	}
@@ -157,8 +157,8 @@ func (r *router) await(req *proxy.Request, choice routing.Choice, limit time.Dur
 func (a *attempt) Elsewhere(req *proxy.Request) (proxy.Target, error) {
 	now := time.Now()
 	a.endpoint.Avoid(now.Add(avoidFor))
-	account, target := a.account, req.Target
-	if revision := a.view.Load().table.Revision(account.Namespace, account.Revision); revision != nil {
+	stats, target := a.stats, req.Target
+	if revision := a.view.Load().table.Revision(stats.Namespace, stats.Revision); revision != nil {
 		if e := revision.Endpoint(now); e != nil && !e.Avoided(now) {
 			e.Begin()
 			a.moveTo(e)
@@ -166,7 +166,7 @@ func (a *attempt) Elsewhere(req *proxy.Request) (proxy.Target, error) {
 			return target, nil
 		}
 	}
-	lost := &routing.Revision{Namespace: account.Namespace, Name: account.Revision, Account: account}
+	lost := &routing.Revision{Namespace: stats.Namespace, Name: stats.Revision, Stats: stats}
 	return a.wait(req, routing.Choice{Revision: lost, Path: target.Path}, target.Timeout)
 }
 
@@ -190,13 +190,13 @@ func unavailable(text string) *proxy.Refusal {
 // access log.
 func (a *attempt) Done(req *proxy.Request) {
 	now := time.Now()
-	if a.account != nil {
-		a.account.End(now)
+	if a.stats != nil {
+		a.stats.End(now)
 	}
 	if e := a.endpoint; e != nil {
 		e.End()
-		a.ended(e.Account, now)
-		key := revisionKey{e.Account.Namespace, e.Account.Revision}
+		a.ended(e.Stats, now)
+		key := revisionKey{e.Stats.Namespace, e.Stats.Revision}
 		c := a.view.Load().counters[key]
 		if c == nil { // the revision lost its last Pod and its traffic meanwhile
 			c = a.metrics.of(key)

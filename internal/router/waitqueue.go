@@ -33,7 +33,7 @@ const (
 //	                +--refused: the client left, the wait took too long, or it was evicted
 type waitQueue struct {
 	mu        sync.Mutex // also held while the router's view is replaced
-	waiters   map[*routing.Account][]*waiter
+	waiters   map[*routing.RevisionStats][]*waiter
 	early     []*waiter // requests for services without traffic, in order
 	occupancy occupancy // of all waiters
 }
@@ -74,10 +74,10 @@ func (r *router) replace(next *view) {
 	defer q.mu.Unlock()
 	r.view.Store(next)
 	var moved []*waiter
-	for account, waiters := range q.waiters {
+	for stats, waiters := range q.waiters {
 		stay := waiters[:0:0]
 		for _, w := range waiters {
-			if choice, ok := next.table.Again(w.choice); ok && choice.Revision.Account == account {
+			if choice, ok := next.table.Rebind(w.choice); ok && choice.Revision.Stats == stats {
 				w.choice = choice
 				stay = append(stay, w)
 			} else {
@@ -85,15 +85,15 @@ func (r *router) replace(next *view) {
 				moved = append(moved, w)
 			}
 		}
-		q.set(account, stay)
+		q.set(stats, stay)
 	}
 	slices.SortFunc(moved, func(a, b *waiter) int { return a.start.Compare(b.start) })
 	now := time.Now()
 	for _, w := range moved {
 		r.enqueueLocked(next, w, now)
 	}
-	for account := range q.waiters {
-		q.dispatch(account, now)
+	for stats := range q.waiters {
+		q.dispatch(stats, now)
 	}
 }
 
@@ -105,7 +105,7 @@ func (r *router) enqueue(w *waiter) {
 	defer q.mu.Unlock()
 	now := time.Now()
 	r.enqueueLocked(r.view.Load(), w, now)
-	q.dispatch(w.choice.Revision.Account, now)
+	q.dispatch(w.choice.Revision.Stats, now)
 	select {
 	case <-w.released:
 	default:
@@ -116,7 +116,7 @@ func (r *router) enqueue(w *waiter) {
 // enqueueLocked adds a waiter to the queue of its revision, or of another one if
 // that has no traffic any more.
 func (r *router) enqueueLocked(v *view, w *waiter, now time.Time) {
-	choice, ok := v.table.Again(w.choice)
+	choice, ok := v.table.Rebind(w.choice)
 	if !ok {
 		var err error
 		if choice, err = v.table.Route(w.request); err != nil {
@@ -124,13 +124,13 @@ func (r *router) enqueueLocked(v *view, w *waiter, now time.Time) {
 			return
 		}
 	}
-	if from, to := w.choice.Revision.Account, choice.Revision.Account; from != to {
+	if from, to := w.choice.Revision.Stats, choice.Revision.Stats; from != to {
 		from.End(now)
 		to.Begin(now)
 	}
 	w.choice = choice
-	account := choice.Revision.Account
-	r.queue.set(account, r.queue.insert(r.queue.waiters[account], w))
+	stats := choice.Revision.Stats
+	r.queue.set(stats, r.queue.insert(r.queue.waiters[stats], w))
 	if choice.Revision.Ready() == 0 {
 		r.loads.wake() // so that the autoscaler starts a Pod
 	}
@@ -171,17 +171,17 @@ func (r *router) evict(o owner) {
 func (r *router) retry(w *waiter) {
 	r.queue.mu.Lock()
 	defer r.queue.mu.Unlock()
-	r.queue.dispatch(w.choice.Revision.Account, time.Now())
+	r.queue.dispatch(w.choice.Revision.Stats, time.Now())
 }
 
 // ended dispatches waiters of a revision after one of its requests ended.
-func (r *router) ended(account *routing.Account, now time.Time) {
-	if account.Held() == 0 {
+func (r *router) ended(stats *routing.RevisionStats, now time.Time) {
+	if stats.Waiting() == 0 {
 		return
 	}
 	r.queue.mu.Lock()
 	defer r.queue.mu.Unlock()
-	r.queue.dispatch(account, now)
+	r.queue.dispatch(stats, now)
 }
 
 // timeOut refuses a waiter after its time, unless it was released meanwhile.
@@ -202,16 +202,16 @@ func (r *router) timeOut(w *waiter, after time.Duration) {
 // The methods below need the lock.
 
 // set replaces the waiters of a revision.
-func (q *waitQueue) set(account *routing.Account, waiters []*waiter) {
-	account.Hold(len(waiters) - len(q.waiters[account]))
+func (q *waitQueue) set(stats *routing.RevisionStats, waiters []*waiter) {
+	stats.AddWaiting(len(waiters) - len(q.waiters[stats]))
 	if len(waiters) == 0 {
-		delete(q.waiters, account)
+		delete(q.waiters, stats)
 		return
 	}
 	if q.waiters == nil {
-		q.waiters = map[*routing.Account][]*waiter{}
+		q.waiters = map[*routing.RevisionStats][]*waiter{}
 	}
-	q.waiters[account] = waiters
+	q.waiters[stats] = waiters
 }
 
 // insert inserts a waiter by the time of its arrival, and returns the result.
@@ -227,11 +227,11 @@ func (q *waitQueue) insert(waiters []*waiter, w *waiter) []*waiter {
 
 // dispatch releases the waiters of a revision in order, as long as a Pod of it has
 // capacity.
-func (q *waitQueue) dispatch(account *routing.Account, now time.Time) {
-	waiters := q.waiters[account]
+func (q *waitQueue) dispatch(stats *routing.RevisionStats, now time.Time) {
+	waiters := q.waiters[stats]
 	n := 0
 	for n < len(waiters) {
-		e := waiters[n].choice.Revision.Room(now)
+		e := waiters[n].choice.Revision.EndpointWithCapacity(now)
 		if e == nil {
 			break
 		}
@@ -241,7 +241,7 @@ func (q *waitQueue) dispatch(account *routing.Account, now time.Time) {
 		n++
 	}
 	if n > 0 {
-		q.set(account, waiters[n:])
+		q.set(stats, waiters[n:])
 	}
 }
 
@@ -269,7 +269,7 @@ func (q *waitQueue) newest(of owner) *waiter {
 func (q *waitQueue) remove(w *waiter) bool {
 	waiters := q.early
 	if w.choice.Revision != nil {
-		waiters = q.waiters[w.choice.Revision.Account]
+		waiters = q.waiters[w.choice.Revision.Stats]
 	}
 	i := slices.Index(waiters, w)
 	if i < 0 {
@@ -277,7 +277,7 @@ func (q *waitQueue) remove(w *waiter) bool {
 	}
 	rest := slices.Concat(waiters[:i], waiters[i+1:])
 	if w.choice.Revision != nil {
-		q.set(w.choice.Revision.Account, rest)
+		q.set(w.choice.Revision.Stats, rest)
 	} else {
 		q.early = rest
 	}

@@ -74,7 +74,7 @@ func (m *model) come(service string) *waiter {
 	}
 	m.came++
 	start := time.Unix(0, int64(m.came))
-	choice.Revision.Account.Begin(start)
+	choice.Revision.Stats.Begin(start)
 	w := newWaiter(request, start, choice)
 	m.waiting = append(m.waiting, w)
 	m.router.enqueue(w)
@@ -84,26 +84,26 @@ func (m *model) come(service string) *waiter {
 
 // collect records the released waiters, and checks that they were rightly released.
 func (m *model) collect() {
-	passed := map[*routing.Account]bool{} // an earlier request still waits
+	passed := map[*routing.RevisionStats]bool{} // an earlier request still waits
 	var still []*waiter
 	for _, w := range m.waiting {
-		account := w.choice.Revision.Account
+		stats := w.choice.Revision.Stats
 		select {
 		case <-w.released:
 		default:
-			passed[account] = true
+			passed[stats] = true
 			still = append(still, w)
 			continue
 		}
 		if w.err != nil {
-			account.End(time.Now())
+			stats.End(time.Now())
 			continue
 		}
-		if passed[account] {
-			m.t.Fatalf("a request for %s came later than one that still waits", account.Revision)
+		if passed[stats] {
+			m.t.Fatalf("a request for %s came later than one that still waits", stats.Revision)
 		}
-		if w.endpoint.Account != account || !m.ready(w.endpoint) {
-			m.t.Fatalf("a request for %s went to %s of %s", account.Revision, w.endpoint.Addr, w.endpoint.Account.Revision)
+		if w.endpoint.Stats != stats || !m.ready(w.endpoint) {
+			m.t.Fatalf("a request for %s went to %s of %s", stats.Revision, w.endpoint.Addr, w.endpoint.Stats.Revision)
 		}
 		m.running[w.endpoint.Addr] = append(m.running[w.endpoint.Addr], w)
 	}
@@ -120,8 +120,8 @@ func (m *model) end(addr string) {
 	m.running[addr] = m.running[addr][1:]
 	now := time.Now()
 	w.endpoint.End()
-	w.endpoint.Account.End(now)
-	m.router.ended(w.endpoint.Account, now)
+	w.endpoint.Stats.End(now)
+	m.router.ended(w.endpoint.Stats, now)
 	m.collect()
 }
 
@@ -181,7 +181,7 @@ func (m *model) check() {
 	held := map[string]int{}
 	for _, w := range m.waiting {
 		held[w.choice.Revision.Name]++
-		if e := w.choice.Revision.Room(now); e != nil {
+		if e := w.choice.Revision.EndpointWithCapacity(now); e != nil {
 			m.t.Fatalf("a request for %s waits although %s has capacity", w.choice.Revision.Name, e.Addr)
 		}
 	}
@@ -190,10 +190,10 @@ func (m *model) check() {
 	}
 	inFlight := 0
 	for r := range m.router.view.Load().table.Revisions {
-		if r.Account.Held() != held[r.Name] {
-			m.t.Fatalf("%s counts %d, %d wait", r.Name, r.Account.Held(), held[r.Name])
+		if r.Stats.Waiting() != held[r.Name] {
+			m.t.Fatalf("%s counts %d, %d wait", r.Name, r.Stats.Waiting(), held[r.Name])
 		}
-		inFlight += r.Account.Load(now).InFlight
+		inFlight += r.Stats.Load(now).InFlight
 	}
 	running := 0
 	for addr, requests := range m.running {

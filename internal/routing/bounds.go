@@ -9,14 +9,12 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// Bounds of what is believed of a service. The API's schema has them too, but
-// not for what was stored before it, and not for other writers of the cache.
-//
-// maxConcurrency is as good as no limit.
+// maxConcurrency bounds the concurrency of a Pod. It is as good as no limit.
 const maxConcurrency = 1 << 20
 
-// bounded is the service with shares that a table can be made of. It costs
-// nothing where there is nothing to mend.
+// bounded returns the service with its shares and timeout within bounds. The API's
+// schema has these bounds, too, but not for objects that were stored before it. bounded
+// allocates only if a value is out of bounds.
 func (s Service) bounded() Service {
 	if len(s.Traffic) > v1beta1.MaxShares {
 		s.Traffic = s.Traffic[:v1beta1.MaxShares]
@@ -33,8 +31,8 @@ func (s Service) bounded() Service {
 
 func percent(n int) int { return min(max(n, 0), 100) }
 
-// guarded makes the route of a service. Where that meets a bug, this service has
-// no route, and all others have theirs.
+// guarded returns the route of a service. If that panics, only this service has no
+// route.
 func (b *builder) guarded(s Service, old *route) (r *route) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -51,16 +49,16 @@ func (b *builder) guarded(s Service, old *route) (r *route) {
 	return b.route(s, old)
 }
 
-// broken is the route of a service that cannot be routed. It keeps its names.
+// broken returns the route of a service that cannot be routed. It keeps its hosts.
 func broken(s Service) *route {
 	s.Traffic = nil
 	return newRoute(s)
 }
 
-// Broken returns the services of which no request is answered, and why.
+// Broken returns the services that cannot be routed.
 func (t *Table) Broken() []*Service { return t.broken }
 
-// equal reports whether a route of one is a route of the other.
+// equal reports whether both services have the same route.
 func (s Service) equal(o Service) bool {
 	return s.Private == o.Private && s.Timeout == o.Timeout && s.Sticky == o.Sticky && s.Broken == o.Broken &&
 		slices.Equal(s.Traffic, o.Traffic) && sameClaims(s, o)

@@ -24,9 +24,9 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// A status that somebody wrote costs its own service some shares, and nobody's
-// memory or time.
-func TestATableOfAnyShares(t *testing.T) {
+// A hostile status costs its own service some shares, and no other service memory or
+// time.
+func TestTableOfAnySharesIsBounded(t *testing.T) {
 	good := iris()
 	for name, c := range map[string]struct {
 		traffic []Share
@@ -64,17 +64,16 @@ func TestATableOfAnyShares(t *testing.T) {
 	}
 }
 
-func TestAPodsConcurrencyIsBounded(t *testing.T) {
+func TestConcurrencyOfPodIsBounded(t *testing.T) {
 	for _, n := range []int{math.MinInt, -1, math.MaxInt} {
-		e := endpoint(Pod{Concurrency: n}, &Account{}, nil)
-		if e.room < 0 || e.room > waitingPerSlot*maxConcurrency {
-			t.Errorf("a concurrency of %d has room for %d", n, e.room)
+		e := endpoint(Pod{Concurrency: n}, &RevisionStats{}, nil)
+		if e.capacity < 0 || e.capacity > dispatchedPerSlot*maxConcurrency {
+			t.Errorf("a concurrency of %d has a capacity of %d", n, e.capacity)
 		}
 	}
 }
 
-// A bug that one service's data meets is that service's.
-func TestABugDropsOneService(t *testing.T) {
+func TestPanicBreaksOnlyOneService(t *testing.T) {
 	services := []Service{{Namespace: "n", Name: "a", Traffic: []Share{{Revision: "a-1", Percent: 100}}}, {Namespace: "n", Name: "b", Traffic: []Share{{Revision: "b-1", Percent: 100}}}}
 	for i := range services {
 		services[i].Timeout = time.Second
@@ -111,8 +110,8 @@ func TestABugDropsOneService(t *testing.T) {
 	}
 }
 
-// For those outside a private service does not exist, whatever they call it.
-func TestAPrivateServiceHasNoRouteFromOutside(t *testing.T) {
+// For requests from outside a private service does not exist, by any name.
+func TestPrivateServiceHasNoRouteFromOutside(t *testing.T) {
 	private := iris()
 	table := Build(Input{Domain: "example.com", Services: []Service{private}}, nil)
 	type call struct{ host, path, tag string }
@@ -144,7 +143,7 @@ func TestAPrivateServiceHasNoRouteFromOutside(t *testing.T) {
 	}
 }
 
-func TestADomainThatEndsLikeNamesInTheCluster(t *testing.T) {
+func TestDomainWithClusterSuffix(t *testing.T) {
 	table := Build(Input{Domain: "cluster.local", Services: []Service{iris()}}, nil)
 	for _, host := range []string{"sklearn-iris.kserve-test.svc.cluster.local", "sklearn-iris.kserve-test.cluster.local"} {
 		if _, ok := table.match(host); !ok {

@@ -8,35 +8,34 @@ import (
 	"time"
 )
 
-// waitingPerSlot is how many requests that waited are dispatched per concurrency
-// slot of a Pod: one running and one waiting, so that a slot is never idle while
-// its completion travels back. The others stay in the router, in order. A Pod's
-// queue is bounded and could not take the requests of several routers, and a
-// request at one Pod cannot move to another that starts later.
-const waitingPerSlot = 2
+// dispatchedPerSlot is how many requests are dispatched per concurrency slot: one
+// running and one waiting, so that a slot is never idle while its completion travels
+// back. The other requests wait in the router, in order: a Pod's queue is too small
+// for those of several routers, and a request at one Pod cannot go to another that
+// starts later.
+const dispatchedPerSlot = 2
 
 // Revision is a revision in a Table, with its ready Pods.
 type Revision struct {
 	Namespace string
 	Name      string
-	Account   *Account // carried from table to table
-	service   *Service // whose traffic names it, if any
+	Stats     *RevisionStats // carried from table to table
+	service   *Service       // the service whose traffic names it, or nil
 	endpoints []*Endpoint
 }
 
-// Endpoint is a ready Pod. The same Endpoint stays for as long as its Pod is
-// ready, whatever tables come and go.
+// Endpoint is a ready Pod. All tables share the Endpoint while its Pod is ready.
 type Endpoint struct {
-	Account *Account // of its revision
-	Addr    string
+	Stats *RevisionStats // of its revision
+	Addr  string
 
-	room     int64 // how many requests that waited it gets at once; zero: any number
+	capacity int64 // of requests that are dispatched to it at once; zero: any number
 	inFlight atomic.Int64
-	avoid    atomic.Pointer[time.Time] // until then, by the monotonic clock
+	avoid    atomic.Pointer[time.Time] // the end of avoiding it, by the monotonic clock
 }
 
-// endpoint returns the Endpoint of a Pod, the one that old has if any.
-func endpoint(p Pod, account *Account, old *Revision) *Endpoint {
+// endpoint returns the Endpoint of a Pod: that of old, or a new one.
+func endpoint(p Pod, stats *RevisionStats, old *Revision) *Endpoint {
 	if old != nil {
 		for _, e := range old.endpoints {
 			if e.Addr == p.Addr {
@@ -44,22 +43,22 @@ func endpoint(p Pod, account *Account, old *Revision) *Endpoint {
 			}
 		}
 	}
-	return &Endpoint{Account: account, Addr: p.Addr, room: waitingPerSlot * int64(min(max(p.Concurrency, 0), maxConcurrency))}
+	return &Endpoint{Stats: stats, Addr: p.Addr, capacity: dispatchedPerSlot * int64(min(max(p.Concurrency, 0), maxConcurrency))}
 }
 
-// has reports whether the revision's Pods are these.
+// has reports whether pods are the revision's Pods.
 func (r *Revision) has(pods []Pod) bool {
 	return len(pods) == len(r.endpoints) && !slices.ContainsFunc(pods, func(p Pod) bool {
 		return !slices.ContainsFunc(r.endpoints, func(e *Endpoint) bool { return e.Addr == p.Addr })
 	})
 }
 
-// Ready returns how many Pods the revision has.
+// Ready returns how many ready Pods the revision has.
 func (r *Revision) Ready() int { return len(r.endpoints) }
 
-// Endpoint returns the Pod with the fewest requests in flight, in turn among
-// equals, or nil if there is none. Pods to be avoided now are taken only when
-// nothing else is left. The caller calls Begin.
+// Endpoint returns the Pod with the fewest requests in flight, or nil if there is
+// none. Among equals it returns each in turn. It returns a Pod to avoid only if there
+// is no other. The caller calls Begin.
 func (r *Revision) Endpoint(now time.Time) *Endpoint {
 	n := len(r.endpoints)
 	if n == 1 {
@@ -68,7 +67,7 @@ func (r *Revision) Endpoint(now time.Time) *Endpoint {
 	var best *Endpoint
 	var bestLoad int64
 	bestAvoided := false
-	first := int(r.Account.turn.Add(1) % uint64(max(n, 1)))
+	first := int(r.Stats.turn.Add(1) % uint64(max(n, 1)))
 	for i := range n {
 		e := r.endpoints[(first+i)%n]
 		avoided, load := e.Avoided(now), e.inFlight.Load()
@@ -83,12 +82,11 @@ func (r *Revision) Endpoint(now time.Time) *Endpoint {
 	return best
 }
 
-// Room returns the Pod that gets the next request of those that wait, or nil
-// if they must wait on: none is ready, or those that are have enough to do, or
-// took no connection.
-func (r *Revision) Room(now time.Time) *Endpoint {
+// EndpointWithCapacity returns the Pod for the next waiting request, or nil if no
+// ready Pod has capacity and accepts connections. The caller calls Begin.
+func (r *Revision) EndpointWithCapacity(now time.Time) *Endpoint {
 	e := r.Endpoint(now)
-	if e == nil || e.Avoided(now) || (e.room > 0 && e.InFlight() >= e.room) {
+	if e == nil || e.Avoided(now) || (e.capacity > 0 && e.InFlight() >= e.capacity) {
 		return nil
 	}
 	return e
@@ -103,10 +101,10 @@ func (e *Endpoint) End() { e.inFlight.Add(-1) }
 // InFlight returns how many requests this router has at the Pod.
 func (e *Endpoint) InFlight() int64 { return e.inFlight.Load() }
 
-// Avoid prefers other Pods until then, because this one did not answer.
+// Avoid makes Endpoint prefer other Pods until the given time.
 func (e *Endpoint) Avoid(until time.Time) { e.avoid.Store(&until) }
 
-// Avoided reports whether Avoid asked for other Pods until after now.
+// Avoided reports whether other Pods are preferred now.
 func (e *Endpoint) Avoided(now time.Time) bool {
 	until := e.avoid.Load()
 	return until != nil && now.Before(*until)

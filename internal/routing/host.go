@@ -8,8 +8,8 @@ import (
 	"github.com/serin-dev/serin/internal/hosts"
 )
 
-// match finds what a Host header stands for. Upper case, a port, a final dot
-// and the known suffixes do not matter.
+// match returns the owner of a Host header. It ignores case, the port, a final dot and
+// the known suffixes.
 func (t *Table) match(host string) (hosts.Owner, bool) {
 	label, namespace, ok := splitHost(host, t.domain)
 	if !ok {
@@ -18,7 +18,7 @@ func (t *Table) match(host string) (hosts.Owner, bool) {
 	return t.hosts.Find(namespace, label)
 }
 
-// splitHost takes LABEL.NAMESPACE out of a host.
+// splitHost splits a host LABEL.NAMESPACE with any known suffix.
 func splitHost(host, domain string) (label, namespace string, ok bool) {
 	if i := strings.LastIndexByte(host, ':'); i >= 0 {
 		host = host[:i]

@@ -17,7 +17,7 @@ func iris() Service {
 	}}
 }
 
-func TestHostsThatNameAService(t *testing.T) {
+func TestHostsOfServices(t *testing.T) {
 	table := Build(Input{Domain: "Example.com", Services: []Service{iris()}}, nil)
 	for host, tag := range map[string]string{
 		"sklearn-iris.kserve-test.example.com":                        "",
@@ -51,7 +51,7 @@ func TestHostsThatNameAService(t *testing.T) {
 	}
 }
 
-func TestHostsThatNameNothing(t *testing.T) {
+func TestUnknownHosts(t *testing.T) {
 	table := Build(Input{Domain: "example.com", Services: []Service{iris()}}, nil)
 	for _, host := range []string{
 		"", ".", ":", ":80", "localhost", "127.0.0.1:8080", "[::1]:8080", "example.com",
@@ -69,7 +69,7 @@ func TestHostsThatNameNothing(t *testing.T) {
 	}
 }
 
-func TestTheShortenedHostOfATag(t *testing.T) {
+func TestShortenedHostOfTag(t *testing.T) {
 	long := strings.Repeat("long-", 10) + "name" // 54 characters
 	s := Service{Namespace: "n", Name: long, Traffic: []Share{{Revision: "r", Percent: 100, Tag: "prev"}}}
 	table := Build(Input{Domain: "example.com", Services: []Service{s}}, nil)

@@ -4,11 +4,11 @@ package routing
 
 import "strings"
 
-// pathPrefix begins a path that names its service: /serving/NAMESPACE/NAME/...
+// pathPrefix is the start of a path that names its service: /serving/NAMESPACE/NAME/...
 const pathPrefix = "/serving/"
 
-// splitPath takes namespace and name out of a path, and returns what is left
-// for the service: the rest as it was sent, query included, and at least "/".
+// splitPath splits a path into namespace, name and rest. The rest is the path for the
+// service, with the query, and at least "/".
 func splitPath(path string) (namespace, service, rest string, ok bool) {
 	tail, ok := strings.CutPrefix(path, pathPrefix)
 	if !ok {

@@ -11,34 +11,33 @@ import (
 	"github.com/serin-dev/serin/internal/hosts"
 )
 
-// Request is what decides where a request goes.
+// Request is the part of a request that decides its route.
 type Request struct {
 	Host   string
 	Path   string                   // as sent, query included
-	Inside bool                     // it came by the local entrance
+	Inside bool                     // it arrived from inside the cluster
 	Header func(name string) string // returns a header's first value
 }
 
-// Choice is where a request goes.
+// Choice is the service and revision of a request.
 type Choice struct {
 	Service  *Service
 	Revision *Revision
-	Path     string // in place of the request's, which names the service; empty: as sent
+	Path     string // replaces the request's path, which names the service; empty: keep it
 }
 
 // Refusal is an error that the client can act on.
 type Refusal struct {
-	Status int // 404: nothing has this name; 503: it has nothing to answer with yet
+	Status int // 404: the name is unknown; 503: the service has no revision yet
 	Text   string
 }
 
 func (r *Refusal) Error() string { return r.Text }
 
-// Route returns who answers a request. A tag in the header asks for one
-// revision and overrides a tag in the host. Without any, what the service is
-// sticky to decides, and without that the split, of which this request takes
-// its turn. Every error is a *Refusal, and that of a service without traffic
-// comes with the service.
+// Route chooses the revision of a request. A tag in the header asks for one revision
+// and overrides a tag in the host. Without a tag, the key of a sticky service decides,
+// and without a key the next turn of the split. Every error is a *Refusal. If the
+// service has no traffic, the Choice still has the service.
 func (t *Table) Route(req Request) (Choice, error) {
 	e, path, err := t.find(req)
 	if err != nil {
@@ -63,15 +62,15 @@ func (t *Table) Route(req Request) (Choice, error) {
 		return Choice{Service: &r.service}, &Refusal{Status: 503, Text: fmt.Sprintf("InferenceService %s/%s %s", r.service.Namespace, r.service.Name, why)}
 	}
 	if k := key(r.service.Sticky, req); k != "" {
-		return Choice{&r.service, rendezvous(r.sticky, k), path}, nil
+		return Choice{&r.service, rendezvous(r.candidates, k), path}, nil
 	}
 	turn := (r.turn.Add(1) - 1) % uint64(len(r.split))
 	return Choice{&r.service, r.split[turn], path}, nil
 }
 
-// find returns what a request's host names or, on a host that names nothing,
-// its path, and then what is left of that. For those outside, a private service
-// does not exist.
+// find returns the owner of a request's host or, if the host has none, of its path,
+// with the rest of the path. For requests from outside, a private service does not
+// exist.
 func (t *Table) find(req Request) (e hosts.Owner, path string, err error) {
 	seen := func(e hosts.Owner) bool { return req.Inside || !t.routes[e.Service].service.Private }
 	if e, ok := t.match(req.Host); ok && seen(e) {
@@ -88,10 +87,10 @@ func (t *Table) find(req Request) (e hosts.Owner, path string, err error) {
 	return e, rest, nil
 }
 
-// Again returns this table's view of a choice made from an earlier one, so
-// that a request that waited keeps its revision. It reports false when the
-// revision has no traffic entry any more.
-func (t *Table) Again(c Choice) (Choice, bool) {
+// Rebind returns the Choice of this table for one of an earlier table, so that a
+// request that waited keeps its revision. It reports false if the revision has no
+// traffic entry any more.
+func (t *Table) Rebind(c Choice) (Choice, bool) {
 	revision := t.revisions[name{c.Revision.Namespace, c.Revision.Name}]
 	if revision == nil || revision.service == nil {
 		return Choice{}, false

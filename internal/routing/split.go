@@ -2,18 +2,17 @@
 
 package routing
 
-// turns lays out one full round of a weighted split: the i-th element says
-// which share takes the i-th request. A round is as long as the sum of the
-// shares in lowest terms (10/90 makes a round of 10) and repeats forever, so
-// any 100 consecutive requests split exactly by percent. Within a round the
-// counts follow the shares as closely as whole requests can: after n requests
-// a share s has had s*n/100 of them, rounded down or up.
+// turns returns one round of a weighted split: the i-th element is the share that takes
+// the i-th request. A round is as long as the sum of the shares in lowest terms (10 for
+// 10/90) and repeats, so any 100 consecutive requests split exactly by percent. After n
+// requests of a round, a share s has had s*n/100 of them, rounded down or up.
 //
-// This is the scheduling of unit jobs on one machine: the j-th request of a
-// share may come no earlier than its count would then exceed the share rounded
-// up, and must come before it would fall below the share rounded down. Taking
-// the earliest deadline first meets all deadlines. Shares are from 0 to 100, and
-// few: both the round and the time it takes grow with their sum.
+// The algorithm is earliest deadline first
+// (https://en.wikipedia.org/wiki/Earliest_deadline_first_scheduling) for unit jobs. The
+// release time of the j-th request of a share is the first turn at which its count does
+// not exceed the share rounded up. Its deadline is the last turn at which the count does
+// not fall below the share rounded down. Shares are few and from 0 to 100: the length of
+// the round and the time to compute it grow with their sum.
 func turns(shares []int) []int {
 	total, divisor := 0, 0
 	for _, s := range shares {

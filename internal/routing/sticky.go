@@ -21,7 +21,7 @@ func key(s v1beta1.Sticky, req Request) string {
 	return ""
 }
 
-// cookie returns the value of the first cookie of that name.
+// cookie returns the value of the first cookie with the name.
 func cookie(header, name string) string {
 	for pair := range strings.SplitSeq(header, ";") {
 		if key, value, _ := strings.Cut(strings.TrimSpace(pair), "="); key == name {
@@ -31,14 +31,14 @@ func cookie(header, name string) string {
 	return ""
 }
 
-// candidate is a revision that may answer a key.
+// candidate is a revision in rendezvous.
 type candidate struct {
 	revision *Revision
 	seed     uint64
 	weight   float64
 }
 
-// candidates returns the revisions of a round, weighted by their turns in it.
+// candidates returns the distinct revisions of a split, weighted by their share.
 func candidates(split []*Revision) []candidate {
 	var out []candidate
 next:
@@ -55,25 +55,23 @@ next:
 }
 
 // rendezvous returns the revision of a key by weighted rendezvous hashing
-// (https://en.wikipedia.org/wiki/Rendezvous_hashing#Weighted_rendezvous_hash):
-// each candidate gets a score for the key, exponentially distributed with its
-// weight as the rate, and the lowest wins. So each wins as often as its weight
-// says. The score depends on key and revision alone, hence it is the same on
-// every router and at any time. Other keys come first in every rollout. A change
-// of weights moves keys only from revisions whose weight fell, relative to
-// others, to those others: a lower weight raises its own scores and keeps the
-// order of the rest.
+// (https://en.wikipedia.org/wiki/Rendezvous_hashing). The score of a revision is a hash
+// of key and revision, transformed to an exponential distribution with the weight as
+// its rate. The lowest score wins, so the probability is proportional to the weight.
+// The score depends on nothing else. So all routers agree, each rollout begins with
+// other users, and a change of weights moves keys only to revisions whose relative
+// weight grew.
 func rendezvous(candidates []candidate, key string) *Revision {
-	var first *Revision
+	var winner *Revision
 	lowest := math.Inf(1)
 	k := hash(key)
 	for _, c := range candidates {
 		uniform := (float64(mix(k^c.seed)>>11) + 0.5) / (1 << 53) // in (0, 1)
 		if score := -math.Log(uniform) / c.weight; score < lowest {
-			first, lowest = c.revision, score
+			winner, lowest = c.revision, score
 		}
 	}
-	return first
+	return winner
 }
 
 // hash is FNV-1a. Routers of all versions must agree on it.
@@ -85,8 +83,8 @@ func hash(s string) uint64 {
 	return h
 }
 
-// mix spreads every bit of h over all others, as splitmix64 does: FNV alone
-// leaves the high bits of similar keys alike.
+// mix is the finalizer of splitmix64. FNV-1a alone leaves the high bits of similar keys
+// similar.
 func mix(h uint64) uint64 {
 	h = (h ^ h>>30) * 0xbf58476d1ce4e5b9
 	h = (h ^ h>>27) * 0x94d049bb133111eb

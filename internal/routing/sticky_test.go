@@ -14,7 +14,7 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-func TestWhatRequestsStickTo(t *testing.T) {
+func TestStickyKeyOfRequest(t *testing.T) {
 	user, session := v1beta1.Sticky{Header: "X-User"}, v1beta1.Sticky{Cookie: "session"}
 	for _, c := range []struct {
 		name   string
@@ -52,7 +52,7 @@ func revisionOf(t interface{ Fatal(...any) }, table *Table, user string) string 
 	return c.Revision.Name
 }
 
-func TestTheRevisionOfAKeyNeverChanges(t *testing.T) {
+func TestRevisionOfKeyNeverChanges(t *testing.T) {
 	table := sticky(Share{Revision: "iris-2", Percent: 30}, Share{Revision: "iris-1", Percent: 70})
 	got := map[string]string{}
 	for _, user := range []string{"ann", "ben", "cleo", "dan", "eve", "fay"} {
@@ -69,7 +69,7 @@ func TestTheRevisionOfAKeyNeverChanges(t *testing.T) {
 	}
 }
 
-func TestRequestsWithoutAKeyTakeTurns(t *testing.T) {
+func TestRequestsWithoutKeyFollowSplit(t *testing.T) {
 	table := sticky(Share{Revision: "iris-2", Percent: 10}, Share{Revision: "iris-1", Percent: 90})
 	got := map[string]int{}
 	for i := range 100 {
@@ -83,7 +83,7 @@ func TestRequestsWithoutAKeyTakeTurns(t *testing.T) {
 
 // A change of shares moves keys only to revisions whose share grew relative to
 // the one that they leave.
-func TestSharesMoveKeysInOneDirection(t *testing.T) {
+func TestChangedSharesMoveKeysToGrowingRevisions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		before, after := drawShares(t), drawShares(t)
 		n := min(len(before), len(after))
@@ -171,7 +171,7 @@ func TestKeysAreSpreadByShares(t *testing.T) {
 
 // The users who are first to meet a canary are not those who were first to meet
 // the one before.
-func TestEveryRolloutBeginsWithOtherUsers(t *testing.T) {
+func TestEachRolloutBeginsWithOtherUsers(t *testing.T) {
 	first := sticky(Share{Revision: "iris-2", Percent: 10}, Share{Revision: "iris-1", Percent: 90})
 	second := sticky(Share{Revision: "iris-3", Percent: 10}, Share{Revision: "iris-2", Percent: 90})
 	both := 0

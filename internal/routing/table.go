@@ -3,16 +3,15 @@
 // Package routing decides which revision, and which of its Pods, answers a
 // request.
 //
-// Build turns services, their traffic and the ready Pods into an immutable
-// Table. Table.Route takes a request's host, path and headers and returns the
-// service and the revision whose turn it is; Revision.Endpoint then returns the
-// Pod with the fewest requests in flight. Counters (turns taken, requests in
-// flight, the load of a revision) are carried from one table to the next, so a
-// swap disturbs neither the split nor the balance. Package hosts decides which
-// service a host names.
+// Build converts services, their traffic and the ready Pods to an immutable Table.
+// Table.Route takes a request's host, path and headers and returns the service and the
+// revision. Revision.Endpoint then returns the Pod with the fewest requests in flight.
+// The counters (turns, requests in flight, load) are carried from one table to the next,
+// so that a new table disturbs neither the split nor the balance.
 //
-// The package performs no I/O, takes no lock but that of an Account and reads no
-// clock. The router watches the cluster and calls Build again.
+// The package performs no I/O, takes no lock except those of RevisionStats, reads no
+// clock and knows nothing about Kubernetes. The router watches the cluster and calls
+// Build after each change.
 package routing
 
 import (
@@ -26,7 +25,7 @@ import (
 	"github.com/serin-dev/serin/internal/hosts"
 )
 
-// Service is one InferenceService as its status shows it.
+// Service is an InferenceService as its status shows it.
 type Service struct {
 	Namespace string
 	Name      string
@@ -35,19 +34,19 @@ type Service struct {
 	// HasHost and HasPredictorHost report whether the status shows the hosts
 	// NAME and NAME-predictor as the service's own.
 	HasHost, HasPredictorHost bool
-	Private                   bool          // for requests of the local entrance alone
-	Timeout                   time.Duration // until a response must begin; zero means the router's own
+	Private                   bool          // only for requests from inside the cluster
+	Timeout                   time.Duration // for the start of a response; zero: the router's default
 	Sticky                    v1beta1.Sticky
 	Traffic                   []Share
-	Broken                    string // why the service cannot be routed, if it cannot
+	Broken                    string // why the service cannot be routed; empty: it can
 }
 
-// Share is one revision's part of a service's requests.
+// Share is a revision's share of a service's traffic.
 type Share struct {
 	Revision string
 	Percent  int
-	Tag      string // empty, or the name that asks for this revision alone
-	NoHost   bool   // the tag has no host: only the header asks for it
+	Tag      string // a name that asks for this revision; empty: none
+	NoHost   bool   // the tag has no host, only the header
 }
 
 // Pod is a ready Pod of a revision.
@@ -56,19 +55,18 @@ type Pod struct {
 	Revision  string
 	Addr      string // host:port of its queue
 
-	// Concurrency is how many requests its queue lets through at once; zero
-	// means any number.
+	// Concurrency is the number of slots of its queue; zero: no limit.
 	Concurrency int
 }
 
-// Input is everything that a Table is made of.
+// Input is the input of Build.
 type Input struct {
 	Domain   string
 	Services []Service
 	Pods     []Pod
 }
 
-// Table answers which revision a request goes to. It never changes.
+// Table maps requests to revisions. It is immutable.
 type Table struct {
 	domain    string
 	hosts     hosts.Table // its services are those of routes
@@ -82,17 +80,17 @@ type name struct{ namespace, name string }
 
 // route is a service in a Table.
 type route struct {
-	service   Service
-	revisions []*Revision          // of the service's traffic
-	split     []*Revision          // one full round of turns
-	sticky    []candidate          // for requests with a key
-	tags      map[string]*Revision // what each tag asks for
-	turn      *atomic.Uint64       // carried from table to table
+	service    Service
+	revisions  []*Revision          // of the service's traffic
+	split      []*Revision          // one full round of turns
+	candidates []candidate          // for sticky services
+	tags       map[string]*Revision // by tag
+	turn       *atomic.Uint64       // carried from table to table
 }
 
-// Build returns the table for in. Counters continue from before, which may be
-// nil. So do routes and names that did not change: with thousands of services a
-// change of one must not take as long as a change of all.
+// Build returns the table for in. It carries the counters over from before, which may be
+// nil, and reuses its unchanged routes: with thousands of services a change of one must
+// be fast.
 func Build(in Input, before *Table) *Table {
 	if before == nil {
 		before = &Table{}
@@ -131,7 +129,7 @@ func Build(in Input, before *Table) *Table {
 		b.revision(key)
 	}
 	for key, r := range before.revisions {
-		if r.Account.busy() { // its load is reported until the last request has ended
+		if r.Stats.busy() { // its load is reported until the last request ends
 			b.revision(key)
 		}
 	}
@@ -142,7 +140,7 @@ func Build(in Input, before *Table) *Table {
 	return b.Table
 }
 
-// claimants returns the services of routes as they claim names.
+// claimants returns the services of routes as claimants of names.
 func claimants(routes []*route) []hosts.Service {
 	out := make([]hosts.Service, len(routes))
 	for i, r := range routes {
@@ -169,7 +167,7 @@ func byName(a, b Service) int {
 	return cmp.Or(strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Name, b.Name))
 }
 
-// builder is a table under construction.
+// builder builds a table.
 type builder struct {
 	*Table
 	before *Table
@@ -177,7 +175,7 @@ type builder struct {
 	make   func(Service, *route) *route // for tests; nil: route
 }
 
-// revision finds or makes a revision.
+// revision returns a revision, and adds it first if necessary.
 func (b *builder) revision(key name) *Revision {
 	if r := b.revisions[key]; r != nil {
 		return r
@@ -185,12 +183,12 @@ func (b *builder) revision(key name) *Revision {
 	r := &Revision{Namespace: key.namespace, Name: key.name}
 	old := b.before.revisions[key]
 	if old != nil {
-		r.Account = old.Account
+		r.Stats = old.Stats
 	} else {
-		r.Account = &Account{Namespace: key.namespace, Revision: key.name}
+		r.Stats = &RevisionStats{Namespace: key.namespace, Revision: key.name}
 	}
 	for _, p := range b.pods[key] {
-		r.endpoints = append(r.endpoints, endpoint(p, r.Account, old))
+		r.endpoints = append(r.endpoints, endpoint(p, r.Stats, old))
 	}
 	b.revisions[key] = r
 	return r
@@ -200,7 +198,7 @@ func newRoute(s Service) *route {
 	return &route{service: s, tags: map[string]*Revision{}, turn: new(atomic.Uint64)}
 }
 
-// route makes the route of a service, or takes over the old one.
+// route returns the route of a service: the old one if nothing changed.
 func (b *builder) route(s Service, old *route) *route {
 	if old != nil && b.keep(s, old) {
 		return old
@@ -225,12 +223,13 @@ func (b *builder) route(s Service, old *route) *route {
 		r.split = append(r.split, r.revisions[i])
 	}
 	if s.Sticky != (v1beta1.Sticky{}) {
-		r.sticky = candidates(r.split)
+		r.candidates = candidates(r.split)
 	}
 	return r
 }
 
-// keep takes over a service's revisions if nothing about them changed.
+// keep keeps the revisions of the old route if nothing about the service changed, and
+// reports whether it did.
 func (b *builder) keep(s Service, old *route) bool {
 	if !s.equal(old.service) {
 		return false

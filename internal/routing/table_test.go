@@ -129,7 +129,7 @@ func TestConcurrentRequestsSplitExactly(t *testing.T) {
 	}
 }
 
-func TestASwapDisturbsNeitherTurnsNorCounters(t *testing.T) {
+func TestNewTableKeepsTurnsAndCounters(t *testing.T) {
 	in := Input{Domain: "example.com", Services: []Service{iris()}, Pods: pods("sklearn-iris-predictor-00001", "a:1")}
 	table := Build(in, nil)
 	got := map[string]int{}
@@ -157,19 +157,19 @@ func TestASwapDisturbsNeitherTurnsNorCounters(t *testing.T) {
 	e.End()
 }
 
-func TestAgainKeepsTheRevisionOfAHeldRequest(t *testing.T) {
+func TestRebindKeepsRevisionOfWaitingRequest(t *testing.T) {
 	in := Input{Domain: "example.com", Services: []Service{iris()}}
 	table := Build(in, nil)
 	held := choose(t, table, host, "latest")
 	in.Pods = pods("sklearn-iris-predictor-00003", "a:1")
-	if c, ok := Build(in, table).Again(held); !ok || c.Revision.Name != held.Revision.Name || c.Revision.Ready() != 1 {
+	if c, ok := Build(in, table).Rebind(held); !ok || c.Revision.Name != held.Revision.Name || c.Revision.Ready() != 1 {
 		t.Errorf("Again = %+v, %v", c, ok)
 	}
 	in.Services[0].Traffic = []Share{{Revision: "sklearn-iris-predictor-00001", Percent: 100}}
-	if c, ok := Build(in, table).Again(held); ok {
+	if c, ok := Build(in, table).Rebind(held); ok {
 		t.Errorf("the revision has no traffic any more, Again = %+v", c)
 	}
-	if c, ok := Build(Input{}, table).Again(held); ok {
+	if c, ok := Build(Input{}, table).Rebind(held); ok {
 		t.Errorf("the service is gone, Again = %+v", c)
 	}
 }
@@ -212,7 +212,7 @@ func TestEndpoint(t *testing.T) {
 	}
 }
 
-func TestRoomIsForAsManyAsRunAndTheNext(t *testing.T) {
+func TestEndpointCapacityIsTwoPerSlot(t *testing.T) {
 	now := time.Unix(1000, 0)
 	in := Input{Domain: "example.com", Services: []Service{iris()}, Pods: []Pod{
 		{Namespace: "kserve-test", Revision: "sklearn-iris-predictor-00001", Addr: "a:1", Concurrency: 2},
@@ -224,7 +224,7 @@ func TestRoomIsForAsManyAsRunAndTheNext(t *testing.T) {
 	got := map[string]int{}
 	for range 100 {
 		for _, r := range []*Revision{limited, unlimited} {
-			if e := r.Room(now); e != nil {
+			if e := r.EndpointWithCapacity(now); e != nil {
 				e.Begin()
 				got[e.Addr]++
 			}
@@ -233,16 +233,16 @@ func TestRoomIsForAsManyAsRunAndTheNext(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"a:1": 4, "b:1": 4, "c:1": 100}, got); diff != "" {
 		t.Error(diff)
 	}
-	e := unlimited.Room(now)
+	e := unlimited.EndpointWithCapacity(now)
 	e.Avoid(now.Add(time.Second))
-	if unlimited.Room(now) != nil || unlimited.Room(now.Add(time.Second)) != e {
+	if unlimited.EndpointWithCapacity(now) != nil || unlimited.EndpointWithCapacity(now.Add(time.Second)) != e {
 		t.Error("a Pod to be avoided has room only when it need not be avoided any more")
 	}
 }
 
 // Between two swaps any run of requests is at most two off its share (one at
 // each end of the run), and exact at 0 and 100.
-func TestTheSplitHoldsBetweenAnySwaps(t *testing.T) {
+func TestSplitIsExactBetweenNewTables(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var table *Table
 		service := iris()
@@ -292,7 +292,7 @@ func show(table *Table) map[string]string {
 			addrs = append(addrs, e.Addr)
 		}
 		slices.Sort(addrs)
-		again, ok := table.Again(Choice{Revision: r})
+		again, ok := table.Rebind(Choice{Revision: r})
 		out["revision "+r.Name] = fmt.Sprint(addrs, ok)
 		if ok {
 			out["revision "+r.Name] += " of " + again.Service.Name
@@ -303,7 +303,7 @@ func show(table *Table) map[string]string {
 
 // A table built from the one before is the table built from nothing, and the
 // one before stays as it was.
-func TestTablesBuiltFromEachOther(t *testing.T) {
+func TestIncrementalBuildEqualsFullBuild(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var table *Table
 		for range rapid.IntRange(1, 10).Draw(t, "changes") {

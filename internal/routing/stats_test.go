@@ -16,7 +16,7 @@ func at(seconds float64) time.Time {
 }
 
 func TestLoadIsTheIntegralOfRequestsInFlight(t *testing.T) {
-	a := &Account{Namespace: "n", Revision: "r"}
+	a := &RevisionStats{Namespace: "n", Revision: "r"}
 	load := func(inFlight int, seconds float64, requests int) Load { return Load{inFlight, seconds, requests} }
 	for _, step := range []struct {
 		name string
@@ -43,7 +43,7 @@ func TestLoadIsTheIntegralOfRequestsInFlight(t *testing.T) {
 // What Load adds up must be the durations of the requests, and never shrink.
 func TestLoadAddsUpToTheDurations(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a := &Account{}
+		a := &RevisionStats{}
 		var running []int
 		sum, last := 0, 0.0
 		for now := range rapid.IntRange(1, 200).Draw(t, "milliseconds") {
@@ -74,24 +74,24 @@ func TestLoadAddsUpToTheDurations(t *testing.T) {
 	})
 }
 
-func TestARevisionKeepsItsAccountWhileItHasRequests(t *testing.T) {
+func TestRevisionKeepsStatsWhileItHasRequests(t *testing.T) {
 	in := Input{Domain: "example.com", Services: []Service{iris()}}
 	table := Build(in, nil)
-	account := choose(t, table, host, "prev").Revision.Account
-	account.Begin(at(0))
+	stats := choose(t, table, host, "prev").Revision.Stats
+	stats.Begin(at(0))
 	table = Build(Input{}, table)
-	if r := table.Revision("kserve-test", "sklearn-iris-predictor-00001"); r == nil || r.Account != account || r.Ready() != 0 {
+	if r := table.Revision("kserve-test", "sklearn-iris-predictor-00001"); r == nil || r.Stats != stats || r.Ready() != 0 {
 		t.Fatalf("while a request is in flight the revision is %+v", r)
 	}
-	account.End(at(1))
+	stats.End(at(1))
 	table = Build(Input{}, table)
 	if r := table.Revision("kserve-test", "sklearn-iris-predictor-00001"); r != nil {
 		t.Errorf("after the last request the revision is %+v", r)
 	}
 }
 
-func BenchmarkAccount(b *testing.B) {
-	a := &Account{}
+func BenchmarkRevisionStats(b *testing.B) {
+	a := &RevisionStats{}
 	now := time.Now()
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
