@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// reportSoon is how long after a request began to wait others are awaited that
-	// go into the same line.
+	// reportSoon is how long a line waits for further requests after one began to
+	// wait for a Pod.
 	reportSoon = 5 * time.Millisecond
 	// readWithin bounds how long a reader may leave a line unread.
 	readWithin = 10 * time.Second
@@ -47,14 +47,14 @@ func (l *loads) leave(c chan struct{}) {
 	delete(l.readers, c)
 }
 
-// wake makes all readers get a line soon.
+// wake sends all readers a line soon.
 func (l *loads) wake() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for c := range l.readers {
 		select {
 		case c <- struct{}{}:
-		default: // a line is due already
+		default: // a line is already due
 		}
 	}
 }

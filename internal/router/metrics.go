@@ -17,20 +17,20 @@ import (
 
 // metrics are the router's Prometheus metrics.
 type metrics struct {
-	registry *prometheus.Registry
-	requests *prometheus.CounterVec
-	duration *prometheus.HistogramVec
-	refused  *prometheus.CounterVec
-	away     *prometheus.CounterVec
+	registry       *prometheus.Registry
+	requests       *prometheus.CounterVec
+	duration       *prometheus.HistogramVec
+	refused        *prometheus.CounterVec
+	refusedWaiters *prometheus.CounterVec
 
 	mu    sync.Mutex
 	known map[revisionKey]*counters
 }
 
-// revisionKey names a revision.
+// revisionKey identifies a revision.
 type revisionKey struct{ namespace, revision string }
 
-// counters are the metrics of one revision, looked up beforehand.
+// counters are the metrics of one revision, resolved before its requests.
 type counters struct {
 	classes  [6]prometheus.Counter // by the status code's first digit
 	duration prometheus.Histogram
@@ -53,13 +53,13 @@ func newMetrics() *metrics {
 			Name: "serin_router_refused_total",
 			Help: "Requests that reached no revision, by status code.",
 		}, []string{"code"}),
-		away: prometheus.NewCounterVec(prometheus.CounterOpts{
+		refusedWaiters: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "serin_router_held_refused_total",
 			Help: "Requests refused because too many waited, by namespace. Some waited already, and left for one of a namespace or service with fewer.",
 		}, []string{"namespace"}),
 		known: map[revisionKey]*counters{},
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.refused, m.away)
+	m.registry.MustRegister(m.requests, m.duration, m.refused, m.refusedWaiters)
 	return m
 }
 
@@ -83,8 +83,8 @@ func (m *metrics) ofLocked(key revisionKey) *counters {
 	return c
 }
 
-// follow returns the counters of the table's revisions and forgets all others.
-// If they are those of before, it returns these.
+// follow returns the counters of the table's revisions and deletes all others. If the
+// revisions are those of before, it returns that.
 func (m *metrics) follow(table *routing.Table, before map[revisionKey]*counters) map[revisionKey]*counters {
 	n, same := 0, true
 	for r := range table.Revisions {
@@ -108,7 +108,7 @@ func (m *metrics) follow(table *routing.Table, before map[revisionKey]*counters)
 			m.requests.DeletePartialMatch(labels)
 			m.duration.Delete(labels)
 			if !namespaces[key.namespace] {
-				m.away.DeleteLabelValues(key.namespace)
+				m.refusedWaiters.DeleteLabelValues(key.namespace)
 			}
 		}
 	}
@@ -147,9 +147,9 @@ func (m *metrics) refuse(status int) {
 	m.refused.WithLabelValues(strconv.Itoa(status)).Inc()
 }
 
-func (m *metrics) turnAway(namespace string) { m.away.WithLabelValues(namespace).Inc() }
+func (m *metrics) refuseWaiter(namespace string) { m.refusedWaiters.WithLabelValues(namespace).Inc() }
 
-// inFlight collects what the table counts anyway.
+// inFlight collects the gauges of the table and the wait queue.
 type inFlight struct {
 	router   *router
 	requests *prometheus.Desc
@@ -194,7 +194,7 @@ func (c *inFlight) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// connections collects what the proxy counts anyway.
+// connections collects the counts of the proxy.
 type connections struct {
 	counts                       func() proxy.ConnectionCounts
 	open, limit, closed, refused *prometheus.Desc

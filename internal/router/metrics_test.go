@@ -16,7 +16,7 @@ import (
 )
 
 // The reference lists the metrics that there are.
-func TestTheReferenceListsTheMetrics(t *testing.T) {
+func TestReferenceListsMetrics(t *testing.T) {
 	descs := make(chan *prometheus.Desc, 100)
 	newRouter(Config{Log: slog.New(slog.DiscardHandler)}).metrics.registry.Describe(descs)
 	close(descs)

@@ -38,7 +38,7 @@ func stored(tb testing.TB, text string) *unstructured.Unstructured {
 }
 
 // Whatever somebody wrote into a spec or a status, the router reads the traffic.
-func TestOfAServiceTheTrafficIsRead(t *testing.T) {
+func TestSlimServiceKeepsTraffic(t *testing.T) {
 	const (
 		rest   = "status: {url: 'http://iris.team.example.com', components: {predictor: {traffic: [{revisionName: iris-predictor-00001, percent: 100}]}}}"
 		status = "spec: {predictor: {}}\nstatus: "
@@ -83,7 +83,7 @@ func TestOfAServiceTheTrafficIsRead(t *testing.T) {
 	}
 }
 
-func TestTheTrafficThatIsReadIsBounded(t *testing.T) {
+func TestTrafficOfServiceIsBounded(t *testing.T) {
 	entries := strings.Repeat("{revisionName: iris-predictor-00001, percent: 1},", 10_000)
 	got := slimService(stored(t, "metadata: {name: iris, namespace: team}\nspec: {}\nstatus: {components: {predictor: {traffic: ["+entries+"]}}}"))
 	if n := len(got.(*service).routing.Traffic); n != v1beta1.MaxShares {
@@ -138,7 +138,7 @@ func TestPodsThatGetRequests(t *testing.T) {
 }
 
 // A bug that one object meets in the informer's own goroutine is that object's.
-func TestAnObjectThatMeetsABug(t *testing.T) {
+func TestPanicBreaksOnlyOneObject(t *testing.T) {
 	bug := func(any) any { panic("index out of range") }
 	out, err := guarded(bug, brokenService)(stored(t, "metadata: {name: iris, namespace: team, uid: u}"))
 	if err != nil {
@@ -159,7 +159,7 @@ func TestAnObjectThatMeetsABug(t *testing.T) {
 	}
 }
 
-func TestABrokenServiceIsLoggedAndCounted(t *testing.T) {
+func TestBrokenServiceIsLoggedAndCounted(t *testing.T) {
 	log := &strings.Builder{}
 	r := newRouter(Config{Domain: "example.com", Log: slog.New(slog.NewTextHandler(io.MultiWriter(t.Output(), log), nil))})
 	in := routing.Input{Services: []routing.Service{{Namespace: "team", Name: "iris", Broken: "it meets a bug"}}}
@@ -186,7 +186,7 @@ func TestABrokenServiceIsLoggedAndCounted(t *testing.T) {
 
 // A private service answers at the local entrance, and at the other it does not
 // exist: by no host, path, tag or protocol.
-func TestAPrivateServiceAnswersInsideOnly(t *testing.T) {
+func TestPrivateServiceAnswersInsideOnly(t *testing.T) {
 	w := newWorld(t)
 	w.pod(one, true, ok)
 	w.service(target(one, 100, "prev"))

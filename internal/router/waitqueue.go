@@ -164,7 +164,7 @@ func (r *router) evict(o owner) {
 		own.services[victim.service], victim.namespace, victim.service, own.n, all)
 	q.remove(w)
 	w.release(nil, unavailable(text))
-	r.metrics.turnAway(victim.namespace)
+	r.metrics.refuseWaiter(victim.namespace)
 }
 
 // retry dispatches the waiters of w's revision, if a Pod has capacity.

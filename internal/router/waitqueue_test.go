@@ -255,7 +255,7 @@ func TestColdServiceDoesNotFillWaitQueue(t *testing.T) {
 		}
 		first = append(first, w)
 	}
-	refusals := func() float64 { return testutil.ToFloat64(m.router.metrics.away.WithLabelValues("n")) }
+	refusals := func() float64 { return testutil.ToFloat64(m.router.metrics.refusedWaiters.WithLabelValues("n")) }
 	if n := refusals(); n != 0 {
 		t.Errorf("%v are counted as refused", n)
 	}
