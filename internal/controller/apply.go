@@ -45,32 +45,15 @@ var errOutdated = errors.New("the cache is late")
 
 // try has the API server check a new revision's Deployment without storing it,
 // so that a template that nobody can make never becomes a revision.
-func (w writer) try(ctx context.Context, objects []wanted) error {
-	for _, o := range objects {
-		d, ok := o.object.(*appsv1ac.DeploymentApplyConfiguration)
-		if !ok {
-			continue
-		}
-		err := w.client.Apply(ctx, d, fieldOwner, client.DryRunAll)
-		if err != nil && strings.Contains(err.Error(), "does not support dry run") {
-			return nil // a webhook's answer, which says nothing about d
-		}
-		if err = w.wrap(ctx, "try", d, w.inTheWay(ctx, o, err)); err != nil && !errors.Is(err, errOutdated) {
-			return fmt.Errorf("no Pod can be made of this spec: %w", errors.Unwrap(err))
-		}
-		return err
+func (w writer) try(ctx context.Context, d *appsv1ac.DeploymentApplyConfiguration) error {
+	err := w.client.Apply(ctx, d, fieldOwner, client.DryRunAll)
+	if err != nil && strings.Contains(err.Error(), "does not support dry run") {
+		return nil // a webhook's answer, which says nothing about d
 	}
-	return nil
-}
-
-// record creates the ControllerRevision of a new revision.
-func (w writer) record(ctx context.Context, objects []wanted) error {
-	for _, o := range objects {
-		if record, ok := o.object.(*appsv1ac.ControllerRevisionApplyConfiguration); ok && o.current == nil {
-			return w.create(ctx, record, &appsv1.ControllerRevision{})
-		}
+	if err = w.wrap(ctx, "try", d, w.inTheWay(ctx, d, err)); err != nil && !errors.Is(err, errOutdated) {
+		return fmt.Errorf("no Pod can be made of this spec: %w", errors.Unwrap(err))
 	}
-	return nil
+	return err
 }
 
 // grow writes, at once, the objects that differ, but for those that only let
@@ -110,7 +93,7 @@ func (w writer) store(ctx context.Context, s *v1beta1.InferenceService, p rollou
 // letGo marks what is idle and deletes what is not kept. The status that is
 // stored no longer names it: see rollout.Plan.Active.
 func (w writer) letGo(ctx context.Context, now *world, p rollout.Plan, objects []wanted) error {
-	doomed := now.doomed(p.Keep)
+	doomed := now.doomed(p)
 	var differ []wanted
 	for _, o := range objects {
 		if same, err := o.covered(); o.idle && (!same || err != nil) {
@@ -169,16 +152,20 @@ func (w writer) applyObject(ctx context.Context, o wanted) error {
 		// nobody or by a stranger, whose object must not be overwritten.
 		opts = append(opts, client.ForceOwnership)
 	}
-	return w.wrap(ctx, "apply", o.object, w.inTheWay(ctx, o, w.client.Apply(ctx, o.object, opts...)))
+	err := w.client.Apply(ctx, o.object, opts...)
+	if o.current == nil {
+		err = w.inTheWay(ctx, o.object, err)
+	}
+	return w.wrap(ctx, "apply", o.object, err)
 }
 
 // inTheWay says in place of the API server's error about a new object, which
 // would be about some of its fields, that somebody else's has its name.
-func (w writer) inTheWay(ctx context.Context, o wanted, err error) error {
-	if o.current != nil || !apierrors.IsConflict(err) && !apierrors.IsInvalid(err) {
+func (w writer) inTheWay(ctx context.Context, ac runtime.ApplyConfiguration, err error) error {
+	if !apierrors.IsConflict(err) && !apierrors.IsInvalid(err) {
 		return err
 	}
-	content, wrong := runtime.DefaultUnstructuredConverter.ToUnstructured(o.object)
+	content, wrong := runtime.DefaultUnstructuredConverter.ToUnstructured(ac)
 	if wrong != nil {
 		return err
 	}
@@ -189,7 +176,7 @@ func (w writer) inTheWay(ctx context.Context, o wanted, err error) error {
 		metav1.GetControllerOf(&there).UID == metav1.GetControllerOf(mine).UID {
 		return err
 	}
-	return taken(o.object, &there)
+	return taken(ac, &there)
 }
 
 // adopt claims the record of a revision whose service was deleted without it
@@ -251,10 +238,10 @@ func taken(ac runtime.ApplyConfiguration, by client.Object) error {
 }
 
 // doomed are the objects of revisions that are no longer kept.
-func (w *world) doomed(keep []string) []client.Object {
+func (w *world) doomed(p rollout.Plan) []client.Object {
 	doomed := w.strays
 	for _, r := range w.revisions {
-		if slices.Contains(keep, r.record.Name) {
+		if p.Revision(r.record.Name) != nil {
 			continue
 		}
 		for _, o := range []client.Object{orNil(r.deployment), orNil(r.service), r.record} {

@@ -263,21 +263,22 @@ func (r *reconciler) bring(ctx context.Context, w *world, now time.Time) error {
 
 // start tries and records the revision that a plan creates, if any.
 func (r *reconciler) start(ctx context.Context, w *world, p rollout.Plan) error {
-	if p.Create == nil {
+	n := p.New()
+	if n == nil {
 		return nil
 	}
-	objects := w.objects(rollout.Plan{Create: p.Create, Active: p.Active}, Config{})
-	if err := r.writer.try(ctx, objects); err != nil {
+	o := w.render(*n, w.revision(*n))
+	if err := r.writer.try(ctx, o.Deployment); err != nil {
 		return err
 	}
-	return r.writer.record(ctx, objects)
+	return r.writer.create(ctx, o.Record, &appsv1.ControllerRevision{})
 }
 
 // logDecision writes the one line per decision that changed something.
 func logDecision(ctx context.Context, p rollout.Plan) {
 	var shares []string
-	for _, w := range p.Weights {
-		shares = append(shares, fmt.Sprintf("%s=%d", w.Revision, w.Percent))
+	for _, t := range p.Status.Components[v1beta1.Predictor].Traffic {
+		shares = append(shares, fmt.Sprintf("%s=%d", t.RevisionName, *t.Percent))
 	}
 	log.FromContext(ctx).Info("decided", "rule", p.Rule, "why", p.Why,
 		"traffic", strings.Join(shares, ","), "generation", p.Status.ObservedGeneration)

@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/hostile"
 	"github.com/serin-dev/serin/internal/migrate"
 	"github.com/serin-dev/serin/internal/render"
@@ -157,8 +158,8 @@ func reconcileHostile(t *testing.T, seed uint64) {
 func checkPlan(t *testing.T, plan rollout.Plan) {
 	t.Helper()
 	sum := int64(0)
-	for _, share := range plan.Weights {
-		if sum += share.Percent; share.Percent < 0 {
+	for _, share := range plan.Status.Components[v1beta1.Predictor].Traffic {
+		if sum += *share.Percent; *share.Percent < 0 {
 			t.Errorf("a share of %+v", share)
 		}
 	}

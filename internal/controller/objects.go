@@ -4,13 +4,11 @@ package controller
 
 import (
 	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -34,27 +32,17 @@ type wanted struct {
 // before it, that leads to the service.
 func (w *world) objects(p rollout.Plan, cfg Config) []wanted {
 	var out []wanted
-	add := func(name string, number int, t *render.Template, scaling map[string]string, current ...client.Object) {
-		active := slices.Contains(p.Active, name)
-		for i, o := range render.Objects(w.service, render.Revision{
-			Name:      name,
-			Number:    number,
-			Template:  t,
-			Active:    active,
-			IdleSince: p.IdleSince[name],
-			Scaling:   scaling,
-		}) {
-			_, deployment := o.(*appsv1ac.DeploymentApplyConfiguration)
-			out = append(out, wanted{o, current[i], name, deployment && !active})
+	for _, planned := range p.Revisions {
+		have := w.revision(planned)
+		if have.template == nil {
+			continue
 		}
-	}
-	for _, r := range w.revisions {
-		if slices.Contains(p.Keep, r.record.Name) && r.template != nil {
-			add(r.record.Name, int(r.record.Revision), r.template, w.scaling(r.template, r.deployment, slices.Contains(p.Starting, r.record.Name)), r.record, orNil(r.deployment), orNil(r.service))
-		}
-	}
-	if c := p.Create; c != nil {
-		add(c.Name, c.Number, w.template, w.scaling(w.template, nil, true), nil, nil, nil)
+		o := w.render(planned, have)
+		out = append(out,
+			wanted{object: o.Record, current: orNil(have.record), revision: planned.Name},
+			wanted{object: o.Deployment, current: orNil(have.deployment), revision: planned.Name, idle: !planned.Active},
+			wanted{object: o.Service, current: orNil(have.service), revision: planned.Name},
+		)
 	}
 	if cfg.Router != "" {
 		for _, ac := range render.Addresses(w.service, cfg.Router) {
@@ -67,6 +55,27 @@ func (w *world) objects(p rollout.Plan, cfg Config) []wanted {
 		out = append(out, wanted{object: cfg.Front.Route(w.service, names), current: w.front})
 	}
 	return out
+}
+
+// revision returns what exists of a planned revision: of a new one, a template.
+func (w *world) revision(planned rollout.PlannedRevision) revision {
+	for _, r := range w.revisions {
+		if r.record.Name == planned.Name {
+			return r
+		}
+	}
+	return revision{template: w.template}
+}
+
+func (w *world) render(planned rollout.PlannedRevision, have revision) render.RevisionObjects {
+	return render.Objects(w.service, render.Revision{
+		Name:      planned.Name,
+		Number:    planned.Number,
+		Template:  have.template,
+		Active:    planned.Active,
+		IdleSince: planned.IdleSince,
+		Scaling:   w.scaling(have.template, have.deployment, planned.Starting || planned.New),
+	})
 }
 
 // scaling is how a revision scales: as the current spec says or, where that

@@ -40,7 +40,7 @@ func TestDeploymentTellsTheAutoscaler(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			c.in.Name, c.in.Template = "r", &Template{}
-			d := convert[appsv1.Deployment](t, Objects(&v1beta1.InferenceService{}, c.in)[1])
+			d := convert[appsv1.Deployment](t, Objects(&v1beta1.InferenceService{}, c.in).Deployment)
 			if diff := cmp.Diff(c.want, d.Annotations); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}
@@ -52,7 +52,7 @@ func TestDeploymentTellsTheAutoscaler(t *testing.T) {
 }
 
 func TestReplicasAreLeftToTheAutoscaler(t *testing.T) {
-	d := convert[appsv1.Deployment](t, Objects(&v1beta1.InferenceService{}, Revision{Name: "r", Template: &Template{}})[1])
+	d := convert[appsv1.Deployment](t, Objects(&v1beta1.InferenceService{}, Revision{Name: "r", Template: &Template{}}).Deployment)
 	if d.Spec.Replicas != nil {
 		t.Errorf("spec.replicas is %d, want none", *d.Spec.Replicas)
 	}
@@ -67,7 +67,7 @@ func TestAStoredRevisionIsRenderedAsItWas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := convert[appsv1.Deployment](t, Objects(isvc, Revision{Name: "r", Template: tmpl})[1])
+	want := convert[appsv1.Deployment](t, Objects(isvc, Revision{Name: "r", Template: tmpl}).Deployment)
 
 	read, err := ReadTemplate(stored(t, isvc, tmpl))
 	if err != nil {
@@ -75,7 +75,7 @@ func TestAStoredRevisionIsRenderedAsItWas(t *testing.T) {
 	}
 	isvc.Labels = map[string]string{"team": "flowers"}
 	isvc.Spec.Predictor = v1beta1.PredictorSpec{}
-	got := convert[appsv1.Deployment](t, Objects(isvc, Revision{Name: "r", Template: read})[1])
+	got := convert[appsv1.Deployment](t, Objects(isvc, Revision{Name: "r", Template: read}).Deployment)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-before +after:\n%s", diff)
 	}
@@ -87,7 +87,7 @@ func TestServiceSelectsOneRevisionForEver(t *testing.T) {
 		{Name: "r", Number: 1, Template: &Template{Hash: "a"}},
 		{Name: "r", Number: 2, Template: &Template{Hash: "b"}, Active: true},
 	} {
-		s := convert[corev1.Service](t, Objects(&v1beta1.InferenceService{}, r)[2])
+		s := convert[corev1.Service](t, Objects(&v1beta1.InferenceService{}, r).Service)
 		if diff := cmp.Diff(want, s.Spec.Selector); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}

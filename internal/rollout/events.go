@@ -188,7 +188,7 @@ func (s *situation) oldShare(name string) (int64, bool) {
 	return 0, false
 }
 
-func share(weights []Weight, name string) (int64, bool) {
+func share(weights []weight, name string) (int64, bool) {
 	for _, w := range weights {
 		if w.Revision == name {
 			return w.Percent, true
@@ -198,7 +198,7 @@ func share(weights []Weight, name string) (int64, bool) {
 }
 
 // shares reads like "10% r2, 90% r1".
-func shares(weights []Weight) string {
+func shares(weights []weight) string {
 	var out []string
 	for _, w := range weights {
 		out = append(out, fmt.Sprintf("%d%% %s", w.Percent, w.Revision))

@@ -17,6 +17,7 @@
 package rollout
 
 import (
+	"slices"
 	"time"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -96,48 +97,64 @@ type NewRevision struct {
 
 // Plan is the world as it should be.
 type Plan struct {
-	// Create is the revision of the current spec, if it does not exist yet.
-	Create *NewRevision
-	// Keep are the revisions that must exist, oldest first. Others may go.
-	Keep []string
-	// Active are those that must have replicas: they have a traffic entry (be
-	// it 0%) here or in the stored status, or are being started.
-	Active []string
-	// Starting are the active ones that need a replica whatever the least
-	// number is, because they have yet to show that they can serve.
-	Starting []string
-	// IdleSince says when each kept revision that is not active became so. One
-	// without an entry goes to zero at once.
-	IdleSince map[string]time.Time
-	// Weights are the shares of the traffic; they sum to 100 or there are none.
-	Weights []Weight
-	Status  v1beta1.InferenceServiceStatus
+	// Revisions are those that must exist, oldest first. Others may be deleted.
+	Revisions []PlannedRevision
+	Status    v1beta1.InferenceServiceStatus
 	// Events are what this decision changed, for people.
 	Events []Event
 	// Rule names the rule that answered, Why says it in a sentence.
 	Rule, Why string
 }
 
-// Weight is a revision's share of the traffic.
-type Weight struct {
-	Revision string
-	Percent  int64
+// PlannedRevision is a revision that must exist.
+type PlannedRevision struct {
+	Name   string
+	Number int
+	// New is set if the revision of the current spec does not exist yet.
+	New bool
+	// Active is set if the revision must have replicas: it has a traffic entry
+	// (be it 0%) here or in the stored status, or is being started.
+	Active bool
+	// Starting is set if an active revision needs a replica whatever the least
+	// number is, because it has yet to show that it can serve.
+	Starting bool
+	// IdleSince is when an inactive revision became so. Without it, the
+	// revision goes to zero at once.
+	IdleSince time.Time
+	// Percent is the share of the traffic; nil without a traffic entry. Shares
+	// sum to 100, or there are none.
+	Percent *int64
 }
 
 // Decide says where a rollout should be now. It performs no I/O.
 func Decide(in Input) Plan {
 	s := read(in)
 	r, a := s.answer()
-	p := Plan{
-		Create:  s.create,
-		Weights: a.weights,
-		Rule:    r.name,
-		Why:     a.why,
+	status := bounded(s.status(a))
+	return Plan{
+		Revisions: s.planned(a, status),
+		Status:    status,
+		Events:    s.events(r, a, status),
+		Rule:      r.name,
+		Why:       a.why,
 	}
-	p.Status = bounded(s.status(a))
-	p.Keep = s.keep(p.Status)
-	p.Active, p.IdleSince = s.active(a)
-	p.Starting = s.starting(a)
-	p.Events = s.events(r, a, p.Status)
-	return p
+}
+
+// Revision returns the planned revision of a name. It returns nil if the
+// revision need not exist.
+func (p Plan) Revision(name string) *PlannedRevision {
+	return p.first(func(r PlannedRevision) bool { return r.Name == name })
+}
+
+// New returns the revision that does not exist yet, nil if all do.
+func (p Plan) New() *PlannedRevision {
+	return p.first(func(r PlannedRevision) bool { return r.New })
+}
+
+func (p Plan) first(is func(PlannedRevision) bool) *PlannedRevision {
+	i := slices.IndexFunc(p.Revisions, is)
+	if i < 0 {
+		return nil
+	}
+	return &p.Revisions[i]
 }

@@ -27,9 +27,15 @@ type rule struct {
 	answer func(*situation) (answer, bool)
 }
 
+// weight is a revision's share of the traffic.
+type weight struct {
+	Revision string
+	Percent  int64
+}
+
 // answer is what a rule wants.
 type answer struct {
-	weights []Weight // latest first
+	weights []weight // latest first
 	// rolledOut and previous are R and P from now on.
 	rolledOut, previous string
 	// await is the previous revision while it starts to take traffic back.
@@ -143,9 +149,9 @@ func canaryWaits(s *situation) (answer, bool) {
 // meanwhile is the split while n is not ready for the share that it should
 // have: it keeps what it has and can carry, so that nobody is sent back and
 // forth. The rest is R's.
-func (s *situation) meanwhile() []Weight {
+func (s *situation) meanwhile() []weight {
 	if had, ok := s.oldShare(s.n.Name); ok && s.carries(s.n, had) {
-		return []Weight{{s.n.Name, had}, {s.r.Name, 100 - had}}
+		return []weight{{s.n.Name, had}, {s.r.Name, 100 - had}}
 	}
 	return all(s.r)
 }
@@ -166,7 +172,7 @@ func (s *situation) backTo(p *Revision, why string) answer {
 }
 
 // same answers with weights and leaves R and P as they are.
-func (s *situation) same(w []Weight, why string) answer {
+func (s *situation) same(w []weight, why string) answer {
 	a := answer{weights: w, why: why}
 	if s.r != nil {
 		a.rolledOut = s.r.Name
@@ -177,26 +183,26 @@ func (s *situation) same(w []Weight, why string) answer {
 	return a
 }
 
-func all(r *Revision) []Weight { return []Weight{{r.Name, 100}} }
+func all(r *Revision) []weight { return []weight{{r.Name, 100}} }
 
 // split gives n its share and base the rest. A share is for a ready n only.
-func (s *situation) split(base *Revision) []Weight {
+func (s *situation) split(base *Revision) []weight {
 	if !s.nReady {
 		return all(base)
 	}
-	return []Weight{{s.n.Name, s.c}, {base.Name, 100 - s.c}}
+	return []weight{{s.n.Name, s.c}, {base.Name, 100 - s.c}}
 }
 
 // atMost returns the weights that the status shows, with at most c for a canary
 // that answers. The rest is R's.
-func (s *situation) atMost(c int64) []Weight {
+func (s *situation) atMost(c int64) []weight {
 	if s.r == nil {
 		return nil
 	}
 	for _, t := range s.old.Traffic {
 		if canary := s.revision(t.RevisionName); canary != nil && canary != s.r && s.answers(canary) {
 			share := min(percent(t), c)
-			return []Weight{{canary.Name, share}, {s.r.Name, 100 - share}}
+			return []weight{{canary.Name, share}, {s.r.Name, 100 - share}}
 		}
 	}
 	return all(s.r)

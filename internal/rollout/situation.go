@@ -24,8 +24,8 @@ type situation struct {
 	full bool
 	// nReady says that n can carry the share that the spec wants for it.
 	nReady bool
-	// create is set if n does not exist yet.
-	create *NewRevision
+	// isNew is set if n does not exist yet.
+	isNew bool
 }
 
 func read(in Input) *situation {
@@ -37,7 +37,7 @@ func read(in Input) *situation {
 	s.full = s.c >= 100
 	s.r = s.revision(s.old.LatestRolledoutRevision)
 	s.p = s.revision(s.old.PreviousRolledoutRevision)
-	s.n, s.create = s.wanted()
+	s.n, s.isNew = s.wanted()
 	if s.n != nil {
 		share := s.c
 		if s.r == nil {
@@ -51,17 +51,16 @@ func read(in Input) *situation {
 // wanted finds the revision of the current spec. A template seen before is
 // that same revision again, so applying an old manifest is a warm rollback. An
 // invalid spec makes no new one.
-func (s *situation) wanted() (*Revision, *NewRevision) {
+func (s *situation) wanted() (n *Revision, isNew bool) {
 	for i := len(s.in.Revisions) - 1; i >= 0; i-- {
 		if r := &s.in.Revisions[i]; r.Hash != "" && r.Hash == s.in.Target.Hash {
-			return r, nil
+			return r, false
 		}
 	}
 	if s.in.Target.Invalid != nil {
-		return nil, nil
+		return nil, false
 	}
-	next := s.in.Next
-	return &Revision{Name: next.Name, Number: next.Number, Hash: s.in.Target.Hash, Model: s.in.Target.Model}, &next
+	return &Revision{Name: s.in.Next.Name, Number: s.in.Next.Number, Hash: s.in.Target.Hash, Model: s.in.Target.Model}, true
 }
 
 func (s *situation) revision(name string) *Revision {

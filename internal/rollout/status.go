@@ -91,7 +91,7 @@ func (s *situation) awake(a answer) bool {
 }
 
 func (s *situation) anyWithTraffic(a answer, is func(*Revision) bool) bool {
-	return slices.ContainsFunc(a.weights, func(w Weight) bool {
+	return slices.ContainsFunc(a.weights, func(w weight) bool {
 		r := s.revision(w.Revision)
 		return w.Percent > 0 && r != nil && is(r)
 	})

@@ -103,8 +103,8 @@ func (w *world) control() error {
 		}
 		s := w.typed()
 		p := rollout.Decide(w.input(s))
-		if p.Create != nil {
-			if err := w.record(*p.Create, s); err != nil {
+		if n := p.New(); n != nil {
+			if err := w.record(n, s); err != nil {
 				return err
 			}
 		}
@@ -140,7 +140,7 @@ func (w *world) input(s *v1beta1.InferenceService) rollout.Input {
 }
 
 // record makes a revision of the spec; its Pod is ready, or fails, at once.
-func (w *world) record(n rollout.NewRevision, s *v1beta1.InferenceService) error {
+func (w *world) record(n *rollout.PlannedRevision, s *v1beta1.InferenceService) error {
 	p, _, _ := unstructured.NestedMap(w.service.Object, "spec", "predictor")
 	maps.DeleteFunc(p, func(field string, _ any) bool {
 		return field == "canaryTrafficPercent" || slices.Contains(kept, field)
