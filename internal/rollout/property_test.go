@@ -129,10 +129,11 @@ func (h *historyCheck) step(t testingT) {
 	t.Helper()
 	before, old := h.clone(), h.isvc.Status.Components[v1beta1.Predictor]
 	in := h.input()
-	given := in.Service.DeepCopy()
+	given, revisions := in.Service.DeepCopy(), slices.Clone(in.Revisions)
+	Simulate(in, Edit{new(int64(50)), in.Target})
 	Decide(in)
-	if diff := difference(given, in.Service); diff != "" { // I7
-		t.Fatalf("Decide wrote into its input (-before +after):\n%s", diff)
+	if diff := difference(given, in.Service) + difference(revisions, in.Revisions); diff != "" { // I7
+		t.Fatalf("Decide or Simulate wrote into its input (-before +after):\n%s", diff)
 	}
 	p := h.decide()
 
@@ -277,8 +278,9 @@ func (h *historyCheck) checkHistory(t testingT, p Plan) {
 }
 
 // settle makes everything that is active ready: then the spec must be in
-// effect and the service Ready, within a few decisions.
+// effect as Simulate foresaw, and the service Ready, within a few decisions.
 func (h *historyCheck) settle(t testingT) {
+	_, foreseen := Simulate(h.input(), Edit{h.isvc.Spec.Predictor.CanaryTrafficPercent, h.target})
 	var p Plan
 	for range 3 {
 		p = h.decide()
@@ -305,6 +307,9 @@ func (h *historyCheck) settle(t testingT) {
 	n := p.Status.Components[v1beta1.Predictor].LatestCreatedRevision
 	if weights(p)[0] != (weight{n, want}) {
 		t.Fatalf("all is ready and %s does not have its %d%%: %+v", n, want, weights(p))
+	}
+	if diff := difference(weights(foreseen), weights(p)); diff != "" {
+		t.Fatalf("the shares are not those of Simulate (-foreseen +became):\n%s", diff)
 	}
 	checkAllTrue(t, p, "all is ready")
 	if h.min > 0 {

@@ -30,10 +30,7 @@ type situation struct {
 
 func read(in Input) *situation {
 	in.Min = max(in.Min, 0)
-	s := &situation{in: in, old: in.Service.Status.Components[v1beta1.Predictor], c: 100}
-	if c := in.Service.Spec.Predictor.CanaryTrafficPercent; c != nil {
-		s.c = share100(*c)
-	}
+	s := &situation{in: in, old: in.Service.Status.Components[v1beta1.Predictor], c: CanaryPercent(in.Service)}
 	s.full = s.c >= 100
 	s.r = s.revision(s.old.LatestRolledoutRevision)
 	s.p = s.revision(s.old.PreviousRolledoutRevision)
@@ -46,6 +43,15 @@ func read(in Input) *situation {
 		s.nReady = s.carries(s.n, share) || s.n == s.r && s.answers(s.n)
 	}
 	return s
+}
+
+// CanaryPercent returns the most that the revision of a service's current spec
+// may have of the traffic: 100 without a canaryTrafficPercent.
+func CanaryPercent(s *v1beta1.InferenceService) int64 {
+	if c := s.Spec.Predictor.CanaryTrafficPercent; c != nil {
+		return share100(*c)
+	}
+	return 100
 }
 
 // wanted finds the revision of the current spec. A template seen before is
