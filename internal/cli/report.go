@@ -39,7 +39,7 @@ type report struct {
 
 type revisionReport struct {
 	Name   string `json:"name"`
-	Number int64  `json:"number"`
+	Number int    `json:"number"`
 	// State is current, starting, canary, rolled back, rolled out, previous or absent.
 	State          steer.State    `json:"state,omitempty"`
 	TrafficPercent *int64         `json:"trafficPercent,omitempty"`

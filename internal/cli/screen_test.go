@@ -28,8 +28,8 @@ func canaryRollout() *steer.Rollout {
 	r := &steer.Rollout{
 		Service: &v1beta1.InferenceService{ObjectMeta: metav1.ObjectMeta{Name: "sklearn-iris", Namespace: "kserve-test"}},
 		Revisions: []steer.Revision{
-			{Name: "sklearn-iris-predictor-00001", Number: 1, State: steer.RolledOut, Share: &ninety, Wanted: 2, Health: rollout.Health{Ready: 2}, Model: "sklearn gs://b/m1"},
-			{Name: "sklearn-iris-predictor-00002", Number: 2, State: steer.Canary, Share: &ten, Wanted: 1, Health: rollout.Health{Ready: 1}, Model: "sklearn gs://b/m2"},
+			{Revision: rollout.Revision{Name: "sklearn-iris-predictor-00001", Number: 1, Health: rollout.Health{Ready: 2}, Model: "sklearn gs://b/m1"}, State: steer.RolledOut, Share: &ninety, Wanted: 2},
+			{Revision: rollout.Revision{Name: "sklearn-iris-predictor-00002", Number: 2, Health: rollout.Health{Ready: 1}, Model: "sklearn gs://b/m2"}, State: steer.Canary, Share: &ten, Wanted: 1},
 		},
 	}
 	r.Service.Spec.Predictor.CanaryTrafficPercent = &ten

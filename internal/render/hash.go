@@ -125,15 +125,20 @@ func mustRoundTrip(from, to any) {
 	}
 }
 
-// withoutControl returns annotations without those that steer Serin and the
-// autoscaler: they neither reach Pods nor make revisions.
+// IsControl reports whether an annotation steers Serin or the autoscaler: it
+// neither reaches Pods nor makes a revision.
+func IsControl(annotation string) bool {
+	switch annotation {
+	case v1beta1.AnnotationTagRouting, v1beta1.AnnotationStop, corev1.LastAppliedConfigAnnotation:
+		return true
+	}
+	return strings.HasPrefix(annotation, "serin.dev/") || strings.HasPrefix(annotation, v1beta1.PrefixAutoscaling)
+}
+
+// withoutControl returns annotations without those that steer Serin.
 func withoutControl(annotations map[string]string) map[string]string {
 	out := maps.Clone(annotations)
-	maps.DeleteFunc(out, func(k, _ string) bool {
-		return k == v1beta1.AnnotationTagRouting || k == v1beta1.AnnotationStop ||
-			k == corev1.LastAppliedConfigAnnotation ||
-			strings.HasPrefix(k, "serin.dev/") || strings.HasPrefix(k, v1beta1.PrefixAutoscaling)
-	})
+	maps.DeleteFunc(out, func(k, _ string) bool { return IsControl(k) })
 	return out
 }
 

@@ -9,7 +9,6 @@ import (
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 
-	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/render"
 )
 
@@ -64,21 +63,14 @@ func annotations(revision, present map[string]any) map[string]any {
 	out := map[string]any{}
 	for _, from := range []struct {
 		spec    map[string]any
-		covered bool
-	}{{revision, true}, {present, false}} {
+		control bool
+	}{{revision, false}, {present, true}} {
 		a, _ := from.spec["annotations"].(map[string]any)
 		for k, v := range a {
-			if covered(k) == from.covered {
+			if render.IsControl(k) == from.control {
 				out[k] = v
 			}
 		}
 	}
 	return out
-}
-
-// covered says that an annotation is part of a revision: the hash knows.
-func covered(annotation string) bool {
-	var with v1beta1.PredictorSpec
-	with.Annotations = map[string]string{annotation: ""}
-	return render.Hash(&with) != render.Hash(&v1beta1.PredictorSpec{})
 }

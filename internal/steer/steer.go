@@ -53,27 +53,24 @@ type Rollout struct {
 	Current, RolledOut, Previous *Revision
 
 	predictor map[string]any // the spec's, as it was sent
-	min       int32          // least replicas of a revision that has traffic
+	input     rollout.Input  // what the controller decides on
+	ready     rollout.Plan   // what follows from the spec once all is ready
 }
 
-// Revision is one revision and how it fares.
+// Revision is one revision and its health.
 type Revision struct {
-	Name    string
-	Number  int64
+	rollout.Revision
 	Created time.Time
-	// Model is the identity of the model, Runtime the runtime that serves it.
-	Model, Runtime string
+	// Runtime is the runtime that serves the model.
+	Runtime string
 	// Spec is the predictor's spec that it was made from, without what is not
 	// part of a revision. Nil if its record does not hold it.
 	Spec map[string]any
 	// Share is its percentage of the traffic; nil if it has no entry.
 	Share *int64
 	State State
-	rollout.Health
 	// Wanted is how many Pods it should have now.
 	Wanted int32
-
-	hash string
 }
 
 // State is what a revision is to the rollout.
@@ -116,7 +113,6 @@ func Read(o Objects) (*Rollout, error) {
 	}
 	r := &Rollout{Service: service}
 	r.predictor, _, _ = unstructured.NestedMap(o.Service.Object, "spec", "predictor")
-	r.min = least(r.Service)
 	for i := range o.Records {
 		if !metav1.IsControlledBy(&o.Records[i], o.Service) {
 			continue // of a deleted service of the same name
@@ -124,19 +120,41 @@ func Read(o Objects) (*Rollout, error) {
 		r.Revisions = append(r.Revisions, r.revision(&o.Records[i], o))
 	}
 	slices.SortFunc(r.Revisions, func(a, b Revision) int { return cmp.Compare(a.Number, b.Number) })
-	hash := render.Hash(&r.Service.Spec.Predictor)
-	for i := range r.Revisions {
-		if rev := &r.Revisions[i]; rev.hash == hash && unreadable == nil {
-			r.Current = rev
+	r.input = r.read(unreadable)
+	if unreadable == nil {
+		for i := range r.Revisions {
+			if rev := &r.Revisions[i]; rev.Hash == r.input.Target.Hash {
+				r.Current = rev
+			}
 		}
 	}
 	status := r.status()
 	r.RolledOut = r.Named(status.LatestRolledoutRevision)
 	r.Previous = r.Named(status.PreviousRolledoutRevision)
+	target := r.input.Target
+	target.Invalid = nil // what the spec would mean if it were accepted
+	_, r.ready = rollout.Simulate(r.input, rollout.Edit{Percent: service.Spec.Predictor.CanaryTrafficPercent, Target: target})
 	for i := range r.Revisions {
 		r.Revisions[i].State = r.state(&r.Revisions[i])
 	}
 	return r, nil
+}
+
+// read makes the controller's Input of what the API holds.
+func (r *Rollout) read(unreadable error) rollout.Input {
+	p := &r.Service.Spec.Predictor
+	in := rollout.Input{
+		Service: r.Service,
+		Target:  rollout.Target{Hash: render.Hash(p), Model: render.Model(p)},
+		Min:     least(r.Service),
+	}
+	if unreadable != nil || r.invalid() {
+		in.Target.Invalid = &rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec}
+	}
+	for _, rev := range r.Revisions {
+		in.Revisions = append(in.Revisions, rev.Revision)
+	}
+	return in
 }
 
 // least is the least number of replicas of a revision with traffic.
@@ -164,21 +182,18 @@ func (r *Rollout) revision(cr *appsv1.ControllerRevision, o Objects) Revision {
 		rec = record{}
 	}
 	rev := Revision{
-		Name:    cr.Name,
-		Number:  cr.Revision,
-		Created: cr.CreationTimestamp.Time,
-		Model:   rec.Model,
-		Runtime: cmp.Or(rec.Runtime, rec.ClusterRuntime),
-		Spec:    rec.Spec,
-		Share:   r.share(cr.Name),
-		hash:    rec.Hash,
+		Revision: rollout.Revision{Name: cr.Name, Number: int(cr.Revision), Hash: rec.Hash, Model: rec.Model},
+		Created:  cr.CreationTimestamp.Time,
+		Runtime:  cmp.Or(rec.Runtime, rec.ClusterRuntime),
+		Spec:     rec.Spec,
+		Share:    r.share(cr.Name),
 	}
-	rev.Wanted, rev.Health = fare(cr.Name, o)
+	rev.Wanted, rev.Health = health(cr.Name, o)
 	return rev
 }
 
-// fare is how many Pods a revision should have, and how they are.
-func fare(revision string, o Objects) (wanted int32, h rollout.Health) {
+// health is how many Pods a revision should have, and how they are.
+func health(revision string, o Objects) (wanted int32, h rollout.Health) {
 	of := func(labels map[string]string) bool { return labels[v1beta1.LabelRevision] == revision }
 	var deployment *appsv1.Deployment
 	if i := slices.IndexFunc(o.Deployments, func(d appsv1.Deployment) bool { return of(d.Labels) }); i >= 0 {
@@ -203,7 +218,7 @@ func (r *Rollout) status() v1beta1.ComponentStatus {
 // Named returns the revision of that name or, as people write them, number. It
 // returns nil if there is none.
 func (r *Rollout) Named(name string) *Revision {
-	number, err := strconv.ParseInt(name, 10, 64)
+	number, err := strconv.Atoi(name)
 	for i := range r.Revisions {
 		if rev := &r.Revisions[i]; rev.Name == name || err == nil && rev.Number == number {
 			return rev
@@ -230,25 +245,21 @@ func (rev *Revision) percent() int64 {
 	return *rev.Share
 }
 
-// held says that canaryTrafficPercent holds a revision back, and at how much.
+// held returns canaryTrafficPercent, and whether it holds a revision back.
 func (r *Rollout) held() (int64, bool) {
-	c := r.Service.Spec.Predictor.CanaryTrafficPercent
-	if c == nil || *c >= 100 {
-		return 100, false
-	}
-	return *c, true
+	c := rollout.CanaryPercent(r.Service)
+	return c, c < 100
 }
 
 func (r *Rollout) state(rev *Revision) State {
-	c, held := r.held()
 	switch rev {
 	case r.Current:
-		switch {
+		switch percent, _ := share(r.ready, rev); {
 		case rev == r.RolledOut:
 			return Current
-		case !held || r.RolledOut == nil:
+		case percent == 100:
 			return Starting
-		case c == 0 && r.RolledOut == r.Previous:
+		case percent == 0 && r.RolledOut == r.Previous:
 			return RolledBack
 		}
 		return Canary
