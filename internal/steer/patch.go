@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 
+	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/render"
 )
 
@@ -37,10 +39,12 @@ func (r *Rollout) restore(to *Revision, format string, args ...any) (Change, err
 			wanted[field] = v
 		}
 	}
-	if a := annotations(to.Spec, r.predictor); len(a) > 0 {
-		wanted["annotations"] = a
-	} else {
-		delete(wanted, "annotations")
+	for field, control := range map[string]func(string) bool{"annotations": render.IsControl, "labels": isVisibility} {
+		if m := merged(field, to.Spec, r.predictor, control); len(m) > 0 {
+			wanted[field] = m
+		} else {
+			delete(wanted, field)
+		}
 	}
 	before, err := json.Marshal(r.predictor)
 	if err != nil {
@@ -57,20 +61,22 @@ func (r *Rollout) restore(to *Revision, format string, args ...any) (Change, err
 	return r.change(json.RawMessage(patch), format, args...)
 }
 
-// annotations are those of a revision and, of the present ones, those that are
-// no part of any.
-func annotations(revision, present map[string]any) map[string]any {
+// merged returns a revision's annotations or labels and, of the present ones,
+// those that are no part of any.
+func merged(field string, revision, present map[string]any, control func(string) bool) map[string]any {
 	out := map[string]any{}
 	for _, from := range []struct {
 		spec    map[string]any
 		control bool
 	}{{revision, false}, {present, true}} {
-		a, _ := from.spec["annotations"].(map[string]any)
-		for k, v := range a {
-			if render.IsControl(k) == from.control {
+		m, _ := from.spec[field].(map[string]any)
+		for k, v := range m {
+			if control(k) == from.control {
 				out[k] = v
 			}
 		}
 	}
 	return out
 }
+
+func isVisibility(label string) bool { return slices.Contains(v1beta1.VisibilityLabels, label) }
