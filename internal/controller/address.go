@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,29 +23,29 @@ import (
 const byName = "name"
 
 var nameIndex = toolscache.Indexers{byName: func(o any) ([]string, error) {
-	p, ok := o.(*packed)
+	service, ok := o.(metav1.Object)
 	if !ok {
 		return nil, nil
 	}
 	var keys []string
-	for _, label := range routing.Wanted(p.Name) {
-		keys = append(keys, p.Namespace+"/"+label)
+	for _, label := range routing.Wanted(service.GetName()) {
+		keys = append(keys, service.GetNamespace()+"/"+label)
 	}
 	return keys, nil
 }}
 
 // contenders are the other services that want a name that this one wants.
-func (s shelves) contenders(service types.NamespacedName) ([]types.NamespacedName, error) {
+func (c caches) contenders(service types.NamespacedName) ([]types.NamespacedName, error) {
 	found := map[types.NamespacedName]bool{}
 	for _, wanted := range routing.Wanted(service.Name) {
 		for _, label := range routing.Related(wanted) {
-			objects, err := s.services.objects.ByIndex(byName, service.Namespace+"/"+label)
+			objects, err := c.services.ByIndex(byName, service.Namespace+"/"+label)
 			if err != nil {
 				return nil, err
 			}
 			for _, o := range objects {
-				if p, ok := o.(*packed); ok && p.Name != service.Name {
-					found[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}] = true
+				if other, ok := o.(metav1.Object); ok && other.GetName() != service.Name {
+					found[types.NamespacedName{Namespace: other.GetNamespace(), Name: other.GetName()}] = true
 				}
 			}
 		}
@@ -53,14 +54,14 @@ func (s shelves) contenders(service types.NamespacedName) ([]types.NamespacedNam
 }
 
 // taken returns who has the names that the service wants, where others have them.
-func (s shelves) taken(service *v1beta1.InferenceService) (map[string]string, error) {
-	keys, err := s.contenders(client.ObjectKeyFromObject(service))
+func (c caches) taken(service *v1beta1.InferenceService) (map[string]string, error) {
+	keys, err := c.contenders(client.ObjectKeyFromObject(service))
 	if err != nil || len(keys) == 0 {
 		return nil, err
 	}
 	var others []routing.Service
 	for _, key := range keys {
-		if o, _, err := s.service(key); err == nil && o != nil {
+		if o, _, err := c.service(key); err == nil && o != nil {
 			others = append(others, claimant(o))
 		}
 	}
@@ -89,7 +90,7 @@ func claimant(s *v1beta1.InferenceService) routing.Service {
 // rivals are the services that a change of this one may give a name, or take
 // one from.
 func (r *reconciler) rivals(_ context.Context, service client.Object) []reconcile.Request {
-	keys, err := r.shelves.contenders(client.ObjectKeyFromObject(service))
+	keys, err := r.caches.contenders(client.ObjectKeyFromObject(service))
 	if err != nil {
 		return nil // there is such an index
 	}

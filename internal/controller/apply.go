@@ -7,22 +7,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/sets"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	"k8s.io/client-go/util/csaupgrade"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -75,19 +69,6 @@ func (w writer) grow(ctx context.Context, objects []wanted) ([]rollout.Refusal, 
 		}
 	}
 	return refusals, errors.Join(errs...)
-}
-
-// store writes the status, and before it the events that belong to it.
-func (w writer) store(ctx context.Context, s *v1beta1.InferenceService, p rollout.Plan) (changed bool, err error) {
-	if len(p.Events) > 0 {
-		if err := w.unchanged(ctx, s); err != nil {
-			return false, err
-		}
-	}
-	for i, e := range p.Events {
-		w.tell(ctx, s, i, e.Type(), e.Reason, e.Message)
-	}
-	return w.applyStatus(ctx, s, p.Status)
 }
 
 // letGo marks what is idle and deletes what is not kept. The status that is
@@ -159,26 +140,6 @@ func (w writer) applyObject(ctx context.Context, o wanted) error {
 	return w.wrap(ctx, "apply", o.object, err)
 }
 
-// inTheWay says in place of the API server's error about a new object, which
-// would be about some of its fields, that somebody else's has its name.
-func (w writer) inTheWay(ctx context.Context, ac runtime.ApplyConfiguration, err error) error {
-	if !apierrors.IsConflict(err) && !apierrors.IsInvalid(err) {
-		return err
-	}
-	content, wrong := runtime.DefaultUnstructuredConverter.ToUnstructured(ac)
-	if wrong != nil {
-		return err
-	}
-	mine := &unstructured.Unstructured{Object: content}
-	var there metav1.PartialObjectMetadata
-	there.SetGroupVersionKind(mine.GroupVersionKind())
-	if w.api.Get(ctx, client.ObjectKeyFromObject(mine), &there) != nil || metav1.GetControllerOf(&there) != nil &&
-		metav1.GetControllerOf(&there).UID == metav1.GetControllerOf(mine).UID {
-		return err
-	}
-	return taken(ac, &there)
-}
-
 // adopt claims the record of a revision whose service was deleted without it
 // (kubectl delete --cascade=orphan) and exists again.
 func (w writer) adopt(ctx context.Context, o wanted) error {
@@ -226,33 +187,6 @@ func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty
 	return w.wrap(ctx, "apply", ac, w.client.Apply(ctx, ac, fieldOwner, client.ForceOwnership))
 }
 
-// taken says what is in the way of an object.
-func taken(ac runtime.ApplyConfiguration, by client.Object) error {
-	whose := "is not Serin's"
-	if owner := metav1.GetControllerOf(by); owner != nil && owner.Kind == v1beta1.Kind.Kind {
-		whose = "is not as Serin made it for " + owner.Name
-	} else if owner != nil {
-		whose = fmt.Sprintf("belongs to %s %s", owner.Kind, owner.Name)
-	}
-	return fmt.Errorf("%s exists and %s: delete it, or give this service another name", describe(ac), whose)
-}
-
-// doomed are the objects of revisions that are no longer kept.
-func (w *world) doomed(p rollout.Plan) []client.Object {
-	doomed := w.strays
-	for _, r := range w.revisions {
-		if p.Revision(r.record.Name) != nil {
-			continue
-		}
-		for _, o := range []client.Object{orNil(r.deployment), orNil(r.service), r.record} {
-			if o != nil {
-				doomed = append(doomed, o)
-			}
-		}
-	}
-	return doomed
-}
-
 func (w writer) delete(ctx context.Context, o client.Object) error {
 	uid := o.GetUID()
 	err := w.client.Delete(ctx, o, client.Preconditions{UID: &uid}, client.PropagationPolicy("Background"))
@@ -263,112 +197,6 @@ func (w writer) delete(ctx context.Context, o client.Object) error {
 		return fmt.Errorf("delete %T %s: %w", o, o.GetName(), err)
 	}
 	return nil
-}
-
-// applyStatus writes the status over the very object that was read, or not at
-// all: a decision on an outdated service must not undo a newer one.
-//
-// It reports whether that changed anything: what others wrote beside our fields
-// stays, and then the status differs from ours for ever.
-func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, now v1beta1.InferenceServiceStatus) (changed bool, err error) {
-	status, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&now)
-	if err != nil {
-		return false, fmt.Errorf("convert status: %w", err)
-	}
-	u := &unstructured.Unstructured{Object: map[string]any{"status": status}}
-	u.SetGroupVersionKind(v1beta1.Kind)
-	u.SetNamespace(s.Namespace)
-	u.SetName(s.Name)
-	u.SetUID(s.UID)
-	u.SetResourceVersion(s.ResourceVersion)
-	err = w.client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)
-	if err != nil && (strings.Contains(err.Error(), "typed live object") || apierrors.IsInvalid(err)) {
-		// No apply merges into a status that the schema does not take, because
-		// somebody stored it before there were bounds. Ours replaces it.
-		u, err = w.replaceStatus(ctx, s, status)
-	}
-	switch {
-	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
-		return false, errOutdated
-	case err != nil:
-		return false, fmt.Errorf("apply status: %w", err)
-	}
-	return u.GetResourceVersion() != s.ResourceVersion, nil
-}
-
-// replaceStatus writes the status over all that the stored one holds. What it
-// wrote counts as applied then: fields of an update stay when an apply leaves
-// them out.
-func (w writer) replaceStatus(ctx context.Context, s *v1beta1.InferenceService, status map[string]any) (*unstructured.Unstructured, error) {
-	patch, err := json.Marshal([]map[string]any{
-		{"op": "test", "path": "/metadata/resourceVersion", "value": s.ResourceVersion},
-		{"op": "add", "path": "/status", "value": status},
-	})
-	if err != nil {
-		return nil, err
-	}
-	u := &unstructured.Unstructured{}
-	u.SetGroupVersionKind(v1beta1.Kind)
-	u.SetNamespace(s.Namespace)
-	u.SetName(s.Name)
-	if err := w.client.Status().Patch(ctx, u, client.RawPatch(types.JSONPatchType, patch), fieldOwner); err != nil {
-		return u, err
-	}
-	owned, err := csaupgrade.UpgradeManagedFieldsPatch(u, sets.New(string(fieldOwner)), string(fieldOwner), csaupgrade.Subresource("status"))
-	if err != nil || owned == nil {
-		return u, err
-	}
-	return u, w.client.Status().Patch(ctx, u, client.RawPatch(types.JSONPatchType, owned), fieldOwner)
-}
-
-// covered says whether the object already is as wanted.
-func (o wanted) covered() (bool, error) {
-	if o.current == nil {
-		return false, nil
-	}
-	return covers(o.current, o.object)
-}
-
-// covers says whether current already is as desired says. The API server adds
-// defaults, so fields that desired does not mention do not count, except our
-// own annotations: one of them too many is a difference.
-func covers(current client.Object, desired runtime.ApplyConfiguration) (bool, error) {
-	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(current)
-	if err != nil {
-		return false, fmt.Errorf("convert %T %s: %w", current, current.GetName(), err)
-	}
-	want, err := runtime.DefaultUnstructuredConverter.ToUnstructured(desired)
-	if err != nil {
-		return false, fmt.Errorf("convert %T: %w", desired, err)
-	}
-	delete(want, "apiVersion") // cached objects do not hold their kind
-	delete(want, "kind")
-	wanted, _, _ := unstructured.NestedStringMap(want, "metadata", "annotations")
-	for k := range current.GetAnnotations() {
-		if _, ok := wanted[k]; !ok && (strings.HasPrefix(k, "serin.dev/") || strings.HasPrefix(k, v1beta1.PrefixAutoscaling)) {
-			return false, nil
-		}
-	}
-	return includes(have, want), nil
-}
-
-// includes says whether have holds all of want: every field of an object, and
-// every element of a list in its place.
-func includes(have, want any) bool {
-	switch want := want.(type) {
-	case map[string]any:
-		have, ok := have.(map[string]any)
-		for k, v := range want {
-			if !ok || !includes(have[k], v) {
-				return false
-			}
-		}
-		return ok
-	case []any:
-		have, ok := have.([]any)
-		return ok && slices.EqualFunc(have, want, includes)
-	}
-	return equality.Semantic.DeepEqual(have, want)
 }
 
 // wrap says what the API server did not take, and why. In a namespace that

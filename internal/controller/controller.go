@@ -31,20 +31,16 @@ import (
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/selection"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/util/workqueue"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
-	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -85,19 +81,19 @@ const workers = 8
 func Run(ctx context.Context, c Config) error {
 	logger := logr.FromSlogHandler(c.Log.Handler())
 	log.SetLogger(logger)
-	shelves := newShelves()
-	m, err := manager(c, logger, shelves)
+	caches := newCaches()
+	m, err := manager(c, logger, caches)
 	if err != nil {
 		return fmt.Errorf("make controller: %w", err)
 	}
-	if err := shelves.open(ctx, m.GetCache()); err != nil {
+	if err := caches.open(ctx, m.GetCache()); err != nil {
 		return fmt.Errorf("index caches: %w", err)
 	}
 	r := &reconciler{
-		Config:  c,
-		shelves: shelves,
-		reader:  m.GetClient(),
-		api:     m.GetAPIReader(),
+		Config: c,
+		caches: caches,
+		reader: m.GetClient(),
+		api:    m.GetAPIReader(),
 		writer: writer{
 			client: m.GetClient(),
 			api:    m.GetAPIReader(),
@@ -109,7 +105,7 @@ func Run(ctx context.Context, c Config) error {
 	return m.Start(ctx)
 }
 
-func manager(c Config, logger logr.Logger, held shelves) (ctrl.Manager, error) {
+func manager(c Config, logger logr.Logger, packed caches) (ctrl.Manager, error) {
 	scheme := runtime.NewScheme()
 	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme), v1beta1.AddToScheme(scheme), gatewayv1.Install(scheme)); err != nil {
 		return nil, err
@@ -125,13 +121,13 @@ func manager(c Config, logger logr.Logger, held shelves) (ctrl.Manager, error) {
 		fronts.Namespaces = map[string]cache.Config{c.Front.Namespace: {}}
 		objects[emptyFront(c.Front)] = fronts
 	}
-	for _, sh := range held.all() {
+	for _, k := range packed.all() {
 		one := cache.ByObject{}
-		if sh.ours {
+		if k.labelled {
 			one = labelled
 		}
-		one.Transform = sh.pack
-		objects[sh.empty] = one
+		one.Transform = k.Transform
+		objects[k.empty] = one
 	}
 	cfg := rest.CopyConfig(c.REST)
 	cfg.QPS = -1 // the API server's own fairness is the limit
@@ -174,37 +170,10 @@ func synced(m ctrl.Manager) healthz.Checker {
 
 type reconciler struct {
 	Config
-	shelves shelves       // cached: services and what they consist of
-	reader  client.Reader // cached: the rest
-	api     client.Reader // not cached
-	writer  writer
-}
-
-func (r *reconciler) watch(m ctrl.Manager) error {
-	b := ctrl.NewControllerManagedBy(m)
-	if r.Front.Exists() {
-		b.Watches(emptyFront(r.Front), handler.EnqueueRequestsFromMapFunc(serviceOfFront))
-	}
-	return b.
-		For(r.shelves.services.empty).
-		Owns(&appsv1.ControllerRevision{}).
-		Owns(&appsv1.Deployment{}).
-		Owns(&corev1.Service{}).
-		Watches(r.shelves.services.empty, handler.EnqueueRequestsFromMapFunc(r.rivals)).
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(serviceOfPod)).
-		Watches(r.shelves.runtimes.empty, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
-		Watches(r.shelves.clusterRuntimes.empty, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
-		WithOptions(ctrlcontroller.Options{
-			MaxConcurrentReconciles: workers,
-			LogConstructor: func(req *reconcile.Request) logr.Logger {
-				if req == nil {
-					return m.GetLogger()
-				}
-				return m.GetLogger().WithValues("service", req.String())
-			},
-			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, 30*time.Second),
-		}).
-		Complete(r)
+	caches caches        // services and what they consist of
+	reader client.Reader // cached: the rest
+	api    client.Reader // not cached
+	writer writer
 }
 
 // Reconcile brings one service to where its spec wants it.

@@ -67,24 +67,24 @@ func (emptyAPI) List(context.Context, client.ObjectList, ...client.ListOption) e
 // out of a client's decoder, and are left out.
 func hostileWorld(t *testing.T, rng *rand.Rand) (r *reconciler, size int) {
 	t.Helper()
-	r = &reconciler{Config: Config{Domain: "example.com", Router: "router.serin-system.svc.cluster.local", Render: render.Options{FetchImage: "f", QueueImage: "q"}}, shelves: newShelves(), api: emptyAPI{}}
-	for _, sh := range r.shelves.all() {
-		sh.objects = toolscache.NewIndexer(toolscache.MetaNamespaceKeyFunc, toolscache.Indexers{byService: serviceIndex})
+	r = &reconciler{Config: Config{Domain: "example.com", Router: "router.serin-system.svc.cluster.local", Render: render.Options{FetchImage: "f", QueueImage: "q"}}, caches: newCaches(), api: emptyAPI{}}
+	for _, k := range r.caches.all() {
+		k.Indexer = toolscache.NewIndexer(toolscache.MetaNamespaceKeyFunc, toolscache.Indexers{byService: serviceIndex})
 	}
-	if err := r.shelves.services.objects.AddIndexers(nameIndex); err != nil {
+	if err := r.caches.services.AddIndexers(nameIndex); err != nil {
 		t.Fatal(err)
 	}
 	for _, o := range []struct {
 		name string
-		into *shelf
+		into *kind
 		kind client.Object
 	}{
-		{"rival", r.shelves.services, nil},
-		{"service", r.shelves.services, nil},
-		{"record", r.shelves.revisions, &appsv1.ControllerRevision{}},
-		{"deployment", r.shelves.deployments, &appsv1.Deployment{}},
-		{"pod", r.shelves.pods, &corev1.Pod{}},
-		{"runtime", r.shelves.clusterRuntimes, nil},
+		{"rival", r.caches.services, nil},
+		{"service", r.caches.services, nil},
+		{"record", r.caches.revisions, &appsv1.ControllerRevision{}},
+		{"deployment", r.caches.deployments, &appsv1.Deployment{}},
+		{"pod", r.caches.pods, &corev1.Pod{}},
+		{"runtime", r.caches.clusterRuntimes, nil},
 	} {
 		var tree map[string]any
 		if err := yaml.Unmarshal([]byte(valid[o.name]), &tree); err != nil {
@@ -111,11 +111,11 @@ func hostileWorld(t *testing.T, rng *rand.Rand) (r *reconciler, size int) {
 		} else if strings.Contains(string(b), "1e-999999999") || json.Unmarshal(b, object) != nil {
 			continue
 		}
-		packed, err := o.into.pack(object)
+		packed, err := o.into.Transform(object)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := o.into.objects.Add(packed); err != nil {
+		if err := o.into.Add(packed); err != nil {
 			t.Fatal(err)
 		}
 		size += len(b)

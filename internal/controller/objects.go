@@ -3,18 +3,11 @@
 package controller
 
 import (
-	"maps"
-	"strconv"
-	"strings"
-
-	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/render"
 	"github.com/serin-dev/serin/internal/rollout"
-	"github.com/serin-dev/serin/internal/scale"
 )
 
 // wanted is an object as it should be, and as the cache shows it, if it does.
@@ -78,37 +71,20 @@ func (w *world) render(planned rollout.PlannedRevision, have revision) render.Re
 	})
 }
 
-// scaling is how a revision scales: as the current spec says or, where that
-// makes no sense, as before.
-func (w *world) scaling(t *render.Template, d *appsv1.Deployment, starting bool) map[string]string {
-	if w.settings == nil {
-		before := map[string]string{v1beta1.AnnotationMinReplicas: "1"}
-		if d != nil {
-			before = maps.Clone(d.Annotations)
+// doomed are the objects of revisions that are no longer kept.
+func (w *world) doomed(p rollout.Plan) []client.Object {
+	doomed := w.strays
+	for _, r := range w.revisions {
+		if p.Revision(r.record.Name) != nil {
+			continue
 		}
-		maps.DeleteFunc(before, func(k, _ string) bool {
-			return !strings.HasPrefix(k, v1beta1.PrefixAutoscaling) && k != v1beta1.AnnotationMinReplicas && k != v1beta1.AnnotationMaxReplicas
-		})
-		if starting && before[v1beta1.AnnotationMinReplicas] == "0" {
-			before[v1beta1.AnnotationMinReplicas] = "1" // it has yet to show that it can serve
+		for _, o := range []client.Object{orNil(r.deployment), orNil(r.service), r.record} {
+			if o != nil {
+				doomed = append(doomed, o)
+			}
 		}
-		return before
 	}
-	least := w.settings.Min
-	if starting {
-		least = w.settings.Start()
-	}
-	a := annotations(w.service, t.Concurrency())
-	a[v1beta1.AnnotationMinReplicas] = strconv.Itoa(int(least))
-	a[v1beta1.AnnotationMaxReplicas] = strconv.Itoa(int(w.settings.Max))
-	return a
-}
-
-// annotations are what people say about scaling a revision that serves so many
-// requests at once.
-func annotations(s *v1beta1.InferenceService, concurrency int64) map[string]string {
-	p := &s.Spec.Predictor
-	return scale.Annotations(s.Annotations, p.Annotations, &p.ComponentExtension, concurrency)
+	return doomed
 }
 
 // orNil makes of a nil pointer a nil interface.

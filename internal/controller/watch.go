@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrlcontroller "sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+)
+
+func (r *reconciler) watch(m ctrl.Manager) error {
+	b := ctrl.NewControllerManagedBy(m)
+	if r.Front.Exists() {
+		b.Watches(emptyFront(r.Front), handler.EnqueueRequestsFromMapFunc(serviceOfFront))
+	}
+	return b.
+		For(r.caches.services.empty).
+		Owns(&appsv1.ControllerRevision{}).
+		Owns(&appsv1.Deployment{}).
+		Owns(&corev1.Service{}).
+		Watches(r.caches.services.empty, handler.EnqueueRequestsFromMapFunc(r.rivals)).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(serviceOfPod)).
+		Watches(r.caches.runtimes.empty, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
+		Watches(r.caches.clusterRuntimes.empty, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
+		WithOptions(ctrlcontroller.Options{
+			MaxConcurrentReconciles: workers,
+			LogConstructor: func(req *reconcile.Request) logr.Logger {
+				if req == nil {
+					return m.GetLogger()
+				}
+				return m.GetLogger().WithValues("service", req.String())
+			},
+			RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](5*time.Millisecond, 30*time.Second),
+		}).
+		Complete(r)
+}
+
+// serviceOfPod maps a Pod to its service by label: a ReplicaSet owns it.
+func serviceOfPod(_ context.Context, o client.Object) []reconcile.Request {
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{
+		Namespace: o.GetNamespace(), Name: o.GetLabels()[v1beta1.LabelService],
+	}}}
+}
+
+// invalidServices are those that a runtime could help. A changed runtime
+// changes nothing that runs. A service that becomes invalid right now is not
+// missed: its new status reconciles it once more, with the runtime in cache.
+func (r *reconciler) invalidServices(_ context.Context, runtime client.Object) []reconcile.Request {
+	var out []reconcile.Request
+	for _, o := range r.caches.services.List() {
+		if object := o.(metav1.Object); runtime.GetNamespace() != "" && object.GetNamespace() != runtime.GetNamespace() {
+			continue
+		}
+		var s v1beta1.InferenceService
+		if err := r.caches.services.Unpack(o, &s); err != nil {
+			continue // no runtime helps it
+		}
+		if m := s.Status.ModelStatus; m != nil && m.TransitionStatus == v1beta1.InvalidSpec {
+			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&s)})
+		}
+	}
+	return out
+}
