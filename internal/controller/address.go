@@ -34,7 +34,7 @@ var nameIndex = toolscache.Indexers{byName: func(o any) ([]string, error) {
 	return keys, nil
 }}
 
-// contenders are the other services that want a name that this one wants.
+// contenders returns the other services that want one of this service's names.
 func (c caches) contenders(service types.NamespacedName) ([]types.NamespacedName, error) {
 	found := map[types.NamespacedName]bool{}
 	for _, wanted := range routing.Wanted(service.Name) {
@@ -53,7 +53,7 @@ func (c caches) contenders(service types.NamespacedName) ([]types.NamespacedName
 	return slices.SortedFunc(maps.Keys(found), func(a, b types.NamespacedName) int { return strings.Compare(a.Name, b.Name) }), nil
 }
 
-// taken returns who has the names that the service wants, where others have them.
+// taken returns the names that the service wants and others have, with their owners.
 func (c caches) taken(service *v1beta1.InferenceService) (map[string]string, error) {
 	keys, err := c.contenders(client.ObjectKeyFromObject(service))
 	if err != nil || len(keys) == 0 {
@@ -87,8 +87,7 @@ func claimant(s *v1beta1.InferenceService) routing.Service {
 	return out
 }
 
-// rivals are the services that a change of this one may give a name, or take
-// one from.
+// rivals maps a service to those that its change may give a name, or take one from.
 func (r *reconciler) rivals(_ context.Context, service client.Object) []reconcile.Request {
 	keys, err := r.caches.contenders(client.ObjectKeyFromObject(service))
 	if err != nil {
@@ -106,17 +105,17 @@ func private(s *v1beta1.InferenceService) bool {
 	return v1beta1.Private(s.Labels, s.Spec.Predictor.Labels)
 }
 
-// unwanted are objects that lead to the service and should not: by a name that
-// another has, or from outside.
-func (w *world) unwanted() []client.Object {
+// unwanted returns objects that must not lead to the service: those under a name
+// that another service has, and the external route of a private service.
+func (s *snapshot) unwanted() []client.Object {
 	var out []client.Object
-	for name, s := range w.addresses {
-		if w.taken[name] != "" {
-			out = append(out, s)
+	for name, address := range s.addresses {
+		if s.taken[name] != "" {
+			out = append(out, address)
 		}
 	}
-	if w.front != nil && private(w.service) {
-		out = append(out, w.front)
+	if s.externalRoute != nil && private(s.service) {
+		out = append(out, s.externalRoute)
 	}
 	return out
 }

@@ -33,13 +33,13 @@ type writer struct {
 	api    client.Reader // not cached
 }
 
-// errOutdated is the end of a decision on an outdated cache. What is newer is
-// on its way there, and its arrival reconciles again.
+// errOutdated ends a decision on an outdated cache. The newer object is on its
+// way there, and its arrival reconciles again.
 var errOutdated = errors.New("the cache is late")
 
-// try has the API server check a new revision's Deployment without storing it,
-// so that a template that nobody can make never becomes a revision.
-func (w writer) try(ctx context.Context, d *appsv1ac.DeploymentApplyConfiguration) error {
+// dryRun has the API server check a new revision's Deployment without storing
+// it, so that a template that the API server refuses never becomes a revision.
+func (w writer) dryRun(ctx context.Context, d *appsv1ac.DeploymentApplyConfiguration) error {
 	err := w.client.Apply(ctx, d, fieldOwner, client.DryRunAll)
 	if err != nil && strings.Contains(err.Error(), "does not support dry run") {
 		return nil // a webhook's answer, which says nothing about d
@@ -50,9 +50,10 @@ func (w writer) try(ctx context.Context, d *appsv1ac.DeploymentApplyConfiguratio
 	return err
 }
 
-// grow writes, at once, the objects that differ, but for those that only let
-// go. It returns what the API does not take: no object waits for another.
-func (w writer) grow(ctx context.Context, objects []wanted) ([]rollout.Refusal, error) {
+// applyObjects writes the objects that differ, concurrently, except Deployments
+// that may go to zero. It returns what the API server refused: no object waits
+// for another.
+func (w writer) applyObjects(ctx context.Context, objects []wanted) ([]rollout.Refusal, error) {
 	errs := make([]error, len(objects))
 	var writes sync.WaitGroup
 	for i, o := range objects {
@@ -71,35 +72,35 @@ func (w writer) grow(ctx context.Context, objects []wanted) ([]rollout.Refusal, 
 	return refusals, errors.Join(errs...)
 }
 
-// letGo marks what is idle and deletes what is not kept. The status that is
-// stored no longer names it: see rollout.Plan.Active.
-func (w writer) letGo(ctx context.Context, now *world, p rollout.Plan, objects []wanted) error {
-	doomed := now.doomed(p)
+// cleanUp marks revisions idle and deletes those that need not exist. The stored
+// status no longer names them: see rollout.PlannedRevision.Active.
+func (w writer) cleanUp(ctx context.Context, s *snapshot, p rollout.Plan, objects []wanted) error {
+	toDelete := s.toDelete(p)
 	var differ []wanted
 	for _, o := range objects {
 		if same, err := o.covered(); o.idle && (!same || err != nil) {
 			differ = append(differ, o)
 		}
 	}
-	if len(differ) == 0 && len(doomed) == 0 {
+	if len(differ) == 0 && len(toDelete) == 0 {
 		return nil
 	}
-	if err := w.unchanged(ctx, now.service); err != nil {
+	if err := w.unchanged(ctx, s.service); err != nil {
 		return err
 	}
 	var errs []error
 	for _, o := range differ {
 		errs = append(errs, w.applyObject(ctx, o))
 	}
-	for _, o := range doomed {
+	for _, o := range toDelete {
 		errs = append(errs, w.delete(ctx, o))
 	}
 	return errors.Join(errs...)
 }
 
-// unchanged fails if the service is no longer the one that was decided on,
-// because the cache is late. What cannot be taken back asks first: a deletion, a
-// mark that lets Pods go, and an event.
+// unchanged fails if the service has changed since the decision, because the
+// cache is late. What cannot be taken back asks first: a deletion, a mark that
+// lets Pods go, and an event.
 func (w writer) unchanged(ctx context.Context, s *v1beta1.InferenceService) error {
 	var live metav1.PartialObjectMetadata // the rest may be unreadable
 	live.SetGroupVersionKind(v1beta1.Kind)
@@ -119,7 +120,7 @@ func (w writer) applyObject(ctx context.Context, o wanted) error {
 		return w.adopt(ctx, o) // made once, never changed
 	case *corev1ac.ServiceApplyConfiguration:
 		if o.current == nil && ac.Spec.ExternalName != nil {
-			// Under a name that users chose: an apply could merge into theirs.
+			// Users choose this name: an apply could merge into an object of theirs.
 			return w.create(ctx, ac, &corev1.Service{})
 		}
 	}
@@ -129,8 +130,8 @@ func (w writer) applyObject(ctx context.Context, o wanted) error {
 		if err != nil || same {
 			return err
 		}
-		// Ours, so others' edits yield. What is not in the cache is taken by
-		// nobody or by a stranger, whose object must not be overwritten.
+		// The object is ours, so others' edits yield. One that the cache does not
+		// show may be a stranger's, and must not be overwritten.
 		opts = append(opts, client.ForceOwnership)
 	}
 	err := w.client.Apply(ctx, o.object, opts...)
@@ -153,9 +154,9 @@ func (w writer) adopt(ctx context.Context, o wanted) error {
 	return w.wrap(ctx, "adopt", o.object, w.client.Apply(ctx, ac, fieldOwner, client.ForceOwnership))
 }
 
-// create makes an object of a kind that empty has. If there is one of that
-// name, it is ours and the cache does not show it yet, so that the decision is
-// outdated, or it is of somebody else, such as a deleted service of this name.
+// create makes an object, of the kind of empty. If one of that name exists,
+// either it is ours and the cache is late, or it belongs to somebody else, such as
+// a deleted service of the same name.
 func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty client.Object) error {
 	object := empty.DeepCopyObject().(client.Object)
 	b, err := json.Marshal(ac)
@@ -183,7 +184,7 @@ func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty
 		}
 		return errOutdated
 	}
-	// Ours, and perhaps without the label by which the cache would show it.
+	// It is ours, but may lack the label that the cache selects by.
 	return w.wrap(ctx, "apply", ac, w.client.Apply(ctx, ac, fieldOwner, client.ForceOwnership))
 }
 
@@ -199,8 +200,8 @@ func (w writer) delete(ctx context.Context, o client.Object) error {
 	return nil
 }
 
-// wrap says what the API server did not take, and why. In a namespace that
-// ends nothing can be made any more.
+// wrap says which write the API server refused, and why. In a namespace that is
+// being deleted every write is refused, which is no error.
 func (w writer) wrap(ctx context.Context, act string, o runtime.ApplyConfiguration, err error) error {
 	switch {
 	case err == nil:

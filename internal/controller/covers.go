@@ -15,7 +15,7 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// covered says whether the object already is as wanted.
+// covered reports whether the object already is as it should be.
 func (o wanted) covered() (bool, error) {
 	if o.current == nil {
 		return false, nil
@@ -23,9 +23,9 @@ func (o wanted) covered() (bool, error) {
 	return covers(o.current, o.object)
 }
 
-// covers says whether current already is as desired says. The API server adds
-// defaults, so fields that desired does not mention do not count, except our
-// own annotations: one of them too many is a difference.
+// covers reports whether current is as desired. The API server adds defaults, so
+// fields that desired does not mention do not count. Serin's own annotations do:
+// one too many is a difference.
 func covers(current client.Object, desired runtime.ApplyConfiguration) (bool, error) {
 	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(current)
 	if err != nil {
@@ -46,8 +46,8 @@ func covers(current client.Object, desired runtime.ApplyConfiguration) (bool, er
 	return includes(have, want), nil
 }
 
-// includes says whether have holds all of want: every field of an object, and
-// every element of a list in its place.
+// includes reports whether have holds every field of the objects in want. Lists
+// have the same length, and each element includes its counterpart.
 func includes(have, want any) bool {
 	switch want := want.(type) {
 	case map[string]any:

@@ -12,23 +12,23 @@ import (
 	"github.com/serin-dev/serin/internal/rollout"
 )
 
-// decide puts the world before the rollout's rules.
-func (w *world) decide(c Config, now time.Time) rollout.Plan {
+// decide asks the rules of package rollout.
+func (s *snapshot) decide(c Config, now time.Time) rollout.Plan {
 	in := rollout.Input{
-		Service:  w.service,
+		Service:  s.service,
 		Domain:   c.Domain,
 		Scheme:   c.Scheme,
-		Private:  private(w.service),
-		Taken:    w.taken,
-		Target:   rollout.Target{Invalid: w.invalid, Model: render.Model(&w.service.Spec.Predictor)},
-		Refusals: w.refusals,
-		Min:      w.least(),
+		Private:  private(s.service),
+		Taken:    s.taken,
+		Target:   rollout.Target{Invalid: s.invalid, Model: render.Model(&s.service.Spec.Predictor)},
+		Refusals: s.refusals,
+		Min:      s.least(),
 		Now:      now,
 	}
-	if t := w.template; t != nil {
-		in.Target = rollout.Target{Invalid: w.invalid, Hash: t.Hash, Model: t.Model, Runtime: t.Runtime, ClusterRuntime: t.ClusterRuntime}
+	if t := s.template; t != nil {
+		in.Target = rollout.Target{Invalid: s.invalid, Hash: t.Hash, Model: t.Model, Runtime: t.Runtime, ClusterRuntime: t.ClusterRuntime}
 	}
-	for _, r := range w.revisions {
+	for _, r := range s.revisions {
 		one := rollout.Revision{
 			Name:      r.record.Name,
 			Number:    int(r.record.Revision),
@@ -40,12 +40,12 @@ func (w *world) decide(c Config, now time.Time) rollout.Plan {
 		}
 		in.Revisions = append(in.Revisions, one)
 	}
-	n := rollout.NextNumber(w.service.Name, in.Revisions, w.service.Status.Components[v1beta1.Predictor])
-	in.Next = rollout.NewRevision{Name: render.RevisionName(w.service.Name, v1beta1.Predictor, n), Number: n}
+	n := rollout.NextNumber(s.service.Name, in.Revisions, s.service.Status.Components[v1beta1.Predictor])
+	in.Next = rollout.NewRevision{Name: render.RevisionName(s.service.Name, v1beta1.Predictor, n), Number: n}
 	return rollout.Decide(in)
 }
 
-// idleSince is what an earlier decision noted on the revision's Deployment.
+// idleSince reads the annotation that an earlier decision left on a Deployment.
 func idleSince(d *appsv1.Deployment) time.Time {
 	if d == nil {
 		return time.Time{}

@@ -22,29 +22,29 @@ import (
 	"github.com/serin-dev/serin/internal/scale"
 )
 
-// world is everything that a decision reads, as it was.
-type world struct {
+// snapshot is everything that a decision reads.
+type snapshot struct {
 	service   *v1beta1.InferenceService
 	revisions []revision // oldest first
 	// addresses are the Services behind the service's own names, by name.
 	addresses map[string]*corev1.Service
-	// taken are the names that others have, of those that the service wants.
+	// taken are the names that the service wants and other services have.
 	taken map[string]string
-	// front is what leads to the service from a Gateway or an Ingress controller.
-	front client.Object // nil: nothing yet
-	// strays are objects of ours whose ControllerRevision is gone.
-	strays []client.Object
-	// template is what the current spec resolves to; nil if it is invalid, and
-	// was never asked for before.
+	// externalRoute leads to the service from a Gateway or an Ingress controller.
+	externalRoute client.Object // nil until made
+	// orphans are objects of ours whose ControllerRevision is gone.
+	orphans []client.Object
+	// template is what the current spec resolves to; nil if the spec is invalid
+	// and no revision has it.
 	template *render.Template
 	invalid  *rollout.Invalid
-	// refusals are what the API did not take in this reconcile.
+	// refusals are the objects that the API refused in this reconcile.
 	refusals []rollout.Refusal
-	// settings are how the service wants to scale; nil if it makes no sense.
+	// settings say how the service scales; nil if they are invalid.
 	settings *scale.Settings
 }
 
-// revision is a ControllerRevision and what was made of it.
+// revision is a ControllerRevision and its objects.
 type revision struct {
 	record     *appsv1.ControllerRevision
 	template   *render.Template   // nil if the record cannot be read
@@ -53,36 +53,36 @@ type revision struct {
 	pods       []corev1.Pod
 }
 
-// gather reads a service and all that belongs to it. It returns nil if there
-// is nothing to do: what a deleted service owned is garbage-collected.
-func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*world, error) {
+// gather reads a service and all that belongs to it. It returns nil for a deleted
+// service: the garbage collector deletes its objects.
+func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*snapshot, error) {
 	service, unread, err := r.caches.service(key)
 	if err != nil || service == nil || service.DeletionTimestamp != nil {
 		return nil, err
 	}
-	w := &world{service: service, invalid: unread}
-	objects, err := r.ownObjects(w.service)
+	s := &snapshot{service: service, invalid: unread}
+	objects, err := r.ownObjects(s.service)
 	if err != nil {
 		return nil, err
 	}
-	objects = w.takeAddresses(objects)
-	if w.revisions, err = r.history(ctx, w.service, objects); err != nil {
+	objects = s.takeAddresses(objects)
+	if s.revisions, err = r.history(ctx, s.service, objects); err != nil {
 		return nil, err
 	}
-	if w.taken, err = r.caches.taken(w.service); err != nil {
+	if s.taken, err = r.caches.taken(s.service); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(r.attach(w, objects), r.readFront(ctx, w)); err != nil {
+	if err := errors.Join(r.attach(s, objects), r.readExternalRoute(ctx, s)); err != nil {
 		return nil, err
 	}
-	w.strays = append(w.strays, w.unwanted()...)
-	if w.invalid == nil { // the spec can be read
-		r.resolve(w)
-		if wrong := w.readSettings(); wrong != nil {
-			w.invalid = wrong
+	s.orphans = append(s.orphans, s.unwanted()...)
+	if s.invalid == nil { // the spec can be read
+		r.resolve(s)
+		if wrong := s.readSettings(); wrong != nil {
+			s.invalid = wrong
 		}
 	}
-	return w, nil
+	return s, nil
 }
 
 // ownObjects lists the service's Deployments and Services.
@@ -102,23 +102,24 @@ func (r *reconciler) ownObjects(s *v1beta1.InferenceService) ([]client.Object, e
 	return slices.DeleteFunc(out, func(o client.Object) bool { return !belongs(o, s) || !named(o, s) }), nil
 }
 
-// takeAddresses keeps the Services of no revision, and returns the other objects.
-func (w *world) takeAddresses(objects []client.Object) []client.Object {
-	w.addresses = map[string]*corev1.Service{}
+// takeAddresses keeps the Services that belong to no revision, and returns the
+// other objects.
+func (s *snapshot) takeAddresses(objects []client.Object) []client.Object {
+	s.addresses = map[string]*corev1.Service{}
 	return slices.DeleteFunc(objects, func(o client.Object) bool {
 		if o.GetLabels()[v1beta1.LabelRevision] != "" {
 			return false
 		}
-		if s, ok := o.(*corev1.Service); ok {
-			w.addresses[s.Name] = s
+		if address, ok := o.(*corev1.Service); ok {
+			s.addresses[address.Name] = address
 		}
 		return true
 	})
 }
 
-// history reads the revisions, oldest first. A cache that does not show one
-// which the status or an object names lags behind us, or somebody deleted the
-// revision: the API knows.
+// history reads the revisions, oldest first. If the status or an object names one
+// that the cache does not show, either the cache is late or somebody deleted the
+// revision, so the API is asked.
 func (r *reconciler) history(ctx context.Context, s *v1beta1.InferenceService, objects []client.Object) ([]revision, error) {
 	records, err := of[appsv1.ControllerRevision](r.caches.revisions, s)
 	if err != nil {
@@ -157,21 +158,21 @@ func (r *reconciler) history(ctx context.Context, s *v1beta1.InferenceService, o
 }
 
 // attach gives each revision its objects and Pods.
-func (r *reconciler) attach(w *world, objects []client.Object) error {
-	pods, err := of[corev1.Pod](r.caches.pods, w.service)
+func (r *reconciler) attach(s *snapshot, objects []client.Object) error {
+	pods, err := of[corev1.Pod](r.caches.pods, s.service)
 	if err != nil {
 		return err
 	}
 	named := make(map[string]*revision)
-	for i := range w.revisions {
-		named[w.revisions[i].record.Name] = &w.revisions[i]
+	for i := range s.revisions {
+		named[s.revisions[i].record.Name] = &s.revisions[i]
 	}
 	for _, o := range objects {
 		rev := named[o.GetLabels()[v1beta1.LabelRevision]]
 		if rev == nil {
-			// What nobody owns is adopted or left alone, never deleted.
-			if metav1.IsControlledBy(o, w.service) {
-				w.strays = append(w.strays, o)
+			// An object without an owner is adopted or left alone, never deleted.
+			if metav1.IsControlledBy(o, s.service) {
+				s.orphans = append(s.orphans, o)
 			}
 			continue
 		}

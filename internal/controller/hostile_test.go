@@ -138,12 +138,12 @@ func reconcileHostile(t *testing.T, seed uint64) {
 	r, size := hostileWorld(t, rand.New(rand.NewPCG(seed, 2))) //nolint:gosec // a test's
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	w, err := r.gather(t.Context(), types.NamespacedName{Namespace: "team", Name: "iris"})
-	if err != nil || w == nil {
+	s, err := r.gather(t.Context(), types.NamespacedName{Namespace: "team", Name: "iris"})
+	if err != nil || s == nil {
 		return // this service alone is tried again, or gone
 	}
-	plan := w.decide(r.Config, time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))
-	for _, o := range w.objects(plan, r.Config) {
+	plan := s.decide(r.Config, time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))
+	for _, o := range s.objects(plan, r.Config) {
 		if _, err := json.Marshal(o.object); err != nil {
 			t.Errorf("an object cannot be written: %v", err)
 		}

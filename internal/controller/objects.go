@@ -10,27 +10,26 @@ import (
 	"github.com/serin-dev/serin/internal/rollout"
 )
 
-// wanted is an object as it should be, and as the cache shows it, if it does.
+// wanted is an object as it should be, and as the cache shows it.
 type wanted struct {
 	object   runtime.ApplyConfiguration
 	current  client.Object // nil if there is none
-	revision string        // whose it is; empty: the service's own
-	// idle marks a Deployment that may go to zero: to be written only once the
+	revision string        // that it belongs to; empty: the service's own
+	// idle marks a Deployment that may go to zero. It is written only once the
 	// stored status gives it no traffic.
 	idle bool
 }
 
-// objects renders what should exist. Where the router has a host name, the
-// service's names within the cluster lead there, and where something stands
-// before it, that leads to the service.
-func (w *world) objects(p rollout.Plan, cfg Config) []wanted {
+// objects renders what should exist: the objects of each revision, the Services
+// by which the service is called within the cluster, and its external route.
+func (s *snapshot) objects(p rollout.Plan, cfg Config) []wanted {
 	var out []wanted
 	for _, planned := range p.Revisions {
-		have := w.revision(planned)
+		have := s.revision(planned)
 		if have.template == nil {
 			continue
 		}
-		o := w.render(planned, have)
+		o := s.render(planned, have)
 		out = append(out,
 			wanted{object: o.Record, current: orNil(have.record), revision: planned.Name},
 			wanted{object: o.Deployment, current: orNil(have.deployment), revision: planned.Name, idle: !planned.Active},
@@ -38,56 +37,57 @@ func (w *world) objects(p rollout.Plan, cfg Config) []wanted {
 		)
 	}
 	if cfg.Router != "" {
-		for _, ac := range render.Addresses(w.service, cfg.Router) {
-			if w.taken[*ac.Name] == "" {
-				out = append(out, wanted{object: ac, current: orNil(w.addresses[*ac.Name])})
+		for _, ac := range render.Addresses(s.service, cfg.Router) {
+			if s.taken[*ac.Name] == "" {
+				out = append(out, wanted{object: ac, current: orNil(s.addresses[*ac.Name])})
 			}
 		}
 	}
-	if names := hosts(p.Status); cfg.Front.Exists() && len(names) > 0 && !private(w.service) {
-		out = append(out, wanted{object: cfg.Front.Route(w.service, names), current: w.front})
+	if names := hosts(p.Status); cfg.ExternalRoute.Enabled() && len(names) > 0 && !private(s.service) {
+		out = append(out, wanted{object: cfg.ExternalRoute.Object(s.service, names), current: s.externalRoute})
 	}
 	return out
 }
 
-// revision returns what exists of a planned revision: of a new one, a template.
-func (w *world) revision(planned rollout.PlannedRevision) revision {
-	for _, r := range w.revisions {
+// revision returns what exists of a planned revision. A new one has only a
+// template.
+func (s *snapshot) revision(planned rollout.PlannedRevision) revision {
+	for _, r := range s.revisions {
 		if r.record.Name == planned.Name {
 			return r
 		}
 	}
-	return revision{template: w.template}
+	return revision{template: s.template}
 }
 
-func (w *world) render(planned rollout.PlannedRevision, have revision) render.RevisionObjects {
-	return render.Objects(w.service, render.Revision{
+func (s *snapshot) render(planned rollout.PlannedRevision, have revision) render.RevisionObjects {
+	return render.Objects(s.service, render.Revision{
 		Name:      planned.Name,
 		Number:    planned.Number,
 		Template:  have.template,
 		Active:    planned.Active,
 		IdleSince: planned.IdleSince,
-		Scaling:   w.scaling(have.template, have.deployment, planned.Starting || planned.New),
+		Scaling:   s.scaling(have.template, have.deployment, planned.Starting || planned.New),
 	})
 }
 
-// doomed are the objects of revisions that are no longer kept.
-func (w *world) doomed(p rollout.Plan) []client.Object {
-	doomed := w.strays
-	for _, r := range w.revisions {
+// toDelete returns the objects of revisions that need not exist, and the orphans.
+func (s *snapshot) toDelete(p rollout.Plan) []client.Object {
+	toDelete := s.orphans
+	for _, r := range s.revisions {
 		if p.Revision(r.record.Name) != nil {
 			continue
 		}
 		for _, o := range []client.Object{orNil(r.deployment), orNil(r.service), r.record} {
 			if o != nil {
-				doomed = append(doomed, o)
+				toDelete = append(toDelete, o)
 			}
 		}
 	}
-	return doomed
+	return toDelete
 }
 
-// orNil makes of a nil pointer a nil interface.
+// orNil returns a nil interface for a nil pointer.
 func orNil[T any, P interface {
 	*T
 	client.Object

@@ -17,16 +17,16 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// belongs says whether an object with the label of a service is its own, or was
-// left behind by a deleted service of its name (kubectl delete --cascade=orphan)
-// and is to be adopted.
+// belongs reports whether an object with the label of a service is the service's
+// own, or was left by a deleted service of the same name (kubectl delete
+// --cascade=orphan) and is to be adopted.
 func belongs(o client.Object, s *v1beta1.InferenceService) bool {
 	owner := metav1.GetControllerOf(o)
 	return owner == nil || owner.UID == s.UID
 }
 
-// named reports whether an object has the name that Serin gives it. Labels are
-// copied, as by kubectl expose: what has them under another name is a user's.
+// named reports whether an object has the name that Serin gives it. Under another
+// name it is a user's: kubectl expose, for one, copies labels.
 func named(o client.Object, s *v1beta1.InferenceService) bool {
 	revision, owned := o.GetLabels()[v1beta1.LabelRevision], metav1.GetControllerOf(o) != nil
 	switch o := o.(type) {
@@ -41,8 +41,8 @@ func named(o client.Object, s *v1beta1.InferenceService) bool {
 	return true
 }
 
-// inTheWay says in place of the API server's error about a new object, which
-// would be about some of its fields, that somebody else's has its name.
+// inTheWay replaces the API server's error about fields of a new object, if
+// somebody else's object has its name.
 func (w writer) inTheWay(ctx context.Context, ac runtime.ApplyConfiguration, err error) error {
 	if !apierrors.IsConflict(err) && !apierrors.IsInvalid(err) {
 		return err
@@ -61,7 +61,7 @@ func (w writer) inTheWay(ctx context.Context, ac runtime.ApplyConfiguration, err
 	return taken(ac, &there)
 }
 
-// taken says what is in the way of an object.
+// taken returns the error that another object has an object's name.
 func taken(ac runtime.ApplyConfiguration, by client.Object) error {
 	whose := "is not Serin's"
 	if owner := metav1.GetControllerOf(by); owner != nil && owner.Kind == v1beta1.Kind.Kind {

@@ -18,28 +18,28 @@ import (
 	"github.com/serin-dev/serin/internal/rollout"
 )
 
-// resolve finds what the current spec asks for: a template of the history if
-// it was asked for before, whatever became of its runtime since.
-func (r *reconciler) resolve(w *world) {
-	hash := render.Hash(&w.service.Spec.Predictor)
-	for _, rev := range slices.Backward(w.revisions) {
+// resolve finds the template of the current spec. If a revision has it already,
+// its template is used, even if the runtime has changed since.
+func (r *reconciler) resolve(s *snapshot) {
+	hash := render.Hash(&s.service.Spec.Predictor)
+	for _, rev := range slices.Backward(s.revisions) {
 		if rev.template != nil && rev.template.Hash == hash {
-			w.template = rev.template
+			s.template = rev.template
 			return
 		}
 	}
-	runtimes, broken := readable[v1alpha1.ServingRuntime](r.caches.runtimes, w.service.Namespace)
+	runtimes, broken := readable[v1alpha1.ServingRuntime](r.caches.runtimes, s.service.Namespace)
 	ofCluster, more := readable[v1alpha1.ClusterServingRuntime](r.caches.clusterRuntimes, "")
-	t, err := render.Resolve(w.service, runtimes, ofCluster, r.Render)
+	t, err := render.Resolve(s.service, runtimes, ofCluster, r.Render)
 	if err != nil {
 		reason := v1beta1.InvalidPredictorSpec
 		if invalid, ok := errors.AsType[*render.Invalid](err); ok {
 			reason = invalid.Reason
 		}
-		w.invalid = &rollout.Invalid{Reason: reason, Message: strings.Join(slices.Concat([]string{err.Error()}, broken, more), "; ")}
+		s.invalid = &rollout.Invalid{Reason: reason, Message: strings.Join(slices.Concat([]string{err.Error()}, broken, more), "; ")}
 		return
 	}
-	w.template = t
+	s.template = t
 }
 
 // readable returns the objects of a namespace that decode, and why the others
@@ -60,8 +60,8 @@ func readable[T any](k *kind, namespace string) (out []T, broken []string) {
 	return out, broken
 }
 
-// unreadable names the field of which a value is of a wrong type. In its path
-// Go names the structs that are inlined, too: fields of the API begin small.
+// unreadable names the field whose value has a wrong type. Go's path to it also
+// names embedded structs, which begin with a capital, unlike fields of the API.
 func unreadable(err error) string {
 	if field, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		path := slices.DeleteFunc(strings.Split(field.Field, "."), func(name string) bool { return strings.IndexFunc(name, unicode.IsUpper) == 0 })

@@ -17,23 +17,23 @@ import (
 	"github.com/serin-dev/serin/internal/scale"
 )
 
-// readSettings reads what annotations say: no schema has checked them.
-func (w *world) readSettings() *rollout.Invalid {
-	concurrency := w.service.Spec.Predictor.ContainerConcurrency
+// readSettings reads and checks the annotations, which no schema checks.
+func (s *snapshot) readSettings() *rollout.Invalid {
+	concurrency := s.service.Spec.Predictor.ContainerConcurrency
 	if concurrency == nil {
 		concurrency = new(int64)
 	}
-	s, err := scale.Read(annotations(w.service, *concurrency))
-	for _, err := range []error{err, foreignScaling(w.service.Annotations), stickiness(w.service.Annotations), v1beta1.CheckVisibility(w.service.Labels, w.service.Spec.Predictor.Labels)} {
+	settings, err := scale.Read(annotations(s.service, *concurrency))
+	for _, err := range []error{err, foreignScaling(s.service.Annotations), stickiness(s.service.Annotations), v1beta1.CheckVisibility(s.service.Labels, s.service.Spec.Predictor.Labels)} {
 		if err != nil {
 			return &rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: err.Error()}
 		}
 	}
-	w.settings = &s
+	s.settings = &settings
 	return nil
 }
 
-// foreignScaling refuses annotations by which KServe makes others scale.
+// foreignScaling refuses KServe's annotations for other autoscalers.
 func foreignScaling(annotations map[string]string) error {
 	for _, name := range []string{"autoscalerClass", "metrics", "targetUtilizationPercentage"} {
 		key := v1beta1.GroupVersion.Group + "/" + name
@@ -55,14 +55,14 @@ func stickiness(annotations map[string]string) error {
 	return nil
 }
 
-// least is the least number of replicas of a revision with traffic: as the
-// settings say or, where they make no sense, as before.
-func (w *world) least() int32 {
-	if w.settings != nil {
-		return w.settings.Min
+// least is the least number of replicas of a revision with traffic. While the
+// settings are invalid it stays as it was.
+func (s *snapshot) least() int32 {
+	if s.settings != nil {
+		return s.settings.Min
 	}
-	for _, r := range w.revisions {
-		if r.record.Name == w.service.Status.Components[v1beta1.Predictor].LatestRolledoutRevision && r.deployment != nil {
+	for _, r := range s.revisions {
+		if r.record.Name == s.service.Status.Components[v1beta1.Predictor].LatestRolledoutRevision && r.deployment != nil {
 			if n, err := strconv.ParseInt(r.deployment.Annotations[v1beta1.AnnotationMinReplicas], 10, 32); err == nil {
 				return int32(n)
 			}
@@ -71,10 +71,10 @@ func (w *world) least() int32 {
 	return 1
 }
 
-// scaling is how a revision scales: as the current spec says or, where that
-// makes no sense, as before.
-func (w *world) scaling(t *render.Template, d *appsv1.Deployment, starting bool) map[string]string {
-	if w.settings == nil {
+// scaling says how a revision scales. While the settings are invalid it stays as
+// it was.
+func (s *snapshot) scaling(t *render.Template, d *appsv1.Deployment, starting bool) map[string]string {
+	if s.settings == nil {
 		before := map[string]string{v1beta1.AnnotationMinReplicas: "1"}
 		if d != nil {
 			before = maps.Clone(d.Annotations)
@@ -87,18 +87,18 @@ func (w *world) scaling(t *render.Template, d *appsv1.Deployment, starting bool)
 		}
 		return before
 	}
-	least := w.settings.Min
+	least := s.settings.Min
 	if starting {
-		least = w.settings.Start()
+		least = s.settings.Start()
 	}
-	a := annotations(w.service, t.Concurrency())
+	a := annotations(s.service, t.Concurrency())
 	a[v1beta1.AnnotationMinReplicas] = strconv.Itoa(int(least))
-	a[v1beta1.AnnotationMaxReplicas] = strconv.Itoa(int(w.settings.Max))
+	a[v1beta1.AnnotationMaxReplicas] = strconv.Itoa(int(s.settings.Max))
 	return a
 }
 
-// annotations are what people say about scaling a revision that serves so many
-// requests at once.
+// annotations are the user's settings for scaling a revision whose Pods serve that
+// many requests at once.
 func annotations(s *v1beta1.InferenceService, concurrency int64) map[string]string {
 	p := &s.Spec.Predictor
 	return scale.Annotations(s.Annotations, p.Annotations, &p.ComponentExtension, concurrency)

@@ -20,7 +20,7 @@ import (
 	"github.com/serin-dev/serin/internal/rollout"
 )
 
-// store writes the status, and before it the events that belong to it.
+// store writes the status, and before it the events of the same decision.
 func (w writer) store(ctx context.Context, s *v1beta1.InferenceService, p rollout.Plan) (changed bool, err error) {
 	if len(p.Events) > 0 {
 		if err := w.unchanged(ctx, s); err != nil {
@@ -28,7 +28,7 @@ func (w writer) store(ctx context.Context, s *v1beta1.InferenceService, p rollou
 		}
 	}
 	for i, e := range p.Events {
-		w.tell(ctx, s, i, e.Type(), e.Reason, e.Message)
+		w.recordEvent(ctx, s, i, e.Type(), e.Reason, e.Message)
 	}
 	return w.applyStatus(ctx, s, p.Status)
 }
@@ -36,14 +36,14 @@ func (w writer) store(ctx context.Context, s *v1beta1.InferenceService, p rollou
 // applyStatus writes the status over the very object that was read, or not at
 // all: a decision on an outdated service must not undo a newer one.
 //
-// It reports whether that changed anything: what others wrote beside our fields
-// stays, and then the status differs from ours for ever.
-func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, now v1beta1.InferenceServiceStatus) (changed bool, err error) {
-	status, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&now)
+// It reports whether the write changed anything. Fields that others wrote beside
+// ours stay, so the status can differ from the planned one for ever.
+func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, status v1beta1.InferenceServiceStatus) (changed bool, err error) {
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&status)
 	if err != nil {
 		return false, fmt.Errorf("convert status: %w", err)
 	}
-	u := &unstructured.Unstructured{Object: map[string]any{"status": status}}
+	u := &unstructured.Unstructured{Object: map[string]any{"status": content}}
 	u.SetGroupVersionKind(v1beta1.Kind)
 	u.SetNamespace(s.Namespace)
 	u.SetName(s.Name)
@@ -51,9 +51,9 @@ func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, no
 	u.SetResourceVersion(s.ResourceVersion)
 	err = w.client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)
 	if err != nil && (strings.Contains(err.Error(), "typed live object") || apierrors.IsInvalid(err)) {
-		// No apply merges into a status that the schema does not take, because
-		// somebody stored it before there were bounds. Ours replaces it.
-		u, err = w.replaceStatus(ctx, s, status)
+		// The stored status breaks the schema, because it is older than the
+		// schema's bounds, so no apply merges into it. It is replaced.
+		u, err = w.replaceStatus(ctx, s, content)
 	}
 	switch {
 	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
@@ -64,9 +64,8 @@ func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, no
 	return u.GetResourceVersion() != s.ResourceVersion, nil
 }
 
-// replaceStatus writes the status over all that the stored one holds. What it
-// wrote counts as applied then: fields of an update stay when an apply leaves
-// them out.
+// replaceStatus replaces the whole stored status. Then it marks the fields as
+// applied: an apply that leaves a field out removes only applied ones.
 func (w writer) replaceStatus(ctx context.Context, s *v1beta1.InferenceService, status map[string]any) (*unstructured.Unstructured, error) {
 	patch, err := json.Marshal([]map[string]any{
 		{"op": "test", "path": "/metadata/resourceVersion", "value": s.ResourceVersion},

@@ -23,8 +23,8 @@ import (
 
 func (r *reconciler) watch(m ctrl.Manager) error {
 	b := ctrl.NewControllerManagedBy(m)
-	if r.Front.Exists() {
-		b.Watches(emptyFront(r.Front), handler.EnqueueRequestsFromMapFunc(serviceOfFront))
+	if r.ExternalRoute.Enabled() {
+		b.Watches(emptyRoute(r.ExternalRoute), handler.EnqueueRequestsFromMapFunc(serviceOfRoute))
 	}
 	return b.
 		For(r.caches.services.empty).
@@ -55,9 +55,10 @@ func serviceOfPod(_ context.Context, o client.Object) []reconcile.Request {
 	}}}
 }
 
-// invalidServices are those that a runtime could help. A changed runtime
-// changes nothing that runs. A service that becomes invalid right now is not
-// missed: its new status reconciles it once more, with the runtime in cache.
+// invalidServices maps a runtime to the services that it could make valid. A
+// changed runtime changes nothing that runs. A service that becomes invalid at
+// the same time is not missed: its new status reconciles it again, with the
+// runtime in the cache.
 func (r *reconciler) invalidServices(_ context.Context, runtime client.Object) []reconcile.Request {
 	var out []reconcile.Request
 	for _, o := range r.caches.services.List() {
