@@ -12,13 +12,13 @@ import (
 // history is how many revisions are kept besides those that the status names.
 const history = 10
 
-// believed bounds the numbers of revisions that only a status names. Beyond,
-// somebody else wrote it, and there must be numbers left.
+// believed bounds the numbers of revisions that only a status names. Somebody
+// else wrote a higher one, and there must be numbers left.
 const believed = 100_000_000
 
 // NextNumber returns the number of a service's next revision. Numbers start at
-// 1 and are never used again, also when somebody deleted a revision that the
-// status still names.
+// 1. No number is used again, even if somebody deleted a revision that the status
+// still names.
 func NextNumber(service string, revisions []Revision, c v1beta1.ComponentStatus) int {
 	last := 0
 	for _, r := range revisions {

@@ -340,7 +340,7 @@ func difference(want, got any) string {
 	return cmp.Diff(want, got)
 }
 
-// checkSettled: I3. Deciding twice changes nothing and tells nobody.
+// checkSettled: I3. Deciding twice changes nothing and records no event.
 func checkSettled(t testingT, w *world) {
 	t.Helper()
 	p := Decide(w.input())
@@ -348,7 +348,7 @@ func checkSettled(t testingT, w *world) {
 		t.Fatalf("deciding again changes the status by rule %q (-first +again):\n%s", p.Rule, diff)
 	}
 	if p.New() != nil || len(p.Events) > 0 {
-		t.Fatalf("deciding again creates %+v and tells %+v", p.New(), p.Events)
+		t.Fatalf("deciding again creates %+v and records %+v", p.New(), p.Events)
 	}
 	for _, r := range w.revisions {
 		planned := p.Revision(r.Name)

@@ -23,7 +23,7 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// Input is the world as it is.
+// Input is everything that a decision reads.
 type Input struct {
 	Service *v1beta1.InferenceService
 	// Domain ends the host names of services, such as example.com.
@@ -33,19 +33,19 @@ type Input struct {
 	Scheme string
 	// Private says that the service has no address outside the cluster.
 	Private bool
-	// Taken are the names, of those that the service wants, that other services
-	// have: the name of each of these by label. See routing.Taken.
+	// Taken are the names that this service wants and others have: the owner by
+	// label. See routing.Taken.
 	Taken map[string]string
 	// Target is what the current spec asks for.
 	Target Target
-	// Refusals are objects that the API server did not take just now.
+	// Refusals are the objects that the API server has just refused.
 	Refusals []Refusal
 	// Revisions exist, oldest first.
 	Revisions []Revision
 	// Min is the least number of replicas of a revision with traffic. At 0 it
 	// may sleep: it keeps its share without a replica, and the router wakes it.
 	Min int32
-	// Next is how a revision would be called if one were made now.
+	// Next is the name and number of the next new revision.
 	Next NewRevision
 	Now  time.Time
 }
@@ -61,25 +61,25 @@ type Target struct {
 	Invalid *Invalid
 }
 
-// Invalid is a spec that no revision can be made from, or whose settings make
-// no sense.
+// Invalid is why no revision can be made from a spec, or why its settings are
+// refused.
 type Invalid struct {
 	Reason  v1beta1.FailureReason
 	Message string
 }
 
-// Refusal is an object that the API server does not take.
+// Refusal is an object that the API server refuses.
 type Refusal struct {
-	// Revision is whose object it is. Empty: the object is one of the service's
-	// addresses.
+	// Revision is the one that the object belongs to. It is empty for one of the
+	// service's addresses.
 	Revision string
-	// Deployment says that it is the revision's Deployment: its Pods may go.
+	// Deployment is set for the revision's Deployment: its Pods may go.
 	Deployment bool
 	// Message names the object and holds the API server's own sentence.
 	Message string
 }
 
-// Revision is one immutable template and how its Pods fare.
+// Revision is one immutable template and the health of its Pods.
 type Revision struct {
 	Name        string
 	Number      int
@@ -95,14 +95,14 @@ type NewRevision struct {
 	Number int
 }
 
-// Plan is the world as it should be.
+// Plan is what should be.
 type Plan struct {
 	// Revisions are those that must exist, oldest first. Others may be deleted.
 	Revisions []PlannedRevision
 	Status    v1beta1.InferenceServiceStatus
 	// Events are what this decision changed, for people.
 	Events []Event
-	// Rule names the rule that answered, Why says it in a sentence.
+	// Rule is the name of the rule that answered, Why its reason in a sentence.
 	Rule, Why string
 }
 
@@ -126,7 +126,7 @@ type PlannedRevision struct {
 	Percent *int64
 }
 
-// Decide says where a rollout should be now. It performs no I/O.
+// Decide returns what a rollout should be now. It performs no I/O.
 func Decide(in Input) Plan {
 	s := read(in)
 	r, a := s.answer()
