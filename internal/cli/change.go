@@ -29,7 +29,7 @@ type act struct {
 	yes            bool
 	in             io.Reader
 	out, errOut    io.Writer
-	agreed         string // the doubts that a person has agreed to
+	agreed         string // the warnings that a person has agreed to
 	warned         string // what a person was told that nobody could see
 }
 
@@ -89,9 +89,9 @@ func (a *act) judge(ctx context.Context, r *steer.Rollout) (steer.Change, error)
 		seen = a.evidence(ctx, r)
 	}
 	change, err := a.decide(r, seen)
-	if change.Blind != "" && change.Blind != a.warned {
-		fmt.Fprintf(a.errOut, "Warning: %s\n", change.Blind)
-		a.warned = change.Blind
+	if change.NoEvidence != "" && change.NoEvidence != a.warned {
+		fmt.Fprintf(a.errOut, "Warning: %s\n", change.NoEvidence)
+		a.warned = change.NoEvidence
 	}
 	return change, err
 }
@@ -128,22 +128,22 @@ func over(isvc *unstructured.Unstructured, patch []byte) ([]byte, error) {
 	return json.Marshal(p)
 }
 
-// confirm asks a person about doubts. Without a person there is no answer.
+// confirm asks a person about warnings. Without a person there is no answer.
 func (a *act) confirm(c steer.Change) error {
-	doubts := strings.Join(c.Doubts, "\n  ")
-	if doubts == "" || doubts == a.agreed || a.yes || a.dryRun != dryRunNone {
+	warnings := strings.Join(c.Warnings, "\n  ")
+	if warnings == "" || warnings == a.agreed || a.yes || a.dryRun != dryRunNone {
 		return nil
 	}
 	if !terminal.Is(a.in) || !terminal.Is(a.errOut) {
-		return fmt.Errorf("%s.\nNothing was written: use --yes to confirm", strings.Join(c.Doubts, "; "))
+		return fmt.Errorf("%s.\nNothing was written: use --yes to confirm", strings.Join(c.Warnings, "; "))
 	}
-	fmt.Fprintf(a.errOut, "%s\nBut:\n  %s\nGo on? [y/N] ", c.Says, doubts)
+	fmt.Fprintf(a.errOut, "%s\nBut:\n  %s\nGo on? [y/N] ", c.Summary, warnings)
 	agreed, err := terminal.Agreed(a.in)
 	if err != nil {
 		return err
 	}
 	if agreed {
-		a.agreed = doubts
+		a.agreed = warnings
 		return nil
 	}
 	return errors.New("nothing was written")
@@ -161,13 +161,13 @@ func (a *act) show(isvc *unstructured.Unstructured, c steer.Change) error {
 		}
 		return write(a.out, a.format, manifest(after))
 	}
-	says := a.name + ": " + c.Says
+	says := a.name + ": " + c.Summary
 	if a.dryRun == dryRunNone || c.Patch == nil {
 		fmt.Fprintln(a.out, says)
 		return nil
 	}
-	for _, d := range c.Doubts {
-		says += "\n# but " + d
+	for _, w := range c.Warnings {
+		says += "\n# but " + w
 	}
 	fmt.Fprintf(a.out, "# %s\nkubectl patch inferenceservice %s -n %s --type merge -p '%s'\n",
 		says, a.name, a.namespace, strings.ReplaceAll(string(c.Patch), "'", `'\''`))

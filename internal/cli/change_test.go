@@ -155,7 +155,7 @@ func TestASpecThatChangedIsNotOverwritten(t *testing.T) {
 	}
 }
 
-func TestDoubtsNeedAPersonOrYes(t *testing.T) {
+func TestWarningsNeedAPersonOrYes(t *testing.T) {
 	for name, yes := range map[string]bool{"nobody to ask": false, "--yes": true} {
 		t.Run(name, func(t *testing.T) {
 			a, patches := promotion(t, func(int, *unstructured.Unstructured) {})

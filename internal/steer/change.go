@@ -15,18 +15,18 @@ type Change struct {
 	// Patch is a JSON merge patch of the InferenceService. It is empty if the
 	// spec says already what was asked for.
 	Patch json.RawMessage
-	// Says is what the change does and what happens next, in a sentence.
-	Says string
-	// Doubts are reasons to ask a person first.
-	Doubts []string
-	// Blind says why nobody could see whether there is such a reason; empty if
-	// somebody could, or nobody had to.
-	Blind string
+	// Summary is what the change does and what happens next, in a sentence.
+	Summary string
+	// Warnings are reasons to ask a person first.
+	Warnings []string
+	// NoEvidence is why the requests could not be looked at for such reasons;
+	// empty if they could, or need not be.
+	NoEvidence string
 }
 
 // Evidence is what the requests of a revision have shown so far.
 type Evidence struct {
-	// Known is false if nobody counted; Why says why not, if anybody tried.
+	// Known is set if the requests could be counted. Why is the reason if not.
 	Known bool
 	Why   string
 	// Requests were answered, Errors of them with a 5xx.
@@ -49,20 +49,20 @@ func (r *Rollout) Promote(e Evidence) (Change, error) {
 		return r.change(set{"canaryTrafficPercent": nil}, "%s keeps all the traffic, whatever was to be rolled back", n)
 	}
 	c, err := r.change(set{"canaryTrafficPercent": nil}, "%s%s takes all the traffic %s", r.shift(100), n, r.asked(100).when(r.Current))
-	c.Doubts, c.Blind = r.doubts(e), r.blind(e)
+	c.Warnings, c.NoEvidence = r.warnings(e), r.noEvidence(e)
 	return c, err
 }
 
-// blind says why nothing is known of the current revision's answers.
-func (r *Rollout) blind(e Evidence) string {
+// noEvidence is why nothing is known about the current revision's answers.
+func (r *Rollout) noEvidence(e Evidence) string {
 	if e.Why == "" {
 		return ""
 	}
 	return fmt.Sprintf("nobody could see how %s has answered: %s", r.Current.Name, e.Why)
 }
 
-// doubts are reasons not to give the current revision everything yet.
-func (r *Rollout) doubts(e Evidence) []string {
+// warnings are reasons not to give the current revision everything yet.
+func (r *Rollout) warnings(e Evidence) []string {
 	var out []string
 	n := r.Current
 	if n.State == RolledBack {
@@ -108,17 +108,17 @@ func (r *Rollout) SetTraffic(percent int64, e Evidence) (Change, error) {
 		return r.change(edit, "%s keeps all the traffic, whatever was to be rolled back", n)
 	case percent == 100:
 		c, err := r.change(edit, "%s%s takes all the traffic %s", r.shift(100), n, o.when(r.Current))
-		c.Doubts, c.Blind = r.doubts(e), r.blind(e)
+		c.Warnings, c.NoEvidence = r.warnings(e), r.noEvidence(e)
 		return c, err
 	case r.Current == r.RolledOut && !back:
 		return Change{}, fmt.Errorf("%s has all the traffic, and there is no previous revision to share it with", n)
 	case r.Current == r.RolledOut:
 		c, err := r.change(edit, "100%% -> %d%%: %s takes %d%% of the traffic back %s", percent, r.Previous.Name, 100-percent, o.when(r.Previous))
-		c.Doubts = []string{fmt.Sprintf("%s has been rolled out: less than 100%% for it rolls back to %s", n, r.Previous.Name)}
+		c.Warnings = []string{fmt.Sprintf("%s has been rolled out: less than 100%% for it rolls back to %s", n, r.Previous.Name)}
 		return c, err
 	case back:
 		c, err := r.change(edit, "%sthe previous model is pinned, %s takes all the traffic %s", r.shift(0), r.Previous.Name, o.when(r.Previous))
-		c.Doubts = []string{fmt.Sprintf("%s and %s have the same model: 0%% for it gives all the traffic to the previous model in %s ('abort' keeps %s)",
+		c.Warnings = []string{fmt.Sprintf("%s and %s have the same model: 0%% for it gives all the traffic to the previous model in %s ('abort' keeps %s)",
 			n, r.RolledOut.Name, r.Previous.Name, r.RolledOut.Name)}
 		return c, err
 	}
@@ -144,8 +144,8 @@ func (r *Rollout) Pause() (Change, error) {
 	return r.change(set{"canaryTrafficPercent": share}, "%s is held at %d%% until 'set-traffic', 'promote' or 'abort'", n, share)
 }
 
-// Abort ends a rollout in progress: the spec becomes that of the revision that
-// was rolled out, so that nothing of the new one is left to be in effect.
+// Abort ends a rollout in progress: the spec becomes that of the revision that is
+// rolled out, with nothing left of the new one.
 func (r *Rollout) Abort() (Change, error) {
 	switch {
 	case r.RolledOut == nil:
@@ -170,7 +170,7 @@ func (r *Rollout) Undo() (Change, error) {
 	case r.RolledOut == nil:
 		return Change{}, errors.New("nothing has been rolled out yet that could be undone")
 	case r.Current == nil:
-		return r.Abort() // the edit that no revision could be made of is the last that was done
+		return r.Abort() // the last change is the edit that no revision could be made from
 	case r.Current != r.RolledOut && r.Current.State != RolledBack:
 		return Change{}, fmt.Errorf("a rollout is in progress: 'abort' ends it and leaves all the traffic with %s", r.RolledOut.Name)
 	case r.Previous == nil:
@@ -201,12 +201,12 @@ func (r *Rollout) UndoTo(name string) (Change, error) {
 	}
 	c, err := r.restore(to, "%d%% -> 100%%: %s takes all the traffic %s", to.percent(), to.Name, r.simulate(nil, rollout.Target{Hash: to.Hash, Model: to.Model}).when(to))
 	if to.Ready == 0 {
-		c.Doubts = []string{to.Name + " has no ready Pod: it starts first, and its model may be gone by now"}
+		c.Warnings = []string{to.Name + " has no ready Pod: it starts first, and its model may be gone by now"}
 	}
 	return c, err
 }
 
-// steerable says why the current revision cannot be given a share, if so.
+// steerable returns why the current revision cannot be given a share, nil if it can.
 func (r *Rollout) steerable() error {
 	switch {
 	case r.Current == nil:
@@ -230,8 +230,8 @@ func (r *Rollout) canary() *Revision {
 	return nil
 }
 
-// asleep says that a revision has its share and no Pods, because it is allowed
-// to sleep while nobody asks.
+// asleep reports whether a revision may have its share without Pods, because no
+// requests come.
 func (r *Rollout) asleep(rev *Revision) bool {
 	return r.input.Min == 0 && rev.Share != nil
 }
@@ -245,5 +245,5 @@ func (r *Rollout) shift(percent int64) string {
 }
 
 func (r *Rollout) already(format string, args ...any) (Change, error) {
-	return Change{Says: "nothing to change: " + fmt.Sprintf(format, args...)}, nil
+	return Change{Summary: "nothing to change: " + fmt.Sprintf(format, args...)}, nil
 }

@@ -20,7 +20,7 @@ const (
 	Settled Outcome = "settled"
 	// Progressing means that it will be, as things are.
 	Progressing Outcome = "progressing"
-	// Failed means that somebody must do something.
+	// Failed means that a person must act.
 	Failed Outcome = "failed"
 )
 
@@ -154,7 +154,7 @@ func rolledOut(r *Rollout) (Outlook, bool) {
 	return settled("%s", all), true
 }
 
-// meanwhile says who has the traffic now.
+// meanwhile says which revision has the traffic until then.
 func (r *Rollout) meanwhile() string {
 	var most *Revision
 	for i := range r.Revisions {

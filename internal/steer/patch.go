@@ -20,12 +20,11 @@ type set map[string]any
 // change is a Change that merges a patch, or a set, into the predictor.
 func (r *Rollout) change(predictor any, format string, args ...any) (Change, error) {
 	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"predictor": predictor}})
-	return Change{Patch: patch, Says: fmt.Sprintf(format, args...)}, err
+	return Change{Patch: patch, Summary: fmt.Sprintf(format, args...)}, err
 }
 
-// kept are the fields that are no part of a revision, so that they stay as
-// they are when an earlier spec is written back. Without canaryTrafficPercent,
-// which is not among them, no rule holds that spec back.
+// kept are the fields that are no part of a revision. They stay when an earlier
+// spec is written back, except canaryTrafficPercent, which would hold it back.
 var kept = []string{"minReplicas", "maxReplicas", "scaleTarget", "scaleMetric"}
 
 // restore is a Change that makes the spec that of a revision.

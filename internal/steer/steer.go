@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package steer is a rollout in the eyes of the person at its wheel: where it
-// stands, what happens next and why, and which change of the spec brings about
-// what that person asks for.
+// Package steer turns the actions of a person on a rollout (promote, set-traffic,
+// pause, abort, undo) into changes of the spec, and says where the rollout stands
+// and what happens next.
 //
 // Objects of the API go into Read; a Rollout comes out. Outlook says in a
 // sentence what happens next. Promote, SetTraffic, Pause, Abort, Undo and
-// UndoTo answer with a Change, which is an edit of the spec that anyone could
-// have made by hand, or with the reason why there is none. Traffic itself is
-// moved by the rules of package rollout alone; the tests of this package put
-// every Change before them.
+// UndoTo return a Change, an edit of the spec that anyone could have made by
+// hand, or the reason why there is none. Only the rules of package rollout move
+// traffic: what a Change does is the difference between the status and the Plans
+// of rollout.Simulate.
 //
 // The package does no I/O and reads no clock.
 package steer
@@ -84,11 +84,11 @@ const (
 	Starting State = "starting"
 	// Canary is the spec's revision while canaryTrafficPercent holds it back.
 	Canary State = "canary"
-	// RolledBack is the spec's revision, which had to give all traffic back.
+	// RolledBack is the spec's revision after it gave all traffic back.
 	RolledBack State = "rolled back"
 	// RolledOut is the last revision that had all the traffic.
 	RolledOut State = "rolled out"
-	// Previous is the one before: where undo goes.
+	// Previous is the revision before it, to which undo goes back.
 	Previous State = "previous"
 )
 
@@ -174,8 +174,8 @@ func (r *Rollout) invalid() bool {
 	return r.Observed() && m != nil && m.TransitionStatus == v1beta1.InvalidSpec
 }
 
-// revision reads one revision off its record and its Pods. Of a record that
-// cannot be read it knows the name and the Pods.
+// revision reads a revision from its record and its Pods. If the record does not
+// decode, only its name and its Pods are known.
 func (r *Rollout) revision(cr *appsv1.ControllerRevision, o Objects) Revision {
 	var rec record
 	if err := json.Unmarshal(cr.Data.Raw, &rec); err != nil {
@@ -192,7 +192,7 @@ func (r *Rollout) revision(cr *appsv1.ControllerRevision, o Objects) Revision {
 	return rev
 }
 
-// health is how many Pods a revision should have, and how they are.
+// health returns how many Pods a revision should have, and their health.
 func health(revision string, o Objects) (wanted int32, h rollout.Health) {
 	of := func(labels map[string]string) bool { return labels[v1beta1.LabelRevision] == revision }
 	var deployment *appsv1.Deployment
@@ -215,8 +215,8 @@ func (r *Rollout) status() v1beta1.ComponentStatus {
 	return r.Service.Status.Components[v1beta1.Predictor]
 }
 
-// Named returns the revision of that name or, as people write them, number. It
-// returns nil if there is none.
+// Named returns the revision of a name or a number. It returns nil if there is
+// none.
 func (r *Rollout) Named(name string) *Revision {
 	number, err := strconv.Atoi(name)
 	for i := range r.Revisions {
@@ -273,7 +273,7 @@ func (r *Rollout) state(rev *Revision) State {
 
 func (r *Rollout) stopped() bool { return r.Service.Annotations[v1beta1.AnnotationStop] == "true" }
 
-// Observed says whether the status speaks of the spec as it is.
+// Observed reports whether the status is about the present spec.
 func (r *Rollout) Observed() bool {
 	return r.Service.Status.ObservedGeneration >= r.Service.Generation
 }
