@@ -41,7 +41,7 @@ func (s *snapshot) decide(c Config, now time.Time) rollout.Plan {
 		in.Revisions = append(in.Revisions, one)
 	}
 	n := rollout.NextNumber(s.service.Name, in.Revisions, s.service.Status.Components[v1beta1.Predictor])
-	in.Next = rollout.NewRevision{Name: render.RevisionName(s.service.Name, v1beta1.Predictor, n), Number: n}
+	in.Next = rollout.Revision{Name: render.RevisionName(s.service.Name, v1beta1.Predictor, n), Number: n}
 	return rollout.Decide(in)
 }
 

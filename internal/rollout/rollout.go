@@ -45,8 +45,8 @@ type Input struct {
 	// Min is the least number of replicas of a revision with traffic. At 0 it
 	// may sleep: it keeps its share without a replica, and the router wakes it.
 	Min int32
-	// Next is the name and number of the next new revision.
-	Next NewRevision
+	// Next has the name and number of the next new revision.
+	Next Revision
 	Now  time.Time
 }
 
@@ -87,12 +87,6 @@ type Revision struct {
 	Health
 	// IdleSince is when the revision stopped being active; zero if it is.
 	IdleSince time.Time
-}
-
-// NewRevision is the name and number of a revision that does not exist yet.
-type NewRevision struct {
-	Name   string
-	Number int
 }
 
 // Plan is what should be.

@@ -66,7 +66,9 @@ func (s *situation) wanted() (n *Revision, isNew bool) {
 	if s.in.Target.Invalid != nil {
 		return nil, false
 	}
-	return &Revision{Name: s.in.Next.Name, Number: s.in.Next.Number, Hash: s.in.Target.Hash, Model: s.in.Target.Model}, true
+	next := s.in.Next
+	next.Hash, next.Model = s.in.Target.Hash, s.in.Target.Model
+	return &next, true
 }
 
 func (s *situation) revision(name string) *Revision {

@@ -70,7 +70,7 @@ func (w *world) input() Input {
 		Target:    w.target,
 		Revisions: slices.Clone(w.revisions),
 		Min:       w.min,
-		Next:      NewRevision{Name: fmt.Sprintf("iris-predictor-%05d", n), Number: n},
+		Next:      Revision{Name: fmt.Sprintf("iris-predictor-%05d", n), Number: n},
 		Now:       w.now,
 	}
 }

@@ -135,7 +135,7 @@ func (w *world) input(s *v1beta1.InferenceService) rollout.Input {
 		})
 	}
 	n := rollout.NextNumber(s.Name, in.Revisions, s.Status.Components[v1beta1.Predictor])
-	in.Next = rollout.NewRevision{Name: render.RevisionName(s.Name, v1beta1.Predictor, n), Number: n}
+	in.Next = rollout.Revision{Name: render.RevisionName(s.Name, v1beta1.Predictor, n), Number: n}
 	return in
 }
 
