@@ -16,14 +16,14 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/serin-dev/serin/internal/steer"
+	"github.com/serin-dev/serin/internal/action"
 	"github.com/serin-dev/serin/internal/terminal"
 )
 
 // act is how a change is to be made.
 type act struct {
 	*service
-	decide         func(*steer.Rollout, steer.Evidence) (steer.Change, error)
+	decide         func(*action.Rollout, action.Evidence) (action.Change, error)
 	weighs         bool // the decision looks at the evidence
 	dryRun, format string
 	yes            bool
@@ -46,7 +46,7 @@ const attempts = 10
 
 // run decides on what is there, asks if it must, and writes over exactly that.
 func (a *act) run(ctx context.Context) error {
-	var first *steer.Rollout
+	var first *action.Rollout
 	for range attempts {
 		isvc, r, err := a.observed(ctx)
 		if err != nil {
@@ -83,8 +83,8 @@ func (a *act) run(ctx context.Context) error {
 }
 
 // judge decides, on evidence if that counts, and warns once if there is none.
-func (a *act) judge(ctx context.Context, r *steer.Rollout) (steer.Change, error) {
-	var seen steer.Evidence
+func (a *act) judge(ctx context.Context, r *action.Rollout) (action.Change, error) {
+	var seen action.Evidence
 	if a.weighs {
 		seen = a.evidence(ctx, r)
 	}
@@ -101,7 +101,7 @@ const observeTimeout = 10 * time.Second
 
 // observed reads the service once its status speaks of its spec: before that,
 // nobody can know what a change would mean.
-func (a *act) observed(ctx context.Context) (*unstructured.Unstructured, *steer.Rollout, error) {
+func (a *act) observed(ctx context.Context) (*unstructured.Unstructured, *action.Rollout, error) {
 	wait, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
 	isvc, r, err := a.readRaw(ctx)
@@ -129,7 +129,7 @@ func over(isvc *unstructured.Unstructured, patch []byte) ([]byte, error) {
 }
 
 // confirm asks a person about warnings. Without a person there is no answer.
-func (a *act) confirm(c steer.Change) error {
+func (a *act) confirm(c action.Change) error {
 	warnings := strings.Join(c.Warnings, "\n  ")
 	if warnings == "" || warnings == a.agreed || a.yes || a.dryRun != dryRunNone {
 		return nil
@@ -150,7 +150,7 @@ func (a *act) confirm(c steer.Change) error {
 }
 
 // show prints what was done, or would be.
-func (a *act) show(isvc *unstructured.Unstructured, c steer.Change) error {
+func (a *act) show(isvc *unstructured.Unstructured, c action.Change) error {
 	if a.format != "" {
 		after := isvc
 		if a.dryRun == dryRunClient && c.Patch != nil {

@@ -19,7 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/serin-dev/serin/api/v1beta1"
-	"github.com/serin-dev/serin/internal/steer"
+	"github.com/serin-dev/serin/internal/action"
 )
 
 // Names of the router's metrics.
@@ -176,7 +176,7 @@ func count(families map[string]*dto.MetricFamily, namespace string) map[string]c
 
 // rates compares two samples. What an old one lacks, or has more of because
 // that router started anew, counts from zero.
-func rates(old, now sample, revisions []steer.Revision) map[string]rate {
+func rates(old, now sample, revisions []action.Revision) map[string]rate {
 	seconds := now.at.Sub(old.at).Seconds()
 	if seconds <= 0 {
 		return nil
@@ -261,14 +261,14 @@ func (c counts) quantile(q float64) time.Duration {
 }
 
 // evidence is what the requests of a service's current revision have shown.
-func (s *service) evidence(ctx context.Context, r *steer.Rollout) steer.Evidence {
+func (s *service) evidence(ctx context.Context, r *action.Rollout) action.Evidence {
 	if r.Current == nil {
-		return steer.Evidence{}
+		return action.Evidence{}
 	}
 	now, err := s.scrape(ctx)
 	if err != nil {
-		return steer.Evidence{Why: err.Error()}
+		return action.Evidence{Why: err.Error()}
 	}
 	c := now.total(r.Current.Name)
-	return steer.Evidence{Known: true, Requests: int64(c.requests), Errors: int64(c.errors)}
+	return action.Evidence{Known: true, Requests: int64(c.requests), Errors: int64(c.errors)}
 }

@@ -16,8 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic/fake"
 
+	"github.com/serin-dev/serin/internal/action"
 	"github.com/serin-dev/serin/internal/rollout"
-	"github.com/serin-dev/serin/internal/steer"
 )
 
 const routerMetrics = `
@@ -112,9 +112,9 @@ func TestScrapeSaysWhyNot(t *testing.T) {
 func TestRates(t *testing.T) {
 	buckets := func(fast, all float64) []bucket { return []bucket{{.01, fast}, {.1, all}} }
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	var revisions []steer.Revision
+	var revisions []action.Revision
 	for _, name := range []string{"old", "new", "gone"} {
-		revisions = append(revisions, steer.Revision{Revision: rollout.Revision{Name: name}})
+		revisions = append(revisions, action.Revision{Revision: rollout.Revision{Name: name}})
 	}
 	for name, tt := range map[string]struct {
 		before, after map[string]counts

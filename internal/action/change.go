@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package steer
+package action
 
 import (
 	"encoding/json"
@@ -35,7 +35,7 @@ type Evidence struct {
 
 // Promote gives the revision of the spec all the traffic.
 func (r *Rollout) Promote(e Evidence) (Change, error) {
-	if err := r.steerable(); err != nil {
+	if err := r.shareable(); err != nil {
 		return Change{}, err
 	}
 	n := r.Current.Name
@@ -95,7 +95,7 @@ func (r *Rollout) SetTraffic(percent int64, e Evidence) (Change, error) {
 		return r.change(set{"canaryTrafficPercent": percent}, "%d%% -> %d%%: %s gets less, the rest goes to %s at once. The spec stays as it is, and is not accepted",
 			c.percent(), percent, c.Name, r.RolledOut.Name)
 	}
-	if err := r.steerable(); err != nil {
+	if err := r.shareable(); err != nil {
 		return Change{}, err
 	}
 	n := r.Current.Name
@@ -127,7 +127,7 @@ func (r *Rollout) SetTraffic(percent int64, e Evidence) (Change, error) {
 
 // Pause freezes the split as it is.
 func (r *Rollout) Pause() (Change, error) {
-	if err := r.steerable(); err != nil {
+	if err := r.shareable(); err != nil {
 		return Change{}, err
 	}
 	n, share := r.Current.Name, r.Current.percent()
@@ -206,8 +206,8 @@ func (r *Rollout) UndoTo(name string) (Change, error) {
 	return c, err
 }
 
-// steerable returns why the current revision cannot be given a share, nil if it can.
-func (r *Rollout) steerable() error {
+// shareable returns why the current revision cannot be given a share, nil if it can.
+func (r *Rollout) shareable() error {
 	switch {
 	case r.Current == nil:
 		return fmt.Errorf("no revision could be made of the spec: %s 'abort' writes the last good one back", r.Outlook().Next)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package steer turns the actions of a person on a rollout (promote, set-traffic,
+// Package action turns the actions of a person on a rollout (promote, set-traffic,
 // pause, abort, undo) into changes of the spec, and says where the rollout stands
 // and what happens next.
 //
@@ -12,7 +12,7 @@
 // of rollout.Simulate.
 //
 // The package does no I/O and reads no clock.
-package steer
+package action
 
 import (
 	"cmp"
