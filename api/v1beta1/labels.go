@@ -43,8 +43,8 @@ const HeaderTag = "Knative-Serving-Tag"
 // service or its predictor. They are those of Knative.
 const PrefixAutoscaling = "autoscaling.knative.dev/"
 
-// Annotations on a revision's Deployment, by which the controller tells the
-// autoscaler what the rollout needs. Users do not write them.
+// Annotations of a revision's Deployment. The controller writes them and the
+// autoscaler reads them, both by scale.Demand. Users do not write them.
 const (
 	// AnnotationActive is "true" while the revision must keep its replicas.
 	AnnotationActive = "serin.dev/active"

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package autoscaler alone writes the replicas of revisions. It reads what the
-// rollout needs off the annotations of their Deployments, hears from the
-// routers what load they have, asks package scale, and applies `spec.replicas`.
-// It writes nothing else, and all it remembers are the last minutes' load.
+// Package autoscaler is the only writer of the replicas of revisions. It reads
+// what the controller demands from the annotations of a Deployment, follows the
+// load that the routers report, asks package scale, and applies `spec.replicas`.
+// Besides that it writes events. Its only memory is the load of the last minutes.
 //
-// A revision is looked at when its Deployment changes, when a router has news
-// of it, or when a delay ends. One without requests costs nothing. A request
-// that waits for the first Pod is such news, and a router sends it at once.
+// A revision is decided about when its Deployment changes, when a router reports
+// its load, or when a delay ends. A revision without requests costs nothing. A
+// router reports at once when a request waits for the first Pod.
 package autoscaler
 
 import (
@@ -43,7 +43,7 @@ import (
 type Config struct {
 	operator.Config
 	// Routers is the host:port of the routers' admin listeners. The host may
-	// stand for many. Empty means that nobody measures load.
+	// resolve to many. Empty means that no load is measured.
 	Routers string
 }
 
@@ -88,7 +88,7 @@ func Run(ctx context.Context, c Config) error {
 	return m.Start(ctx)
 }
 
-// waker returns what passes the news of a Deployment's load to the controller.
+// waker returns a function that has a Deployment reconciled.
 func waker(news chan<- event.GenericEvent) func(context.Context, types.NamespacedName) {
 	return func(ctx context.Context, deployment types.NamespacedName) {
 		d := &appsv1.Deployment{}
@@ -100,7 +100,7 @@ func waker(news chan<- event.GenericEvent) func(context.Context, types.Namespace
 	}
 }
 
-// onlyScale drops from cached Deployments what no decision reads.
+// onlyScale drops the fields of cached Deployments that no decision reads.
 func onlyScale(o any) (any, error) {
 	if d, ok := o.(*appsv1.Deployment); ok {
 		d.Labels, d.OwnerReferences, d.ManagedFields = nil, nil, nil
@@ -126,8 +126,8 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err != nil {
 		return reconcile.Result{}, err
 	}
-	if _, asked := d.Annotations[v1beta1.AnnotationActive]; !asked || d.DeletionTimestamp != nil {
-		return reconcile.Result{}, nil // the controller asks nothing of it
+	if _, demanded := d.Annotations[v1beta1.AnnotationActive]; !demanded || d.DeletionTimestamp != nil {
+		return reconcile.Result{}, nil // the controller demands nothing
 	}
 	in, err := input(&d, time.Now())
 	if err != nil {
@@ -144,8 +144,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	return reconcile.Result{RequeueAfter: plan.Again}, nil
 }
 
-// input reads what the controller asks of a Deployment, and how many replicas
-// it has.
+// input reads the demand and the replicas of a Deployment.
 func input(d *appsv1.Deployment, now time.Time) (scale.Input, error) {
 	demand, err := scale.ParseDemand(d.Annotations)
 	settings, unread := scale.Read(demand.Tuning)
@@ -159,8 +158,8 @@ func input(d *appsv1.Deployment, now time.Time) (scale.Input, error) {
 	return in, errors.Join(err, unread)
 }
 
-// broken says that a Deployment keeps its replicas, because what the controller
-// asks of it cannot be read.
+// broken logs and records that a Deployment keeps its replicas, because its
+// demand cannot be read.
 func (r *reconciler) broken(ctx context.Context, d *appsv1.Deployment, err error) {
 	log.FromContext(ctx).Error(err, "cannot scale")
 	operator.Record(ctx, r.client, name, operator.Event{
@@ -172,9 +171,9 @@ func (r *reconciler) broken(ctx context.Context, d *appsv1.Deployment, err error
 	})
 }
 
-// apply claims spec.replicas of the very Deployment that was read: one of an
-// outdated cache must not be scaled down after it became active again, and one
-// that is gone must not come back.
+// apply claims spec.replicas of the very Deployment that was read. A decision on
+// an outdated cache must not scale down a revision that is active again, nor
+// bring back one that is gone.
 func (r *reconciler) apply(ctx context.Context, d *appsv1.Deployment, replicas int32) error {
 	ac := appsv1ac.Deployment(d.Name, d.Namespace).
 		WithUID(d.UID).

@@ -8,16 +8,16 @@ import (
 	"github.com/serin-dev/serin/internal/scale"
 )
 
-// began is when this process did.
+// began is when this process started.
 var began = time.Now()
 
-// steady is a moment by a clock that nobody sets. Package scale puts load into
-// seconds of a calendar: were the clock set forward by an hour between two
-// lines of a router, the load of one second would be spread over 3,600.
+// steady returns a time by the monotonic clock. Package scale counts load by
+// calendar seconds: if the clock were set forward by an hour between two lines of
+// a router, the load of one second would be spread over 3,600.
 func steady(t time.Time) time.Time { return began.Round(0).Add(t.Sub(began)) }
 
-// steadily is in by that clock. For how long a revision is idle, the calendar
-// tells: its beginning was noted by another process.
+// steadily returns in by the monotonic clock. How long a revision has been idle
+// follows from the calendar: another process recorded its start.
 func steadily(in scale.Input) scale.Input {
 	now := steady(in.Now)
 	if !in.IdleSince.IsZero() {

@@ -15,7 +15,7 @@ import (
 
 // loads is what the routers reported, added up by the revisions' Deployments.
 type loads struct {
-	measured bool // there should be routers
+	measured bool // some routers are configured
 
 	mu        sync.Mutex
 	routers   map[string]*router // by address
@@ -30,10 +30,10 @@ type router struct {
 	sums     map[types.NamespacedName]report.Revision
 }
 
-// revision is what is remembered of a revision.
+// revision is the memory of one revision.
 type revision struct {
 	history scale.History
-	window  time.Duration // how much of it is needed
+	window  time.Duration // how much of the history is needed
 	state   scale.State
 }
 
@@ -94,9 +94,9 @@ func (l *loads) add(key types.NamespacedName, from, to time.Time, before, load r
 	r.history.Forget(to.Add(-r.window))
 }
 
-// disconnected forgets the requests in flight of a router that reports no more,
-// and reports whether it should. The end of a router that left says nothing of
-// the others.
+// disconnected drops the requests in flight of a router that reports no more, and
+// reports whether the router is still expected. If it is not, the others go on
+// being known without a gap.
 func (l *loads) disconnected(address string) (expected bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -134,7 +134,7 @@ func (l *loads) revision(key types.NamespacedName) *revision {
 	return r
 }
 
-// decide asks package scale, with what is known of the revision's load.
+// decide asks package scale with the load of the revision.
 func (l *loads) decide(key types.NamespacedName, in scale.Input) scale.Plan {
 	if !l.measured {
 		return scale.Decide(in)
@@ -159,7 +159,7 @@ func (l *loads) decide(key types.NamespacedName, in scale.Input) scale.Plan {
 	return plan
 }
 
-// forget drops what is known of a revision whose Deployment is gone.
+// forget drops a revision whose Deployment is gone.
 func (l *loads) forget(key types.NamespacedName) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

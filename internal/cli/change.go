@@ -30,7 +30,7 @@ type act struct {
 	in             io.Reader
 	out, errOut    io.Writer
 	agreed         string // the warnings that a person has agreed to
-	warned         string // what a person was told that nobody could see
+	warned         string // what a warning said that could not be checked
 }
 
 // Values of --dry-run.
@@ -99,8 +99,8 @@ func (a *act) judge(ctx context.Context, r *action.Rollout) (action.Change, erro
 // observeTimeout is how long the controller may take to look at a change.
 const observeTimeout = 10 * time.Second
 
-// observed reads the service once its status speaks of its spec: before that,
-// nobody can know what a change would mean.
+// observed reads the service once its status is about its spec: before that, the
+// effect of a change is unknown.
 func (a *act) observed(ctx context.Context) (*unstructured.Unstructured, *action.Rollout, error) {
 	wait, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()

@@ -17,17 +17,17 @@ import (
 // bars show the split as it should be and as it is, newest revision first.
 func (s screen) bars(revisions []action.Revision) []string {
 	var wanted, seen []float64
-	now := s.now()
+	current := s.current()
 	for _, rev := range revisions {
 		share := 0.0
 		if rev.Share != nil {
 			share = float64(*rev.Share) / 100
 		}
 		wanted = append(wanted, share)
-		seen = append(seen, now[rev.Name].Share)
+		seen = append(seen, current[rev.Name].Share)
 	}
 	out := []string{s.style("wanted  ", faint) + s.bar(wanted, max(0, s.width-8))}
-	if now != nil {
+	if current != nil {
 		out = append(out, s.style("seen    ", faint)+s.bar(seen, max(0, s.width-8)))
 	}
 	return out

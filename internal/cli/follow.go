@@ -51,8 +51,8 @@ func (s *service) follow(ctx context.Context, look func(context.Context) (more b
 	}
 }
 
-// watch tells of changes. It is an alarm clock and no source of truth: when a
-// watch breaks, looking every second goes on, and another one is tried.
+// watch signals changes. It is no source of truth: when a watch breaks, the
+// service is still read every second, and watch tries again.
 func (s *service) watch(ctx context.Context, resource schema.GroupVersionResource, of metav1.ListOptions, changed chan<- struct{}) {
 	for ctx.Err() == nil {
 		w, err := s.client.Resource(resource).Namespace(s.namespace).Watch(ctx, of)

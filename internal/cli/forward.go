@@ -68,7 +68,7 @@ func openPort(connection httpstream.Connection, port string) (*podConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := failures.Close(); err != nil { // we have none to tell
+	if err := failures.Close(); err != nil { // we report none
 		return nil, err
 	}
 	c := &podConn{connection: connection, ended: make(chan struct{})}

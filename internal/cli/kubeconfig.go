@@ -87,7 +87,7 @@ type cluster struct {
 	endpoints Endpoints
 }
 
-// open reads the kubeconfig. It talks to nobody yet.
+// open reads the kubeconfig. It makes no request.
 func (t *target) open() (*cluster, error) {
 	config, err := t.config()
 	if err != nil {

@@ -50,15 +50,15 @@ func (s screen) after(o observation) screen {
 	return s
 }
 
-// due says whether it is time for another sample: the view is drawn anew also
+// due reports whether it is time for another sample: the view is drawn anew also
 // when a Pod changes, which is too soon to count requests.
 func (s screen) due(now time.Time) bool {
 	n := len(s.samples)
 	return n == 0 || now.Sub(s.samples[n-1].at) > lookAgain*3/4
 }
 
-// now are the rates over the window that ends with the last sample.
-func (s screen) now() map[string]rate {
+// current returns the rates over the window that ends with the last sample.
+func (s screen) current() map[string]rate {
 	if len(s.samples) < 2 {
 		return nil
 	}
@@ -134,10 +134,10 @@ func (s screen) table(revisions []action.Revision) []string {
 	}
 	name = max(len("REVISION"), min(name, s.width-2-len(fmt.Sprintf(columns, "", "", "", "", "", "", ""))))
 	out := []string{"  " + s.style(fmt.Sprintf("%-*s"+columns, name, "REVISION", "STATE", "PODS", "WANTED", "SEEN", "REQ/S", "ERRORS", "P95"), faint)}
-	now := s.now()
+	current := s.current()
 	for i, rev := range slices.Backward(revisions) {
 		seen, perSecond, errors, p95 := "-", "-", "-", "-"
-		if r, ok := now[rev.Name]; ok {
+		if r, ok := current[rev.Name]; ok {
 			perSecond = fmt.Sprintf("%.1f", r.PerSecond)
 			if r.PerSecond > 0 {
 				seen = fmt.Sprintf("%.1f%%", 100*r.Share)

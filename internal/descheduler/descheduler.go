@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package descheduler evicts Serin's own Pods where several of one Deployment
-// share a node and another node could take one: a drain of each node in turn
-// leaves them so, and the scheduler moves no Pod that runs. Package spread
+// Package descheduler evicts one of Serin's own Pods if several of a Deployment
+// share a node and another node can take one. Draining each node in turn leaves
+// them on one node, and the scheduler never moves a running Pod. Package spread
 // decides.
 //
-// It looks at the Deployments of one namespace that are labelled as part of
-// Serin, and evicts nowhere else. It reads all nodes, as little as spread needs
-// of each, and the Pods of the node that is to take one. An eviction is asked of
-// the API, which refuses it if the PodDisruptionBudget does, and is recorded on
-// the Deployment before. Between changes it does nothing.
+// The descheduler handles the Deployments of one namespace that are labelled as
+// part of Serin. It reads all nodes, reduced to what spread needs, and the Pods
+// of the node that is to take one. It records an eviction on the Deployment, and
+// then asks the API for it, which refuses if the PodDisruptionBudget does.
+// Between changes it does nothing.
 package descheduler
 
 import (
@@ -46,18 +46,18 @@ import (
 // Config says how the descheduler reaches the API.
 type Config struct {
 	operator.Config
-	// Namespace is where it looks at Deployments and evicts Pods.
+	// Namespace is that of the Deployments and Pods.
 	Namespace string
 }
 
 const (
 	// name is that of the lease and of the owner of the record of evictions.
 	name = "serin-descheduler"
-	// looks is how many nodes are looked at for room before an eviction.
-	looks = 10
-	// lookAgain is when they are looked at again if none has room: no cache tells
-	// of other people's Pods.
-	lookAgain = 5 * time.Minute
+	// candidates bounds the nodes that are checked for room before an eviction.
+	candidates = 10
+	// retryAfter is when they are checked again if none has room. The cache does
+	// not hold the Pods of others, so no change is noticed.
+	retryAfter = 5 * time.Minute
 )
 
 // Run spreads Pods until ctx ends.
@@ -94,7 +94,7 @@ func Run(ctx context.Context, c Config) error {
 	return m.Start(ctx)
 }
 
-// onlyPlace drops from cached nodes what no decision reads.
+// onlyPlace drops the fields of cached nodes that no decision reads.
 func onlyPlace(o any) (any, error) {
 	n, ok := o.(*corev1.Node)
 	if !ok {
@@ -115,7 +115,7 @@ func onlyPlace(o any) (any, error) {
 	return kept, nil
 }
 
-// changed leaves out the updates by which a node only says that it lives.
+// changed leaves out a node's heartbeats.
 func changed(e event.UpdateEvent) bool {
 	before, ok1 := e.ObjectOld.(*corev1.Node)
 	after, ok2 := e.ObjectNew.(*corev1.Node)
@@ -131,7 +131,7 @@ type reconciler struct {
 	api    client.Reader // not cached
 }
 
-// deploymentOfPod is by name: that is how an installation labels its Pods.
+// deploymentOfPod maps a Pod to its Deployment: its label has the name.
 func (r *reconciler) deploymentOfPod(_ context.Context, o client.Object) []reconcile.Request {
 	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetLabels()[v1beta1.LabelPartName]}}}
 }
@@ -162,12 +162,12 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, err
 	}
 	if to == "" {
-		return reconcile.Result{RequeueAfter: lookAgain}, nil
+		return reconcile.Result{RequeueAfter: retryAfter}, nil
 	}
 	if err := r.record(ctx, in.Deployment, plan.Record); err != nil {
 		return reconcile.Result{}, operator.IgnoreStale(err)
 	}
-	// What is now on the Deployment says when to try again.
+	// The record on the Deployment says when to try again.
 	switch err := r.evict(ctx, plan.Evict); {
 	case apierrors.IsTooManyRequests(err):
 		log.FromContext(ctx).Info("may not evict yet", "pod", plan.Evict.Name, "why", err.Error())
@@ -206,14 +206,14 @@ func (r *reconciler) gather(ctx context.Context, name types.NamespacedName) (spr
 	}
 	in.Pods, in.Nodes = pods.Items, nodes.Items
 	if in.Last, err = spread.ParseRecord(in.Deployment.Annotations[v1beta1.AnnotationEvictions]); err != nil {
-		log.FromContext(ctx).Error(err, "evictions before are not known", "annotation", v1beta1.AnnotationEvictions)
+		log.FromContext(ctx).Error(err, "previous evictions are unknown", "annotation", v1beta1.AnnotationEvictions)
 	}
 	return in, nil
 }
 
 // room returns the first node that has the resources for the replacement.
 func (r *reconciler) room(ctx context.Context, p spread.Plan) (string, error) {
-	for _, n := range p.To[:min(len(p.To), looks)] {
+	for _, n := range p.To[:min(len(p.To), candidates)] {
 		var there corev1.PodList
 		if err := r.api.List(ctx, &there, client.MatchingFields{"spec.nodeName": n.Name}); err != nil {
 			return "", fmt.Errorf("list the Pods of node %s: %w", n.Name, err)
@@ -225,8 +225,8 @@ func (r *reconciler) room(ctx context.Context, p spread.Plan) (string, error) {
 	return "", nil
 }
 
-// record claims the annotation of the very Deployment that was decided on: an
-// outdated cache must not evict a second Pod.
+// record claims the annotation of the very Deployment that was read. A decision
+// on an outdated cache must not evict a second Pod.
 func (r *reconciler) record(ctx context.Context, d *appsv1.Deployment, to spread.Record) error {
 	ac := appsv1ac.Deployment(d.Name, d.Namespace).
 		WithUID(d.UID).

@@ -20,10 +20,10 @@ const (
 
 // Holds calls check every 20 ms until it reports ok. After 30 s it fails the
 // test with what check last saw.
-func Holds(t testing.TB, check func(context.Context) (saw any, ok bool)) {
-	t.Helper()
-	if err := Within(t.Context(), deadline, tick, check); err != nil {
-		t.Fatal(err)
+func Holds(tb testing.TB, check func(context.Context) (saw any, ok bool)) {
+	tb.Helper()
+	if err := Within(tb.Context(), deadline, tick, check); err != nil {
+		tb.Fatal(err)
 	}
 }
 

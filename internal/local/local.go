@@ -125,18 +125,7 @@ func run(ctx context.Context, c Config) (err error) {
 	chatter := slog.New(slog.NewTextHandler(logs, nil))
 	ctrllog.SetLogger(logr.FromSlogHandler(chatter.Handler()))
 
-	server, err := kube.Start(ctx, kube.Config{
-		Dir:       filepath.Join(c.Dir, "kubernetes"),
-		Listener:  connlimit.Listen(c.API, ownConnections+each),
-		Etcd:      c.program("etcd"),
-		Restore:   c.Restore,
-		NodeName:  nodeName,
-		Manifests: []fs.FS{crd.Files, render.Runtimes},
-		NoSync:    c.NoSync,
-		Log:       chatter,
-		Say:       c.Log,
-		Progress:  c.Progress,
-	})
+	server, err := kube.Start(ctx, c.kubernetes(ownConnections+each, chatter))
 	if err != nil {
 		return err
 	}
@@ -170,6 +159,23 @@ func run(ctx context.Context, c Config) (err error) {
 		return err
 	case err := <-parts.Failed():
 		return err
+	}
+}
+
+// kubernetes returns the configuration of the API server and its controllers. The API server takes up to
+// connections at once, and all of Kubernetes logs to log.
+func (c Config) kubernetes(connections int, log *slog.Logger) kube.Config {
+	return kube.Config{
+		Dir:       filepath.Join(c.Dir, "kubernetes"),
+		Listener:  connlimit.Listen(c.API, connections),
+		Etcd:      c.program("etcd"),
+		Restore:   c.Restore,
+		NodeName:  nodeName,
+		Manifests: []fs.FS{crd.Files, render.Runtimes},
+		NoSync:    c.NoSync,
+		Log:       log,
+		Say:       c.Log,
+		Progress:  c.Progress,
 	}
 }
 

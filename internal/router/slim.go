@@ -21,24 +21,25 @@ import (
 	"github.com/serin-dev/serin/internal/routing"
 )
 
-// The caches keep of each object what the table needs. Anybody may have written
-// these objects, and before any schema: what is of a wrong type is not there, and
-// an error or a panic would keep the router from all other objects of the kind.
+// The caches hold the part of each object that the table needs. Objects may be
+// older than the schema or written by a stranger. A field of a wrong type counts
+// as absent: an error or a panic would stop the informer for all objects of the
+// kind.
 
-// service is what the cache keeps of an InferenceService.
+// service is the cached part of an InferenceService.
 type service struct {
 	metav1.ObjectMeta
 	routing routing.Service
 	warning string // what is wrong with its annotations
 }
 
-// pod is what the cache keeps of a Pod. Without an address it gets no requests.
+// pod is the cached part of a Pod. Without an address it gets no requests.
 type pod struct {
 	metav1.ObjectMeta
 	routing routing.Pod
 }
 
-// input is the caches' content as the table wants it.
+// input returns the caches' content as the input of a table.
 func input(services, pods []any) routing.Input {
 	in := routing.Input{
 		Services: make([]routing.Service, 0, len(services)),
@@ -57,7 +58,8 @@ func input(services, pods []any) routing.Input {
 	return in
 }
 
-// guarded is slim where a bug that an object meets costs that object only.
+// guarded returns slim with a panic turned into a broken object: a bug that an
+// object meets costs that object only.
 func guarded(slim func(any) any, broken func(meta metav1.ObjectMeta, why string) any) cache.TransformFunc {
 	return func(o any) (out any, err error) {
 		defer func() {
@@ -84,8 +86,8 @@ func brokenService(m metav1.ObjectMeta, why string) any {
 
 func brokenPod(m metav1.ObjectMeta, _ string) any { return &pod{ObjectMeta: m} }
 
-// slimService keeps the traffic. Of the spec it reads what routing needs:
-// whatever else a user wrote there does not matter.
+// slimService keeps the traffic, and the few fields of the spec that routing
+// needs.
 func slimService(o any) any {
 	u, ok := o.(*unstructured.Unstructured)
 	if !ok {
@@ -119,8 +121,8 @@ func slimService(o any) any {
 	return s
 }
 
-// slimShare reads a traffic entry, and refuses one that names no revision of
-// this service: a status decides about its own revisions only.
+// slimShare reads a traffic entry. It refuses an entry that names no revision of
+// this service.
 func slimShare(service string, entry any) (routing.Share, bool) {
 	t, _ := entry.(map[string]any)
 	revision, _ := t["revisionName"].(string)
@@ -144,8 +146,7 @@ func shows(url any, label string) bool {
 	return hosts.Shows(s, label)
 }
 
-// whole reads a number from 0 to most, with others at the bounds. What is no
-// number is 0.
+// whole returns a number, cut to 0 and most. Anything else is 0.
 func whole(v any, most int64) int64 {
 	switch n := v.(type) {
 	case int64:
@@ -156,7 +157,7 @@ func whole(v any, most int64) int64 {
 	return 0
 }
 
-// object returns what is an object at that path, and nothing otherwise.
+// object returns the object at a path, or nil.
 func object(o map[string]any, path ...string) map[string]any {
 	for _, field := range path {
 		o, _ = o[field].(map[string]any)
@@ -164,7 +165,7 @@ func object(o map[string]any, path ...string) map[string]any {
 	return o
 }
 
-// slimPod keeps the revision, where it answers if it is ready, and how much at once.
+// slimPod keeps the revision, and of a ready Pod the address and the concurrency.
 func (r *router) slimPod(o any) any {
 	p, ok := o.(*corev1.Pod)
 	if !ok {
@@ -188,9 +189,9 @@ func (r *router) slimPod(o any) any {
 	return s
 }
 
-// reachable reports whether an address can be that of a Pod. Whoever may write
-// a Pod's status could else make the router ask its own machine, or the cloud's
-// metadata service.
+// reachable reports whether an address can be that of a Pod. Otherwise a user who
+// may write a Pod's status could make the router call its own machine, or the
+// cloud's metadata service.
 func (r *router) reachable(ip string) bool {
 	a, err := netip.ParseAddr(ip)
 	if err != nil || a.Zone() != "" {
@@ -206,7 +207,7 @@ func (r *router) reachable(ip string) bool {
 	return true
 }
 
-// slimMeta keeps what an informer and the table need.
+// slimMeta keeps the metadata that an informer and the table need.
 func slimMeta(m metav1.Object) metav1.ObjectMeta {
 	return metav1.ObjectMeta{
 		Namespace:         m.GetNamespace(),

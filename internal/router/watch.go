@@ -18,8 +18,7 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// gatherFor is how long after a change others are awaited that belong to the
-// same table.
+// gatherFor is how long after a change further changes go into the same table.
 const gatherFor = 2 * time.Millisecond
 
 // watch keeps the table as the API server has it, until ctx ends.
@@ -77,24 +76,24 @@ func (r *router) follow(what string, informer cache.SharedIndexInformer, slim ca
 	return nil
 }
 
-// warn logs once of every annotation that cannot be followed.
+// warn logs every annotation that cannot be read, once.
 func (r *router) warn(informer cache.SharedIndexInformer) error {
-	warn := func(before, now any) {
-		s, ok := now.(*service)
+	warn := func(before, after any) {
+		s, ok := after.(*service)
 		if old, _ := before.(*service); !ok || s.warning == "" || (old != nil && old.warning == s.warning) {
 			return
 		}
 		r.Log.Warn("the split alone decides", "inferenceservice", s.Namespace+"/"+s.Name, "annotation", v1beta1.AnnotationSticky, "err", s.warning)
 	}
 	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(now any) { warn(nil, now) },
+		AddFunc:    func(o any) { warn(nil, o) },
 		UpdateFunc: warn,
 	})
 	return err
 }
 
-// rebuild makes a table now and after every change. After a large one it rests
-// for as long as that took, to leave half of the time to requests.
+// rebuild makes a table at once and after every change. It then pauses for as long
+// as that took, to leave half of the time to requests.
 func (r *router) rebuild(ctx context.Context, services, pods cache.Store, changed <-chan struct{}) {
 	for {
 		start := time.Now()

@@ -8,12 +8,11 @@ import (
 	"time"
 )
 
-// waitingPerSlot is how many requests a Pod gets, for each that it may run at
-// once, of those that waited for it: the one that runs, and the next, so that
-// no slot is idle while word of its end is on the way. The others had better
-// stay here, in order. A Pod's queue bounds how many it keeps waiting and
-// refuses the rest; it cannot have places for everything that several routers
-// may hold; and what is at one Pod cannot go to another that starts later.
+// waitingPerSlot is how many requests that waited are dispatched per concurrency
+// slot of a Pod: one running and one waiting, so that a slot is never idle while
+// its completion travels back. The others stay in the router, in order. A Pod's
+// queue is bounded and could not take the requests of several routers, and a
+// request at one Pod cannot move to another that starts later.
 const waitingPerSlot = 2
 
 // Revision is a revision in a Table, with its ready Pods.
@@ -33,7 +32,7 @@ type Endpoint struct {
 
 	room     int64 // how many requests that waited it gets at once; zero: any number
 	inFlight atomic.Int64
-	avoid    atomic.Pointer[time.Time] // until then, by a clock that nobody sets
+	avoid    atomic.Pointer[time.Time] // until then, by the monotonic clock
 }
 
 // endpoint returns the Endpoint of a Pod, the one that old has if any.

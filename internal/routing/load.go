@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Load is what one revision was asked for, now and so far.
+// Load is what one revision is asked for, and was so far.
 type Load struct {
-	InFlight int     // chosen for it and not ended, held ones included
+	InFlight int     // begun and not ended, waiting ones included
 	Seconds  float64 // request-seconds so far: the integral of InFlight over time
 	Requests int     // begun so far
 }
@@ -31,7 +31,7 @@ type Account struct {
 	requests int64
 	// spent is the sum of all ends less that of all beginnings. With the
 	// requests in flight taken to end now it is the integral, whatever the
-	// order in which beginnings and ends are told.
+	// order in which beginnings and ends are recorded.
 	spent int64
 }
 
@@ -47,8 +47,7 @@ func (a *Account) Begin(now time.Time) {
 	a.spent -= a.moment(now)
 }
 
-// End undoes Begin. What Load has counted already stays counted: sums never
-// shrink.
+// End undoes Begin. Sums that Load has returned never shrink.
 func (a *Account) End(now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

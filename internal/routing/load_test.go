@@ -29,9 +29,9 @@ func TestLoadIsTheIntegralOfRequestsInFlight(t *testing.T) {
 		{"two for another", func() { a.Begin(at(6)) }, 7, load(2, 3, 2)},
 		{"one ended", func() { a.End(at(8)) }, 9, load(1, 6, 2)},
 		{"both ended", func() { a.End(at(9)) }, 20, load(0, 6, 2)},
-		{"a beginning told late", func() { a.Begin(at(19)) }, 21, load(1, 8, 3)},
-		{"an end told late, after more was counted", func() { a.End(at(20)) }, 22, load(0, 8, 3)},
-		{"a short one, told in disorder", func() { a.Begin(at(25)); a.Begin(at(24)); a.End(at(24.5)); a.End(at(25.5)) }, 30, load(0, 9, 5)},
+		{"a beginning recorded late", func() { a.Begin(at(19)) }, 21, load(1, 8, 3)},
+		{"an end recorded late, after more was counted", func() { a.End(at(20)) }, 22, load(0, 8, 3)},
+		{"a short one, recorded in disorder", func() { a.Begin(at(25)); a.Begin(at(24)); a.End(at(24.5)); a.End(at(25.5)) }, 30, load(0, 9, 5)},
 	} {
 		step.do()
 		if diff := cmp.Diff(step.want, a.Load(at(step.now))); diff != "" {

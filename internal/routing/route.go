@@ -63,7 +63,7 @@ func (t *Table) Route(req Request) (Choice, error) {
 		return Choice{Service: &r.service}, &Refusal{Status: 503, Text: fmt.Sprintf("InferenceService %s/%s %s", r.service.Namespace, r.service.Name, why)}
 	}
 	if k := key(r.service.Sticky, req); k != "" {
-		return Choice{&r.service, draw(r.lots, k), path}, nil
+		return Choice{&r.service, rendezvous(r.sticky, k), path}, nil
 	}
 	turn := (r.turn.Add(1) - 1) % uint64(len(r.split))
 	return Choice{&r.service, r.split[turn], path}, nil

@@ -9,7 +9,8 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// key returns what the request has of what a service is sticky to, or nothing.
+// key returns the value of the header or cookie that a service is sticky to, or
+// nothing.
 func key(s v1beta1.Sticky, req Request) string {
 	switch {
 	case s.Header != "":
@@ -30,44 +31,46 @@ func cookie(header, name string) string {
 	return ""
 }
 
-// lot is one revision's part in drawing lots for a key.
-type lot struct {
+// candidate is a revision that may answer a key.
+type candidate struct {
 	revision *Revision
 	seed     uint64
-	share    float64
+	weight   float64
 }
 
-// lots returns those of the revisions that have a share.
-func lots(split []*Revision) []lot {
-	var out []lot
+// candidates returns the revisions of a round, weighted by their turns in it.
+func candidates(split []*Revision) []candidate {
+	var out []candidate
 next:
 	for _, r := range split {
 		for i := range out {
 			if out[i].revision == r {
-				out[i].share++
+				out[i].weight++
 				continue next
 			}
 		}
-		out = append(out, lot{revision: r, seed: hash(r.Namespace + "/" + r.Name), share: 1})
+		out = append(out, candidate{revision: r, seed: hash(r.Namespace + "/" + r.Name), weight: 1})
 	}
 	return out
 }
 
-// draw returns the revision of a key: every revision draws a moment for it,
-// exponentially distributed with its share as the rate, and the earliest wins.
-// So each wins as often as its share says. The draw depends on key and revision
-// alone, hence it is the same on every router and at any time, other users come
-// first in every rollout, and a change of shares moves keys only from revisions
-// whose share fell, relative to others, to those others: a lower share makes
-// its own moments later and leaves their order among the rest.
-func draw(lots []lot, key string) *Revision {
+// rendezvous returns the revision of a key by weighted rendezvous hashing
+// (https://en.wikipedia.org/wiki/Rendezvous_hashing#Weighted_rendezvous_hash):
+// each candidate gets a score for the key, exponentially distributed with its
+// weight as the rate, and the lowest wins. So each wins as often as its weight
+// says. The score depends on key and revision alone, hence it is the same on
+// every router and at any time. Other keys come first in every rollout. A change
+// of weights moves keys only from revisions whose weight fell, relative to
+// others, to those others: a lower weight raises its own scores and keeps the
+// order of the rest.
+func rendezvous(candidates []candidate, key string) *Revision {
 	var first *Revision
-	earliest := math.Inf(1)
+	lowest := math.Inf(1)
 	k := hash(key)
-	for _, l := range lots {
-		uniform := (float64(mix(k^l.seed)>>11) + 0.5) / (1 << 53) // in (0, 1)
-		if moment := -math.Log(uniform) / l.share; moment < earliest {
-			first, earliest = l.revision, moment
+	for _, c := range candidates {
+		uniform := (float64(mix(k^c.seed)>>11) + 0.5) / (1 << 53) // in (0, 1)
+		if score := -math.Log(uniform) / c.weight; score < lowest {
+			first, lowest = c.revision, score
 		}
 	}
 	return first

@@ -8,11 +8,11 @@
 // service and the revision whose turn it is; Revision.Endpoint then returns the
 // Pod with the fewest requests in flight. Counters (turns taken, requests in
 // flight, the load of a revision) are carried from one table to the next, so a
-// swap disturbs neither the split nor the balance.
+// swap disturbs neither the split nor the balance. Package hosts decides which
+// service a host names.
 //
-// The package performs no I/O, takes no lock but that of an Account, reads no
-// clock and knows nothing of Kubernetes: whoever watches the cluster calls
-// Build again.
+// The package performs no I/O, takes no lock but that of an Account and reads no
+// clock. The router watches the cluster and calls Build again.
 package routing
 
 import (
@@ -85,14 +85,14 @@ type route struct {
 	service   Service
 	revisions []*Revision          // of the service's traffic
 	split     []*Revision          // one full round of turns
-	lots      []lot                // for what is sticky
+	sticky    []candidate          // for requests with a key
 	tags      map[string]*Revision // what each tag asks for
 	turn      *atomic.Uint64       // carried from table to table
 }
 
 // Build returns the table for in. Counters continue from before, which may be
-// nil, and what did not change is taken from there: with thousands of services
-// a change of one must not take as long as a change of all.
+// nil. So do routes and names that did not change: with thousands of services a
+// change of one must not take as long as a change of all.
 func Build(in Input, before *Table) *Table {
 	if before == nil {
 		before = &Table{}
@@ -131,7 +131,7 @@ func Build(in Input, before *Table) *Table {
 		b.revision(key)
 	}
 	for key, r := range before.revisions {
-		if r.Account.busy() { // its load is told until the last request ended
+		if r.Account.busy() { // its load is reported until the last request has ended
 			b.revision(key)
 		}
 	}
@@ -142,7 +142,7 @@ func Build(in Input, before *Table) *Table {
 	return b.Table
 }
 
-// claimants are the services of routes as they claim names.
+// claimants returns the services of routes as they claim names.
 func claimants(routes []*route) []hosts.Service {
 	out := make([]hosts.Service, len(routes))
 	for i, r := range routes {
@@ -225,7 +225,7 @@ func (b *builder) route(s Service, old *route) *route {
 		r.split = append(r.split, r.revisions[i])
 	}
 	if s.Sticky != (v1beta1.Sticky{}) {
-		r.lots = lots(r.split)
+		r.sticky = candidates(r.split)
 	}
 	return r
 }

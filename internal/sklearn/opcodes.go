@@ -16,10 +16,21 @@ const opStop = '.'
 // opcodes has every opcode of protocols 0 to 5 that a model can need. Persistent
 // ids, the extension registry and out-of-band buffers are left out on purpose,
 // because they refer to something outside the file.
-var opcodes [256]func(*machine) error
+var opcodes [256]opcode
+
+type opcode func(*machine) error
 
 func init() { // a literal would refer to itself through machine.nested
-	opcodes = [256]func(*machine) error{
+	for _, codes := range []map[byte]opcode{valueOpcodes(), containerOpcodes(), instanceOpcodes()} {
+		for code, run := range codes {
+			opcodes[code] = run
+		}
+	}
+}
+
+// valueOpcodes push constants, numbers, text and bytes.
+func valueOpcodes() map[byte]opcode {
+	return map[byte]opcode{
 		// Constants.
 		'N':  func(m *machine) error { return m.push(none{}) },
 		0x88: func(m *machine) error { return m.push(true) },
@@ -46,6 +57,12 @@ func init() { // a literal would refer to itself through machine.nested
 		'C':  func(m *machine) error { return m.opBytes(1) },
 		0x8e: func(m *machine) error { return m.opBytes(8) },
 		0x96: func(m *machine) error { return m.opBytes(8) },
+	}
+}
+
+// containerOpcodes make and fill containers, and move what is on the stack.
+func containerOpcodes() map[byte]opcode {
+	return map[byte]opcode{
 		// Containers.
 		'(':  (*machine).opMark,
 		')':  func(m *machine) error { return m.push(tuple(nil)) },
@@ -75,6 +92,12 @@ func init() { // a literal would refer to itself through machine.nested
 		'g':  func(m *machine) error { return m.opLine(m.recall) },
 		'h':  func(m *machine) error { return m.opIndex(1, m.recall) },
 		'j':  func(m *machine) error { return m.opIndex(4, m.recall) },
+	}
+}
+
+// instanceOpcodes find classes and make their instances.
+func instanceOpcodes() map[byte]opcode {
+	return map[byte]opcode{
 		// Classes and their instances.
 		'c':  (*machine).opGlobal,
 		0x93: (*machine).opStackGlobal,

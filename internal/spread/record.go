@@ -8,31 +8,31 @@ import (
 )
 
 const (
-	// firstPause follows an eviction. It is doubled for each one before.
+	// firstPause follows an eviction. Each previous one doubles it.
 	firstPause = time.Minute
-	// atOnce is how many evictions that helped double nothing: somebody drains
-	// nodes, again and again.
+	// atOnce is how many useful evictions double nothing: an administrator drains
+	// one node after the other.
 	atOnce = 5
-	// forget is how long it takes until one eviction counts no more. So there are
-	// never more than four a day for long, whatever undoes them.
+	// forget is the time after which one eviction counts no more. It bounds the
+	// evictions to four a day in the long run, whatever undoes them.
 	forget = 6 * time.Hour
-	// most is where counting ends: evictions are forgotten sooner than its pause ends.
+	// most bounds Count: its pause is longer than forget.
 	most = 15
-	// around is how much sooner or later than the eviction a replacement seems to
-	// be made: by the clock of the API server.
+	// around is how far the creation of a replacement may lie from the eviction: it
+	// is recorded by the clock of the API server.
 	around = time.Minute
 )
 
-// Record is what is known of the evictions before, and lies on the Deployment
-// as an annotation: the next leader needs it, too.
+// Record holds the previous evictions. It is an annotation of the Deployment, so
+// that the next leader has it too.
 type Record struct {
-	// Count is of those that are not forgotten.
+	// Count is the number of evictions that are not forgotten.
 	Count int
-	// Last is when the last one was.
+	// Last is the time of the last one.
 	Last time.Time
 }
 
-// ParseRecord reads what String wrote. Nothing is no evictions.
+// ParseRecord reads what String returned. The empty string is no evictions.
 func ParseRecord(s string) (Record, error) {
 	if s == "" {
 		return Record{}, nil
@@ -54,9 +54,8 @@ func (r Record) String() string {
 	return fmt.Sprintf("%d %s", r.Count, r.Last.UTC().Format(time.RFC3339))
 }
 
-// wait is how long the next eviction must wait; longer if the last one was in
-// vain. A time that is still to come is from before the clock was set: it is worth
-// nothing.
+// wait returns how long the next eviction must wait; longer if the last one was in
+// vain. A last one in the future is ignored: the clock was set back.
 func (r Record) wait(now time.Time, vain bool) time.Duration {
 	since := now.Sub(r.Last)
 	if r.Count == 0 || since < 0 {
@@ -69,13 +68,13 @@ func (r Record) wait(now time.Time, vain bool) time.Duration {
 	return max(0, firstPause<<doubled-since)
 }
 
-// made reports whether a Pod made then may be the replacement of the last one
-// that was evicted.
+// made reports whether a Pod created then may be the replacement of the last
+// evicted one.
 func (r Record) made(then time.Time) bool {
 	return r.Count > 0 && then.Sub(r.Last).Abs() <= around
 }
 
-// next is the record with one eviction more.
+// next returns the record with one eviction more.
 func (r Record) next(now time.Time) Record {
 	forgotten := int(max(0, now.Sub(r.Last)) / forget)
 	return Record{Count: min(max(r.Count-forgotten, 0)+1, most), Last: now}

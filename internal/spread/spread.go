@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package spread decides which Pod of a Deployment should be evicted so that
-// its Pods share fewer nodes. The scheduler spreads Pods when it places them and
-// never again: after each node was drained in turn, all of them are on the last.
+// its Pods share fewer nodes. The scheduler spreads Pods only when it places
+// them: after each node was drained in turn, all Pods are on the last node.
 //
 // A Deployment, its Pods and all nodes go in; at most one Pod comes out, with
-// the nodes that can take its replacement. Decide names one only while the
+// the nodes that can take its replacement. Decide names a Pod only while the
 // Deployment is at rest, and only if another node, with one Pod more, would have
-// fewer than that Pod's node has. It sees no Pods of others: Fits judges from a list of those on a node
-// whether they leave room.
+// fewer Pods than that node. Fits checks whether the Pods of others on a node
+// leave room.
 //
-// Where the replacement goes is for the scheduler to say. So each eviction is
-// recorded on the Deployment (Record), and after one in vain, whose replacement is
-// where the Pod was, the next one waits twice as long as that did.
+// The scheduler places the replacement. If it puts it on the same node again,
+// the eviction was in vain, and the next one waits twice as long. Record holds
+// the evictions on the Deployment.
 package spread
 
 import (
@@ -34,22 +34,22 @@ import (
 )
 
 const (
-	// rest is how long all Pods must have been ready, and a node that is to take
-	// one, too: a rollout, a drain or a node that comes and goes is not over sooner.
+	// rest is how long all Pods and the target node must have been ready, so that a
+	// rollout, a drain or a flapping node is over.
 	rest = 30 * time.Second
-	// overdue is how long after its grace a Pod that was deleted is waited for.
-	// Its node may be dead, and then it stays until the node is removed.
+	// overdue bounds the wait for a deleted Pod after its grace. On a dead node it
+	// stays until the node is removed.
 	overdue = 30 * time.Second
 )
 
-// Input is the world as a decision sees it.
+// Input is everything that a decision depends on.
 type Input struct {
 	Deployment *appsv1.Deployment
-	// Pods are those of the Deployment.
+	// Pods are the Pods of the Deployment.
 	Pods []corev1.Pod
-	// Nodes are all of the cluster.
+	// Nodes are all nodes of the cluster.
 	Nodes []corev1.Node
-	// Last are the evictions before, as recorded.
+	// Last holds the previous evictions.
 	Last Record
 	Now  time.Time
 }
@@ -62,7 +62,7 @@ type Plan struct {
 	To []*corev1.Node
 	// Record is what to write on the Deployment before the eviction.
 	Record Record
-	// Again is when to decide anew although nothing changed.
+	// Again is the time to the next decision although nothing changes.
 	Again time.Duration
 }
 
@@ -85,9 +85,9 @@ func Decide(in Input) Plan {
 	return Plan{Evict: victim, To: to, Record: in.Last.next(in.Now)}
 }
 
-// atRest returns the Pods of a Deployment that has all the Pods that it wants,
-// each ready for a while and of the current template, and none that is about to
-// end. Otherwise it returns none, and how long to wait if only time is missing.
+// atRest returns the Pods of a Deployment that has all its Pods, each ready for a
+// while and of one template, and none that is being deleted. Otherwise it returns
+// none, and how long to wait if only time is missing.
 func atRest(in Input) (pods []corev1.Pod, wait time.Duration) {
 	for _, p := range in.Pods {
 		if v1beta1.PodFinished(&p) {
@@ -200,7 +200,7 @@ func Fits(p *corev1.Pod, n *corev1.Node, there []corev1.Pod) bool {
 	return true
 }
 
-// requests are what the scheduler counts of a Pod, and the Pod itself.
+// requests returns the resources that the scheduler counts of a Pod, and one Pod.
 func requests(p *corev1.Pod) corev1.ResourceList {
 	r := resource.PodRequests(p, resource.PodResourcesOptions{UseStatusResources: true})
 	r[corev1.ResourcePods] = *apiresource.NewQuantity(1, apiresource.DecimalSI)
@@ -213,8 +213,8 @@ func nodeReady(n *corev1.Node) *corev1.NodeCondition {
 	})
 }
 
-// restLeft is how much of rest is left of what began then. It may be told by
-// another clock, but is never longer than that.
+// restLeft returns how much of rest is left since a time. Another clock may have
+// recorded it, so the result is at most rest.
 func restLeft(began metav1.Time, now time.Time) time.Duration {
 	return min(rest, rest-now.Sub(began.Time))
 }
