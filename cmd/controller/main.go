@@ -91,7 +91,7 @@ func run(ctx context.Context, o options) error {
 	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
 		return fmt.Errorf("--log-level: %w", err)
 	}
-	front, err := o.front()
+	route, err := o.externalRoute()
 	if err != nil {
 		return usage.Wrap(err)
 	}
@@ -107,7 +107,7 @@ func run(ctx context.Context, o options) error {
 	parts := supervise.New()
 	parts.Start("controller", func(ctx context.Context) error {
 		return controller.Run(ctx, controller.Config{
-			Config: shared, Domain: o.domain, Router: o.routerHost, Front: front, Scheme: o.scheme, Render: o.render, Health: o.health,
+			Config: shared, Domain: o.domain, Router: o.routerHost, ExternalRoute: route, Scheme: o.scheme, Render: o.render, Health: o.health,
 		})
 	})
 	parts.Start("autoscaler", func(ctx context.Context) error {
@@ -125,14 +125,14 @@ func run(ctx context.Context, o options) error {
 	return errors.Join(err, parts.Stop())
 }
 
-// front is what stands before the routers, whose Service --router-host names.
-func (o options) front() (render.Front, error) {
-	f := render.Front{Gateway: o.gateway, IngressClass: o.ingressClass}
+// externalRoute leads to the Service of the routers, which --router-host names.
+func (o options) externalRoute() (render.ExternalRoute, error) {
+	r := render.ExternalRoute{Gateway: o.gateway, IngressClass: o.ingressClass}
 	service, rest, _ := strings.Cut(o.routerHost, ".")
-	f.Service = service
-	f.Namespace, _, _ = strings.Cut(rest, ".")
-	if f.Exists() && f.Namespace == "" {
-		return f, fmt.Errorf("--router-host %s: with --gateway or --ingress-class it must be that of a Service, SERVICE.NAMESPACE.svc", o.routerHost)
+	r.Service = service
+	r.Namespace, _, _ = strings.Cut(rest, ".")
+	if r.Enabled() && r.Namespace == "" {
+		return r, fmt.Errorf("--router-host %s: with --gateway or --ingress-class it must be that of a Service, SERVICE.NAMESPACE.svc", o.routerHost)
 	}
-	return f, f.Check()
+	return r, r.Check()
 }

@@ -16,20 +16,20 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/serin-dev/serin/internal/steer"
+	"github.com/serin-dev/serin/internal/action"
 	"github.com/serin-dev/serin/internal/terminal"
 )
 
 // act is how a change is to be made.
 type act struct {
 	*service
-	decide         func(*steer.Rollout, steer.Evidence) (steer.Change, error)
+	decide         func(*action.Rollout, action.Evidence) (action.Change, error)
 	weighs         bool // the decision looks at the evidence
 	dryRun, format string
 	yes            bool
 	in             io.Reader
 	out, errOut    io.Writer
-	agreed         string // the doubts that a person has agreed to
+	agreed         string // the warnings that a person has agreed to
 	warned         string // what a warning said that could not be checked
 }
 
@@ -46,7 +46,7 @@ const attempts = 10
 
 // run decides on what is there, asks if it must, and writes over exactly that.
 func (a *act) run(ctx context.Context) error {
-	var first *steer.Rollout
+	var first *action.Rollout
 	for range attempts {
 		isvc, r, err := a.observed(ctx)
 		if err != nil {
@@ -83,15 +83,15 @@ func (a *act) run(ctx context.Context) error {
 }
 
 // judge decides, on evidence if that counts, and warns once if there is none.
-func (a *act) judge(ctx context.Context, r *steer.Rollout) (steer.Change, error) {
-	var seen steer.Evidence
+func (a *act) judge(ctx context.Context, r *action.Rollout) (action.Change, error) {
+	var seen action.Evidence
 	if a.weighs {
 		seen = a.evidence(ctx, r)
 	}
 	change, err := a.decide(r, seen)
-	if change.Blind != "" && change.Blind != a.warned {
-		fmt.Fprintf(a.errOut, "Warning: %s\n", change.Blind)
-		a.warned = change.Blind
+	if change.NoEvidence != "" && change.NoEvidence != a.warned {
+		fmt.Fprintf(a.errOut, "Warning: %s\n", change.NoEvidence)
+		a.warned = change.NoEvidence
 	}
 	return change, err
 }
@@ -101,7 +101,7 @@ const observeTimeout = 10 * time.Second
 
 // observed reads the service once its status is about its spec: before that, the
 // effect of a change is unknown.
-func (a *act) observed(ctx context.Context) (*unstructured.Unstructured, *steer.Rollout, error) {
+func (a *act) observed(ctx context.Context) (*unstructured.Unstructured, *action.Rollout, error) {
 	wait, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
 	isvc, r, err := a.readRaw(ctx)
@@ -128,29 +128,29 @@ func over(isvc *unstructured.Unstructured, patch []byte) ([]byte, error) {
 	return json.Marshal(p)
 }
 
-// confirm asks a person about doubts. Without a person there is no answer.
-func (a *act) confirm(c steer.Change) error {
-	doubts := strings.Join(c.Doubts, "\n  ")
-	if doubts == "" || doubts == a.agreed || a.yes || a.dryRun != dryRunNone {
+// confirm asks a person about warnings. Without a person there is no answer.
+func (a *act) confirm(c action.Change) error {
+	warnings := strings.Join(c.Warnings, "\n  ")
+	if warnings == "" || warnings == a.agreed || a.yes || a.dryRun != dryRunNone {
 		return nil
 	}
 	if !terminal.Is(a.in) || !terminal.Is(a.errOut) {
-		return fmt.Errorf("%s.\nNothing was written: use --yes to confirm", strings.Join(c.Doubts, "; "))
+		return fmt.Errorf("%s.\nNothing was written: use --yes to confirm", strings.Join(c.Warnings, "; "))
 	}
-	fmt.Fprintf(a.errOut, "%s\nBut:\n  %s\nGo on? [y/N] ", c.Says, doubts)
+	fmt.Fprintf(a.errOut, "%s\nBut:\n  %s\nGo on? [y/N] ", c.Summary, warnings)
 	agreed, err := terminal.Agreed(a.in)
 	if err != nil {
 		return err
 	}
 	if agreed {
-		a.agreed = doubts
+		a.agreed = warnings
 		return nil
 	}
 	return errors.New("nothing was written")
 }
 
 // show prints what was done, or would be.
-func (a *act) show(isvc *unstructured.Unstructured, c steer.Change) error {
+func (a *act) show(isvc *unstructured.Unstructured, c action.Change) error {
 	if a.format != "" {
 		after := isvc
 		if a.dryRun == dryRunClient && c.Patch != nil {
@@ -161,13 +161,13 @@ func (a *act) show(isvc *unstructured.Unstructured, c steer.Change) error {
 		}
 		return write(a.out, a.format, manifest(after))
 	}
-	says := a.name + ": " + c.Says
+	says := a.name + ": " + c.Summary
 	if a.dryRun == dryRunNone || c.Patch == nil {
 		fmt.Fprintln(a.out, says)
 		return nil
 	}
-	for _, d := range c.Doubts {
-		says += "\n# but " + d
+	for _, w := range c.Warnings {
+		says += "\n# but " + w
 	}
 	fmt.Fprintf(a.out, "# %s\nkubectl patch inferenceservice %s -n %s --type merge -p '%s'\n",
 		says, a.name, a.namespace, strings.ReplaceAll(string(c.Patch), "'", `'\''`))

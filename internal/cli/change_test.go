@@ -20,8 +20,8 @@ import (
 	clientgotesting "k8s.io/client-go/testing"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/action"
 	"github.com/serin-dev/serin/internal/render"
-	"github.com/serin-dev/serin/internal/steer"
 )
 
 const sklearn = `{"model":{"modelFormat":{"name":"sklearn"},"storageUri":"gs://b/MODEL"}}`
@@ -108,7 +108,7 @@ func promotion(t *testing.T, meanwhile func(attempt int, isvc *unstructured.Unst
 	return &act{
 		service: &service{&cluster{client: client, namespace: "ns", routers: "serin-system"}, "iris"},
 		weighs:  true,
-		decide:  func(r *steer.Rollout, e steer.Evidence) (steer.Change, error) { return r.Promote(e) },
+		decide:  func(r *action.Rollout, e action.Evidence) (action.Change, error) { return r.Promote(e) },
 		dryRun:  dryRunNone,
 		in:      strings.NewReader(""), out: &bytes.Buffer{}, errOut: &bytes.Buffer{},
 	}, &patches
@@ -155,14 +155,14 @@ func TestASpecThatChangedIsNotOverwritten(t *testing.T) {
 	}
 }
 
-func TestDoubtsNeedAPersonOrYes(t *testing.T) {
+func TestWarningsNeedAPersonOrYes(t *testing.T) {
 	for name, yes := range map[string]bool{"nobody to ask": false, "--yes": true} {
 		t.Run(name, func(t *testing.T) {
 			a, patches := promotion(t, func(int, *unstructured.Unstructured) {})
 			a.yes = yes
 			inner := a.decide
-			a.decide = func(r *steer.Rollout, _ steer.Evidence) (steer.Change, error) {
-				return inner(r, steer.Evidence{Known: true, Requests: 100, Errors: 1})
+			a.decide = func(r *action.Rollout, _ action.Evidence) (action.Change, error) {
+				return inner(r, action.Evidence{Known: true, Requests: 100, Errors: 1})
 			}
 			err := a.run(t.Context())
 			if yes != (err == nil) || yes != (len(*patches) == 1) {

@@ -11,11 +11,11 @@ import (
 
 	"charm.land/lipgloss/v2"
 
-	"github.com/serin-dev/serin/internal/steer"
+	"github.com/serin-dev/serin/internal/action"
 )
 
 // bars show the split as it should be and as it is, newest revision first.
-func (s screen) bars(revisions []steer.Revision) []string {
+func (s screen) bars(revisions []action.Revision) []string {
 	var wanted, seen []float64
 	current := s.current()
 	for _, rev := range revisions {
@@ -52,7 +52,7 @@ func (s screen) bar(parts []float64, width int) string {
 
 // chart shows the requests per second of the last minute, revision by
 // revision, the newest at the bottom.
-func (s screen) chart(revisions []steer.Revision, rows int) []string {
+func (s screen) chart(revisions []action.Revision, rows int) []string {
 	if s.last.sampleErr != nil {
 		return strings.Split(s.style(lipgloss.Wrap("No live numbers: "+s.last.sampleErr.Error(), s.width, ""), faint), "\n")
 	}
@@ -82,7 +82,7 @@ func columnsOf(width int) int { return max(1, width/int(remembered/time.Second))
 // series is for each sample of the last minute the height of each revision's
 // curve, that is its requests per second and those of all newer ones. So the
 // first, of the oldest, is the total.
-func (s screen) series(revisions []steer.Revision) [][]float64 {
+func (s screen) series(revisions []action.Revision) [][]float64 {
 	var out [][]float64
 	for i := 1; i < len(s.samples); i++ {
 		at := rates(s.samples[i-1], s.samples[i], revisions)

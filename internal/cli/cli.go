@@ -4,9 +4,9 @@
 // name: `serin rollout promote iris`, `kubectl serin rollout promote iris`.
 //
 // A command reads the service and what belongs to it (service.go), asks the
-// pure package steer what to do or to say, and writes at most one thing: a
+// pure package action what to do or to say, and writes at most one thing: a
 // merge patch of the InferenceService's spec (change.go). It holds no state
-// and decides nothing that steer could decide. What it shows of requests comes
+// and decides nothing that action could decide. What it shows of requests comes
 // from the routers' reports (live.go): `serin up` leaves their address in the
 // kubeconfig, and a cluster's API server passes requests on to them. Without
 // them everything else works.

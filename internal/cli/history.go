@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/serin-dev/serin/internal/steer"
+	"github.com/serin-dev/serin/internal/action"
 )
 
 func historyCommand(t *target) *cobra.Command {
@@ -38,7 +38,7 @@ history iris --revision 2`,
 				if rev == nil {
 					return fmt.Errorf("there is no revision %s of %s: see %s %s", revision, s.name, c.CommandPath(), s.name)
 				}
-				r.Revisions = []steer.Revision{*rev}
+				r.Revisions = []action.Revision{*rev}
 				if format == "" || format == formatWide {
 					return showRevision(c, rev)
 				}
@@ -57,8 +57,8 @@ history iris --revision 2`,
 }
 
 // showRevision prints a revision and its spec, as YAML that people can read.
-func showRevision(c *cobra.Command, rev *steer.Revision) error {
-	table(c.OutOrStdout(), []steer.Revision{*rev}, time.Now(), true)
+func showRevision(c *cobra.Command, rev *action.Revision) error {
+	table(c.OutOrStdout(), []action.Revision{*rev}, time.Now(), true)
 	if rev.Spec == nil {
 		return fmt.Errorf("revision %s was recorded without its spec", rev.Name)
 	}

@@ -15,8 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/action"
 	"github.com/serin-dev/serin/internal/report"
-	"github.com/serin-dev/serin/internal/steer"
 )
 
 // readTimeout bounds one reading of all routers.
@@ -104,7 +104,7 @@ func (c *cluster) findRouters(ctx context.Context) ([]string, *http.Client, erro
 
 // rates compares two samples. A router that is new, or has counted less than
 // before because it started again, counts from zero.
-func rates(before, after sample, revisions []steer.Revision) map[string]rate {
+func rates(before, after sample, revisions []action.Revision) map[string]rate {
 	seconds := after.at.Sub(before.at).Seconds()
 	if seconds <= 0 {
 		return nil
@@ -182,14 +182,14 @@ func quantile(a report.Answers, q float64) time.Duration {
 }
 
 // evidence is what the requests of a service's current revision have shown.
-func (s *service) evidence(ctx context.Context, r *steer.Rollout) steer.Evidence {
+func (s *service) evidence(ctx context.Context, r *action.Rollout) action.Evidence {
 	if r.Current == nil {
-		return steer.Evidence{}
+		return action.Evidence{}
 	}
 	answered, err := s.sample(ctx)
 	if err != nil {
-		return steer.Evidence{Why: err.Error()}
+		return action.Evidence{Why: err.Error()}
 	}
 	a := answered.total(r.Current.Name)
-	return steer.Evidence{Known: true, Requests: a.Count, Errors: a.Errors}
+	return action.Evidence{Known: true, Requests: a.Count, Errors: a.Errors}
 }

@@ -16,8 +16,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic/fake"
 
+	"github.com/serin-dev/serin/internal/action"
 	"github.com/serin-dev/serin/internal/report"
-	"github.com/serin-dev/serin/internal/steer"
+	"github.com/serin-dev/serin/internal/rollout"
 )
 
 const routerReport = `{"revisions":[
@@ -104,7 +105,10 @@ func TestRates(t *testing.T) {
 		return []report.Bucket{{Seconds: .01, Count: fast}, {Seconds: .1, Count: all}}
 	}
 	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-	revisions := []steer.Revision{{Name: "old"}, {Name: "new"}, {Name: "gone"}}
+	var revisions []action.Revision
+	for _, name := range []string{"old", "new", "gone"} {
+		revisions = append(revisions, action.Revision{Revision: rollout.Revision{Name: name}})
+	}
 	for name, tt := range map[string]struct {
 		before, after map[string]report.Answers
 		want          map[string]rate

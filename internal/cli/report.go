@@ -17,8 +17,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/action"
 	"github.com/serin-dev/serin/internal/setting"
-	"github.com/serin-dev/serin/internal/steer"
 )
 
 // document is a rollout in JSON. Its fields are an interface: they stay.
@@ -29,7 +29,7 @@ type document struct {
 	Generation         int64  `json:"generation"`
 	ObservedGeneration int64  `json:"observedGeneration"`
 	// Outcome is settled, progressing or failed.
-	Outcome steer.Outcome `json:"outcome"`
+	Outcome action.Outcome `json:"outcome"`
 	// Next says in a sentence what happens next, and why.
 	Next                 string               `json:"next"`
 	CanaryTrafficPercent *int64               `json:"canaryTrafficPercent,omitempty"`
@@ -39,9 +39,9 @@ type document struct {
 
 type revisionReport struct {
 	Name   string `json:"name"`
-	Number int64  `json:"number"`
+	Number int    `json:"number"`
 	// State is current, starting, canary, rolled back, rolled out, previous or absent.
-	State          steer.State    `json:"state,omitempty"`
+	State          action.State   `json:"state,omitempty"`
 	TrafficPercent *int64         `json:"trafficPercent,omitempty"`
 	PodsReady      int32          `json:"podsReady"`
 	PodsWanted     int32          `json:"podsWanted"`
@@ -51,7 +51,7 @@ type revisionReport struct {
 	Spec           map[string]any `json:"spec,omitempty"` // of history only
 }
 
-func documentOf(r *steer.Rollout, spec bool) document {
+func documentOf(r *action.Rollout, spec bool) document {
 	o := r.Outlook()
 	out := document{
 		Namespace:            r.Service.Namespace,
@@ -116,7 +116,7 @@ func write(out io.Writer, format string, v any) error {
 }
 
 // table prints the revisions, newest first.
-func table(out io.Writer, revisions []steer.Revision, now time.Time, wide bool) {
+func table(out io.Writer, revisions []action.Revision, now time.Time, wide bool) {
 	w := tabwriter.NewWriter(out, 0, 8, 3, ' ', 0)
 	head := "REVISION\tSTATE\tTRAFFIC\tPODS\tAGE\tMODEL"
 	if wide {

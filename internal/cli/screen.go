@@ -10,7 +10,7 @@ import (
 
 	"charm.land/lipgloss/v2"
 
-	"github.com/serin-dev/serin/internal/steer"
+	"github.com/serin-dev/serin/internal/action"
 )
 
 const (
@@ -126,7 +126,7 @@ func (s screen) head() []string {
 }
 
 // table shows the revisions, newest first.
-func (s screen) table(revisions []steer.Revision) []string {
+func (s screen) table(revisions []action.Revision) []string {
 	const columns = "  %-11s %5s %6s %6s %7s %6s %7s"
 	name := len("REVISION")
 	for _, rev := range revisions {
@@ -156,7 +156,7 @@ func (s screen) table(revisions []steer.Revision) []string {
 // outlook is what happens next, and why.
 func (s screen) outlook() []string {
 	o := s.last.rollout.Outlook()
-	how := map[steer.Outcome]lipgloss.Style{steer.Settled: good, steer.Progressing: busy, steer.Failed: bad}[o.Outcome]
+	how := map[action.Outcome]lipgloss.Style{action.Settled: good, action.Progressing: busy, action.Failed: bad}[o.Outcome]
 	text := strings.Split(lipgloss.Wrap(title(string(o.Outcome))+": "+o.Next, s.width, ""), "\n")
 	word := min(len(o.Outcome), len(text[0]))
 	text[0] = s.style(text[0][:word], how) + text[0][word:]

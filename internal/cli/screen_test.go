@@ -14,20 +14,20 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/action"
 	"github.com/serin-dev/serin/internal/report"
 	"github.com/serin-dev/serin/internal/rollout"
-	"github.com/serin-dev/serin/internal/steer"
 	"github.com/serin-dev/serin/internal/testkit/golden"
 )
 
 // canaryRollout is a canary of 10%.
-func canaryRollout() *steer.Rollout {
+func canaryRollout() *action.Rollout {
 	ten, ninety := int64(10), int64(90)
-	r := &steer.Rollout{
+	r := &action.Rollout{
 		Service: &v1beta1.InferenceService{ObjectMeta: metav1.ObjectMeta{Name: "sklearn-iris", Namespace: "kserve-test"}},
-		Revisions: []steer.Revision{
-			{Name: "sklearn-iris-predictor-00001", Number: 1, State: steer.RolledOut, Share: &ninety, Wanted: 2, Health: rollout.Health{Ready: 2}, Model: "sklearn gs://b/m1"},
-			{Name: "sklearn-iris-predictor-00002", Number: 2, State: steer.Canary, Share: &ten, Wanted: 1, Health: rollout.Health{Ready: 1}, Model: "sklearn gs://b/m2"},
+		Revisions: []action.Revision{
+			{Revision: rollout.Revision{Name: "sklearn-iris-predictor-00001", Number: 1, Health: rollout.Health{Ready: 2}, Model: "sklearn gs://b/m1"}, State: action.RolledOut, Share: &ninety, Wanted: 2},
+			{Revision: rollout.Revision{Name: "sklearn-iris-predictor-00002", Number: 2, Health: rollout.Health{Ready: 1}, Model: "sklearn gs://b/m2"}, State: action.Canary, Share: &ten, Wanted: 1},
 		},
 	}
 	r.Service.Spec.Predictor.CanaryTrafficPercent = &ten
@@ -40,7 +40,7 @@ func canaryRollout() *steer.Rollout {
 }
 
 // minute is a minute of growing load, with some errors of the canary.
-func minute(s screen, r *steer.Rollout) screen {
+func minute(s screen, r *action.Rollout) screen {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	answers := func(requests, errors float64) report.Answers {
 		count := func(n float64) int64 { return int64(math.Round(n)) }
@@ -68,11 +68,11 @@ func minute(s screen, r *steer.Rollout) screen {
 func TestScreen(t *testing.T) {
 	first := canaryRollout()
 	first.Revisions = first.Revisions[:1]
-	first.Revisions[0].State, first.Revisions[0].Share = steer.Starting, nil
+	first.Revisions[0].State, first.Revisions[0].Share = action.Starting, nil
 	first.Revisions[0].Ready = 0
 	first.Current, first.RolledOut = &first.Revisions[0], nil
 	first.Service.Status.Conditions = nil
-	noMetrics := func(r *steer.Rollout) screen {
+	noMetrics := func(r *action.Rollout) screen {
 		return screen{}.after(observation{rollout: r, sampleErr: noRouter("serin-system")})
 	}
 	for name, s := range map[string]screen{

@@ -23,7 +23,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/serin-dev/serin/api/v1beta1"
-	"github.com/serin-dev/serin/internal/steer"
+	"github.com/serin-dev/serin/internal/action"
 )
 
 // callTimeout bounds one call of the API, so that a command never hangs.
@@ -52,20 +52,20 @@ func (t *target) service(arg string) (*service, error) {
 }
 
 // read reads the service and all that belongs to it.
-func (s *service) read(ctx context.Context) (*steer.Rollout, error) {
+func (s *service) read(ctx context.Context) (*action.Rollout, error) {
 	_, r, err := s.readRaw(ctx)
 	return r, err
 }
 
 // readRaw also returns the service as it was sent.
-func (s *service) readRaw(ctx context.Context) (*unstructured.Unstructured, *steer.Rollout, error) {
+func (s *service) readRaw(ctx context.Context) (*unstructured.Unstructured, *action.Rollout, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	isvc, err := s.client.Resource(v1beta1.Resource).Namespace(s.namespace).Get(ctx, s.name, metav1.GetOptions{})
 	if err != nil {
 		return nil, nil, s.explain(ctx, err)
 	}
-	o := steer.Objects{Service: isvc}
+	o := action.Objects{Service: isvc}
 	of := metav1.ListOptions{LabelSelector: v1beta1.LabelService + "=" + s.name}
 	if err := errors.Join(
 		list(ctx, s.client, s.namespace, appsv1.SchemeGroupVersion.WithResource("controllerrevisions"), of, &o.Records),
@@ -74,7 +74,7 @@ func (s *service) readRaw(ctx context.Context) (*unstructured.Unstructured, *ste
 	); err != nil {
 		return nil, nil, s.explain(ctx, err)
 	}
-	r, err := steer.Read(o)
+	r, err := action.Read(o)
 	return isvc, r, err
 }
 

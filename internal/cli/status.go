@@ -11,8 +11,8 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/serin-dev/serin/internal/action"
 	"github.com/serin-dev/serin/internal/setting"
-	"github.com/serin-dev/serin/internal/steer"
 )
 
 // recentEvents is how many events a summary shows.
@@ -86,11 +86,11 @@ func (s *service) status(ctx context.Context, out io.Writer, format string, watc
 		return err
 	}
 	switch r.Outlook().Outcome {
-	case steer.Settled:
+	case action.Settled:
 		return nil
-	case steer.Failed:
+	case action.Failed:
 		return exit{exitFailed, nil}
-	case steer.Progressing:
+	case action.Progressing:
 	}
 	if watch {
 		return exit{exitInProgress, fmt.Errorf("%s is not settled after %s", s.name, timeout)}
@@ -100,7 +100,7 @@ func (s *service) status(ctx context.Context, out io.Writer, format string, watc
 
 // await reads the rollout until it is settled or has failed, or time is up. It
 // says what it waits for. A timeout of 0 is none.
-func (s *service) await(ctx context.Context, watch bool, timeout time.Duration, say func(next string)) (last *steer.Rollout, err error) {
+func (s *service) await(ctx context.Context, watch bool, timeout time.Duration, say func(next string)) (last *action.Rollout, err error) {
 	wait, cancel := ctx, context.CancelFunc(func() {})
 	if timeout > 0 {
 		wait, cancel = context.WithTimeout(ctx, timeout)
@@ -113,7 +113,7 @@ func (s *service) await(ctx context.Context, watch bool, timeout time.Duration, 
 		}
 		last = r
 		o := r.Outlook()
-		if o.Outcome != steer.Progressing || !watch {
+		if o.Outcome != action.Progressing || !watch {
 			return false, nil
 		}
 		say(o.Next)
@@ -125,7 +125,7 @@ func (s *service) await(ctx context.Context, watch bool, timeout time.Duration, 
 	return last, err
 }
 
-func (s *service) printStatus(ctx context.Context, out io.Writer, r *steer.Rollout, format string) error {
+func (s *service) printStatus(ctx context.Context, out io.Writer, r *action.Rollout, format string) error {
 	if format != "" && format != formatWide {
 		return write(out, format, documentOf(r, false))
 	}
@@ -139,7 +139,7 @@ func (s *service) printStatus(ctx context.Context, out io.Writer, r *steer.Rollo
 
 // summary prints where a rollout stands. Revisions of the past that have no
 // Pods are left to history.
-func summary(out io.Writer, r *steer.Rollout, events []corev1.Event, now time.Time, wide bool) {
+func summary(out io.Writer, r *action.Rollout, events []corev1.Event, now time.Time, wide bool) {
 	fmt.Fprintf(out, "%s in %s", r.Service.Name, r.Service.Namespace)
 	if url := r.Service.Status.URL; url != "" {
 		fmt.Fprintf(out, ", %s", url)
@@ -157,8 +157,8 @@ func summary(out io.Writer, r *steer.Rollout, events []corev1.Event, now time.Ti
 }
 
 // present are the revisions that matter now.
-func present(r *steer.Rollout) []steer.Revision {
-	var out []steer.Revision
+func present(r *action.Rollout) []action.Revision {
+	var out []action.Revision
 	for _, rev := range r.Revisions {
 		if rev.State != "" || rev.Share != nil || rev.Wanted > 0 || rev.Ready > 0 {
 			out = append(out, rev)

@@ -13,7 +13,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/serin-dev/serin/internal/steer"
+	"github.com/serin-dev/serin/internal/action"
 	"github.com/serin-dev/serin/internal/testkit/golden"
 )
 
@@ -27,31 +27,31 @@ func TestStatus(t *testing.T) {
 		watch   bool
 		timeout time.Duration
 		code    int
-		outcome steer.Outcome
+		outcome action.Outcome
 	}{
 		"settled": {
 			change: func(isvc map[string]any) error {
 				return unstructured.SetNestedField(isvc, condition("Ready", "True", ""), "status", "conditions")
 			},
-			watch: true, outcome: steer.Settled,
+			watch: true, outcome: action.Settled,
 		},
 		"failed": {
 			change: func(isvc map[string]any) error {
 				return unstructured.SetNestedField(isvc, condition("PredictorReady", "False", "Revision r: no such model"), "status", "conditions")
 			},
-			watch: true, outcome: steer.Failed, code: exitFailed,
+			watch: true, outcome: action.Failed, code: exitFailed,
 		},
 		"time is up": {
 			change: func(isvc map[string]any) error {
 				return unstructured.SetNestedField(isvc, int64(4), "metadata", "generation")
 			},
-			watch: true, timeout: 50 * time.Millisecond, outcome: steer.Progressing, code: exitInProgress,
+			watch: true, timeout: 50 * time.Millisecond, outcome: action.Progressing, code: exitInProgress,
 		},
 		"not waited for": {
 			change: func(isvc map[string]any) error {
 				return unstructured.SetNestedField(isvc, int64(4), "metadata", "generation")
 			},
-			outcome: steer.Progressing, code: exitInProgress,
+			outcome: action.Progressing, code: exitInProgress,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/serin-dev/serin/internal/action"
 	"github.com/serin-dev/serin/internal/setting"
-	"github.com/serin-dev/serin/internal/steer"
 )
 
 // A command looks at what the canary has answered, or does not, and then does
@@ -20,8 +20,8 @@ const (
 	regardless = false
 )
 
-// decide asks package steer for the change that a command is about.
-type decide func(args []string, r *steer.Rollout, e steer.Evidence) (steer.Change, error)
+// decide asks package action for the change that a command is about.
+type decide func(args []string, r *action.Rollout, e action.Evidence) (action.Change, error)
 
 // changeCommands are the commands that change the spec.
 func changeCommands(t *target) []*cobra.Command {
@@ -53,7 +53,7 @@ not ready, has not answered a request yet, or has answered with errors.`,
 			Example: `promote iris
 promote iris --dry-run`,
 			Args: oneService,
-		}, onEvidence, func(_ []string, r *steer.Rollout, e steer.Evidence) (steer.Change, error) { return r.Promote(e) }),
+		}, onEvidence, func(_ []string, r *action.Rollout, e action.Evidence) (action.Change, error) { return r.Promote(e) }),
 		changeCommand(t, &cobra.Command{
 			Use:   "set-traffic ISVC PERCENT",
 			Short: "Give the canary a share of the traffic",
@@ -68,10 +68,10 @@ It asks first if the share would mean a rollback.`,
 				_, err := share(args[1])
 				return err
 			},
-		}, onEvidence, func(args []string, r *steer.Rollout, e steer.Evidence) (steer.Change, error) {
+		}, onEvidence, func(args []string, r *action.Rollout, e action.Evidence) (action.Change, error) {
 			percent, err := share(args[1])
 			if err != nil {
-				return steer.Change{}, err
+				return action.Change{}, err
 			}
 			return r.SetTraffic(percent, e)
 		}),
@@ -83,7 +83,7 @@ becomes ready. The command sets canaryTrafficPercent. 'set-traffic' and 'promote
 continue the rollout.`,
 			Example: "pause iris",
 			Args:    oneService,
-		}, regardless, func(_ []string, r *steer.Rollout, _ steer.Evidence) (steer.Change, error) { return r.Pause() }),
+		}, regardless, func(_ []string, r *action.Rollout, _ action.Evidence) (action.Change, error) { return r.Pause() }),
 		changeCommand(t, &cobra.Command{
 			Use:   "abort ISVC",
 			Short: "End a rollout in progress, and keep the rolled-out revision",
@@ -93,8 +93,8 @@ part of a revision stay as they are. The command never asks.`,
 			Example: `abort iris
 abort iris --dry-run -o yaml     the manifest, to commit`,
 			Args: oneService,
-		}, regardless, func(_ []string, r *steer.Rollout, _ steer.Evidence) (steer.Change, error) { return r.Abort() }),
-		changeCommand(t, undo, regardless, func(_ []string, r *steer.Rollout, _ steer.Evidence) (steer.Change, error) {
+		}, regardless, func(_ []string, r *action.Rollout, _ action.Evidence) (action.Change, error) { return r.Abort() }),
+		changeCommand(t, undo, regardless, func(_ []string, r *action.Rollout, _ action.Evidence) (action.Change, error) {
 			if revision != "" {
 				return r.UndoTo(revision)
 			}
@@ -119,7 +119,7 @@ func changeCommand(t *target, c *cobra.Command, weighs bool, d decide) *cobra.Co
 		if a.service, err = t.service(args[0]); err != nil {
 			return err
 		}
-		a.decide = func(r *steer.Rollout, e steer.Evidence) (steer.Change, error) { return d(args, r, e) }
+		a.decide = func(r *action.Rollout, e action.Evidence) (action.Change, error) { return d(args, r, e) }
 		a.in, a.out, a.errOut = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
 		return a.run(c.Context())
 	}

@@ -16,7 +16,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/spf13/cobra"
 
-	"github.com/serin-dev/serin/internal/steer"
+	"github.com/serin-dev/serin/internal/action"
 	"github.com/serin-dev/serin/internal/terminal"
 )
 
@@ -53,7 +53,7 @@ terminal, it prints one line per change.`,
 // observation is all that one look finds.
 type observation struct {
 	at        time.Time
-	rollout   *steer.Rollout
+	rollout   *action.Rollout
 	events    []string
 	err       error // why the rest is as before
 	sample    sample
@@ -143,7 +143,7 @@ func (s *service) lines(ctx context.Context, out io.Writer) error {
 }
 
 // line is a rollout in one line.
-func line(r *steer.Rollout) string {
+func line(r *action.Rollout) string {
 	var shares []string
 	for _, rev := range slices.Backward(r.Revisions) {
 		if rev.Share != nil {

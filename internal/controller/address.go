@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -22,29 +23,29 @@ import (
 const byName = "name"
 
 var nameIndex = toolscache.Indexers{byName: func(o any) ([]string, error) {
-	p, ok := o.(*packed)
+	service, ok := o.(metav1.Object)
 	if !ok {
 		return nil, nil
 	}
 	var keys []string
-	for _, label := range hosts.Wanted(p.Name) {
-		keys = append(keys, p.Namespace+"/"+label)
+	for _, label := range hosts.Wanted(service.GetName()) {
+		keys = append(keys, service.GetNamespace()+"/"+label)
 	}
 	return keys, nil
 }}
 
-// contenders are the other services that want a name that this one wants.
-func (s shelves) contenders(service types.NamespacedName) ([]types.NamespacedName, error) {
+// contenders returns the other services that want one of this service's names.
+func (c caches) contenders(service types.NamespacedName) ([]types.NamespacedName, error) {
 	found := map[types.NamespacedName]bool{}
 	for _, wanted := range hosts.Wanted(service.Name) {
 		for _, label := range hosts.Related(wanted) {
-			objects, err := s.services.objects.ByIndex(byName, service.Namespace+"/"+label)
+			objects, err := c.services.ByIndex(byName, service.Namespace+"/"+label)
 			if err != nil {
 				return nil, err
 			}
 			for _, o := range objects {
-				if p, ok := o.(*packed); ok && p.Name != service.Name {
-					found[types.NamespacedName{Namespace: p.Namespace, Name: p.Name}] = true
+				if other, ok := o.(metav1.Object); ok && other.GetName() != service.Name {
+					found[types.NamespacedName{Namespace: other.GetNamespace(), Name: other.GetName()}] = true
 				}
 			}
 		}
@@ -52,15 +53,15 @@ func (s shelves) contenders(service types.NamespacedName) ([]types.NamespacedNam
 	return slices.SortedFunc(maps.Keys(found), func(a, b types.NamespacedName) int { return strings.Compare(a.Name, b.Name) }), nil
 }
 
-// taken returns who has the names that the service wants, where others have them.
-func (s shelves) taken(service *v1beta1.InferenceService) (map[string]string, error) {
-	keys, err := s.contenders(client.ObjectKeyFromObject(service))
+// taken returns the names that the service wants and others have, with their owners.
+func (c caches) taken(service *v1beta1.InferenceService) (map[string]string, error) {
+	keys, err := c.contenders(client.ObjectKeyFromObject(service))
 	if err != nil || len(keys) == 0 {
 		return nil, err
 	}
 	var others []hosts.Service
 	for _, key := range keys {
-		if o, _, err := s.service(key); err == nil && o != nil {
+		if o, _, err := c.service(key); err == nil && o != nil {
 			others = append(others, claimant(o))
 		}
 	}
@@ -86,10 +87,9 @@ func claimant(s *v1beta1.InferenceService) hosts.Service {
 	return out
 }
 
-// rivals are the services that a change of this one may give a name, or take
-// one from.
+// rivals maps a service to those that its change may give a name, or take one from.
 func (r *reconciler) rivals(_ context.Context, service client.Object) []reconcile.Request {
-	keys, err := r.shelves.contenders(client.ObjectKeyFromObject(service))
+	keys, err := r.caches.contenders(client.ObjectKeyFromObject(service))
 	if err != nil {
 		return nil // there is such an index
 	}
@@ -105,17 +105,17 @@ func private(s *v1beta1.InferenceService) bool {
 	return v1beta1.Private(s.Labels, s.Spec.Predictor.Labels)
 }
 
-// unwanted are objects that lead to the service and should not: by a name that
-// another has, or from outside.
-func (w *world) unwanted() []client.Object {
+// unwanted returns objects that must not lead to the service: those under a name
+// that another service has, and the external route of a private service.
+func (s *snapshot) unwanted() []client.Object {
 	var out []client.Object
-	for name, s := range w.addresses {
-		if w.taken[name] != "" {
-			out = append(out, s)
+	for name, address := range s.addresses {
+		if s.taken[name] != "" {
+			out = append(out, address)
 		}
 	}
-	if w.front != nil && private(w.service) {
-		out = append(out, w.front)
+	if s.externalRoute != nil && private(s.service) {
+		out = append(out, s.externalRoute)
 	}
 	return out
 }

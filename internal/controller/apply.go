@@ -7,22 +7,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/sets"
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
-	"k8s.io/client-go/util/csaupgrade"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -39,43 +33,27 @@ type writer struct {
 	api    client.Reader // not cached
 }
 
-// errOutdated is the end of a decision on an outdated cache. What is newer is
-// on its way there, and its arrival reconciles again.
+// errOutdated ends a decision on an outdated cache. The newer object is on its
+// way there, and its arrival reconciles again.
 var errOutdated = errors.New("the cache is late")
 
-// try has the API server check a new revision's Deployment without storing it,
-// so that a template that nobody can make never becomes a revision.
-func (w writer) try(ctx context.Context, objects []wanted) error {
-	for _, o := range objects {
-		d, ok := o.object.(*appsv1ac.DeploymentApplyConfiguration)
-		if !ok {
-			continue
-		}
-		err := w.client.Apply(ctx, d, fieldOwner, client.DryRunAll)
-		if err != nil && strings.Contains(err.Error(), "does not support dry run") {
-			return nil // a webhook's answer, which says nothing about d
-		}
-		if err = w.wrap(ctx, "try", d, w.inTheWay(ctx, o, err)); err != nil && !errors.Is(err, errOutdated) {
-			return fmt.Errorf("no Pod can be made of this spec: %w", errors.Unwrap(err))
-		}
-		return err
+// dryRun has the API server check a new revision's Deployment without storing
+// it, so that a template that the API server refuses never becomes a revision.
+func (w writer) dryRun(ctx context.Context, d *appsv1ac.DeploymentApplyConfiguration) error {
+	err := w.client.Apply(ctx, d, fieldOwner, client.DryRunAll)
+	if err != nil && strings.Contains(err.Error(), "does not support dry run") {
+		return nil // a webhook's answer, which says nothing about d
 	}
-	return nil
+	if err = w.wrap(ctx, "try", d, w.inTheWay(ctx, d, err)); err != nil && !errors.Is(err, errOutdated) {
+		return fmt.Errorf("no Pod can be made of this spec: %w", errors.Unwrap(err))
+	}
+	return err
 }
 
-// record creates the ControllerRevision of a new revision.
-func (w writer) record(ctx context.Context, objects []wanted) error {
-	for _, o := range objects {
-		if record, ok := o.object.(*appsv1ac.ControllerRevisionApplyConfiguration); ok && o.current == nil {
-			return w.create(ctx, record, &appsv1.ControllerRevision{})
-		}
-	}
-	return nil
-}
-
-// grow writes, at once, the objects that differ, but for those that only let
-// go. It returns what the API does not take: no object waits for another.
-func (w writer) grow(ctx context.Context, objects []wanted) ([]rollout.Refusal, error) {
+// applyObjects writes the objects that differ, concurrently, except Deployments
+// that may go to zero. It returns what the API server refused: no object waits
+// for another.
+func (w writer) applyObjects(ctx context.Context, objects []wanted) ([]rollout.Refusal, error) {
 	errs := make([]error, len(objects))
 	var writes sync.WaitGroup
 	for i, o := range objects {
@@ -94,48 +72,35 @@ func (w writer) grow(ctx context.Context, objects []wanted) ([]rollout.Refusal, 
 	return refusals, errors.Join(errs...)
 }
 
-// store writes the status, and before it the events that belong to it.
-func (w writer) store(ctx context.Context, s *v1beta1.InferenceService, p rollout.Plan) (changed bool, err error) {
-	if len(p.Events) > 0 {
-		if err := w.unchanged(ctx, s); err != nil {
-			return false, err
-		}
-	}
-	for i, e := range p.Events {
-		w.tell(ctx, s, i, e.Type(), e.Reason, e.Message)
-	}
-	return w.applyStatus(ctx, s, p.Status)
-}
-
-// letGo marks what is idle and deletes what is not kept. The status that is
-// stored no longer names it: see rollout.Plan.Active.
-func (w writer) letGo(ctx context.Context, now *world, p rollout.Plan, objects []wanted) error {
-	doomed := now.doomed(p.Keep)
+// cleanUp marks revisions idle and deletes those that need not exist. The stored
+// status no longer names them: see rollout.PlannedRevision.Active.
+func (w writer) cleanUp(ctx context.Context, s *snapshot, p rollout.Plan, objects []wanted) error {
+	toDelete := s.toDelete(p)
 	var differ []wanted
 	for _, o := range objects {
 		if same, err := o.covered(); o.idle && (!same || err != nil) {
 			differ = append(differ, o)
 		}
 	}
-	if len(differ) == 0 && len(doomed) == 0 {
+	if len(differ) == 0 && len(toDelete) == 0 {
 		return nil
 	}
-	if err := w.unchanged(ctx, now.service); err != nil {
+	if err := w.unchanged(ctx, s.service); err != nil {
 		return err
 	}
 	var errs []error
 	for _, o := range differ {
 		errs = append(errs, w.applyObject(ctx, o))
 	}
-	for _, o := range doomed {
+	for _, o := range toDelete {
 		errs = append(errs, w.delete(ctx, o))
 	}
 	return errors.Join(errs...)
 }
 
-// unchanged fails if the service is no longer the one that was decided on,
-// because the cache is late. What cannot be taken back asks first: a deletion, a
-// mark that lets Pods go, and an event.
+// unchanged fails if the service has changed since the decision, because the
+// cache is late. What cannot be taken back asks first: a deletion, a mark that
+// lets Pods go, and an event.
 func (w writer) unchanged(ctx context.Context, s *v1beta1.InferenceService) error {
 	var live metav1.PartialObjectMetadata // the rest may be unreadable
 	live.SetGroupVersionKind(v1beta1.Kind)
@@ -155,7 +120,7 @@ func (w writer) applyObject(ctx context.Context, o wanted) error {
 		return w.adopt(ctx, o) // made once, never changed
 	case *corev1ac.ServiceApplyConfiguration:
 		if o.current == nil && ac.Spec.ExternalName != nil {
-			// Under a name that users chose: an apply could merge into theirs.
+			// Users choose this name: an apply could merge into an object of theirs.
 			return w.create(ctx, ac, &corev1.Service{})
 		}
 	}
@@ -165,31 +130,15 @@ func (w writer) applyObject(ctx context.Context, o wanted) error {
 		if err != nil || same {
 			return err
 		}
-		// Ours, so others' edits yield. What is not in the cache is taken by
-		// nobody or by a stranger, whose object must not be overwritten.
+		// The object is ours, so others' edits yield. One that the cache does not
+		// show may be a stranger's, and must not be overwritten.
 		opts = append(opts, client.ForceOwnership)
 	}
-	return w.wrap(ctx, "apply", o.object, w.inTheWay(ctx, o, w.client.Apply(ctx, o.object, opts...)))
-}
-
-// inTheWay says in place of the API server's error about a new object, which
-// would be about some of its fields, that somebody else's has its name.
-func (w writer) inTheWay(ctx context.Context, o wanted, err error) error {
-	if o.current != nil || !apierrors.IsConflict(err) && !apierrors.IsInvalid(err) {
-		return err
+	err := w.client.Apply(ctx, o.object, opts...)
+	if o.current == nil {
+		err = w.inTheWay(ctx, o.object, err)
 	}
-	content, wrong := runtime.DefaultUnstructuredConverter.ToUnstructured(o.object)
-	if wrong != nil {
-		return err
-	}
-	mine := &unstructured.Unstructured{Object: content}
-	var there metav1.PartialObjectMetadata
-	there.SetGroupVersionKind(mine.GroupVersionKind())
-	if w.api.Get(ctx, client.ObjectKeyFromObject(mine), &there) != nil || metav1.GetControllerOf(&there) != nil &&
-		metav1.GetControllerOf(&there).UID == metav1.GetControllerOf(mine).UID {
-		return err
-	}
-	return taken(o.object, &there)
+	return w.wrap(ctx, "apply", o.object, err)
 }
 
 // adopt claims the record of a revision whose service was deleted without it
@@ -205,9 +154,9 @@ func (w writer) adopt(ctx context.Context, o wanted) error {
 	return w.wrap(ctx, "adopt", o.object, w.client.Apply(ctx, ac, fieldOwner, client.ForceOwnership))
 }
 
-// create makes an object of a kind that empty has. If there is one of that
-// name, it is ours and the cache does not show it yet, so that the decision is
-// outdated, or it is of somebody else, such as a deleted service of this name.
+// create makes an object, of the kind of empty. If one of that name exists,
+// either it is ours and the cache is late, or it belongs to somebody else, such as
+// a deleted service of the same name.
 func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty client.Object) error {
 	object := empty.DeepCopyObject().(client.Object)
 	b, err := json.Marshal(ac)
@@ -235,35 +184,8 @@ func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty
 		}
 		return errOutdated
 	}
-	// Ours, and perhaps without the label by which the cache would show it.
+	// It is ours, but may lack the label that the cache selects by.
 	return w.wrap(ctx, "apply", ac, w.client.Apply(ctx, ac, fieldOwner, client.ForceOwnership))
-}
-
-// taken says what is in the way of an object.
-func taken(ac runtime.ApplyConfiguration, by client.Object) error {
-	whose := "is not Serin's"
-	if owner := metav1.GetControllerOf(by); owner != nil && owner.Kind == v1beta1.Kind.Kind {
-		whose = "is not as Serin made it for " + owner.Name
-	} else if owner != nil {
-		whose = fmt.Sprintf("belongs to %s %s", owner.Kind, owner.Name)
-	}
-	return fmt.Errorf("%s exists and %s: delete it, or give this service another name", describe(ac), whose)
-}
-
-// doomed are the objects of revisions that are no longer kept.
-func (w *world) doomed(keep []string) []client.Object {
-	doomed := w.strays
-	for _, r := range w.revisions {
-		if slices.Contains(keep, r.record.Name) {
-			continue
-		}
-		for _, o := range []client.Object{orNil(r.deployment), orNil(r.service), r.record} {
-			if o != nil {
-				doomed = append(doomed, o)
-			}
-		}
-	}
-	return doomed
 }
 
 func (w writer) delete(ctx context.Context, o client.Object) error {
@@ -278,114 +200,8 @@ func (w writer) delete(ctx context.Context, o client.Object) error {
 	return nil
 }
 
-// applyStatus writes the status over the very object that was read, or not at
-// all: a decision on an outdated service must not undo a newer one.
-//
-// It reports whether that changed anything: what others wrote beside our fields
-// stays, and then the status differs from ours for ever.
-func (w writer) applyStatus(ctx context.Context, s *v1beta1.InferenceService, now v1beta1.InferenceServiceStatus) (changed bool, err error) {
-	status, err := runtime.DefaultUnstructuredConverter.ToUnstructured(&now)
-	if err != nil {
-		return false, fmt.Errorf("convert status: %w", err)
-	}
-	u := &unstructured.Unstructured{Object: map[string]any{"status": status}}
-	u.SetGroupVersionKind(v1beta1.Kind)
-	u.SetNamespace(s.Namespace)
-	u.SetName(s.Name)
-	u.SetUID(s.UID)
-	u.SetResourceVersion(s.ResourceVersion)
-	err = w.client.Status().Apply(ctx, client.ApplyConfigurationFromUnstructured(u), fieldOwner, client.ForceOwnership)
-	if err != nil && (strings.Contains(err.Error(), "typed live object") || apierrors.IsInvalid(err)) {
-		// No apply merges into a status that the schema does not take, because
-		// somebody stored it before there were bounds. Ours replaces it.
-		u, err = w.replaceStatus(ctx, s, status)
-	}
-	switch {
-	case apierrors.IsConflict(err), apierrors.IsNotFound(err):
-		return false, errOutdated
-	case err != nil:
-		return false, fmt.Errorf("apply status: %w", err)
-	}
-	return u.GetResourceVersion() != s.ResourceVersion, nil
-}
-
-// replaceStatus writes the status over all that the stored one holds. What it
-// wrote counts as applied then: fields of an update stay when an apply leaves
-// them out.
-func (w writer) replaceStatus(ctx context.Context, s *v1beta1.InferenceService, status map[string]any) (*unstructured.Unstructured, error) {
-	patch, err := json.Marshal([]map[string]any{
-		{"op": "test", "path": "/metadata/resourceVersion", "value": s.ResourceVersion},
-		{"op": "add", "path": "/status", "value": status},
-	})
-	if err != nil {
-		return nil, err
-	}
-	u := &unstructured.Unstructured{}
-	u.SetGroupVersionKind(v1beta1.Kind)
-	u.SetNamespace(s.Namespace)
-	u.SetName(s.Name)
-	if err := w.client.Status().Patch(ctx, u, client.RawPatch(types.JSONPatchType, patch), fieldOwner); err != nil {
-		return u, err
-	}
-	owned, err := csaupgrade.UpgradeManagedFieldsPatch(u, sets.New(string(fieldOwner)), string(fieldOwner), csaupgrade.Subresource("status"))
-	if err != nil || owned == nil {
-		return u, err
-	}
-	return u, w.client.Status().Patch(ctx, u, client.RawPatch(types.JSONPatchType, owned), fieldOwner)
-}
-
-// covered says whether the object already is as wanted.
-func (o wanted) covered() (bool, error) {
-	if o.current == nil {
-		return false, nil
-	}
-	return covers(o.current, o.object)
-}
-
-// covers says whether current already is as desired says. The API server adds
-// defaults, so fields that desired does not mention do not count, except our
-// own annotations: one of them too many is a difference.
-func covers(current client.Object, desired runtime.ApplyConfiguration) (bool, error) {
-	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(current)
-	if err != nil {
-		return false, fmt.Errorf("convert %T %s: %w", current, current.GetName(), err)
-	}
-	want, err := runtime.DefaultUnstructuredConverter.ToUnstructured(desired)
-	if err != nil {
-		return false, fmt.Errorf("convert %T: %w", desired, err)
-	}
-	delete(want, "apiVersion") // cached objects do not hold their kind
-	delete(want, "kind")
-	wanted, _, _ := unstructured.NestedStringMap(want, "metadata", "annotations")
-	for k := range current.GetAnnotations() {
-		if _, ok := wanted[k]; !ok && (strings.HasPrefix(k, "serin.dev/") || strings.HasPrefix(k, v1beta1.PrefixAutoscaling)) {
-			return false, nil
-		}
-	}
-	return includes(have, want), nil
-}
-
-// includes says whether have holds all of want: every field of an object, and
-// every element of a list in its place.
-func includes(have, want any) bool {
-	switch want := want.(type) {
-	case map[string]any:
-		have, ok := have.(map[string]any)
-		for k, v := range want {
-			if !ok || !includes(have[k], v) {
-				return false
-			}
-		}
-		return ok
-	case []any:
-		have, ok := have.([]any)
-		return ok && slices.EqualFunc(have, want, includes)
-	}
-	return equality.Semantic.DeepEqual(have, want)
-}
-
-// wrap says what the API server did not take, and why. In a namespace that
-// ends nothing can be made any more.
+// wrap says which write the API server refused, and why. In a namespace that is
+// being deleted every write is refused, which is no error.
 func (w writer) wrap(ctx context.Context, act string, o runtime.ApplyConfiguration, err error) error {
 	switch {
 	case err == nil:

@@ -5,15 +5,16 @@
 // A reconcile gathers everything, asks rollout.Decide what should be, renders
 // exact objects of it, and writes what differs. First come the objects that the
 // new traffic needs. The status is stored next, also if the API refuses one of
-// them: it says so. Pods and objects that the stored status no longer names are
-// let go last, in a reconcile of their own. The router does what the status
-// says, so no refused write takes the Pods from a revision that has traffic.
+// them, and says so. Pods and objects that the stored status no longer names go
+// last, in a reconcile of their own. The router does what the status says, so no
+// refused write takes the Pods from a revision that has traffic.
 //
-// Reads come from informer caches, which may lag behind our own writes. So
-// nothing is decided twice in a harmful way: the name of a revision follows
-// from its number and its content cannot be replaced; the status is written
-// only over the very object that the decision read; and what the status names
-// but the cache does not show is asked of the API itself (gather.go).
+// Reads come from informer caches, which may lag behind the controller's own
+// writes. Three things make a decision on old objects harmless: a revision's name
+// follows from its number, and its content cannot be replaced; the status is
+// written only over the version of the service that the decision read; and a
+// revision that the status names but the cache does not show is read from the API
+// (gather.go).
 //
 // The package keeps no state, reads no clock but for timestamps, never writes
 // a spec, and leaves `spec.replicas` of Deployments to the autoscaler.
@@ -28,7 +29,6 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -37,7 +37,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -58,11 +57,11 @@ type Config struct {
 	// Router is the host name of the routers' Service, to which the services'
 	// names within the cluster lead. Empty where there is no cluster DNS.
 	Router string
-	// Front is what stands before the router, and Scheme begins the services'
+	// ExternalRoute leads to the router from outside, and Scheme begins the services'
 	// URLs there; empty is http.
-	Front  render.Front
-	Scheme string
-	Render render.Options
+	ExternalRoute render.ExternalRoute
+	Scheme        string
+	Render        render.Options
 	// Health is where /healthz and /readyz are served. Empty: nowhere.
 	Health string
 }
@@ -72,19 +71,19 @@ const workers = 8
 
 // Run reconciles until ctx ends.
 func Run(ctx context.Context, c Config) error {
-	shelves := newShelves()
-	m, err := manager(c, shelves)
+	caches := newCaches()
+	m, err := manager(c, caches)
 	if err != nil {
 		return fmt.Errorf("make controller: %w", err)
 	}
-	if err := shelves.open(ctx, m.GetCache()); err != nil {
+	if err := caches.open(ctx, m.GetCache()); err != nil {
 		return fmt.Errorf("index caches: %w", err)
 	}
 	r := &reconciler{
-		Config:  c,
-		shelves: shelves,
-		reader:  m.GetClient(),
-		api:     m.GetAPIReader(),
+		Config: c,
+		caches: caches,
+		reader: m.GetClient(),
+		api:    m.GetAPIReader(),
 		writer: writer{
 			client: m.GetClient(),
 			api:    m.GetAPIReader(),
@@ -96,25 +95,25 @@ func Run(ctx context.Context, c Config) error {
 	return m.Start(ctx)
 }
 
-func manager(c Config, held shelves) (ctrl.Manager, error) {
+func manager(c Config, packed caches) (ctrl.Manager, error) {
 	ours, err := labels.NewRequirement(v1beta1.LabelService, selection.Exists, nil)
 	if err != nil {
 		return nil, err
 	}
 	labelled := cache.ByObject{Label: labels.NewSelector().Add(*ours)}
 	objects := map[client.Object]cache.ByObject{}
-	if c.Front.Exists() {
-		fronts := labelled
-		fronts.Namespaces = map[string]cache.Config{c.Front.Namespace: {}}
-		objects[emptyFront(c.Front)] = fronts
+	if c.ExternalRoute.Enabled() {
+		routes := labelled
+		routes.Namespaces = map[string]cache.Config{c.ExternalRoute.Namespace: {}}
+		objects[emptyRoute(c.ExternalRoute)] = routes
 	}
-	for _, sh := range held.all() {
+	for _, k := range packed.all() {
 		one := cache.ByObject{}
-		if sh.ours {
+		if k.labelled {
 			one = labelled
 		}
-		one.Transform = sh.pack
-		objects[sh.empty] = one
+		one.Transform = k.Transform
+		objects[k.empty] = one
 	}
 	return c.Manager("serin-controller", operator.Kinds{
 		Scheme: []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, v1beta1.AddToScheme, gatewayv1.Install},
@@ -123,8 +122,8 @@ func manager(c Config, held shelves) (ctrl.Manager, error) {
 	})
 }
 
-// synced says whether the caches hold what the API has, also in a controller
-// that waits to become the leader.
+// synced reports whether the caches are filled, also in a controller that waits
+// to become the leader.
 func synced(m ctrl.Manager) healthz.Checker {
 	return func(r *http.Request) error {
 		ctx, cancel := context.WithTimeout(r.Context(), time.Second)
@@ -138,69 +137,51 @@ func synced(m ctrl.Manager) healthz.Checker {
 
 type reconciler struct {
 	Config
-	shelves shelves       // cached: services and what they consist of
-	reader  client.Reader // cached: the rest
-	api     client.Reader // not cached
-	writer  writer
-}
-
-func (r *reconciler) watch(m ctrl.Manager) error {
-	b := ctrl.NewControllerManagedBy(m)
-	if r.Front.Exists() {
-		b.Watches(emptyFront(r.Front), handler.EnqueueRequestsFromMapFunc(serviceOfFront))
-	}
-	return b.
-		For(r.shelves.services.empty).
-		Owns(&appsv1.ControllerRevision{}).
-		Owns(&appsv1.Deployment{}).
-		Owns(&corev1.Service{}).
-		Watches(r.shelves.services.empty, handler.EnqueueRequestsFromMapFunc(r.rivals)).
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(serviceOfPod)).
-		Watches(r.shelves.runtimes.empty, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
-		Watches(r.shelves.clusterRuntimes.empty, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).
-		WithOptions(operator.Workers(m, workers, "service")).
-		Complete(r)
+	caches caches        // packed: services and their objects
+	reader client.Reader // cached: external routes
+	api    client.Reader // not cached
+	writer writer
 }
 
 // Reconcile brings one service to where its spec wants it.
 func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-	w, err := r.gather(ctx, req.NamespacedName)
-	if err == nil && w == nil && r.Front.Exists() {
-		err = r.writer.withdraw(ctx, r.Front, req.NamespacedName)
+	s, err := r.gather(ctx, req.NamespacedName)
+	if err == nil && s == nil && r.ExternalRoute.Enabled() {
+		err = r.writer.deleteRoute(ctx, r.ExternalRoute, req.NamespacedName)
 	}
-	if err != nil || w == nil {
+	if err != nil || s == nil {
 		return reconcile.Result{}, err
 	}
-	err = r.bring(ctx, w, time.Now())
+	err = r.reconcile(ctx, s, time.Now())
 	if errors.Is(err, errOutdated) {
 		return reconcile.Result{RequeueAfter: time.Second}, nil
 	}
 	return reconcile.Result{}, err
 }
 
-// bring decides and writes. What the API refuses is said in the status, and
+// reconcile decides and writes. The status says what the API refused. It is also
 // returned, so that it is tried again.
-func (r *reconciler) bring(ctx context.Context, w *world, now time.Time) error {
-	plan := w.decide(r.Config, now)
-	refused := r.start(ctx, w, plan)
+func (r *reconciler) reconcile(ctx context.Context, s *snapshot, now time.Time) error {
+	plan := s.decide(r.Config, now)
+	refused := r.start(ctx, s, plan)
 	if errors.Is(refused, errOutdated) {
 		return refused
 	}
 	if refused != nil {
-		w.invalid = &rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: refused.Error()}
-		plan = w.decide(r.Config, now)
+		s.invalid = &rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: refused.Error()}
+		plan = s.decide(r.Config, now)
 	}
-	objects := w.objects(plan, r.Config)
-	refusals, err := r.writer.grow(ctx, objects)
-	refused = errors.Join(refused, err) // also of a late cache: it stops no status
-	if w.refusals = refusals; len(refusals) > 0 {
-		plan = w.decide(r.Config, now)
+	objects := s.objects(plan, r.Config)
+	refusals, err := r.writer.applyObjects(ctx, objects)
+	refused = errors.Join(refused, err) // a late cache, too, stops no status
+	if s.refusals = refusals; len(refusals) > 0 {
+		plan = s.decide(r.Config, now)
 	}
 	changed := false
-	if !equality.Semantic.DeepEqual(w.service.Status, plan.Status) {
-		if changed, err = r.writer.store(ctx, w.service, plan); err != nil {
+	if !equality.Semantic.DeepEqual(s.service.Status, plan.Status) {
+		if changed, err = r.writer.store(ctx, s.service, plan); err != nil {
 			if !errors.Is(err, errOutdated) {
-				r.writer.complain(ctx, w.service, err)
+				r.writer.recordFailure(ctx, s.service, err)
 			}
 			return err
 		}
@@ -209,30 +190,31 @@ func (r *reconciler) bring(ctx context.Context, w *world, now time.Time) error {
 		logDecision(ctx, plan)
 		return refused
 	}
-	err = r.writer.letGo(ctx, w, plan, objects)
+	err = r.writer.cleanUp(ctx, s, plan, objects)
 	if err != nil && !errors.Is(err, errOutdated) {
-		r.writer.complain(ctx, w.service, err)
+		r.writer.recordFailure(ctx, s.service, err)
 	}
 	return errors.Join(refused, err)
 }
 
-// start tries and records the revision that a plan creates, if any.
-func (r *reconciler) start(ctx context.Context, w *world, p rollout.Plan) error {
-	if p.Create == nil {
+// start tries and records the new revision of a plan, if there is one.
+func (r *reconciler) start(ctx context.Context, s *snapshot, p rollout.Plan) error {
+	n := p.New()
+	if n == nil {
 		return nil
 	}
-	objects := w.objects(rollout.Plan{Create: p.Create, Active: p.Active}, Config{})
-	if err := r.writer.try(ctx, objects); err != nil {
+	o := s.render(*n, s.revision(*n))
+	if err := r.writer.dryRun(ctx, o.Deployment); err != nil {
 		return err
 	}
-	return r.writer.record(ctx, objects)
+	return r.writer.create(ctx, o.Record, &appsv1.ControllerRevision{})
 }
 
 // logDecision writes the one line per decision that changed something.
 func logDecision(ctx context.Context, p rollout.Plan) {
 	var shares []string
-	for _, w := range p.Weights {
-		shares = append(shares, fmt.Sprintf("%s=%d", w.Revision, w.Percent))
+	for _, t := range p.Status.Components[v1beta1.Predictor].Traffic {
+		shares = append(shares, fmt.Sprintf("%s=%d", t.RevisionName, *t.Percent))
 	}
 	log.FromContext(ctx).Info("decided", "rule", p.Rule, "why", p.Why,
 		"traffic", strings.Join(shares, ","), "generation", p.Status.ObservedGeneration)

@@ -17,29 +17,28 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// eventApplyFailed is the reason of the only event that no decision makes.
+// eventApplyFailed is the reason of the only event that no decision plans.
 const eventApplyFailed = "ApplyFailed"
 
-// maxEvent bounds an event's message, as Kubernetes' recorders do. What strangers
-// wrote may be in it.
+// maxEvent bounds an event's message, as Kubernetes' recorders do. It may quote
+// what strangers wrote.
 const maxEvent = 1024
 
-// complain tells people of what no status says: that it cannot be written
-// itself, or that something old cannot be let go.
-func (w writer) complain(ctx context.Context, s *v1beta1.InferenceService, err error) {
-	w.tell(ctx, s, 0, corev1.EventTypeWarning, eventApplyFailed, err.Error())
+// recordFailure records an event about a failure that no status shows: the status
+// cannot be written, or an old object cannot be deleted.
+func (w writer) recordFailure(ctx context.Context, s *v1beta1.InferenceService, err error) {
+	w.recordEvent(ctx, s, 0, corev1.EventTypeWarning, eventApplyFailed, err.Error())
 }
 
-// tell writes an event, the n-th of its decision. Its name follows from what it
-// says about which version of the service, so one that is told again after a
-// crash is still one. Names begin with that version, because kubectl lists
-// events in the order of names. A recorder of client-go would tell in the
-// background, and nothing after a crash. No rollout waits for an event that
-// cannot be written.
-func (w writer) tell(ctx context.Context, s *v1beta1.InferenceService, n int, kind, reason, message string) {
+// recordEvent writes an event, the n-th of its decision. Its name is a hash of the
+// service's version and the message, so that a repetition after a crash is the
+// same event. It begins with the version, because kubectl lists events by name. A
+// recorder of client-go would write in the background, and lose events in a
+// crash. A failed write is logged: no rollout waits for an event.
+func (w writer) recordEvent(ctx context.Context, s *v1beta1.InferenceService, n int, kind, reason, message string) {
 	message = strings.ToValidUTF8(message[:min(len(message), maxEvent)], "")
 	sum := sha256.Sum256([]byte(string(s.UID) + s.ResourceVersion + reason + message))
-	version, _ := strconv.ParseUint(s.ResourceVersion, 10, 64) // the sum tells apart, too
+	version, _ := strconv.ParseUint(s.ResourceVersion, 10, 64) // the hash has it, too
 	now := metav1.Now()
 	err := w.client.Create(ctx, &corev1.Event{
 		ObjectMeta: metav1.ObjectMeta{Namespace: s.Namespace, Name: fmt.Sprintf("%s.%016x.%d.%x", s.Name, version, n, sum[:4])},

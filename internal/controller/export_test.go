@@ -24,35 +24,14 @@ func Store(ctx context.Context, c client.Client, s *v1beta1.InferenceService, p 
 
 // ReadService reads a service as the API gave it.
 func ReadService(u *unstructured.Unstructured) (*v1beta1.InferenceService, *rollout.Invalid, error) {
-	s := newShelves()
-	p, err := s.services.pack(u)
+	c := newCaches()
+	p, err := c.services.Transform(u)
 	if err != nil {
 		return nil, nil, err
 	}
-	s.services.objects = toolscache.NewIndexer(toolscache.MetaNamespaceKeyFunc, nil)
-	if err := s.services.objects.Add(p); err != nil {
+	c.services.Indexer = toolscache.NewIndexer(toolscache.MetaNamespaceKeyFunc, nil)
+	if err := c.services.Add(p); err != nil {
 		return nil, nil, err
 	}
-	return s.service(client.ObjectKeyFromObject(u))
-}
-
-// Shelve puts an object on a shelf after another of its kind, and returns what
-// lies there and what is read of it.
-func Shelve[T any, P interface {
-	*T
-	client.Object
-}](first, o P) (held, read client.Object, err error) {
-	s := &shelf{empty: P(new(T))}
-	if _, err := s.pack(first); err != nil {
-		return nil, nil, err
-	}
-	p, err := s.pack(o)
-	if err == nil {
-		p, err = s.pack(p) // as informers do
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	into := P(new(T))
-	return p.(client.Object), into, s.unpack(p, into)
+	return c.service(client.ObjectKeyFromObject(u))
 }

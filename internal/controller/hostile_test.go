@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
+	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/hostile"
 	"github.com/serin-dev/serin/internal/migrate"
 	"github.com/serin-dev/serin/internal/render"
@@ -66,24 +67,24 @@ func (emptyAPI) List(context.Context, client.ObjectList, ...client.ListOption) e
 // out of a client's decoder, and are left out.
 func hostileWorld(t *testing.T, rng *rand.Rand) (r *reconciler, size int) {
 	t.Helper()
-	r = &reconciler{Config: Config{Domain: "example.com", Router: "router.serin-system.svc.cluster.local", Render: render.Options{FetchImage: "f", QueueImage: "q"}}, shelves: newShelves(), api: emptyAPI{}}
-	for _, sh := range r.shelves.all() {
-		sh.objects = toolscache.NewIndexer(toolscache.MetaNamespaceKeyFunc, toolscache.Indexers{byService: serviceIndex})
+	r = &reconciler{Config: Config{Domain: "example.com", Router: "router.serin-system.svc.cluster.local", Render: render.Options{FetchImage: "f", QueueImage: "q"}}, caches: newCaches(), api: emptyAPI{}}
+	for _, k := range r.caches.all() {
+		k.Indexer = toolscache.NewIndexer(toolscache.MetaNamespaceKeyFunc, toolscache.Indexers{byService: serviceIndex})
 	}
-	if err := r.shelves.services.objects.AddIndexers(nameIndex); err != nil {
+	if err := r.caches.services.AddIndexers(nameIndex); err != nil {
 		t.Fatal(err)
 	}
 	for _, o := range []struct {
 		name string
-		into *shelf
+		into *kind
 		kind client.Object
 	}{
-		{"rival", r.shelves.services, nil},
-		{"service", r.shelves.services, nil},
-		{"record", r.shelves.revisions, &appsv1.ControllerRevision{}},
-		{"deployment", r.shelves.deployments, &appsv1.Deployment{}},
-		{"pod", r.shelves.pods, &corev1.Pod{}},
-		{"runtime", r.shelves.clusterRuntimes, nil},
+		{"rival", r.caches.services, nil},
+		{"service", r.caches.services, nil},
+		{"record", r.caches.revisions, &appsv1.ControllerRevision{}},
+		{"deployment", r.caches.deployments, &appsv1.Deployment{}},
+		{"pod", r.caches.pods, &corev1.Pod{}},
+		{"runtime", r.caches.clusterRuntimes, nil},
 	} {
 		var tree map[string]any
 		if err := yaml.Unmarshal([]byte(valid[o.name]), &tree); err != nil {
@@ -110,11 +111,11 @@ func hostileWorld(t *testing.T, rng *rand.Rand) (r *reconciler, size int) {
 		} else if strings.Contains(string(b), "1e-999999999") || json.Unmarshal(b, object) != nil {
 			continue
 		}
-		packed, err := o.into.pack(object)
+		packed, err := o.into.Transform(object)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := o.into.objects.Add(packed); err != nil {
+		if err := o.into.Add(packed); err != nil {
 			t.Fatal(err)
 		}
 		size += len(b)
@@ -137,12 +138,12 @@ func reconcileHostile(t *testing.T, seed uint64) {
 	r, size := hostileWorld(t, rand.New(rand.NewPCG(seed, 2))) //nolint:gosec // a test's
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	w, err := r.gather(t.Context(), types.NamespacedName{Namespace: "team", Name: "iris"})
-	if err != nil || w == nil {
+	s, err := r.gather(t.Context(), types.NamespacedName{Namespace: "team", Name: "iris"})
+	if err != nil || s == nil {
 		return // this service alone is tried again, or gone
 	}
-	plan := w.decide(r.Config, time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))
-	for _, o := range w.objects(plan, r.Config) {
+	plan := s.decide(r.Config, time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))
+	for _, o := range s.objects(plan, r.Config) {
 		if _, err := json.Marshal(o.object); err != nil {
 			t.Errorf("an object cannot be written: %v", err)
 		}
@@ -157,8 +158,8 @@ func reconcileHostile(t *testing.T, seed uint64) {
 func checkPlan(t *testing.T, plan rollout.Plan) {
 	t.Helper()
 	sum := int64(0)
-	for _, share := range plan.Weights {
-		if sum += share.Percent; share.Percent < 0 {
+	for _, share := range plan.Status.Components[v1beta1.Predictor].Traffic {
+		if sum += *share.Percent; *share.Percent < 0 {
 			t.Errorf("a share of %+v", share)
 		}
 	}

@@ -3,91 +3,91 @@
 package controller
 
 import (
-	"slices"
+	"github.com/serin-dev/serin/internal/scale"
 
 	"k8s.io/apimachinery/pkg/runtime"
-	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/render"
 	"github.com/serin-dev/serin/internal/rollout"
-	"github.com/serin-dev/serin/internal/scale"
 )
 
-// wanted is an object as it should be, and as the cache shows it, if it does.
+// wanted is an object as it should be, and as the cache shows it.
 type wanted struct {
 	object   runtime.ApplyConfiguration
 	current  client.Object // nil if there is none
-	revision string        // whose it is; empty: the service's own
-	// idle marks a Deployment that may go to zero: to be written only once the
+	revision string        // that it belongs to; empty: the service's own
+	// idle marks a Deployment that may go to zero. It is written only once the
 	// stored status gives it no traffic.
 	idle bool
 }
 
-// objects renders what should exist. Where the router has a host name, the
-// service's names within the cluster lead there, and where something stands
-// before it, that leads to the service.
-func (w *world) objects(p rollout.Plan, cfg Config) []wanted {
+// objects renders what should exist: the objects of each revision, the Services
+// by which the service is called within the cluster, and its external route.
+func (s *snapshot) objects(p rollout.Plan, cfg Config) []wanted {
 	var out []wanted
-	add := func(name string, number int, t *render.Template, demand scale.Demand, current ...client.Object) {
-		active := slices.Contains(p.Active, name)
-		demand.Active, demand.IdleSince = active, p.IdleSince[name]
-		for i, o := range render.Objects(w.service, render.Revision{
-			Name:     name,
-			Number:   number,
-			Template: t,
-			Scale:    demand,
-		}) {
-			_, deployment := o.(*appsv1ac.DeploymentApplyConfiguration)
-			out = append(out, wanted{o, current[i], name, deployment && !active})
+	for _, planned := range p.Revisions {
+		have := s.revision(planned)
+		if have.template == nil {
+			continue
 		}
-	}
-	for _, r := range w.revisions {
-		if slices.Contains(p.Keep, r.record.Name) && r.template != nil {
-			add(r.record.Name, int(r.record.Revision), r.template, w.demand(r, slices.Contains(p.Starting, r.record.Name)), r.record, orNil(r.deployment), orNil(r.service))
-		}
-	}
-	if c := p.Create; c != nil {
-		add(c.Name, c.Number, w.template, w.demand(revision{template: w.template, demand: scale.Demand{Min: 1}}, true), nil, nil, nil)
+		o := s.render(planned, have)
+		out = append(out,
+			wanted{object: o.Record, current: orNil(have.record), revision: planned.Name},
+			wanted{object: o.Deployment, current: orNil(have.deployment), revision: planned.Name, idle: !planned.Active},
+			wanted{object: o.Service, current: orNil(have.service), revision: planned.Name},
+		)
 	}
 	if cfg.Router != "" {
-		for _, ac := range render.Addresses(w.service, cfg.Router) {
-			if w.taken[*ac.Name] == "" {
-				out = append(out, wanted{object: ac, current: orNil(w.addresses[*ac.Name])})
+		for _, ac := range render.Addresses(s.service, cfg.Router) {
+			if s.taken[*ac.Name] == "" {
+				out = append(out, wanted{object: ac, current: orNil(s.addresses[*ac.Name])})
 			}
 		}
 	}
-	if names := hostnames(p.Status); cfg.Front.Exists() && len(names) > 0 && !private(w.service) {
-		out = append(out, wanted{object: cfg.Front.Route(w.service, names), current: w.front})
+	if names := hostnames(p.Status); cfg.ExternalRoute.Enabled() && len(names) > 0 && !private(s.service) {
+		out = append(out, wanted{object: cfg.ExternalRoute.Object(s.service, names), current: s.externalRoute})
 	}
 	return out
 }
 
-// demand is how a revision scales: as the current spec says or, where that
-// makes no sense, as before.
-func (w *world) demand(r revision, starting bool) scale.Demand {
-	d := r.demand
-	if w.settings != nil {
-		d = scale.Demand{Min: w.settings.Min, Max: w.settings.Max, Tuning: annotations(w.service, r.template.Concurrency())}
-		if starting {
-			d.Min = w.settings.Start()
+// revision returns what exists of a planned revision. A new one has only a
+// template.
+func (s *snapshot) revision(planned rollout.PlannedRevision) revision {
+	for _, r := range s.revisions {
+		if r.record.Name == planned.Name {
+			return r
 		}
 	}
-	if starting {
-		d.Min = max(d.Min, 1) // it has yet to show that it can serve
+	return revision{template: s.template, demand: scale.Demand{Min: 1}}
+}
+
+func (s *snapshot) render(planned rollout.PlannedRevision, have revision) render.RevisionObjects {
+	return render.Objects(s.service, render.Revision{
+		Name:     planned.Name,
+		Number:   planned.Number,
+		Template: have.template,
+		Scale:    s.demand(have, planned),
+	})
+}
+
+// toDelete returns the objects of revisions that need not exist, and the orphans.
+func (s *snapshot) toDelete(p rollout.Plan) []client.Object {
+	toDelete := s.orphans
+	for _, r := range s.revisions {
+		if p.Revision(r.record.Name) != nil {
+			continue
+		}
+		for _, o := range []client.Object{orNil(r.deployment), orNil(r.service), r.record} {
+			if o != nil {
+				toDelete = append(toDelete, o)
+			}
+		}
 	}
-	return d
+	return toDelete
 }
 
-// annotations are what people say about scaling a revision that serves so many
-// requests at once.
-func annotations(s *v1beta1.InferenceService, concurrency int64) map[string]string {
-	p := &s.Spec.Predictor
-	return scale.Annotations(s.Annotations, p.Annotations, &p.ComponentExtension, concurrency)
-}
-
-// orNil makes of a nil pointer a nil interface.
+// orNil returns a nil interface for a nil pointer.
 func orNil[T any, P interface {
 	*T
 	client.Object

@@ -66,9 +66,9 @@ func spreadRules() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{rule(core, []string{"create"}, "pods/eviction")}
 }
 
-// frontRules are the permissions in Serin's own namespace to route a Gateway or an
+// externalRouteRules are the permissions in Serin's own namespace to route a Gateway or an
 // Ingress controller to the router.
-func frontRules() []rbacv1.PolicyRule {
+func externalRouteRules() []rbacv1.PolicyRule {
 	return []rbacv1.PolicyRule{
 		rule("gateway.networking.k8s.io", append(read, "create", "patch", "delete"), "httproutes"),
 		rule("networking.k8s.io", append(read, "create", "patch", "delete"), "ingresses"),
@@ -96,7 +96,7 @@ func (o Options) access() []runtime.Object {
 			})
 	}
 	return append(out,
-		&rbacv1.Role{TypeMeta: rbac("Role"), ObjectMeta: o.meta(controllerName), Rules: slices.Concat(leaderRules(), spreadRules(), frontRules())},
+		&rbacv1.Role{TypeMeta: rbac("Role"), ObjectMeta: o.meta(controllerName), Rules: slices.Concat(leaderRules(), spreadRules(), externalRouteRules())},
 		&rbacv1.RoleBinding{
 			TypeMeta: rbac("RoleBinding"), ObjectMeta: o.meta(controllerName), Subjects: o.subjects(controllerName),
 			RoleRef: rbacv1.RoleRef{APIGroup: group, Kind: "Role", Name: controllerName},

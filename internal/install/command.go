@@ -102,7 +102,7 @@ func (o *Options) validate() error {
 	case o.Namespace == "":
 		return usage.Errorf("--namespace must not be empty")
 	}
-	return usage.Wrap(render.Front{Gateway: o.Gateway, IngressClass: o.IngressClass}.Check())
+	return usage.Wrap(render.ExternalRoute{Gateway: o.Gateway, IngressClass: o.IngressClass}.Check())
 }
 
 // limits are the flags that routers and queues have in common: rates and numbers

@@ -64,7 +64,7 @@ func TestPermissionsOfEachPart(t *testing.T) {
 			"events: create patch",
 		}},
 		"the controller, for the Pods of its namespace": {spreadRules(), []string{"pods/eviction: create"}},
-		"the controller, for what stands before the router": {frontRules(), []string{
+		"the controller, for what stands before the router": {externalRouteRules(), []string{
 			"gateway.networking.k8s.io/httproutes: get list watch create patch delete",
 			"networking.k8s.io/ingresses: get list watch create patch delete",
 		}},

@@ -14,7 +14,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/serin-dev/serin/api/v1alpha1"
@@ -129,26 +128,20 @@ func unmakeable(isvc *v1beta1.InferenceService, near []v1alpha1.ServingRuntime, 
 	if err != nil {
 		return []string{err.Error()}, nil
 	}
-	for _, o := range render.Objects(isvc, render.Revision{Name: v1beta1.Predictor.RevisionName(isvc.Name, 1), Number: 1, Template: t, Scale: scale.Demand{Active: true}}) {
-		ac, ok := o.(*appsv1ac.DeploymentApplyConfiguration)
-		if !ok {
-			continue
-		}
-		var d appsv1.Deployment
-		raw, err := json.Marshal(ac)
-		if err == nil {
-			err = json.Unmarshal(raw, &d)
-		}
-		if err != nil {
-			return nil, err
-		}
-		says, err := validate(&d)
-		for i := range says {
-			says[i] = "no Pod can be made of it: " + says[i]
-		}
-		return says, err
+	objects := render.Objects(isvc, render.Revision{Name: v1beta1.Predictor.RevisionName(isvc.Name, 1), Number: 1, Template: t, Scale: scale.Demand{Active: true}})
+	var d appsv1.Deployment
+	raw, err := json.Marshal(objects.Deployment)
+	if err == nil {
+		err = json.Unmarshal(raw, &d)
 	}
-	return nil, nil
+	if err != nil {
+		return nil, err
+	}
+	says, err := validate(&d)
+	for i := range says {
+		says[i] = "no Pod can be made of it: " + says[i]
+	}
+	return says, err
 }
 
 // modelField is where a predictor names its runtime, or the format for which

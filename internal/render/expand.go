@@ -5,6 +5,8 @@ package render
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template/parse"
@@ -69,7 +71,7 @@ func (x *expander) value(v any) any {
 			v[i] = x.value(v[i])
 		}
 	case map[string]any:
-		for _, k := range sortedKeys(v) {
+		for _, k := range slices.Sorted(maps.Keys(v)) {
 			v[k] = x.value(v[k])
 		}
 	}

@@ -3,21 +3,14 @@
 package render
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"maps"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 )
-
-// defaultTimeout is how long a request may take, in seconds, as in KServe.
-const defaultTimeout = 300
 
 // identity is everything that makes two specs different revisions. What is
 // not here (traffic, scale, runtimes, the service's own labels and
@@ -40,7 +33,7 @@ func Hash(p *v1beta1.PredictorSpec) string {
 	sum := sha256.Sum256(canonical(identity{
 		Model:                p.ModelOrLegacy(),
 		Pod:                  p.PodSpec,
-		ContainerConcurrency: concurrency(p),
+		ContainerConcurrency: ptr.Deref(p.ContainerConcurrency, 0),
 		TimeoutSeconds:       timeout(p),
 		Labels:               withoutVisibility(p.Labels),
 		Annotations:          withoutControl(p.Annotations),
@@ -68,102 +61,10 @@ func Model(p *v1beta1.PredictorSpec) string {
 		if m.ModelFormat.Version != nil {
 			format += ":" + *m.ModelFormat.Version
 		}
-		return strings.TrimSpace(format + " " + value(m.StorageURI))
+		return strings.TrimSpace(format + " " + ptr.Deref(m.StorageURI, ""))
 	}
 	if c := modelContainer(p.Containers); c != nil {
 		return strings.TrimSpace(c.Image + " " + storageURI(c))
 	}
 	return ""
-}
-
-// canonical returns JSON that depends on the value alone: not on the order of
-// struct fields, nor on which empty fields a Kubernetes version writes out.
-func canonical(v any) []byte {
-	var plain any
-	mustRoundTrip(v, &plain)
-	dropEmpty(plain)
-	b, err := json.Marshal(plain)
-	if err != nil {
-		panic(fmt.Sprintf("marshal decoded JSON: %v", err))
-	}
-	return b
-}
-
-// dropEmpty removes the empty resources and the empty name that a container
-// writes out. It must not remove empty objects in general: emptyDir: {} and an empty label
-// selector mean something.
-func dropEmpty(v any) {
-	switch v := v.(type) {
-	case map[string]any:
-		if r, ok := v["resources"].(map[string]any); ok && len(r) == 0 {
-			delete(v, "resources")
-		}
-		if v["name"] == "" {
-			delete(v, "name")
-		}
-		for _, e := range v {
-			dropEmpty(e)
-		}
-	case []any:
-		for _, e := range v {
-			dropEmpty(e)
-		}
-	}
-}
-
-// mustRoundTrip copies between API types of the same JSON shape. They come
-// decoded from JSON, so that failing to encode them is a bug of ours.
-func mustRoundTrip(from, to any) {
-	b, err := json.Marshal(from)
-	if err == nil {
-		d := json.NewDecoder(bytes.NewReader(b))
-		d.UseNumber() // a large int64 is no float64
-		err = d.Decode(to)
-	}
-	if err != nil {
-		panic(fmt.Sprintf("convert %T to %T: %v", from, to, err))
-	}
-}
-
-// withoutControl returns annotations without those that steer Serin and the
-// autoscaler: they neither reach Pods nor make revisions.
-func withoutControl(annotations map[string]string) map[string]string {
-	out := maps.Clone(annotations)
-	maps.DeleteFunc(out, func(k, _ string) bool {
-		return k == v1beta1.AnnotationTagRouting || k == v1beta1.AnnotationStop ||
-			k == corev1.LastAppliedConfigAnnotation ||
-			strings.HasPrefix(k, "serin.dev/") || strings.HasPrefix(k, v1beta1.PrefixAutoscaling)
-	})
-	return out
-}
-
-// withoutVisibility returns labels without those that decide who may reach a
-// service, which the routers read: no Pod restarts for them.
-func withoutVisibility(labels map[string]string) map[string]string {
-	out := maps.Clone(labels)
-	for _, key := range v1beta1.VisibilityLabels {
-		delete(out, key)
-	}
-	return out
-}
-
-func concurrency(p *v1beta1.PredictorSpec) int64 {
-	if p.ContainerConcurrency == nil {
-		return 0
-	}
-	return *p.ContainerConcurrency
-}
-
-func timeout(p *v1beta1.PredictorSpec) int64 {
-	if p.TimeoutSeconds == nil {
-		return defaultTimeout
-	}
-	return min(*p.TimeoutSeconds, v1beta1.MaxTimeoutSeconds)
-}
-
-func value(s *string) string {
-	if s == nil {
-		return ""
-	}
-	return *s
 }

@@ -4,13 +4,13 @@ package render
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 )
@@ -24,15 +24,22 @@ const (
 	cacheDir    = "/mnt/cache"
 )
 
-// stopReserve is what a Pod has, beyond the time of its last request, to end.
+// stopReserve is how long a Pod may take to end after its last request, in seconds.
 const stopReserve = 10
 
-// probeGrace is what a model server has to end, in seconds, after a probe gave
-// it up: Kubernetes' default for Pods.
+// probeGrace is how long a model server may take to end after a failed probe, in
+// seconds: Kubernetes' default for Pods.
 const probeGrace = int64(30)
 
+// defaultTimeout is how long a request may take, in seconds, as in KServe.
+const defaultTimeout = int64(300)
+
+func timeout(p *v1beta1.PredictorSpec) int64 {
+	return min(ptr.Deref(p.TimeoutSeconds, defaultTimeout), v1beta1.MaxTimeoutSeconds)
+}
+
 // inject adds to the user's Pod what every model Pod has: the download, the
-// queue, probes, and an orderly end.
+// queue, probes and preStop hooks.
 func inject(pod *corev1.PodSpec, isvc *v1beta1.InferenceService, o Options) error {
 	if err := refuseReserved(pod); err != nil {
 		return err
@@ -41,14 +48,14 @@ func inject(pod *corev1.PodSpec, isvc *v1beta1.InferenceService, o Options) erro
 	model := &pod.Containers[0]
 	uri := storageURI(model)
 	if m := p.ModelOrLegacy(); m != nil {
-		uri = value(m.StorageURI)
+		uri = ptr.Deref(m.StorageURI, "")
 	}
 	if err := injectModel(pod, uri, o); err != nil {
 		return err
 	}
 	port := userPort(model)
 	completeModelContainer(model, isvc.Name, port)
-	pod.Containers = append(pod.Containers, queueContainer(o, port, concurrency(p), timeout(p)))
+	pod.Containers = append(pod.Containers, queueContainer(o, port, ptr.Deref(p.ContainerConcurrency, 0), timeout(p)))
 	for _, containers := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
 		for i := range containers {
 			if containers[i].TerminationMessagePolicy == "" {
@@ -167,7 +174,7 @@ func queueContainer(o Options, userPort int32, concurrency, timeout int64) corev
 	}
 }
 
-// refuseReserved says what the user's part of the Pod takes that is ours.
+// refuseReserved returns an error if the user's Pod uses a name or a port of Serin's.
 func refuseReserved(pod *corev1.PodSpec) error {
 	for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
 		if c.Name == v1beta1.ContainerQueue || c.Name == v1beta1.ContainerFetch {
@@ -206,7 +213,7 @@ func storageURI(c *corev1.Container) string {
 	return ""
 }
 
-// probe looks every second: a rollout waits for it.
+// probe returns a probe that runs every second, because a rollout waits for it.
 func probe(h corev1.ProbeHandler) *corev1.Probe {
 	return &corev1.Probe{ProbeHandler: h, PeriodSeconds: 1, TimeoutSeconds: 1, FailureThreshold: 3}
 }
@@ -227,5 +234,3 @@ func restricted() *corev1.SecurityContext {
 		SeccompProfile:           &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 	}
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -4,7 +4,6 @@ package render
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 
@@ -117,20 +116,6 @@ func modelContainer(containers []corev1.Container) *corev1.Container {
 		return nil
 	}
 	return &containers[i]
-}
-
-// podMetadata is the labels and annotations of a revision's Pods: the
-// component's win over the service's, which win over the runtime's.
-func podMetadata(isvc *v1beta1.InferenceService, r *v1alpha1.ServingRuntimeSpec) (labels, annotations map[string]string) {
-	join := func(runtime, service, component map[string]string) map[string]string {
-		out := map[string]string{}
-		for _, m := range []map[string]string{runtime, service, component} {
-			maps.Copy(out, withoutControl(m))
-		}
-		return out
-	}
-	p := &isvc.Spec.Predictor
-	return join(r.Labels, isvc.Labels, p.Labels), join(r.Annotations, isvc.Annotations, p.Annotations)
 }
 
 // merge lays patch over base, as a strategic merge patch does.

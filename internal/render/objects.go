@@ -29,14 +29,20 @@ type Revision struct {
 	Scale scale.Demand
 }
 
-// Objects returns a revision's ControllerRevision, Deployment and Service, to
-// be applied server-side in this order. They claim only fields that Serin
-// decides, so spec.replicas is not among them.
-func Objects(isvc *v1beta1.InferenceService, r Revision) []runtime.ApplyConfiguration {
-	return []runtime.ApplyConfiguration{
-		controllerRevision(isvc, r),
-		deployment(isvc, r),
-		service(isvc, r),
+// RevisionObjects are what a revision consists of, to be applied server-side.
+// They claim only fields that Serin decides, so spec.replicas is not among them.
+type RevisionObjects struct {
+	Record     *appsv1ac.ControllerRevisionApplyConfiguration
+	Deployment *appsv1ac.DeploymentApplyConfiguration
+	Service    *corev1ac.ServiceApplyConfiguration
+}
+
+// Objects returns the objects of a revision.
+func Objects(isvc *v1beta1.InferenceService, r Revision) RevisionObjects {
+	return RevisionObjects{
+		Record:     controllerRevision(isvc, r),
+		Deployment: deployment(isvc, r),
+		Service:    service(isvc, r),
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 
 func TestTheDeploymentHoldsTheDemand(t *testing.T) {
 	demand := scale.Demand{Min: 2, Max: 5, IdleSince: time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), Tuning: map[string]string{}}
-	d := convert[appsv1.Deployment](t, Objects(&v1beta1.InferenceService{}, Revision{Name: "r", Template: &Template{}, Scale: demand})[1])
+	d := convert[appsv1.Deployment](t, Objects(&v1beta1.InferenceService{}, Revision{Name: "r", Template: &Template{}, Scale: demand}).Deployment)
 	got, err := scale.ParseDemand(d.Annotations)
 	if err != nil {
 		t.Fatal(err)
@@ -32,7 +32,7 @@ func TestTheDeploymentHoldsTheDemand(t *testing.T) {
 }
 
 func TestReplicasAreLeftToTheAutoscaler(t *testing.T) {
-	d := convert[appsv1.Deployment](t, Objects(&v1beta1.InferenceService{}, Revision{Name: "r", Template: &Template{}})[1])
+	d := convert[appsv1.Deployment](t, Objects(&v1beta1.InferenceService{}, Revision{Name: "r", Template: &Template{}}).Deployment)
 	if d.Spec.Replicas != nil {
 		t.Errorf("spec.replicas is %d, want none", *d.Spec.Replicas)
 	}
@@ -47,7 +47,7 @@ func TestAStoredRevisionIsRenderedAsItWas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := convert[appsv1.Deployment](t, Objects(isvc, Revision{Name: "r", Template: tmpl})[1])
+	want := convert[appsv1.Deployment](t, Objects(isvc, Revision{Name: "r", Template: tmpl}).Deployment)
 
 	read, err := ReadTemplate(stored(t, isvc, tmpl))
 	if err != nil {
@@ -55,7 +55,7 @@ func TestAStoredRevisionIsRenderedAsItWas(t *testing.T) {
 	}
 	isvc.Labels = map[string]string{"team": "flowers"}
 	isvc.Spec.Predictor = v1beta1.PredictorSpec{}
-	got := convert[appsv1.Deployment](t, Objects(isvc, Revision{Name: "r", Template: read})[1])
+	got := convert[appsv1.Deployment](t, Objects(isvc, Revision{Name: "r", Template: read}).Deployment)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-before +after:\n%s", diff)
 	}
@@ -67,7 +67,7 @@ func TestServiceSelectsOneRevisionForEver(t *testing.T) {
 		{Name: "r", Number: 1, Template: &Template{Hash: "a"}},
 		{Name: "r", Number: 2, Template: &Template{Hash: "b"}, Scale: scale.Demand{Active: true}},
 	} {
-		s := convert[corev1.Service](t, Objects(&v1beta1.InferenceService{}, r)[2])
+		s := convert[corev1.Service](t, Objects(&v1beta1.InferenceService{}, r).Service)
 		if diff := cmp.Diff(want, s.Spec.Selector); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}

@@ -19,6 +19,7 @@ import (
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/serin-dev/serin/api/v1alpha1"
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -47,7 +48,7 @@ func (t *Template) Concurrency() int64 {
 	if t.Spec == nil {
 		return 0
 	}
-	return concurrency(t.Spec)
+	return ptr.Deref(t.Spec.ContainerConcurrency, 0)
 }
 
 // Options are the parts of a Pod that the installation chooses, not the user.

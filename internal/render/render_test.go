@@ -66,7 +66,7 @@ func revisionYAML(t *testing.T, isvc *v1beta1.InferenceService, tmpl *Template) 
 		Name: v1beta1.Predictor.RevisionName(isvc.Name, 1), Number: 1, Template: tmpl, Scale: scale.Demand{Active: true, Min: 1},
 	})
 	var out strings.Builder
-	for i, o := range objects {
+	for i, o := range []any{objects.Record, objects.Deployment, objects.Service} {
 		b, err := json.Marshal(o)
 		if err != nil {
 			t.Fatal(err)
@@ -173,7 +173,7 @@ func TestReadTemplateReturnsWhatWasStored(t *testing.T) {
 // stored is the ControllerRevision as an API server would return it.
 func stored(t *testing.T, isvc *v1beta1.InferenceService, tmpl *Template) *appsv1.ControllerRevision {
 	t.Helper()
-	b, err := json.Marshal(Objects(isvc, Revision{Name: "r", Number: 1, Template: tmpl})[0])
+	b, err := json.Marshal(Objects(isvc, Revision{Name: "r", Number: 1, Template: tmpl}).Record)
 	if err != nil {
 		t.Fatal(err)
 	}

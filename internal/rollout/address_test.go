@@ -88,7 +88,7 @@ func TestWhereAServiceIs(t *testing.T) {
 			if diff := cmp.Diff(c.want, addresses(p.Status)); diff != "" {
 				t.Error(diff)
 			}
-			if diff := cmp.Diff([]Weight{{"iris-predictor-00002", 10}, {"iris-predictor-00001", 90}}, p.Weights); diff != "" {
+			if diff := cmp.Diff([]weight{{"iris-predictor-00002", 10}, {"iris-predictor-00001", 90}}, weights(p)); diff != "" {
 				t.Errorf("traffic: %s", diff)
 			}
 		})
@@ -136,22 +136,22 @@ func TestAHostileStatus(t *testing.T) {
 			in.Service.Status.Components[v1beta1.Predictor] = c
 			p := Decide(in)
 			sum := int64(0)
-			for _, w := range p.Weights {
+			for _, w := range weights(p) {
 				if sum += w.Percent; w.Percent < 0 || w.Percent > 100 || !strings.HasPrefix(w.Revision, "iris-predictor-") {
 					t.Errorf("a share of %+v", w)
 				}
 			}
 			if sum != 100 {
-				t.Errorf("the shares sum to %d: %+v", sum, p.Weights)
+				t.Errorf("the shares sum to %d: %+v", sum, weights(p))
 			}
 			for _, c := range p.Status.Conditions {
 				if len(c.Message) > maxMessage {
 					t.Errorf("%s has %d bytes", c.Type, len(c.Message))
 				}
 			}
-			for name, since := range p.IdleSince {
-				if since.After(in.Now) {
-					t.Errorf("%s is idle since %v", name, since)
+			for _, r := range p.Revisions {
+				if r.IdleSince.After(in.Now) {
+					t.Errorf("%s is idle since %v", r.Name, r.IdleSince)
 				}
 			}
 		})

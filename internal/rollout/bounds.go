@@ -8,8 +8,8 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// maxMessage bounds what others said, in bytes. A status has room for several,
-// and its schema takes eight times that.
+// maxMessage bounds the messages of others, in bytes. A status has room for
+// several, and its schema allows eight times that.
 const maxMessage = 4096
 
 // cut shortens a message that is too long.
@@ -21,7 +21,7 @@ func cut(message string) string {
 	return strings.ToValidUTF8(message[:maxMessage-len(more)], "") + more
 }
 
-// bounded is a status that the schema takes, whatever went into its messages.
+// bounded cuts the messages of a status to what its schema allows.
 func bounded(st v1beta1.InferenceServiceStatus) v1beta1.InferenceServiceStatus {
 	for i := range st.Conditions {
 		st.Conditions[i].Message = cut(st.Conditions[i].Message)

@@ -96,7 +96,7 @@ func (s *situation) oldCondition(kind string) *v1beta1.Condition {
 	return &all[i]
 }
 
-// loaded says whether the revision of the current spec counts as ready for
+// loaded reports whether the revision of the current spec counts as ready for
 // people. It needs all its replicas once per generation of the spec, so that
 // waiting after an apply means something; a Pod lost later does not matter as
 // long as others carry the share. A sleeping revision is not woken by an apply

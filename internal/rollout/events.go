@@ -12,14 +12,14 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// Event tells people what a decision changed.
+// Event says to people what a decision changed.
 type Event struct {
 	Warning bool
 	Reason  string
 	Message string
 }
 
-// Reasons of events. A failure's own FailureReason is an event's reason too.
+// Reasons of events. Events of failures have the failure's reason.
 const (
 	EventRevisionCreated    = "RevisionCreated"
 	EventRevisionReused     = "RevisionReused"
@@ -44,16 +44,16 @@ func (e Event) Type() string {
 	return corev1.EventTypeNormal
 }
 
-// events compares the status with what it will be. So each event belongs to
-// one write of the status, and none is told twice.
-func (s *situation) events(r rule, a answer, now v1beta1.InferenceServiceStatus) []Event {
+// events compares the stored status with the planned one. So each event belongs
+// to one write of the status, and none is recorded twice.
+func (s *situation) events(r rule, a answer, planned v1beta1.InferenceServiceStatus) []Event {
 	var out []Event
 	for _, e := range []*Event{
 		s.stopEvent(),
 		s.revisionEvent(),
 		s.trafficEvent(r, a),
-		s.waitingEvent(a, now),
-		s.failureEvent(now),
+		s.waitingEvent(a, planned),
+		s.failureEvent(planned),
 	} {
 		if e != nil {
 			out = append(out, *e)
@@ -85,7 +85,7 @@ func (s *situation) revisionEvent() *Event {
 	if s.n == nil || s.n.Name == s.old.LatestCreatedRevision {
 		return nil
 	}
-	// A revision just made was never idle and is named nowhere.
+	// A new revision was never idle, and the status does not name it.
 	if !s.n.IdleSince.IsZero() || s.n == s.r || s.n == s.p || s.n.Name == s.old.LatestReadyRevision {
 		return eventf(EventRevisionReused, "The spec is that of revision %s again", s.n.Name)
 	}
@@ -98,7 +98,7 @@ func (s *situation) trafficEvent(r rule, a answer) *Event {
 		return nil
 	}
 	before, had := s.oldShare(n)
-	now, has := share(a.weights, n)
+	after, has := share(a.weights, n)
 	if a.rolledOut != s.old.LatestRolledoutRevision {
 		switch {
 		case a.rolledOut == "":
@@ -114,15 +114,15 @@ func (s *situation) trafficEvent(r rule, a answer) *Event {
 		}
 		return eventf(EventRolledBack, "Rolled back: %s", shares(a.weights))
 	}
-	if n == a.rolledOut || had == has && before == now {
+	if n == a.rolledOut || had == has && before == after {
 		return nil
 	}
 	switch {
 	case !has && before > 0:
 		return warningf(EventCanaryUnready, "Revision %s has too few ready replicas: %s", n, shares(a.weights))
-	case now == 0 && before == 0:
-		return nil // nothing of nothing is no news
-	case now == 0:
+	case after == 0 && before == 0:
+		return nil // 0% and no entry are the same to people
+	case after == 0:
 		return eventf(EventCanaryStopped, "Canary stopped: %s", shares(a.weights))
 	case before == 0:
 		return eventf(EventCanaryStarted, "Canary started: %s", shares(a.weights))
@@ -130,12 +130,12 @@ func (s *situation) trafficEvent(r rule, a answer) *Event {
 	return eventf(EventCanaryChanged, "Canary changed from %d%%: %s", before, shares(a.weights))
 }
 
-func (s *situation) waitingEvent(a answer, now v1beta1.InferenceServiceStatus) *Event {
+func (s *situation) waitingEvent(a answer, planned v1beta1.InferenceServiceStatus) *Event {
 	was := s.oldCondition(v1beta1.ConditionPredictorReady)
 	if a.await == nil || was != nil && was.Reason == ReasonWaitingForPrevious {
 		return nil
 	}
-	for _, c := range now.Conditions {
+	for _, c := range planned.Conditions {
 		if c.Type == v1beta1.ConditionPredictorReady && c.Reason == ReasonWaitingForPrevious {
 			return eventf(EventWaitingForPrevious, "Traffic goes back to revision %s once it is ready", a.await.Name)
 		}
@@ -143,11 +143,11 @@ func (s *situation) waitingEvent(a answer, now v1beta1.InferenceServiceStatus) *
 	return nil
 }
 
-// failureEvent warns once per failure, whatever Pod it happens in.
-func (s *situation) failureEvent(now v1beta1.InferenceServiceStatus) *Event {
-	f := lastFailure(now)
+// failureEvent warns once per failure, not once per Pod.
+func (s *situation) failureEvent(planned v1beta1.InferenceServiceStatus) *Event {
+	f := lastFailure(planned)
 	if f == nil {
-		return s.otherFailureEvent(now)
+		return s.otherFailureEvent(planned)
 	}
 	if old := lastFailure(s.in.Service.Status); old != nil &&
 		old.Reason == f.Reason && old.Message == f.Message && old.ModelRevisionName == f.ModelRevisionName {
@@ -159,11 +159,11 @@ func (s *situation) failureEvent(now v1beta1.InferenceServiceStatus) *Event {
 	return warningf(string(f.Reason), "Revision %s: %s", f.ModelRevisionName, f.Message)
 }
 
-// otherFailureEvent warns of what is not the model's: a previous revision that
-// cannot take traffic back, or an address that cannot be had.
-func (s *situation) otherFailureEvent(now v1beta1.InferenceServiceStatus) *Event {
+// otherFailureEvent warns of failures that are not the model's: a previous
+// revision that cannot take traffic back, or an address that is taken.
+func (s *situation) otherFailureEvent(planned v1beta1.InferenceServiceStatus) *Event {
 	was := s.oldCondition(v1beta1.ConditionReady)
-	for _, c := range now.Conditions {
+	for _, c := range planned.Conditions {
 		if c.Type == v1beta1.ConditionReady && c.Status == metav1.ConditionFalse && c.Reason != ReasonStopped &&
 			(was == nil || was.Reason != c.Reason || was.Message != c.Message) {
 			return warningf(c.Reason, "%s", c.Message)
@@ -188,7 +188,7 @@ func (s *situation) oldShare(name string) (int64, bool) {
 	return 0, false
 }
 
-func share(weights []Weight, name string) (int64, bool) {
+func share(weights []weight, name string) (int64, bool) {
 	for _, w := range weights {
 		if w.Revision == name {
 			return w.Percent, true
@@ -198,7 +198,7 @@ func share(weights []Weight, name string) (int64, bool) {
 }
 
 // shares reads like "10% r2, 90% r1".
-func shares(weights []Weight) string {
+func shares(weights []weight) string {
 	var out []string
 	for _, w := range weights {
 		out = append(out, fmt.Sprintf("%d%% %s", w.Percent, w.Revision))

@@ -15,15 +15,15 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// Health is how a revision's Pods fare.
+// Health is the health of a revision's Pods.
 type Health struct {
 	// Ready and Failed count Pods.
 	Ready, Failed int32
-	// Loading says that a model server runs but is not ready.
+	// Loading is set while a model server runs and is not ready.
 	Loading bool
 	// Failure is what a failing Pod said; nil if none fails.
 	Failure *v1beta1.FailureInfo
-	// Pending says that nothing has failed: Failure is why no node takes a Pod.
+	// Pending is set if no Pod has failed. Failure is then why none is scheduled.
 	Pending bool
 }
 
@@ -156,8 +156,8 @@ func deploymentFailure(d *appsv1.Deployment) *v1beta1.FailureInfo {
 	return nil
 }
 
-// lastLine is what a failing program said in the end: its sentence for people,
-// after the progress it logged.
+// lastLine returns the last line of a failing program's output: its message for
+// people, after the progress that it logged.
 func lastLine(s string) string {
 	s = strings.TrimSpace(s)
 	return strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])

@@ -12,13 +12,13 @@ import (
 // history is how many revisions are kept besides those that the status names.
 const history = 10
 
-// believed bounds the numbers of revisions that only a status names. Beyond,
-// somebody else wrote it, and there must be numbers left.
+// believed bounds the numbers of revisions that only a status names. Somebody
+// else wrote a higher one, and there must be numbers left.
 const believed = 100_000_000
 
 // NextNumber returns the number of a service's next revision. Numbers start at
-// 1 and are never used again, also when somebody deleted a revision that the
-// status still names.
+// 1. No number is used again, even if somebody deleted a revision that the status
+// still names.
 func NextNumber(service string, revisions []Revision, c v1beta1.ComponentStatus) int {
 	last := 0
 	for _, r := range revisions {
@@ -42,71 +42,62 @@ func Named(c v1beta1.ComponentStatus) []string {
 	return slices.DeleteFunc(slices.Compact(names), func(n string) bool { return n == "" })
 }
 
-// keep returns the revisions that must exist: the newest ones, and all that
+// planned returns the revisions that must exist: the newest ones, and all that
 // the status names, now or until it is written.
-func (s *situation) keep(now v1beta1.InferenceServiceStatus) []string {
-	var names []string
-	for _, r := range s.in.Revisions {
-		names = append(names, r.Name)
+func (s *situation) planned(a answer, status v1beta1.InferenceServiceStatus) []PlannedRevision {
+	all := s.in.Revisions
+	if s.isNew {
+		all = append(slices.Clip(all), *s.n)
 	}
-	if s.create != nil {
-		names = append(names, s.create.Name)
-	}
-	named := append(Named(s.old), Named(now.Components[v1beta1.Predictor])...)
-	oldest := len(names) - history
-	kept := names[:0]
-	for i, name := range names {
-		if i >= oldest || slices.Contains(named, name) {
-			kept = append(kept, name)
+	named := append(Named(s.old), Named(status.Components[v1beta1.Predictor])...)
+	var out []PlannedRevision
+	for i, r := range all {
+		if i < len(all)-history && !slices.Contains(named, r.Name) {
+			continue
 		}
-	}
-	return kept
-}
-
-// active returns the revisions that must have replicas, oldest first, and
-// since when the others need none. One that the stored status gives traffic to
-// is active whatever is decided now: routers may send requests there until a
-// status without it is stored.
-func (s *situation) active(a answer) ([]string, map[string]time.Time) {
-	var active []string
-	idle := map[string]time.Time{}
-	revisions := s.in.Revisions
-	if s.create != nil {
-		revisions = append(slices.Clip(revisions), *s.n)
-	}
-	for _, r := range revisions {
-		switch {
-		case s.needs(r.Name, a):
-			active = append(active, r.Name)
-		case s.stopped(): // to zero at once
-		case r.IdleSince.IsZero() || r.IdleSince.After(s.in.Now):
-			idle[r.Name] = s.in.Now.Truncate(time.Second)
-		default:
-			idle[r.Name] = r.IdleSince
+		p := PlannedRevision{
+			Name:     r.Name,
+			Number:   r.Number,
+			New:      s.isNew && r.Name == s.n.Name,
+			Active:   s.active(r.Name, a),
+			Starting: s.starting(r.Name, a),
 		}
+		if !p.Active {
+			p.IdleSince = s.idleSince(r)
+		}
+		if percent, ok := share(a.weights, r.Name); ok {
+			p.Percent = &percent
+		}
+		out = append(out, p)
 	}
-	return active, idle
+	return out
 }
 
-// starting returns the revisions that must show that they can serve.
-func (s *situation) starting(a answer) []string {
-	var names []string
-	if s.stopped() {
-		return nil
-	}
-	if s.n != nil && (!s.nReady || !s.loaded()) {
-		names = append(names, s.n.Name)
-	}
-	if a.await != nil {
-		names = append(names, a.await.Name)
-	}
-	return names
-}
-
-func (s *situation) needs(name string, a answer) bool {
+// active reports whether a revision must have replicas. One that the stored
+// status gives traffic to is active whatever is decided: routers may send
+// requests there until a status without it is stored.
+func (s *situation) active(name string, a answer) bool {
 	_, had := s.oldShare(name)
-	return had ||
-		s.n != nil && s.n.Name == name && !s.stopped() ||
-		a.await != nil && a.await.Name == name ||
-		slices.ContainsFunc(a.weights, func(w Weight) bool { return w.Revision == name })
+	_, has := share(a.weights, name)
+	return had || has || a.await != nil && a.await.Name == name || s.n != nil && s.n.Name == name && !s.stopped()
+}
+
+// idleSince is the time from which an inactive revision needs no replicas.
+func (s *situation) idleSince(r Revision) time.Time {
+	switch {
+	case s.stopped():
+		return time.Time{} // to zero at once
+	case r.IdleSince.IsZero() || r.IdleSince.After(s.in.Now):
+		return s.in.Now.Truncate(time.Second)
+	}
+	return r.IdleSince
+}
+
+// starting reports whether a revision has yet to show that it can serve.
+func (s *situation) starting(name string, a answer) bool {
+	if s.stopped() {
+		return false
+	}
+	return a.await != nil && a.await.Name == name ||
+		s.n != nil && s.n.Name == name && !(s.nReady && s.loaded())
 }

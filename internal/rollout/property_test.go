@@ -129,10 +129,11 @@ func (h *historyCheck) step(t testingT) {
 	t.Helper()
 	before, old := h.clone(), h.isvc.Status.Components[v1beta1.Predictor]
 	in := h.input()
-	given := in.Service.DeepCopy()
+	given, revisions := in.Service.DeepCopy(), slices.Clone(in.Revisions)
+	Simulate(in, Edit{new(int64(50)), in.Target})
 	Decide(in)
-	if diff := difference(given, in.Service); diff != "" { // I7
-		t.Fatalf("Decide wrote into its input (-before +after):\n%s", diff)
+	if diff := difference(given, in.Service) + difference(revisions, in.Revisions); diff != "" { // I7
+		t.Fatalf("Decide or Simulate wrote into its input (-before +after):\n%s", diff)
 	}
 	p := h.decide()
 
@@ -141,7 +142,7 @@ func (h *historyCheck) step(t testingT) {
 	h.checkHistory(t, p)
 	checkSettled(t, h.world)
 	checkCrash(t, before, h.world)
-	h.starting = p.Starting
+	h.starting = names(p, starting)
 	h.checkedScale(t)
 }
 
@@ -185,8 +186,8 @@ func (h *historyCheck) refuse(t *rapid.T) {
 		old := h.isvc.Status.Components[v1beta1.Predictor]
 		p := h.round(deny)
 		h.checkTraffic(t, p, old)
-		if p.Create != nil {
-			h.last = max(h.last, p.Create.Number)
+		if n := p.New(); n != nil {
+			h.last = max(h.last, n.Number)
 		}
 		h.now = h.now.Add(time.Minute)
 		h.checkedScale(t)
@@ -209,28 +210,28 @@ func (h *historyCheck) sleep() {
 // something served there is always somebody who does.
 func (h *historyCheck) checkTraffic(t testingT, p Plan, old v1beta1.ComponentStatus) {
 	var sum int64
-	for _, w := range p.Weights {
+	for _, w := range weights(p) {
 		sum += w.Percent
 		r := (&situation{in: h.input()}).revision(w.Revision)
 		if r == nil {
-			t.Fatalf("traffic for %s, which does not exist: %+v", w.Revision, p.Weights)
+			t.Fatalf("traffic for %s, which does not exist: %+v", w.Revision, weights(p))
 		}
 		had := slices.IndexFunc(old.Traffic, func(t v1beta1.TrafficTarget) bool { return t.RevisionName == w.Revision })
 		isNew := had < 0 || *old.Traffic[had].Percent < w.Percent
 		if isNew && w.Percent > 0 && r.Ready == 0 && w.Revision != old.LatestRolledoutRevision {
-			t.Fatalf("%s gets more traffic with nothing ready: %+v, before %+v", w.Revision, p.Weights, old.Traffic)
+			t.Fatalf("%s gets more traffic with nothing ready: %+v, before %+v", w.Revision, weights(p), old.Traffic)
 		}
 	}
 	stopped := h.isvc.Annotations[v1beta1.AnnotationStop] == "true"
 	switch {
-	case len(p.Weights) > 0 && sum != 100:
-		t.Fatalf("weights sum to %d: %+v", sum, p.Weights)
-	case len(p.Weights) > 0 && stopped:
-		t.Fatalf("a stopped service has traffic: %+v", p.Weights)
-	case len(p.Weights) == 0 && !stopped && old.LatestRolledoutRevision != "":
+	case len(weights(p)) > 0 && sum != 100:
+		t.Fatalf("weights sum to %d: %+v", sum, weights(p))
+	case len(weights(p)) > 0 && stopped:
+		t.Fatalf("a stopped service has traffic: %+v", weights(p))
+	case len(weights(p)) == 0 && !stopped && old.LatestRolledoutRevision != "":
 		t.Fatalf("traffic vanished, rule %q", p.Rule)
-	case len(p.Weights) > 2:
-		t.Fatalf("more than two shares: %+v", p.Weights)
+	case len(weights(p)) > 2:
+		t.Fatalf("more than two shares: %+v", weights(p))
 	}
 }
 
@@ -242,9 +243,9 @@ func (h *historyCheck) checkRolledBack(t testingT, p Plan, old v1beta1.Component
 	if h.target.Invalid == nil && (c == nil || *c > 0) {
 		delete(h.rolledBack, now.LatestCreatedRevision)
 	}
-	for _, w := range p.Weights {
+	for _, w := range weights(p) {
 		if w.Percent > 0 && h.rolledBack[w.Revision] {
-			t.Fatalf("rolled back %s has traffic again: %+v, rule %q", w.Revision, p.Weights, p.Rule)
+			t.Fatalf("rolled back %s has traffic again: %+v, rule %q", w.Revision, weights(p), p.Rule)
 		}
 	}
 	if p.Rule == "roll back" || p.Rule == rulePin {
@@ -260,51 +261,55 @@ func (h *historyCheck) checkRolledBack(t testingT, p Plan, old v1beta1.Component
 // checkHistory: numbers are never used again, the history has an end, and
 // what the status names exists.
 func (h *historyCheck) checkHistory(t testingT, p Plan) {
-	if p.Create != nil {
-		if p.Create.Number <= h.last {
-			t.Fatalf("number %d after %d", p.Create.Number, h.last)
+	if n := p.New(); n != nil {
+		if n.Number <= h.last {
+			t.Fatalf("number %d after %d", n.Number, h.last)
 		}
-		h.last = p.Create.Number
+		h.last = n.Number
 	}
 	if len(h.revisions) > history+5 {
-		t.Fatalf("%d revisions are kept: %v", len(h.revisions), p.Keep)
+		t.Fatalf("%d revisions are kept: %v", len(h.revisions), names(p, kept))
 	}
 	for _, name := range Named(p.Status.Components[v1beta1.Predictor]) {
-		if !slices.Contains(p.Keep, name) {
-			t.Fatalf("%s is in the status and not kept: %v", name, p.Keep)
+		if p.Revision(name) == nil {
+			t.Fatalf("%s is in the status and not kept: %v", name, names(p, kept))
 		}
 	}
 }
 
 // settle makes everything that is active ready: then the spec must be in
-// effect and the service Ready, within a few decisions.
+// effect as Simulate foresaw, and the service Ready, within a few decisions.
 func (h *historyCheck) settle(t testingT) {
+	_, foreseen := Simulate(h.input(), Edit{h.isvc.Spec.Predictor.CanaryTrafficPercent, h.target})
 	var p Plan
 	for range 3 {
 		p = h.decide()
 		for i := range h.revisions {
-			if r := &h.revisions[i]; slices.Contains(p.Active, r.Name) {
+			if r := &h.revisions[i]; slices.Contains(names(p, active), r.Name) {
 				r.Health = Health{Ready: 3}
 			}
 		}
 		old := h.isvc.Status.Components[v1beta1.Predictor]
 		p = h.decide()
 		h.checkRolledBack(t, p, old)
-		h.starting = p.Starting
-		if p.Create != nil {
-			h.last = p.Create.Number
+		h.starting = names(p, starting)
+		if n := p.New(); n != nil {
+			h.last = n.Number
 		}
 	}
 	if h.target.Invalid != nil || h.isvc.Annotations[v1beta1.AnnotationStop] == "true" {
 		return
 	}
 	want := int64(100)
-	if c := h.isvc.Spec.Predictor.CanaryTrafficPercent; c != nil && len(p.Weights) == 2 {
+	if c := h.isvc.Spec.Predictor.CanaryTrafficPercent; c != nil && len(weights(p)) == 2 {
 		want = *c
 	}
 	n := p.Status.Components[v1beta1.Predictor].LatestCreatedRevision
-	if p.Weights[0] != (Weight{n, want}) {
-		t.Fatalf("all is ready and %s does not have its %d%%: %+v", n, want, p.Weights)
+	if weights(p)[0] != (weight{n, want}) {
+		t.Fatalf("all is ready and %s does not have its %d%%: %+v", n, want, weights(p))
+	}
+	if diff := difference(weights(foreseen), weights(p)); diff != "" {
+		t.Fatalf("the shares are not those of Simulate (-foreseen +became):\n%s", diff)
 	}
 	checkAllTrue(t, p, "all is ready")
 	if h.min > 0 {
@@ -312,8 +317,8 @@ func (h *historyCheck) settle(t testingT) {
 	}
 	h.sleep()
 	asleep := h.decide()
-	if diff := difference(p.Weights, asleep.Weights); diff != "" || len(asleep.Starting) > 0 {
-		t.Fatalf("all sleeps, %v start and the shares change (-awake +asleep):\n%s", asleep.Starting, diff)
+	if diff := difference(weights(p), weights(asleep)); diff != "" || len(names(asleep, starting)) > 0 {
+		t.Fatalf("all sleeps, %v start and the shares change (-awake +asleep):\n%s", names(asleep, starting), diff)
 	}
 	checkAllTrue(t, asleep, "all sleeps")
 }
@@ -335,22 +340,23 @@ func difference(want, got any) string {
 	return cmp.Diff(want, got)
 }
 
-// checkSettled: I3. Deciding twice changes nothing and tells nobody.
+// checkSettled: I3. Deciding twice changes nothing and records no event.
 func checkSettled(t testingT, w *world) {
 	t.Helper()
 	p := Decide(w.input())
 	if diff := difference(w.isvc.Status, p.Status); diff != "" {
 		t.Fatalf("deciding again changes the status by rule %q (-first +again):\n%s", p.Rule, diff)
 	}
-	if p.Create != nil || len(p.Events) > 0 {
-		t.Fatalf("deciding again creates %+v and tells %+v", p.Create, p.Events)
+	if p.New() != nil || len(p.Events) > 0 {
+		t.Fatalf("deciding again creates %+v and records %+v", p.New(), p.Events)
 	}
 	for _, r := range w.revisions {
-		if !slices.Contains(p.Keep, r.Name) && len(p.Keep) < history {
+		planned := p.Revision(r.Name)
+		switch {
+		case planned == nil && len(p.Revisions) < history:
 			t.Fatalf("deciding again drops %s", r.Name)
-		}
-		if since := p.IdleSince[r.Name]; !since.Equal(r.IdleSince) {
-			t.Fatalf("deciding again moves the idle time of %s from %s to %s", r.Name, r.IdleSince, since)
+		case planned != nil && !planned.IdleSince.Equal(r.IdleSince):
+			t.Fatalf("deciding again moves the idle time of %s from %s to %s", r.Name, r.IdleSince, planned.IdleSince)
 		}
 	}
 }

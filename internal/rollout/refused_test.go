@@ -22,7 +22,7 @@ func TestARefusedAddressMovesNoTraffic(t *testing.T) {
 	in := w.input()
 	in.Refusals = []Refusal{{Message: "Service iris exists and is not Serin's"}}
 	p := Decide(in)
-	if diff := cmp.Diff(before.Weights, p.Weights); diff != "" {
+	if diff := cmp.Diff(weights(before), weights(p)); diff != "" {
 		t.Errorf("weights (-before +after):\n%s", diff)
 	}
 	for _, c := range p.Status.Conditions {

@@ -17,12 +17,13 @@
 package rollout
 
 import (
+	"slices"
 	"time"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// Input is the world as it is.
+// Input is everything that a decision reads.
 type Input struct {
 	Service *v1beta1.InferenceService
 	// Domain ends the host names of services, such as example.com.
@@ -32,20 +33,20 @@ type Input struct {
 	Scheme string
 	// Private says that the service has no address outside the cluster.
 	Private bool
-	// Taken are the names, of those that the service wants, that other services
-	// have: the name of each of these by label. See hosts.Taken.
+	// Taken are the names that this service wants and others have: the owner by
+	// label. See hosts.Taken.
 	Taken map[string]string
 	// Target is what the current spec asks for.
 	Target Target
-	// Refusals are objects that the API server did not take just now.
+	// Refusals are the objects that the API server has just refused.
 	Refusals []Refusal
 	// Revisions exist, oldest first.
 	Revisions []Revision
 	// Min is the least number of replicas of a revision with traffic. At 0 it
 	// may sleep: it keeps its share without a replica, and the router wakes it.
 	Min int32
-	// Next is how a revision would be called if one were made now.
-	Next NewRevision
+	// Next has the name and number of the next new revision.
+	Next Revision
 	Now  time.Time
 }
 
@@ -60,25 +61,25 @@ type Target struct {
 	Invalid *Invalid
 }
 
-// Invalid is a spec that no revision can be made from, or whose settings make
-// no sense.
+// Invalid is why no revision can be made from a spec, or why its settings are
+// refused.
 type Invalid struct {
 	Reason  v1beta1.FailureReason
 	Message string
 }
 
-// Refusal is an object that the API server does not take.
+// Refusal is an object that the API server refuses.
 type Refusal struct {
-	// Revision is whose object it is. Empty: the object is one of the service's
-	// addresses.
+	// Revision is the one that the object belongs to. It is empty for one of the
+	// service's addresses.
 	Revision string
-	// Deployment says that it is the revision's Deployment: its Pods may go.
+	// Deployment is set for the revision's Deployment: its Pods may go.
 	Deployment bool
 	// Message names the object and holds the API server's own sentence.
 	Message string
 }
 
-// Revision is one immutable template and how its Pods fare.
+// Revision is one immutable template and the health of its Pods.
 type Revision struct {
 	Name        string
 	Number      int
@@ -88,56 +89,66 @@ type Revision struct {
 	IdleSince time.Time
 }
 
-// NewRevision is the name and number of a revision that does not exist yet.
-type NewRevision struct {
-	Name   string
-	Number int
-}
-
-// Plan is the world as it should be.
+// Plan is what should be.
 type Plan struct {
-	// Create is the revision of the current spec, if it does not exist yet.
-	Create *NewRevision
-	// Keep are the revisions that must exist, oldest first. Others may go.
-	Keep []string
-	// Active are those that must have replicas: they have a traffic entry (be
-	// it 0%) here or in the stored status, or are being started.
-	Active []string
-	// Starting are the active ones that need a replica whatever the least
-	// number is, because they have yet to show that they can serve.
-	Starting []string
-	// IdleSince says when each kept revision that is not active became so. One
-	// without an entry goes to zero at once.
-	IdleSince map[string]time.Time
-	// Weights are the shares of the traffic; they sum to 100 or there are none.
-	Weights []Weight
-	Status  v1beta1.InferenceServiceStatus
+	// Revisions are those that must exist, oldest first. Others may be deleted.
+	Revisions []PlannedRevision
+	Status    v1beta1.InferenceServiceStatus
 	// Events are what this decision changed, for people.
 	Events []Event
-	// Rule names the rule that answered, Why says it in a sentence.
+	// Rule is the name of the rule that answered, Why its reason in a sentence.
 	Rule, Why string
 }
 
-// Weight is a revision's share of the traffic.
-type Weight struct {
-	Revision string
-	Percent  int64
+// PlannedRevision is a revision that must exist.
+type PlannedRevision struct {
+	Name   string
+	Number int
+	// New is set if the revision of the current spec does not exist yet.
+	New bool
+	// Active is set if the revision must have replicas: it has a traffic entry
+	// (be it 0%) here or in the stored status, or is being started.
+	Active bool
+	// Starting is set if an active revision needs a replica whatever the least
+	// number is, because it has yet to show that it can serve.
+	Starting bool
+	// IdleSince is when an inactive revision became so. Without it, the
+	// revision goes to zero at once.
+	IdleSince time.Time
+	// Percent is the share of the traffic; nil without a traffic entry. Shares
+	// sum to 100, or there are none.
+	Percent *int64
 }
 
-// Decide says where a rollout should be now. It performs no I/O.
+// Decide returns what a rollout should be now. It performs no I/O.
 func Decide(in Input) Plan {
 	s := read(in)
 	r, a := s.answer()
-	p := Plan{
-		Create:  s.create,
-		Weights: a.weights,
-		Rule:    r.name,
-		Why:     a.why,
+	status := bounded(s.status(a))
+	return Plan{
+		Revisions: s.planned(a, status),
+		Status:    status,
+		Events:    s.events(r, a, status),
+		Rule:      r.name,
+		Why:       a.why,
 	}
-	p.Status = bounded(s.status(a))
-	p.Keep = s.keep(p.Status)
-	p.Active, p.IdleSince = s.active(a)
-	p.Starting = s.starting(a)
-	p.Events = s.events(r, a, p.Status)
-	return p
+}
+
+// Revision returns the planned revision of a name. It returns nil if the
+// revision need not exist.
+func (p Plan) Revision(name string) *PlannedRevision {
+	return p.first(func(r PlannedRevision) bool { return r.Name == name })
+}
+
+// New returns the revision that does not exist yet, nil if all do.
+func (p Plan) New() *PlannedRevision {
+	return p.first(func(r PlannedRevision) bool { return r.New })
+}
+
+func (p Plan) first(is func(PlannedRevision) bool) *PlannedRevision {
+	i := slices.IndexFunc(p.Revisions, is)
+	if i < 0 {
+		return nil
+	}
+	return &p.Revisions[i]
 }

@@ -5,21 +5,23 @@ package rollout
 import "fmt"
 
 // N is the revision of the current spec, R the last that had all the traffic,
-// P the one before R, c the canaryTrafficPercent. Numbers are those of rules.
+// P the one before R, c the canaryTrafficPercent. Arrows bear the names of rules.
 //
-//	nothing was ever ready (2)
+//	first revision starts
 //	    |
-//	    | 3: N ready
+//	    | first revision: N ready
 //	    v
-//	100 R, N = R ----- new template ------> 100 R, N starts (8, 10)
-//	    |  ^                                   |    |      ^
-//	    |  |    7: N ready, c absent or 100    |    |      |
-//	    |  +-----------------------------------+    |      | 10: N not ready
-//	    |  |                         9: N ready,    |      |
-//	    |  |                            c < 100     v      |
-//	    |  +--- 7: c absent or 100 ---------- c N, (100-c) R
+//	100 R, N = R ----- new template ------> 100 R, N starts
+//	    |  ^                                 rollout waits, canary waits
+//	    |  |    roll out: N ready,             |    |      ^
+//	    |  |      c absent or 100              |    |      | canary waits:
+//	    |  +-----------------------------------+    |      | N not ready
+//	    |  |                 canary: N ready,       |      |
+//	    |  |                 c < 100                v      |
+//	    |  +--- roll out: c absent or 100 ---- c N, (100-c) R
 //	    |                                           ^
-//	    +--- 4, 5: c < 100 and P ready: R = P ------+
+//	    +--- roll back, pin previous model: --------+
+//	             c < 100 and P ready: R = P
 
 // rule is one row of the table. It answers if it applies.
 type rule struct {
@@ -27,10 +29,16 @@ type rule struct {
 	answer func(*situation) (answer, bool)
 }
 
+// weight is a revision's share of the traffic.
+type weight struct {
+	Revision string
+	Percent  int64
+}
+
 // answer is what a rule wants.
 type answer struct {
-	weights []Weight // latest first
-	// rolledOut and previous are R and P from now on.
+	weights []weight // latest first
+	// rolledOut and previous are the next R and P.
 	rolledOut, previous string
 	// await is the previous revision while it starts to take traffic back.
 	await *Revision
@@ -63,24 +71,24 @@ func (s *situation) answer() (rule, answer) {
 	panic("rollout: the last rule always answers")
 }
 
-// Rule 1: a stopped service serves nothing and forgets nothing.
+// stopped: a stopped service serves nothing and forgets nothing.
 func stopped(s *situation) (answer, bool) {
 	return s.same(nil, "the service is stopped"), s.stopped()
 }
 
-// An invalid spec gives nobody more traffic. What takes traffic from a canary
-// takes effect all the same, as what goes back does by the rules before: neither
+// invalidSpec: under an invalid spec no share grows. Less traffic for a canary
+// takes effect all the same, and so does a way back by the rules before: neither
 // must wait until the manifest is mended.
 func invalidSpec(s *situation) (answer, bool) {
 	return s.same(s.atMost(s.c), "the spec is invalid: no share grows"), s.in.Target.Invalid != nil
 }
 
-// Rule 2: before anything ever served there is nobody to send requests to.
+// firstStarts: until a first revision is ready, no revision takes requests.
 func firstStarts(s *situation) (answer, bool) {
 	return s.same(nil, "the first revision is not ready yet"), s.r == nil && !s.nReady
 }
 
-// Rule 3: the first revision takes all the traffic, whatever c says.
+// first: the first revision takes all the traffic, whatever c says.
 func first(s *situation) (answer, bool) {
 	if s.r != nil {
 		return answer{}, false
@@ -88,8 +96,8 @@ func first(s *situation) (answer, bool) {
 	return answer{weights: all(s.n), rolledOut: s.n.Name, why: "the first revision is ready"}, true
 }
 
-// Rule 4: c below 100 on a revision that already had everything takes the
-// traffic back to the revision before it.
+// rollBack: c below 100 on a revision that already had all the traffic gives it
+// back to the revision before.
 func rollBack(s *situation) (answer, bool) {
 	if s.full || s.r == nil || s.n != s.r || s.p == nil || s.p == s.r {
 		return answer{}, false
@@ -97,8 +105,8 @@ func rollBack(s *situation) (answer, bool) {
 	return s.backTo(s.p, "canaryTrafficPercent was lowered after the full rollout"), true
 }
 
-// Rule 5: c = 0 on the same model pins the previous model, even when the
-// manifest lost args or resources on the way and so is a revision of its own.
+// pinPrevious: c = 0 on the same model pins the previous model, even when the
+// manifest lost args or resources and so is a revision of its own.
 func pinPrevious(s *situation) (answer, bool) {
 	model := s.in.Target.Model
 	if s.full || s.c != 0 || s.r == nil || s.n == s.r || model == "" || model != s.r.Model || s.p == nil || s.p.Model == s.r.Model {
@@ -107,12 +115,12 @@ func pinPrevious(s *situation) (answer, bool) {
 	return s.backTo(s.p, "canaryTrafficPercent 0 on the model that has the traffic pins the previous model"), true
 }
 
-// Rule 6: without another revision there is nothing to split with.
+// nothingToSplit: without another revision there is nothing to split with.
 func nothingToSplit(s *situation) (answer, bool) {
 	return s.same(all(s.r), "there is no previous revision to split with"), !s.full && s.n == s.r
 }
 
-// Rule 7: a promoted (or never held back) revision takes everything once ready.
+// rollOut: a promoted (or never held back) revision takes everything once ready.
 func rollOut(s *situation) (answer, bool) {
 	if !s.full || !s.nReady {
 		return answer{}, false
@@ -124,28 +132,28 @@ func rollOut(s *situation) (answer, bool) {
 	return a, true
 }
 
-// Rule 8: until then nothing changes. A superseded canary gets nothing.
+// rolloutWaits: until then nothing changes. A superseded canary gets nothing.
 func rolloutWaits(s *situation) (answer, bool) {
 	return s.same(s.meanwhile(), "the revision of the current spec is not ready"), s.full
 }
 
-// Rule 9: a ready canary gets its share.
+// canary: a ready canary gets its share.
 func canary(s *situation) (answer, bool) {
 	return s.same(s.split(s.r), "the canary is ready"), s.nReady
 }
 
-// Rule 10: the share of a canary that is not ready waits. A superseded or
+// canaryWaits: the share of a canary that is not ready waits. A superseded or
 // rolled-back revision gets nothing.
 func canaryWaits(s *situation) (answer, bool) {
 	return s.same(s.meanwhile(), "the canary is not ready"), true
 }
 
-// meanwhile is the split while n is not ready for the share that it should
-// have: it keeps what it has and can carry, so that nobody is sent back and
-// forth. The rest is R's.
-func (s *situation) meanwhile() []Weight {
+// meanwhile is the split while n is not ready for its new share. It keeps the old
+// one if it can carry that, so that clients are not sent back and forth. The rest
+// is R's.
+func (s *situation) meanwhile() []weight {
 	if had, ok := s.oldShare(s.n.Name); ok && s.carries(s.n, had) {
-		return []Weight{{s.n.Name, had}, {s.r.Name, 100 - had}}
+		return []weight{{s.n.Name, had}, {s.r.Name, 100 - had}}
 	}
 	return all(s.r)
 }
@@ -166,7 +174,7 @@ func (s *situation) backTo(p *Revision, why string) answer {
 }
 
 // same answers with weights and leaves R and P as they are.
-func (s *situation) same(w []Weight, why string) answer {
+func (s *situation) same(w []weight, why string) answer {
 	a := answer{weights: w, why: why}
 	if s.r != nil {
 		a.rolledOut = s.r.Name
@@ -177,26 +185,26 @@ func (s *situation) same(w []Weight, why string) answer {
 	return a
 }
 
-func all(r *Revision) []Weight { return []Weight{{r.Name, 100}} }
+func all(r *Revision) []weight { return []weight{{r.Name, 100}} }
 
 // split gives n its share and base the rest. A share is for a ready n only.
-func (s *situation) split(base *Revision) []Weight {
+func (s *situation) split(base *Revision) []weight {
 	if !s.nReady {
 		return all(base)
 	}
-	return []Weight{{s.n.Name, s.c}, {base.Name, 100 - s.c}}
+	return []weight{{s.n.Name, s.c}, {base.Name, 100 - s.c}}
 }
 
-// atMost returns the weights that the status shows, with at most c for a canary
-// that answers. The rest is R's.
-func (s *situation) atMost(c int64) []Weight {
+// atMost returns the shares of the status, with at most c for a canary that
+// answers. The rest is R's.
+func (s *situation) atMost(c int64) []weight {
 	if s.r == nil {
 		return nil
 	}
 	for _, t := range s.old.Traffic {
 		if canary := s.revision(t.RevisionName); canary != nil && canary != s.r && s.answers(canary) {
 			share := min(percent(t), c)
-			return []Weight{{canary.Name, share}, {s.r.Name, 100 - share}}
+			return []weight{{canary.Name, share}, {s.r.Name, 100 - share}}
 		}
 	}
 	return all(s.r)

@@ -24,20 +24,17 @@ type situation struct {
 	full bool
 	// nReady says that n can carry the share that the spec wants for it.
 	nReady bool
-	// create is set if n does not exist yet.
-	create *NewRevision
+	// isNew is set if n does not exist yet.
+	isNew bool
 }
 
 func read(in Input) *situation {
 	in.Min = max(in.Min, 0)
-	s := &situation{in: in, old: in.Service.Status.Components[v1beta1.Predictor], c: 100}
-	if c := in.Service.Spec.Predictor.CanaryTrafficPercent; c != nil {
-		s.c = share100(*c)
-	}
+	s := &situation{in: in, old: in.Service.Status.Components[v1beta1.Predictor], c: CanaryPercent(in.Service)}
 	s.full = s.c >= 100
 	s.r = s.revision(s.old.LatestRolledoutRevision)
 	s.p = s.revision(s.old.PreviousRolledoutRevision)
-	s.n, s.create = s.wanted()
+	s.n, s.isNew = s.wanted()
 	if s.n != nil {
 		share := s.c
 		if s.r == nil {
@@ -48,20 +45,30 @@ func read(in Input) *situation {
 	return s
 }
 
+// CanaryPercent returns the most that the revision of a service's current spec
+// may have of the traffic: 100 without a canaryTrafficPercent.
+func CanaryPercent(s *v1beta1.InferenceService) int64 {
+	if c := s.Spec.Predictor.CanaryTrafficPercent; c != nil {
+		return share100(*c)
+	}
+	return 100
+}
+
 // wanted finds the revision of the current spec. A template seen before is
 // that same revision again, so applying an old manifest is a warm rollback. An
 // invalid spec makes no new one.
-func (s *situation) wanted() (*Revision, *NewRevision) {
+func (s *situation) wanted() (n *Revision, isNew bool) {
 	for i := len(s.in.Revisions) - 1; i >= 0; i-- {
 		if r := &s.in.Revisions[i]; r.Hash != "" && r.Hash == s.in.Target.Hash {
-			return r, nil
+			return r, false
 		}
 	}
 	if s.in.Target.Invalid != nil {
-		return nil, nil
+		return nil, false
 	}
 	next := s.in.Next
-	return &Revision{Name: next.Name, Number: next.Number, Hash: s.in.Target.Hash, Model: s.in.Target.Model}, &next
+	next.Hash, next.Model = s.in.Target.Hash, s.in.Target.Model
+	return &next, true
 }
 
 func (s *situation) revision(name string) *Revision {
@@ -79,8 +86,8 @@ func (s *situation) stopped() bool {
 	return s.in.Service.Annotations[v1beta1.AnnotationStop] == "true"
 }
 
-// strong reports whether r has all the replicas that a full share needs. A
-// Deployment that was to keep running and was refused may go to zero any time.
+// strong reports whether r has all the replicas that a full share needs. If the
+// API refused to keep its Deployment running, its replicas may go at any time.
 func (s *situation) strong(r *Revision) bool {
 	return r.Ready >= max(1, s.in.Min) && !slices.ContainsFunc(s.in.Refusals, func(f Refusal) bool { return f.Deployment && f.Revision == r.Name })
 }
@@ -95,8 +102,8 @@ func (s *situation) refused(revision string) *Refusal {
 	return &s.in.Refusals[i]
 }
 
-// fault returns why the spec is not in effect and will not be by itself: it is
-// invalid, or the API server does not take what follows from it.
+// fault returns why the spec will not take effect by itself: it is invalid, or
+// the API server refuses an object that follows from it.
 func (s *situation) fault() *Invalid {
 	if f := s.in.Target.Invalid; f != nil {
 		return &Invalid{Reason: f.Reason, Message: s.steady(string(f.Reason), f.Message)}
@@ -110,13 +117,13 @@ func (s *situation) fault() *Invalid {
 	return nil
 }
 
-// volatile are the parts of a sentence that differ each time: numbers of
+// volatile matches the parts of a sentence that differ each time: numbers of
 // requests and ports, times, identifiers.
 var volatile = regexp.MustCompile(`[0-9a-zA-Z_-]*[0-9][0-9a-zA-Z_-]*`)
 
-// steady is the sentence that the status of this generation has already, if the
-// new one differs in volatile parts alone. Each new sentence would be a write,
-// which reconciles again, which asks again.
+// steady returns the sentence that the status of this generation has already, if
+// the new one differs only in volatile parts. Each new sentence would be a write,
+// and each write another reconcile, with another sentence.
 func (s *situation) steady(reason, message string) string {
 	if s.in.Service.Status.ObservedGeneration != s.in.Service.Generation {
 		return message
@@ -129,15 +136,15 @@ func (s *situation) steady(reason, message string) string {
 	return message
 }
 
-// answers says whether requests for r are answered: it has a ready replica, or
+// answers reports whether requests for r are answered: it has a ready replica, or
 // will have one as soon as a request comes.
 func (s *situation) answers(r *Revision) bool {
 	return r.Ready > 0 || s.in.Min == 0 && r.Failure == nil
 }
 
-// carries says whether r has enough ready replicas for a share. To get one it
-// needs all of them. To keep what it has one is enough, or none where it may
-// sleep: neither a lost Pod nor a higher minReplicas may throw a canary back.
+// carries reports whether r has enough ready replicas for a share. To get a share,
+// it needs all of them. To keep one, it needs one, or none where it may sleep:
+// neither a lost Pod nor a higher minReplicas may throw a canary back.
 func (s *situation) carries(r *Revision, share int64) bool {
 	if s.strong(r) {
 		return true

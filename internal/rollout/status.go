@@ -41,9 +41,9 @@ func (s *situation) status(a answer) v1beta1.InferenceServiceStatus {
 	return st
 }
 
-// traffic lists who gets what in KServe's words: `latestRevision` marks the
-// revision of the current spec or, as long as that one gets nothing, the
-// newest that was ready, or the one to be rolled back; anything else is `prev`.
+// traffic lists the shares as KServe does. `latestRevision` marks the revision of
+// the current spec or, while that has no entry, the newest that was ready or the
+// one to be rolled back. Any other is `prev`.
 func (s *situation) traffic(a answer, c v1beta1.ComponentStatus) []v1beta1.TrafficTarget {
 	var out []v1beta1.TrafficTarget
 	for _, w := range a.weights {
@@ -81,22 +81,22 @@ func (s *situation) latestCreated() string {
 	return s.n.Name
 }
 
-// serves says whether some of the requests are answered.
+// serves reports whether some of the requests are answered.
 func (s *situation) serves(a answer) bool { return s.anyWithTraffic(a, s.answers) }
 
-// awake says whether any revision with traffic has a ready replica.
+// awake reports whether any revision with traffic has a ready replica.
 func (s *situation) awake(a answer) bool {
 	return s.anyWithTraffic(a, func(r *Revision) bool { return r.Ready > 0 })
 }
 
 func (s *situation) anyWithTraffic(a answer, is func(*Revision) bool) bool {
-	return slices.ContainsFunc(a.weights, func(w Weight) bool {
+	return slices.ContainsFunc(a.weights, func(w weight) bool {
 		r := s.revision(w.Revision)
 		return w.Percent > 0 && r != nil && is(r)
 	})
 }
 
-// modelStatus says how the model of the current spec fares.
+// modelStatus is the state of the current spec's model.
 func (s *situation) modelStatus(a answer) *v1beta1.ModelStatus {
 	if s.stopped() {
 		return nil

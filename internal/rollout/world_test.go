@@ -70,7 +70,7 @@ func (w *world) input() Input {
 		Target:    w.target,
 		Revisions: slices.Clone(w.revisions),
 		Min:       w.min,
-		Next:      NewRevision{Name: fmt.Sprintf("iris-predictor-%05d", n), Number: n},
+		Next:      Revision{Name: fmt.Sprintf("iris-predictor-%05d", n), Number: n},
 		Now:       w.now,
 	}
 }
@@ -88,12 +88,12 @@ func (w *world) round(deny refused) Plan {
 	in := w.input()
 	p := Decide(in)
 	switch {
-	case p.Create != nil && deny.create:
+	case p.New() != nil && deny.create:
 		in.Target.Invalid = &Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: "refused"}
 		p = Decide(in)
-	case p.Create != nil:
-		w.revisions = append(w.revisions, Revision{Name: p.Create.Name, Number: p.Create.Number, Hash: w.target.Hash, Model: w.target.Model})
-		w.bare[p.Create.Name] = true
+	case p.New() != nil:
+		w.revisions = append(w.revisions, Revision{Name: p.New().Name, Number: p.New().Number, Hash: w.target.Hash, Model: w.target.Model})
+		w.bare[p.New().Name] = true
 	}
 	if in.Refusals = w.activate(p, deny); len(in.Refusals) > 0 {
 		p = Decide(in)
@@ -114,7 +114,7 @@ func (w *world) round(deny refused) Plan {
 func (w *world) activate(p Plan, deny refused) (out []Refusal) {
 	for i := range w.revisions {
 		r := &w.revisions[i]
-		if !slices.Contains(p.Active, r.Name) || !w.idle[r.Name] && !w.bare[r.Name] {
+		if planned := p.Revision(r.Name); planned == nil || !planned.Active || !w.idle[r.Name] && !w.bare[r.Name] {
 			continue
 		}
 		if deny.activate[r.Name] {
@@ -130,10 +130,11 @@ func (w *world) activate(p Plan, deny refused) (out []Refusal) {
 
 // letGo marks what is idle, and deletes what is not kept.
 func (w *world) letGo(p Plan) {
-	w.revisions = slices.DeleteFunc(w.revisions, func(r Revision) bool { return !slices.Contains(p.Keep, r.Name) })
+	w.revisions = slices.DeleteFunc(w.revisions, func(r Revision) bool { return p.Revision(r.Name) == nil })
 	for i := range w.revisions {
-		if r := &w.revisions[i]; !slices.Contains(p.Active, r.Name) {
-			r.IdleSince = p.IdleSince[r.Name]
+		r := &w.revisions[i]
+		if planned := p.Revision(r.Name); !planned.Active {
+			r.IdleSince = planned.IdleSince
 			w.idle[r.Name] = true
 		}
 	}
@@ -153,10 +154,37 @@ func (w *world) scale() {
 // the first wanted and what exists after both.
 func (w *world) decide() Plan {
 	p := w.round(w.deny)
-	after := w.round(w.deny)
-	p.Keep, p.Active, p.IdleSince = after.Keep, after.Active, after.IdleSince
+	created := p.New()
+	p.Revisions = w.round(w.deny).Revisions
+	if created != nil {
+		p.Revision(created.Name).New = true
+	}
 	return p
 }
+
+// weights are the shares of a plan, the latest revision first.
+func weights(p Plan) []weight {
+	var out []weight
+	for _, t := range p.Status.Components[v1beta1.Predictor].Traffic {
+		out = append(out, weight{t.RevisionName, *t.Percent})
+	}
+	return out
+}
+
+// names are those of the planned revisions that are as asked for.
+func names(p Plan, is func(PlannedRevision) bool) []string {
+	var out []string
+	for _, r := range p.Revisions {
+		if is(r) {
+			out = append(out, r.Name)
+		}
+	}
+	return out
+}
+
+func kept(PlannedRevision) bool       { return true }
+func active(r PlannedRevision) bool   { return r.Active }
+func starting(r PlannedRevision) bool { return r.Starting }
 
 func (w *world) revision(number int) *Revision {
 	i := slices.IndexFunc(w.revisions, func(r Revision) bool { return r.Number == number })
@@ -174,20 +202,22 @@ func (w *world) summary(p Plan) string {
 	}
 	c := p.Status.Components[v1beta1.Predictor]
 	line("rule: %s (%s)", p.Rule, p.Why)
-	if p.Create != nil {
-		line("create: %s", p.Create.Name)
+	if n := p.New(); n != nil {
+		line("create: %s", n.Name)
 	}
 	for _, t := range c.Traffic {
 		line("traffic: %3d %s latestRevision=%t %s", *t.Percent, t.RevisionName, *t.LatestRevision, strings.TrimSpace(t.Tag+" "+t.URL))
 	}
 	line("R=%s P=%s L=%s C=%s", c.LatestRolledoutRevision, c.PreviousRolledoutRevision, c.LatestReadyRevision, c.LatestCreatedRevision)
-	line("keep: %s", strings.Join(p.Keep, " "))
-	line("active: %s", strings.Join(p.Active, " "))
+	line("keep: %s", strings.Join(names(p, kept), " "))
+	line("active: %s", strings.Join(names(p, active), " "))
 	if w.min == 0 {
-		line("starting: %s", strings.Join(p.Starting, " "))
+		line("starting: %s", strings.Join(names(p, starting), " "))
 	}
-	for _, name := range slices.Sorted(maps.Keys(p.IdleSince)) {
-		line("idle: %s since %s", name, p.IdleSince[name].Sub(epoch))
+	for _, r := range p.Revisions {
+		if !r.IdleSince.IsZero() {
+			line("idle: %s since %s", r.Name, r.IdleSince.Sub(epoch))
+		}
 	}
 	for _, c := range p.Status.Conditions {
 		if c.Status != metav1.ConditionTrue || c.Type == v1beta1.ConditionReady {

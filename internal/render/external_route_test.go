@@ -12,13 +12,13 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-func TestFront(t *testing.T) {
+func TestExternalRoute(t *testing.T) {
 	isvc := &v1beta1.InferenceService{ObjectMeta: metav1.ObjectMeta{Name: "iris", Namespace: "ml"}}
 	for name, c := range map[string]struct {
-		front Front
+		route ExternalRoute
 		want  string
 	}{
-		"a Gateway": {Front{Namespace: "serin-system", Service: "serin-router", Gateway: "edge/public"}, `apiVersion: gateway.networking.k8s.io/v1
+		"a Gateway": {ExternalRoute{Namespace: "serin-system", Service: "serin-router", Gateway: "edge/public"}, `apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
 metadata:
   labels:
@@ -37,7 +37,7 @@ spec:
     - name: serin-router
       port: 80
 `},
-		"an Ingress controller": {Front{Namespace: "serin-system", Service: "serin-router", IngressClass: "nginx"}, `apiVersion: networking.k8s.io/v1
+		"an Ingress controller": {ExternalRoute{Namespace: "serin-system", Service: "serin-router", IngressClass: "nginx"}, `apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata:
   labels:
@@ -69,7 +69,7 @@ spec:
         pathType: Prefix
 `},
 	} {
-		got, err := yaml.Marshal(c.front.Route(isvc, []string{"iris.ml.example.com", "prev-iris-predictor.ml.example.com"}))
+		got, err := yaml.Marshal(c.route.Object(isvc, []string{"iris.ml.example.com", "prev-iris-predictor.ml.example.com"}))
 		if err != nil {
 			t.Fatal(err)
 		}

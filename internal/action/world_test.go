@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package steer
+package action
 
 import (
 	"encoding/json"
@@ -103,8 +103,8 @@ func (w *world) control() error {
 		}
 		s := w.typed()
 		p := rollout.Decide(w.input(s))
-		if p.Create != nil {
-			if err := w.record(*p.Create, s); err != nil {
+		if n := p.New(); n != nil {
+			if err := w.record(n, s); err != nil {
 				return err
 			}
 		}
@@ -135,12 +135,12 @@ func (w *world) input(s *v1beta1.InferenceService) rollout.Input {
 		})
 	}
 	n := rollout.NextNumber(s.Name, in.Revisions, s.Status.Components[v1beta1.Predictor])
-	in.Next = rollout.NewRevision{Name: v1beta1.Predictor.RevisionName(s.Name, n), Number: n}
+	in.Next = rollout.Revision{Name: v1beta1.Predictor.RevisionName(s.Name, n), Number: n}
 	return in
 }
 
 // record makes a revision of the spec; its Pod is ready, or fails, at once.
-func (w *world) record(n rollout.NewRevision, s *v1beta1.InferenceService) error {
+func (w *world) record(n *rollout.PlannedRevision, s *v1beta1.InferenceService) error {
 	p, _, _ := unstructured.NestedMap(w.service.Object, "spec", "predictor")
 	maps.DeleteFunc(p, func(field string, _ any) bool {
 		return field == "canaryTrafficPercent" || slices.Contains(kept, field)

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package steer
+package action
 
 import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 
@@ -19,12 +20,11 @@ type set map[string]any
 // change is a Change that merges a patch, or a set, into the predictor.
 func (r *Rollout) change(predictor any, format string, args ...any) (Change, error) {
 	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"predictor": predictor}})
-	return Change{Patch: patch, Says: fmt.Sprintf(format, args...)}, err
+	return Change{Patch: patch, Summary: fmt.Sprintf(format, args...)}, err
 }
 
-// kept are the fields that are no part of a revision, so that they stay as
-// they are when an earlier spec is written back. Without canaryTrafficPercent,
-// which is not among them, no rule holds that spec back.
+// kept are the fields that are no part of a revision. They stay when an earlier
+// spec is written back, except canaryTrafficPercent, which would hold it back.
 var kept = []string{"minReplicas", "maxReplicas", "scaleTarget", "scaleMetric"}
 
 // restore is a Change that makes the spec that of a revision.
@@ -38,10 +38,12 @@ func (r *Rollout) restore(to *Revision, format string, args ...any) (Change, err
 			wanted[field] = v
 		}
 	}
-	if a := annotations(to.Spec, r.predictor); len(a) > 0 {
-		wanted["annotations"] = a
-	} else {
-		delete(wanted, "annotations")
+	for field, control := range map[string]func(string) bool{"annotations": render.IsControl, "labels": isVisibility} {
+		if m := merged(field, to.Spec, r.predictor, control); len(m) > 0 {
+			wanted[field] = m
+		} else {
+			delete(wanted, field)
+		}
 	}
 	before, err := json.Marshal(r.predictor)
 	if err != nil {
@@ -58,17 +60,17 @@ func (r *Rollout) restore(to *Revision, format string, args ...any) (Change, err
 	return r.change(json.RawMessage(patch), format, args...)
 }
 
-// annotations are those of a revision and, of the present ones, those that are
-// no part of any.
-func annotations(revision, present map[string]any) map[string]any {
+// merged returns a revision's annotations or labels and, of the present ones,
+// those that are no part of any.
+func merged(field string, revision, present map[string]any, control func(string) bool) map[string]any {
 	out := map[string]any{}
 	for _, from := range []struct {
 		spec    map[string]any
-		covered bool
-	}{{revision, true}, {present, false}} {
-		a, _ := from.spec["annotations"].(map[string]any)
-		for k, v := range a {
-			if covered(k) == from.covered {
+		control bool
+	}{{revision, false}, {present, true}} {
+		m, _ := from.spec[field].(map[string]any)
+		for k, v := range m {
+			if control(k) == from.control {
 				out[k] = v
 			}
 		}
@@ -76,9 +78,4 @@ func annotations(revision, present map[string]any) map[string]any {
 	return out
 }
 
-// covered says that an annotation is part of a revision: the hash knows.
-func covered(annotation string) bool {
-	var with v1beta1.PredictorSpec
-	with.Annotations = map[string]string{annotation: ""}
-	return render.Hash(&with) != render.Hash(&v1beta1.PredictorSpec{})
-}
+func isVisibility(label string) bool { return slices.Contains(v1beta1.VisibilityLabels, label) }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package steer is a rollout in the eyes of the person at its wheel: where it
-// stands, what happens next and why, and which change of the spec brings about
-// what that person asks for.
+// Package action turns the actions of a person on a rollout (promote, set-traffic,
+// pause, abort, undo) into changes of the spec, and says where the rollout stands
+// and what happens next.
 //
 // Objects of the API go into Read; a Rollout comes out. Outlook says in a
 // sentence what happens next. Promote, SetTraffic, Pause, Abort, Undo and
-// UndoTo answer with a Change, which is an edit of the spec that anyone could
-// have made by hand, or with the reason why there is none. Traffic itself is
-// moved by the rules of package rollout alone; the tests of this package put
-// every Change before them.
+// UndoTo return a Change, an edit of the spec that anyone could have made by
+// hand, or the reason why there is none. Only the rules of package rollout move
+// traffic: what a Change does is the difference between the status and the Plans
+// of rollout.Simulate.
 //
 // The package does no I/O and reads no clock.
-package steer
+package action
 
 import (
 	"cmp"
@@ -53,27 +53,24 @@ type Rollout struct {
 	Current, RolledOut, Previous *Revision
 
 	predictor map[string]any // the spec's, as it was sent
-	min       int32          // least replicas of a revision that has traffic
+	input     rollout.Input  // what the controller decides on
+	ready     rollout.Plan   // what follows from the spec once all is ready
 }
 
-// Revision is one revision and how it fares.
+// Revision is one revision and its health.
 type Revision struct {
-	Name    string
-	Number  int64
+	rollout.Revision
 	Created time.Time
-	// Model is the identity of the model, Runtime the runtime that serves it.
-	Model, Runtime string
+	// Runtime is the runtime that serves the model.
+	Runtime string
 	// Spec is the predictor's spec that it was made from, without what is not
 	// part of a revision. Nil if its record does not hold it.
 	Spec map[string]any
 	// Share is its percentage of the traffic; nil if it has no entry.
 	Share *int64
 	State State
-	rollout.Health
 	// Wanted is how many Pods it should have now.
 	Wanted int32
-
-	hash string
 }
 
 // State is what a revision is to the rollout.
@@ -87,11 +84,11 @@ const (
 	Starting State = "starting"
 	// Canary is the spec's revision while canaryTrafficPercent holds it back.
 	Canary State = "canary"
-	// RolledBack is the spec's revision, which had to give all traffic back.
+	// RolledBack is the spec's revision after it gave all traffic back.
 	RolledBack State = "rolled back"
 	// RolledOut is the last revision that had all the traffic.
 	RolledOut State = "rolled out"
-	// Previous is the one before: where undo goes.
+	// Previous is the revision before it, to which undo goes back.
 	Previous State = "previous"
 )
 
@@ -116,7 +113,6 @@ func Read(o Objects) (*Rollout, error) {
 	}
 	r := &Rollout{Service: service}
 	r.predictor, _, _ = unstructured.NestedMap(o.Service.Object, "spec", "predictor")
-	r.min = least(r.Service)
 	for i := range o.Records {
 		if !metav1.IsControlledBy(&o.Records[i], o.Service) {
 			continue // of a deleted service of the same name
@@ -124,19 +120,41 @@ func Read(o Objects) (*Rollout, error) {
 		r.Revisions = append(r.Revisions, r.revision(&o.Records[i], o))
 	}
 	slices.SortFunc(r.Revisions, func(a, b Revision) int { return cmp.Compare(a.Number, b.Number) })
-	hash := render.Hash(&r.Service.Spec.Predictor)
-	for i := range r.Revisions {
-		if rev := &r.Revisions[i]; rev.hash == hash && unreadable == nil {
-			r.Current = rev
+	r.input = r.read(unreadable)
+	if unreadable == nil {
+		for i := range r.Revisions {
+			if rev := &r.Revisions[i]; rev.Hash == r.input.Target.Hash {
+				r.Current = rev
+			}
 		}
 	}
 	status := r.status()
 	r.RolledOut = r.Named(status.LatestRolledoutRevision)
 	r.Previous = r.Named(status.PreviousRolledoutRevision)
+	target := r.input.Target
+	target.Invalid = nil // what the spec would mean if it were accepted
+	_, r.ready = rollout.Simulate(r.input, rollout.Edit{Percent: service.Spec.Predictor.CanaryTrafficPercent, Target: target})
 	for i := range r.Revisions {
 		r.Revisions[i].State = r.state(&r.Revisions[i])
 	}
 	return r, nil
+}
+
+// read makes the controller's Input of what the API holds.
+func (r *Rollout) read(unreadable error) rollout.Input {
+	p := &r.Service.Spec.Predictor
+	in := rollout.Input{
+		Service: r.Service,
+		Target:  rollout.Target{Hash: render.Hash(p), Model: render.Model(p)},
+		Min:     least(r.Service),
+	}
+	if unreadable != nil || r.invalid() {
+		in.Target.Invalid = &rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec}
+	}
+	for _, rev := range r.Revisions {
+		in.Revisions = append(in.Revisions, rev.Revision)
+	}
+	return in
 }
 
 // least is the least number of replicas of a revision with traffic.
@@ -156,29 +174,26 @@ func (r *Rollout) invalid() bool {
 	return r.Observed() && m != nil && m.TransitionStatus == v1beta1.InvalidSpec
 }
 
-// revision reads one revision off its record and its Pods. Of a record that
-// cannot be read it knows the name and the Pods.
+// revision reads a revision from its record and its Pods. If the record does not
+// decode, only its name and its Pods are known.
 func (r *Rollout) revision(cr *appsv1.ControllerRevision, o Objects) Revision {
 	var rec record
 	if err := json.Unmarshal(cr.Data.Raw, &rec); err != nil {
 		rec = record{}
 	}
 	rev := Revision{
-		Name:    cr.Name,
-		Number:  cr.Revision,
-		Created: cr.CreationTimestamp.Time,
-		Model:   rec.Model,
-		Runtime: cmp.Or(rec.Runtime, rec.ClusterRuntime),
-		Spec:    rec.Spec,
-		Share:   r.share(cr.Name),
-		hash:    rec.Hash,
+		Revision: rollout.Revision{Name: cr.Name, Number: int(cr.Revision), Hash: rec.Hash, Model: rec.Model},
+		Created:  cr.CreationTimestamp.Time,
+		Runtime:  cmp.Or(rec.Runtime, rec.ClusterRuntime),
+		Spec:     rec.Spec,
+		Share:    r.share(cr.Name),
 	}
-	rev.Wanted, rev.Health = fare(cr.Name, o)
+	rev.Wanted, rev.Health = health(cr.Name, o)
 	return rev
 }
 
-// fare is how many Pods a revision should have, and how they are.
-func fare(revision string, o Objects) (wanted int32, h rollout.Health) {
+// health returns how many Pods a revision should have, and their health.
+func health(revision string, o Objects) (wanted int32, h rollout.Health) {
 	of := func(labels map[string]string) bool { return labels[v1beta1.LabelRevision] == revision }
 	var deployment *appsv1.Deployment
 	if i := slices.IndexFunc(o.Deployments, func(d appsv1.Deployment) bool { return of(d.Labels) }); i >= 0 {
@@ -200,10 +215,10 @@ func (r *Rollout) status() v1beta1.ComponentStatus {
 	return r.Service.Status.Components[v1beta1.Predictor]
 }
 
-// Named returns the revision of that name or, as people write them, number. It
-// returns nil if there is none.
+// Named returns the revision of a name or a number. It returns nil if there is
+// none.
 func (r *Rollout) Named(name string) *Revision {
-	number, err := strconv.ParseInt(name, 10, 64)
+	number, err := strconv.Atoi(name)
 	for i := range r.Revisions {
 		if rev := &r.Revisions[i]; rev.Name == name || err == nil && rev.Number == number {
 			return rev
@@ -230,25 +245,21 @@ func (rev *Revision) percent() int64 {
 	return *rev.Share
 }
 
-// held says that canaryTrafficPercent holds a revision back, and at how much.
+// held returns canaryTrafficPercent, and whether it holds a revision back.
 func (r *Rollout) held() (int64, bool) {
-	c := r.Service.Spec.Predictor.CanaryTrafficPercent
-	if c == nil || *c >= 100 {
-		return 100, false
-	}
-	return *c, true
+	c := rollout.CanaryPercent(r.Service)
+	return c, c < 100
 }
 
 func (r *Rollout) state(rev *Revision) State {
-	c, held := r.held()
 	switch rev {
 	case r.Current:
-		switch {
+		switch percent, _ := share(r.ready, rev); {
 		case rev == r.RolledOut:
 			return Current
-		case !held || r.RolledOut == nil:
+		case percent == 100:
 			return Starting
-		case c == 0 && r.RolledOut == r.Previous:
+		case percent == 0 && r.RolledOut == r.Previous:
 			return RolledBack
 		}
 		return Canary
@@ -262,7 +273,7 @@ func (r *Rollout) state(rev *Revision) State {
 
 func (r *Rollout) stopped() bool { return r.Service.Annotations[v1beta1.AnnotationStop] == "true" }
 
-// Observed says whether the status speaks of the spec as it is.
+// Observed reports whether the status is about the present spec.
 func (r *Rollout) Observed() bool {
 	return r.Service.Status.ObservedGeneration >= r.Service.Generation
 }

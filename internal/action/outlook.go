@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package steer
+package action
 
 import (
 	"fmt"
@@ -20,7 +20,7 @@ const (
 	Settled Outcome = "settled"
 	// Progressing means that it will be, as things are.
 	Progressing Outcome = "progressing"
-	// Failed means that somebody must do something.
+	// Failed means that a person must act.
 	Failed Outcome = "failed"
 )
 
@@ -111,15 +111,14 @@ func notReady(r *Rollout) (Outlook, bool) {
 		return Outlook{}, false
 	}
 	n := r.Current.Name
-	c, held := r.held()
 	gets := fmt.Sprintf("%s takes all the traffic", n)
-	switch {
+	switch percent, _ := share(r.ready, r.Current); {
 	case r.Current == r.RolledOut:
 		return progressing("%s is waiting for its Pods (%s). %s", n, r.pods(r.Current), r.meanwhile()), true
-	case c == 0 && r.pins():
+	case r.goesBack(r.ready):
 		return progressing("%s takes all the traffic back once it is ready (%s). %s", r.Previous.Name, r.pods(r.Previous), r.meanwhile()), true
-	case held:
-		gets = fmt.Sprintf("%s gets %d%% of the traffic", n, c)
+	case percent < 100:
+		gets = fmt.Sprintf("%s gets %d%% of the traffic", n, percent)
 	}
 	return progressing("%s once it is ready (%s). %s", gets, r.pods(r.Current), r.meanwhile()), true
 }
@@ -136,8 +135,8 @@ func canary(r *Rollout) (Outlook, bool) {
 	if r.Current == nil || r.Current.State != Canary {
 		return Outlook{}, false
 	}
-	c, _ := r.held()
-	return settled("%s stays at %d%% until somebody decides: 'promote' gives it everything, 'abort' nothing.", r.Current.Name, c), true
+	percent, _ := r.held()
+	return settled("%s stays at %d%% until somebody decides: 'promote' gives it everything, 'abort' nothing.", r.Current.Name, percent), true
 }
 
 func rolledOut(r *Rollout) (Outlook, bool) {
@@ -149,13 +148,13 @@ func rolledOut(r *Rollout) (Outlook, bool) {
 	switch {
 	case held:
 		return settled("%s canaryTrafficPercent %d means nothing: there is no previous revision to split with.", all, c), true
-	case r.Previous != nil && r.Previous != r.RolledOut:
+	case r.goesBack(r.asked(0).ready):
 		return settled("%s 'undo' gives it back to %s.", all, r.Previous.Name), true
 	}
 	return settled("%s", all), true
 }
 
-// meanwhile says who has the traffic now.
+// meanwhile says which revision has the traffic until then.
 func (r *Rollout) meanwhile() string {
 	var most *Revision
 	for i := range r.Revisions {
@@ -174,5 +173,5 @@ func (r *Rollout) meanwhile() string {
 
 // pods reads like "0 of 1 Pods ready".
 func (r *Rollout) pods(rev *Revision) string {
-	return fmt.Sprintf("%d of %d Pods ready", rev.Ready, max(1, r.min, rev.Wanted))
+	return fmt.Sprintf("%d of %d Pods ready", rev.Ready, max(1, r.input.Min, rev.Wanted))
 }

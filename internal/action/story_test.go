@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-package steer
+package action
 
 import (
 	"fmt"
@@ -54,7 +54,7 @@ func (w *world) happen(line string) (string, error) {
 	case "apply":
 		err = w.apply("{" + rest + "}")
 	case "ready", "fail":
-		w.fare(verb, strings.Fields(rest))
+		w.setHealth(verb, strings.Fields(rest))
 	case "slow":
 		w.slow = true
 	case "broken":
@@ -74,7 +74,7 @@ func (w *world) happen(line string) (string, error) {
 	return answer, w.control()
 }
 
-func (w *world) fare(verb string, args []string) {
+func (w *world) setHealth(verb string, args []string) {
 	number, _ := strconv.Atoi(args[0])
 	h := rollout.Health{Failed: 1}
 	if verb == "ready" {
@@ -119,12 +119,12 @@ func (w *world) ask(verb string, args []string) (string, error) {
 	if err != nil {
 		return fmt.Sprintf("refused: %v\n", err), nil
 	}
-	out := c.Says + "\n"
+	out := c.Summary + "\n"
 	if c.Patch != nil {
 		out += fmt.Sprintf("patch: %s\n", c.Patch)
 	}
-	for _, d := range c.Doubts {
-		out += fmt.Sprintf("doubt: %s\n", d)
+	for _, d := range c.Warnings {
+		out += fmt.Sprintf("warning: %s\n", d)
 	}
 	return out, w.patch(c)
 }
