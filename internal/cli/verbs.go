@@ -25,24 +25,6 @@ type decide func(args []string, r *action.Rollout, e action.Evidence) (action.Ch
 
 // changeCommands are the commands that change the spec.
 func changeCommands(t *target) []*cobra.Command {
-	var revision string
-	undo := &cobra.Command{
-		Use:   "undo ISVC",
-		Short: "Undo the last full rollout",
-		Long: `Give all traffic back to the revision that had it before the last full rollout. The
-command sets canaryTrafficPercent to 0. The revision of the spec stays, at 0%, until
-you apply another manifest, or 'abort' writes the spec of the other revision back.
-While a rollout is in progress there is nothing to undo: use 'abort' to end it.
-
-With --to-revision, write the spec of that revision back instead, and roll it out.
-Replicas, scaling and other fields that are not part of a revision stay as they are.`,
-		Example: `undo iris
-undo iris --to-revision 2`,
-		Args: oneService,
-	}
-	undo.Flags().StringVar(&revision, "to-revision", "", "number or name of an earlier revision to roll out (see history)")
-	must(undo.RegisterFlagCompletionFunc("to-revision", t.completeRevision))
-
 	return []*cobra.Command{
 		changeCommand(t, &cobra.Command{
 			Use:   "promote ISVC",
@@ -94,13 +76,35 @@ part of a revision stay as they are. The command never asks.`,
 abort iris --dry-run -o yaml     the manifest, to commit`,
 			Args: oneService,
 		}, regardless, func(_ []string, r *action.Rollout, _ action.Evidence) (action.Change, error) { return r.Abort() }),
-		changeCommand(t, undo, regardless, func(_ []string, r *action.Rollout, _ action.Evidence) (action.Change, error) {
-			if revision != "" {
-				return r.UndoTo(revision)
-			}
-			return r.Undo()
-		}),
+		undoCommand(t),
 	}
+}
+
+// undoCommand is the one with two meanings: back to the previous revision, or to any.
+func undoCommand(t *target) *cobra.Command {
+	var revision string
+	undo := &cobra.Command{
+		Use:   "undo ISVC",
+		Short: "Undo the last full rollout",
+		Long: `Give all traffic back to the revision that had it before the last full rollout. The
+command sets canaryTrafficPercent to 0. The revision of the spec stays, at 0%, until
+you apply another manifest, or 'abort' writes the spec of the other revision back.
+While a rollout is in progress there is nothing to undo: use 'abort' to end it.
+
+With --to-revision, write the spec of that revision back instead, and roll it out.
+Replicas, scaling and other fields that are not part of a revision stay as they are.`,
+		Example: `undo iris
+undo iris --to-revision 2`,
+		Args: oneService,
+	}
+	undo.Flags().StringVar(&revision, "to-revision", "", "number or name of an earlier revision to roll out (see history)")
+	must(undo.RegisterFlagCompletionFunc("to-revision", t.completeRevision))
+	return changeCommand(t, undo, regardless, func(_ []string, r *action.Rollout, _ action.Evidence) (action.Change, error) {
+		if revision != "" {
+			return r.UndoTo(revision)
+		}
+		return r.Undo()
+	})
 }
 
 // share reads a percentage of the traffic.
