@@ -43,9 +43,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/serin-dev/serin/internal/kubetest"
+	"github.com/serin-dev/serin/internal/local/bucket"
 	"github.com/serin-dev/serin/internal/local/models"
-	"github.com/serin-dev/serin/internal/store"
+	"github.com/serin-dev/serin/internal/testkit/kubetest"
 )
 
 func TestMain(m *testing.M) {
@@ -70,7 +70,7 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	emulator, err := store.StartAt(t.Context(), where.storeHost(), models.Bucket())
+	emulator, err := bucket.StartAt(t.Context(), where.storeHost(), models.Bucket())
 	if err != nil {
 		t.Fatal(err)
 	}

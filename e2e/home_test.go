@@ -17,7 +17,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/serin-dev/serin/internal/eventually"
+	"github.com/serin-dev/serin/internal/testkit/eventually"
 )
 
 const (

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/serin-dev/serin/internal/kubetest"
 	"github.com/serin-dev/serin/internal/testkit/golden"
+	"github.com/serin-dev/serin/internal/testkit/kubetest"
 )
 
 const referenceHead = `# Command line

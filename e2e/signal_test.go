@@ -15,8 +15,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/serin-dev/serin/internal/eventually"
-	"github.com/serin-dev/serin/internal/kubetest"
+	"github.com/serin-dev/serin/internal/testkit/eventually"
+	"github.com/serin-dev/serin/internal/testkit/kubetest"
 )
 
 var moments = flag.Int("moments", 6, "at how many moments of its start TestSignalWhileStarting ends serin up")

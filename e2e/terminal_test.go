@@ -16,7 +16,7 @@ import (
 	"github.com/creack/pty"
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/serin-dev/serin/internal/eventually"
+	"github.com/serin-dev/serin/internal/testkit/eventually"
 )
 
 // escape matches escape sequences of terminals.

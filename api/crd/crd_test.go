@@ -11,7 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/serin-dev/serin/api/crd"
-	"github.com/serin-dev/serin/internal/migrate"
+	"github.com/serin-dev/serin/internal/cli/migrate"
 )
 
 // maxApply is how large an object may be for a client-side kubectl apply,

@@ -33,7 +33,7 @@ func model(more string) string {
 	return service("iris", "{predictor: {model: {modelFormat: {name: sklearn}, "+more+"}}}")
 }
 
-// TestRenderedManifestsAreAccepted checks that what internal/render is tested
+// TestRenderedManifestsAreAccepted checks that what internal/controlplane/render is tested
 // with is what an API server lets through, the shipped runtimes included.
 func TestRenderedManifestsAreAccepted(t *testing.T) {
 	servers := map[string]*server{
@@ -56,7 +56,7 @@ func TestRenderedManifestsAreAccepted(t *testing.T) {
 
 func shippedRuntimes(t *testing.T) (docs []txtar.File) {
 	t.Helper()
-	for _, file := range find(t, "../../internal/render/runtimes/*.yaml") {
+	for _, file := range find(t, "../../internal/controlplane/render/runtimes/*.yaml") {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -68,7 +68,7 @@ func shippedRuntimes(t *testing.T) (docs []txtar.File) {
 
 func goldens(t *testing.T) (docs []txtar.File) {
 	t.Helper()
-	for _, file := range find(t, "../../internal/render/testdata/*.txtar") {
+	for _, file := range find(t, "../../internal/controlplane/render/testdata/*.txtar") {
 		ar, err := txtar.ParseFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -17,9 +17,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/serin-dev/serin/api/v1beta1"
-	"github.com/serin-dev/serin/internal/kubetest"
+	"github.com/serin-dev/serin/internal/local/bucket"
 	"github.com/serin-dev/serin/internal/local/models"
-	"github.com/serin-dev/serin/internal/store"
+	"github.com/serin-dev/serin/internal/testkit/kubetest"
 )
 
 const (
@@ -39,7 +39,7 @@ type home struct {
 // start runs `serin up` with further flags in a new directory, with a store of
 // models.
 func start(ctx context.Context, bin string, flags []string) (*home, error) {
-	bucket, err := store.Start(ctx, models.Bucket())
+	bucket, err := bucket.Start(ctx, models.Bucket())
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/serin-dev/serin/internal/modelserver"
+	"github.com/serin-dev/serin/internal/model/server"
 )
 
 const (
@@ -35,7 +35,7 @@ func serve(ctx context.Context, role string) error {
 	if role == constantRole {
 		return serveConstant(ctx, ln)
 	}
-	s, err := modelserver.New(ctx, modelserver.Config{
+	s, err := server.New(ctx, server.Config{
 		ModelName: "m",
 		ModelDir:  os.Getenv(modelVariable),
 		Log:       slog.New(slog.DiscardHandler),

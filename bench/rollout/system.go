@@ -18,9 +18,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/serin-dev/serin/api/v1beta1"
-	"github.com/serin-dev/serin/internal/kubetest"
+	"github.com/serin-dev/serin/internal/local/bucket"
 	"github.com/serin-dev/serin/internal/local/models"
-	"github.com/serin-dev/serin/internal/store"
+	"github.com/serin-dev/serin/internal/testkit/kubetest"
 )
 
 const (
@@ -54,7 +54,7 @@ func start(ctx context.Context, o options, withoutController bool) (_ *system, e
 			err = errors.Join(err, s.stop())
 		}
 	}()
-	bucket, err := store.Start(ctx, models.Bucket())
+	bucket, err := bucket.Start(ctx, models.Bucket())
 	if err != nil {
 		return nil, err
 	}

@@ -19,9 +19,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/serin-dev/serin/internal/queue"
-	"github.com/serin-dev/serin/internal/router"
-	"github.com/serin-dev/serin/internal/routing"
+	"github.com/serin-dev/serin/internal/dataplane/queue"
+	"github.com/serin-dev/serin/internal/dataplane/router"
+	"github.com/serin-dev/serin/internal/dataplane/routing"
 )
 
 // A copy of this program plays each of our own parts, and makes the load.

@@ -25,7 +25,7 @@ import (
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/bench/internal/report"
-	"github.com/serin-dev/serin/internal/kubetest"
+	"github.com/serin-dev/serin/internal/testkit/kubetest"
 )
 
 func main() {

@@ -18,7 +18,7 @@ func TestLinksNoServerOfKubernetes(t *testing.T) {
 	for dep := range strings.FieldsSeq(string(out)) {
 		for _, unwanted := range []string{
 			"k8s.io/kubernetes/", "k8s.io/apiserver/", "go.etcd.io/", "github.com/valyala/fasthttp", "gocloud.dev",
-			"github.com/serin-dev/serin/internal/proxy", "github.com/serin-dev/serin/internal/router",
+			"github.com/serin-dev/serin/internal/dataplane/proxy", "github.com/serin-dev/serin/internal/dataplane/router",
 		} {
 			if strings.HasPrefix(dep, unwanted) {
 				t.Errorf("links %s", dep)

@@ -20,14 +20,14 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/serin-dev/serin/internal/autoscaler"
-	"github.com/serin-dev/serin/internal/controller"
-	"github.com/serin-dev/serin/internal/descheduler"
-	"github.com/serin-dev/serin/internal/operator"
-	"github.com/serin-dev/serin/internal/render"
+	"github.com/serin-dev/serin/internal/cli/usage"
+	"github.com/serin-dev/serin/internal/controlplane/autoscaler"
+	"github.com/serin-dev/serin/internal/controlplane/controller"
+	"github.com/serin-dev/serin/internal/controlplane/descheduler"
+	"github.com/serin-dev/serin/internal/controlplane/operator"
+	"github.com/serin-dev/serin/internal/controlplane/render"
+	"github.com/serin-dev/serin/internal/lifecycle"
 	"github.com/serin-dev/serin/internal/setting"
-	"github.com/serin-dev/serin/internal/supervise"
-	"github.com/serin-dev/serin/internal/usage"
 )
 
 // gcPercent is less than Go's own 100: nearly all of the memory are caches that
@@ -104,7 +104,7 @@ func run(ctx context.Context, o options) error {
 		Log:            slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})),
 		LeaderElection: o.leaderElection,
 	}
-	parts := supervise.New()
+	parts := lifecycle.New()
 	parts.Start("controller", func(ctx context.Context) error {
 		return controller.Run(ctx, controller.Config{
 			Config: shared, Domain: o.domain, Router: o.routerHost, ExternalRoute: route, Scheme: o.scheme, Render: o.render, Health: o.health,

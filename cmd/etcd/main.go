@@ -16,7 +16,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/serin-dev/serin/internal/etcd"
+	"github.com/serin-dev/serin/internal/local/etcd"
 )
 
 func main() {

@@ -18,7 +18,7 @@ import (
 
 	_ "golang.org/x/crypto/x509roots/fallback" // its image has no other roots
 
-	"github.com/serin-dev/serin/internal/fetch"
+	"github.com/serin-dev/serin/internal/model/storage"
 )
 
 const usage = `Usage: serin-fetch [flags] SOURCE FOLDER [SOURCE FOLDER ...]
@@ -45,7 +45,7 @@ func run() int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	err = fetch.Run(ctx, cfg)
+	err = storage.Run(ctx, cfg)
 	if err == nil {
 		return 0
 	}
@@ -56,8 +56,8 @@ func run() int {
 	return 1
 }
 
-func parse(args []string) (fetch.Config, error) {
-	cfg := fetch.Config{Log: os.Stderr}
+func parse(args []string) (storage.Config, error) {
+	cfg := storage.Config{Log: os.Stderr}
 	flags := flag.NewFlagSet("serin-fetch", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // run prints it once, at the end
 	flags.StringVar(&cfg.CacheDir, "cache-dir", "", "")
@@ -75,7 +75,7 @@ func parse(args []string) (fetch.Config, error) {
 		return cfg, errors.New("needs a source and a folder, or several such pairs")
 	}
 	for i := 0; i < flags.NArg(); i += 2 {
-		cfg.Models = append(cfg.Models, fetch.Model{Source: flags.Arg(i), Dest: flags.Arg(i + 1)})
+		cfg.Models = append(cfg.Models, storage.Model{Source: flags.Arg(i), Dest: flags.Arg(i + 1)})
 	}
 	return cfg, nil
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/serin-dev/serin/internal/cli"
-	"github.com/serin-dev/serin/internal/install"
+	"github.com/serin-dev/serin/internal/cli/install"
 )
 
 // version is set by the linker.

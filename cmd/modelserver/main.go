@@ -16,7 +16,7 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/serin-dev/serin/internal/modelserver"
+	"github.com/serin-dev/serin/internal/model/server"
 	"github.com/serin-dev/serin/internal/setting"
 )
 
@@ -64,7 +64,7 @@ func run() int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	if err := modelserver.Run(ctx, cfg); err != nil {
+	if err := server.Run(ctx, cfg); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		if ctx.Err() != nil {
 			return 128 + int(syscall.SIGTERM)
@@ -76,7 +76,7 @@ func run() int {
 
 // parse parses flags as Python's argparse does: --name value or --name=value. It
 // returns unknown arguments.
-func parse(args []string) (cfg modelserver.Config, ignored []string, err error) {
+func parse(args []string) (cfg server.Config, ignored []string, err error) {
 	cfg.ModelName = "model"
 	known := map[string]func(string) error{
 		"--model_name":      func(s string) error { cfg.ModelName = s; return nil },

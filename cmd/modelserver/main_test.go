@@ -20,7 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/serin-dev/serin/internal/modelserver"
+	"github.com/serin-dev/serin/internal/model/server"
 )
 
 const iris = "../../internal/local/models/iris-1"
@@ -140,14 +140,14 @@ func TestFailuresEndInOneSentence(t *testing.T) {
 func TestFlagsAreReadAsKServeReadsThem(t *testing.T) {
 	for name, test := range map[string]struct {
 		args    []string
-		want    modelserver.Config
+		want    server.Config
 		ignored []string
 	}{
-		"joined and apart":  {[]string{"--model_dir=/a=b", "--model_name", "iris", "--http_port", "9000"}, modelserver.Config{ModelName: "iris", ModelDir: "/a=b", Port: 9000}, nil},
-		"defaults":          {[]string{"--model_dir", "/a"}, modelserver.Config{ModelName: "model", ModelDir: "/a", Port: 8080}, nil},
-		"the last one wins": {[]string{"--model_dir=/a", "--enable_docs_url=on", "--enable_docs_url", "F", "--model_dir=/b"}, modelserver.Config{ModelName: "model", ModelDir: "/b", Port: 8080}, nil},
-		"true as Python":    {[]string{"--model_dir=/a", "--enable_docs_url=True"}, modelserver.Config{ModelName: "model", ModelDir: "/a", Port: 8080, Docs: true}, nil},
-		"unknown ones":      {[]string{"--workers", "4", "--model_dir=/a", "--event-loop=auto", "x"}, modelserver.Config{ModelName: "model", ModelDir: "/a", Port: 8080}, []string{"--workers", "4", "--event-loop=auto", "x"}},
+		"joined and apart":  {[]string{"--model_dir=/a=b", "--model_name", "iris", "--http_port", "9000"}, server.Config{ModelName: "iris", ModelDir: "/a=b", Port: 9000}, nil},
+		"defaults":          {[]string{"--model_dir", "/a"}, server.Config{ModelName: "model", ModelDir: "/a", Port: 8080}, nil},
+		"the last one wins": {[]string{"--model_dir=/a", "--enable_docs_url=on", "--enable_docs_url", "F", "--model_dir=/b"}, server.Config{ModelName: "model", ModelDir: "/b", Port: 8080}, nil},
+		"true as Python":    {[]string{"--model_dir=/a", "--enable_docs_url=True"}, server.Config{ModelName: "model", ModelDir: "/a", Port: 8080, Docs: true}, nil},
+		"unknown ones":      {[]string{"--workers", "4", "--model_dir=/a", "--event-loop=auto", "x"}, server.Config{ModelName: "model", ModelDir: "/a", Port: 8080}, []string{"--workers", "4", "--event-loop=auto", "x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, ignored, err := parse(test.args)

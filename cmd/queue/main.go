@@ -19,8 +19,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/serin-dev/serin/internal/proxy"
-	"github.com/serin-dev/serin/internal/queue"
+	"github.com/serin-dev/serin/internal/dataplane/proxy"
+	"github.com/serin-dev/serin/internal/dataplane/queue"
 	"github.com/serin-dev/serin/internal/setting"
 )
 

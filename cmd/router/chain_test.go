@@ -24,9 +24,9 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/interop/grpc_testing"
 
-	"github.com/serin-dev/serin/internal/queue"
-	"github.com/serin-dev/serin/internal/router"
-	"github.com/serin-dev/serin/internal/routing"
+	"github.com/serin-dev/serin/internal/dataplane/queue"
+	"github.com/serin-dev/serin/internal/dataplane/router"
+	"github.com/serin-dev/serin/internal/dataplane/routing"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -20,10 +20,10 @@ import (
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/serin-dev/serin/internal/proxy"
-	"github.com/serin-dev/serin/internal/router"
+	"github.com/serin-dev/serin/internal/cli/usage"
+	"github.com/serin-dev/serin/internal/dataplane/proxy"
+	"github.com/serin-dev/serin/internal/dataplane/router"
 	"github.com/serin-dev/serin/internal/setting"
-	"github.com/serin-dev/serin/internal/usage"
 )
 
 func main() {

@@ -5,7 +5,7 @@ package main
 import (
 	"testing"
 
-	"github.com/serin-dev/serin/internal/usage/usagetest"
+	"github.com/serin-dev/serin/internal/cli/usage/usagetest"
 )
 
 func TestUnknownFlagsAndArgumentsAreRefused(t *testing.T) { usagetest.Check(t, command) }

@@ -19,8 +19,8 @@ import (
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/local"
+	"github.com/serin-dev/serin/internal/local/bucket"
 	"github.com/serin-dev/serin/internal/local/models"
-	"github.com/serin-dev/serin/internal/store"
 )
 
 // demoFiles are the manifests of the walk-through, and a request.
@@ -67,7 +67,7 @@ func runDemo(ctx context.Context, out io.Writer, keep bool) (err error) {
 	if err := os.CopyFS(dir, demoFiles); err != nil {
 		return fmt.Errorf("write the demo's manifests: %w", err)
 	}
-	address, err := store.Start(ctx, models.Bucket())
+	address, err := bucket.Start(ctx, models.Bucket())
 	if err != nil {
 		return fmt.Errorf("start the store of models: %w", err)
 	}

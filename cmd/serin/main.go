@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/serin-dev/serin/internal/cli"
-	"github.com/serin-dev/serin/internal/install"
+	"github.com/serin-dev/serin/internal/cli/install"
 )
 
 func main() {

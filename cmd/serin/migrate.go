@@ -15,10 +15,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/serin-dev/serin/internal/kube"
-	"github.com/serin-dev/serin/internal/migrate"
+	"github.com/serin-dev/serin/internal/cli/migrate"
+	"github.com/serin-dev/serin/internal/cli/usage"
+	"github.com/serin-dev/serin/internal/local/kube"
 	"github.com/serin-dev/serin/internal/setting"
-	"github.com/serin-dev/serin/internal/usage"
 )
 
 func migrateCommand() *cobra.Command {

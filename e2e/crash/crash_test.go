@@ -25,10 +25,10 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/serin-dev/serin/api/v1beta1"
-	"github.com/serin-dev/serin/internal/eventually"
-	"github.com/serin-dev/serin/internal/kubetest"
+	"github.com/serin-dev/serin/internal/local/bucket"
 	"github.com/serin-dev/serin/internal/local/models"
-	"github.com/serin-dev/serin/internal/store"
+	"github.com/serin-dev/serin/internal/testkit/eventually"
+	"github.com/serin-dev/serin/internal/testkit/kubetest"
 )
 
 func TestMain(m *testing.M) {
@@ -132,7 +132,7 @@ type cluster struct {
 
 func startCluster(t *testing.T) cluster {
 	t.Helper()
-	emulator, err := store.Start(t.Context(), models.Bucket())
+	emulator, err := bucket.Start(t.Context(), models.Bucket())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,11 +22,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/serin-dev/serin/internal/autoscaler"
-	"github.com/serin-dev/serin/internal/controller"
-	"github.com/serin-dev/serin/internal/operator"
-	"github.com/serin-dev/serin/internal/render"
-	"github.com/serin-dev/serin/internal/supervise"
+	"github.com/serin-dev/serin/internal/controlplane/autoscaler"
+	"github.com/serin-dev/serin/internal/controlplane/controller"
+	"github.com/serin-dev/serin/internal/controlplane/operator"
+	"github.com/serin-dev/serin/internal/controlplane/render"
+	"github.com/serin-dev/serin/internal/lifecycle"
 )
 
 // Writes to die after, besides their numbers.
@@ -74,7 +74,7 @@ func runFaulty(kubeconfig, cache, namespace string, what fault) error {
 	f := &faulty{namespace: namespace, fault: what, rounds: map[string]int{}}
 	config.Wrap(f.wrap)
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	parts := supervise.New()
+	parts := lifecycle.New()
 	parts.Start("controller", func(ctx context.Context) error {
 		return controller.Run(ctx, controller.Config{
 			Config: operator.Config{REST: config, Log: log},

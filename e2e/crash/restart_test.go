@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/serin-dev/serin/internal/eventually"
-	"github.com/serin-dev/serin/internal/kubetest"
+	"github.com/serin-dev/serin/internal/testkit/eventually"
+	"github.com/serin-dev/serin/internal/testkit/kubetest"
 )
 
 // A canary is promoted in ten steps. In each, serin-controller is killed just

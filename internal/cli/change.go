@@ -16,8 +16,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/serin-dev/serin/internal/action"
-	"github.com/serin-dev/serin/internal/terminal"
+	"github.com/serin-dev/serin/internal/cli/terminal"
+	"github.com/serin-dev/serin/internal/controlplane/action"
 )
 
 // act is how a change is to be made.

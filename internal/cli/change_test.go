@@ -20,8 +20,8 @@ import (
 	clientgotesting "k8s.io/client-go/testing"
 
 	"github.com/serin-dev/serin/api/v1beta1"
-	"github.com/serin-dev/serin/internal/action"
-	"github.com/serin-dev/serin/internal/render"
+	"github.com/serin-dev/serin/internal/controlplane/action"
+	"github.com/serin-dev/serin/internal/controlplane/render"
 )
 
 const sklearn = `{"model":{"modelFormat":{"name":"sklearn"},"storageUri":"gs://b/MODEL"}}`

@@ -25,8 +25,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/serin-dev/serin/api/v1beta1"
-	"github.com/serin-dev/serin/internal/terminal"
-	"github.com/serin-dev/serin/internal/usage"
+	"github.com/serin-dev/serin/internal/cli/terminal"
+	"github.com/serin-dev/serin/internal/cli/usage"
 )
 
 // Options are what differs between the programs that have these commands.

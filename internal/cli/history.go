@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/serin-dev/serin/internal/action"
+	"github.com/serin-dev/serin/internal/controlplane/action"
 )
 
 func historyCommand(t *target) *cobra.Command {

@@ -16,9 +16,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic/fake"
 
-	"github.com/serin-dev/serin/internal/action"
+	"github.com/serin-dev/serin/internal/controlplane/action"
+	"github.com/serin-dev/serin/internal/controlplane/rollout"
 	"github.com/serin-dev/serin/internal/report"
-	"github.com/serin-dev/serin/internal/rollout"
 )
 
 const routerReport = `{"revisions":[

@@ -17,7 +17,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/serin-dev/serin/api/v1beta1"
-	"github.com/serin-dev/serin/internal/action"
+	"github.com/serin-dev/serin/internal/controlplane/action"
 	"github.com/serin-dev/serin/internal/setting"
 )
 

@@ -14,9 +14,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/serin-dev/serin/api/v1beta1"
-	"github.com/serin-dev/serin/internal/action"
+	"github.com/serin-dev/serin/internal/controlplane/action"
+	"github.com/serin-dev/serin/internal/controlplane/rollout"
 	"github.com/serin-dev/serin/internal/report"
-	"github.com/serin-dev/serin/internal/rollout"
 	"github.com/serin-dev/serin/internal/testkit/golden"
 )
 

@@ -23,7 +23,7 @@ import (
 	"k8s.io/client-go/dynamic"
 
 	"github.com/serin-dev/serin/api/v1beta1"
-	"github.com/serin-dev/serin/internal/action"
+	"github.com/serin-dev/serin/internal/controlplane/action"
 )
 
 // callTimeout bounds one call of the API, so that a command never hangs.

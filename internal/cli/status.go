@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/serin-dev/serin/internal/action"
+	"github.com/serin-dev/serin/internal/controlplane/action"
 	"github.com/serin-dev/serin/internal/setting"
 )
 

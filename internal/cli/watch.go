@@ -16,8 +16,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/spf13/cobra"
 
-	"github.com/serin-dev/serin/internal/action"
-	"github.com/serin-dev/serin/internal/terminal"
+	"github.com/serin-dev/serin/internal/cli/terminal"
+	"github.com/serin-dev/serin/internal/controlplane/action"
 )
 
 func watchCommand(t *target) *cobra.Command {

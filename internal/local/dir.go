@@ -17,7 +17,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/serin-dev/serin/internal/cli"
-	"github.com/serin-dev/serin/internal/kube"
+	"github.com/serin-dev/serin/internal/local/kube"
 )
 
 // DefaultDir returns the default data directory of a local Serin.

@@ -28,17 +28,17 @@ import (
 	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/serin-dev/serin/api/crd"
-	"github.com/serin-dev/serin/internal/autoscaler"
 	"github.com/serin-dev/serin/internal/cli"
-	"github.com/serin-dev/serin/internal/connlimit"
-	"github.com/serin-dev/serin/internal/controller"
-	"github.com/serin-dev/serin/internal/kube"
-	"github.com/serin-dev/serin/internal/node"
-	"github.com/serin-dev/serin/internal/operator"
-	"github.com/serin-dev/serin/internal/proxy"
-	"github.com/serin-dev/serin/internal/render"
-	"github.com/serin-dev/serin/internal/router"
-	"github.com/serin-dev/serin/internal/supervise"
+	"github.com/serin-dev/serin/internal/controlplane/autoscaler"
+	"github.com/serin-dev/serin/internal/controlplane/controller"
+	"github.com/serin-dev/serin/internal/controlplane/operator"
+	"github.com/serin-dev/serin/internal/controlplane/render"
+	"github.com/serin-dev/serin/internal/dataplane/connlimit"
+	"github.com/serin-dev/serin/internal/dataplane/proxy"
+	"github.com/serin-dev/serin/internal/dataplane/router"
+	"github.com/serin-dev/serin/internal/lifecycle"
+	"github.com/serin-dev/serin/internal/local/kube"
+	"github.com/serin-dev/serin/internal/local/node"
 )
 
 // nodeName is the name of the only node, as `kubectl get nodes` shows it.
@@ -141,7 +141,7 @@ func run(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return fmt.Errorf("listen for the node: %w", err)
 	}
-	parts := supervise.New()
+	parts := lifecycle.New()
 	defer func() { err = errors.Join(err, parts.Stop()) }()
 	if p := c.parts(); len(p) > 0 {
 		c.Progress(strings.Join(p, ", "))
@@ -203,7 +203,7 @@ func endpoints(c Config) cli.Endpoints {
 
 // start starts the parts that Serin adds to Kubernetes. The router starts last
 // and so stops first: it finishes its requests while the models still run.
-func start(parts *supervise.Parts, c Config, server *kube.Server, nodeListener net.Listener, each int) {
+func start(parts *lifecycle.Parts, c Config, server *kube.Server, nodeListener net.Listener, each int) {
 	run := func(part, name string, run func(context.Context) error) {
 		if c.has(part) {
 			parts.Start(name, run)

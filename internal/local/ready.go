@@ -14,7 +14,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/serin-dev/serin/internal/supervise"
+	"github.com/serin-dev/serin/internal/lifecycle"
 )
 
 // serveTimeout bounds the start of the parts that Serin adds.
@@ -23,7 +23,7 @@ const serveTimeout = time.Minute
 // waitServing waits until the user's first commands work: the node takes Pods,
 // the default service account exists (Pods are refused without it), and the
 // router knows its services.
-func waitServing(ctx context.Context, c Config, config *rest.Config, parts *supervise.Parts) error {
+func waitServing(ctx context.Context, c Config, config *rest.Config, parts *lifecycle.Parts) error {
 	ctx, cancel := context.WithTimeout(ctx, serveTimeout)
 	defer cancel()
 	client, err := kubernetes.NewForConfig(config)

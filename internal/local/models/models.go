@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package models holds two small iris models, trained with scikit-learn, for
-// the demo, the tutorial and the tests. See internal/sklearn/testdata/train.py.
+// the demo, the tutorial and the tests. See internal/model/format/sklearn/testdata/train.py.
 package models
 
 import (

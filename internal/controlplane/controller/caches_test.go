@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller_test
+
+import (
+	"strings"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/serin-dev/serin/internal/controlplane/controller"
+)
+
+// A service of which the spec cannot be read is there all the same, with its
+// status, and with the reason.
+func TestAServiceThatCannotBeReadSaysWhy(t *testing.T) {
+	for name, tc := range map[string]struct{ predictor, want string }{
+		"all well":                {`{"minReplicas": 2}`, ""},
+		"a word for a number":     {`{"minReplicas": "many"}`, "spec.predictor.minReplicas cannot be a string: it is int32"},
+		"deep in a legacy form":   {`{"sklearn": {"env": [{"name": "X", "value": 1}]}}`, "spec.predictor.sklearn.env.value cannot be a number: it is string"},
+		"a quantity that is none": {`{"model": {"resources": {"limits": {"memory": "1e1.5"}}}}`, "it cannot be read: quantities must match"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			u := &unstructured.Unstructured{}
+			if err := u.UnmarshalJSON([]byte(`{"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
+				"metadata": {"namespace": "team", "name": "iris", "uid": "1-2-3", "resourceVersion": "7"},
+				"spec": {"predictor": ` + tc.predictor + `}, "status": {"url": "http://iris"}}`)); err != nil {
+				t.Fatal(err)
+			}
+			service, invalid, err := controller.ReadService(u)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if service.Name != "iris" || service.UID != "1-2-3" || service.ResourceVersion != "7" || service.Status.URL != "http://iris" {
+				t.Errorf("read %+v", service)
+			}
+			got := ""
+			if invalid != nil {
+				got = invalid.Message
+			}
+			if (got == "") != (tc.want == "") || !strings.HasPrefix(got, tc.want) {
+				t.Errorf("says %q, want %q", got, tc.want)
+			}
+		})
+	}
+}

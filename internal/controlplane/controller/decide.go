@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"time"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/controlplane/render"
+	"github.com/serin-dev/serin/internal/controlplane/rollout"
+)
+
+// decide asks the rules of package rollout.
+func (s *snapshot) decide(c Config, now time.Time) rollout.Plan {
+	in := rollout.Input{
+		Service:  s.service,
+		Domain:   c.Domain,
+		Scheme:   c.Scheme,
+		Private:  private(s.service),
+		Taken:    s.taken,
+		Target:   rollout.Target{Invalid: s.invalid, Model: render.Model(&s.service.Spec.Predictor)},
+		Refusals: s.refusals,
+		Min:      s.least(),
+		Now:      now,
+	}
+	if t := s.template; t != nil {
+		in.Target = rollout.Target{Invalid: s.invalid, Hash: t.Hash, Model: t.Model, Runtime: t.Runtime, ClusterRuntime: t.ClusterRuntime}
+	}
+	for _, r := range s.revisions {
+		one := rollout.Revision{
+			Name:      r.record.Name,
+			Number:    int(r.record.Revision),
+			Health:    rollout.HealthOf(r.pods, r.deployment),
+			IdleSince: r.demand.IdleSince,
+		}
+		if r.template != nil {
+			one.Hash, one.Model = r.template.Hash, r.template.Model
+		}
+		in.Revisions = append(in.Revisions, one)
+	}
+	n := rollout.NextNumber(s.service.Name, in.Revisions, s.service.Status.Components[v1beta1.Predictor])
+	in.Next = rollout.Revision{Name: v1beta1.Predictor.RevisionName(s.service.Name, n), Number: n}
+	return rollout.Decide(in)
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"github.com/serin-dev/serin/internal/controlplane/scale"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/serin-dev/serin/internal/controlplane/render"
+	"github.com/serin-dev/serin/internal/controlplane/rollout"
+)
+
+// wanted is an object as it should be, and as the cache shows it.
+type wanted struct {
+	object   runtime.ApplyConfiguration
+	current  client.Object // nil if there is none
+	revision string        // that it belongs to; empty: the service's own
+	// idle marks a Deployment that may go to zero. It is written only once the
+	// stored status gives it no traffic.
+	idle bool
+}
+
+// objects renders what should exist: the objects of each revision, the Services
+// by which the service is called within the cluster, and its external route.
+func (s *snapshot) objects(p rollout.Plan, cfg Config) []wanted {
+	var out []wanted
+	for _, planned := range p.Revisions {
+		have := s.revision(planned)
+		if have.template == nil {
+			continue
+		}
+		o := s.render(planned, have)
+		out = append(out,
+			wanted{object: o.Record, current: orNil(have.record), revision: planned.Name},
+			wanted{object: o.Deployment, current: orNil(have.deployment), revision: planned.Name, idle: !planned.Active},
+			wanted{object: o.Service, current: orNil(have.service), revision: planned.Name},
+		)
+	}
+	if cfg.Router != "" {
+		for _, ac := range render.Addresses(s.service, cfg.Router) {
+			if s.taken[*ac.Name] == "" {
+				out = append(out, wanted{object: ac, current: orNil(s.addresses[*ac.Name])})
+			}
+		}
+	}
+	if names := hostnames(p.Status); cfg.ExternalRoute.Enabled() && len(names) > 0 && !private(s.service) {
+		out = append(out, wanted{object: cfg.ExternalRoute.Object(s.service, names), current: s.externalRoute})
+	}
+	return out
+}
+
+// revision returns what exists of a planned revision. A new one has only a
+// template.
+func (s *snapshot) revision(planned rollout.PlannedRevision) revision {
+	for _, r := range s.revisions {
+		if r.record.Name == planned.Name {
+			return r
+		}
+	}
+	return revision{template: s.template, demand: scale.Demand{Min: 1}}
+}
+
+func (s *snapshot) render(planned rollout.PlannedRevision, have revision) render.RevisionObjects {
+	return render.Objects(s.service, render.Revision{
+		Name:     planned.Name,
+		Number:   planned.Number,
+		Template: have.template,
+		Scale:    s.demand(have, planned),
+	})
+}
+
+// toDelete returns the objects of revisions that need not exist, and the orphans.
+func (s *snapshot) toDelete(p rollout.Plan) []client.Object {
+	toDelete := s.orphans
+	for _, r := range s.revisions {
+		if p.Revision(r.record.Name) != nil {
+			continue
+		}
+		for _, o := range []client.Object{orNil(r.deployment), orNil(r.service), r.record} {
+			if o != nil {
+				toDelete = append(toDelete, o)
+			}
+		}
+	}
+	return toDelete
+}
+
+// orNil returns a nil interface for a nil pointer.
+func orNil[T any, P interface {
+	*T
+	client.Object
+}](p P) client.Object {
+	if p == nil {
+		return nil
+	}
+	return p
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/testkit/eventually"
+)
+
+const mountOfNothing = `
+canaryTrafficPercent: %c
+model: {modelFormat: {name: sklearn}, storageUri: 'gs://b/two', volumeMounts: [{name: missing, mountPath: /data}]}
+`
+
+func TestARefusedEditCostsNoTrafficAndIsTold(t *testing.T) {
+	t.Parallel()
+	ns := newNamespace(t)
+	apply(t, ns, model("one", ""))
+	wait(t, ns, isReady)
+	apply(t, ns, model("two", "50"))
+	wait(t, ns, hasTraffic("50% 00002, 50% 00001"))
+
+	before := writes.now()
+	apply(t, ns, strings.ReplaceAll(mountOfNothing, "%c", "50"))
+	s := wait(t, ns, isRefused(`spec.template.spec.containers[0].volumeMounts[0].name: Not found: "missing"`))
+	if got := traffic(s); got != "50% 00002, 50% 00001" {
+		t.Errorf("traffic: %s", got)
+	}
+	if diff := cmp.Diff([]string{"PATCH inferenceservices/iris/status"}, writes.since(before, ns)); diff != "" {
+		t.Errorf("writes (-want +got):\n%s", diff)
+	}
+	// Traffic can be taken from the canary all the same, and given back.
+	apply(t, ns, strings.ReplaceAll(mountOfNothing, "%c", "0"))
+	wait(t, ns, hasTraffic("0% 00002, 100% 00001"))
+	apply(t, ns, model("two", "50"))
+	wait(t, ns, isReady)
+	wait(t, ns, hasTraffic("50% 00002, 50% 00001"))
+}
+
+func isRefused(sentence string) func(*v1beta1.InferenceService) bool {
+	return func(s *v1beta1.InferenceService) bool {
+		c := condition(s, v1beta1.ConditionReady)
+		return c.Status == metav1.ConditionFalse && strings.Contains(c.Message, sentence) &&
+			s.Status.ModelStatus.TransitionStatus == v1beta1.InvalidSpec
+	}
+}
+
+func TestAQuotaThatRefusesADeploymentIsTold(t *testing.T) {
+	t.Parallel()
+	ns := newNamespace(t)
+	apply(t, ns, model("one", ""))
+	wait(t, ns, isReady)
+	quota := &corev1.ResourceQuota{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "small"}}
+	quota.Spec.Hard = corev1.ResourceList{"count/deployments.apps": quantity("1")}
+	if err := api.Create(t.Context(), quota); err != nil {
+		t.Fatal(err)
+	}
+	quota.Status = corev1.ResourceQuotaStatus{Hard: quota.Spec.Hard, Used: quota.Spec.Hard} // no controller counts here
+	if err := api.Status().Update(t.Context(), quota); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, ns, model("two", "10"))
+	s := wait(t, ns, isRefused("exceeded quota: small"))
+	if got := traffic(s); got != "100% 00001" {
+		t.Errorf("traffic: %s", got)
+	}
+	if err := api.Delete(t.Context(), quota); err != nil {
+		t.Fatal(err)
+	}
+	apply(t, ns, model("two", "20")) // a change is tried at once
+	wait(t, ns, hasTraffic("20% 00002, 80% 00001"))
+}
+
+func TestWhatADeletedServiceLeftBehindIsAdopted(t *testing.T) {
+	t.Parallel()
+	ns := newNamespace(t)
+	apply(t, ns, model("one", ""))
+	wait(t, ns, isReady)
+	apply(t, ns, model("two", ""))
+	first := wait(t, ns, hasTraffic("100% 00002"))
+	pods := podNames(t, ns)
+	if err := api.Delete(t.Context(), first, client.PropagationPolicy(metav1.DeletePropagationOrphan)); err != nil {
+		t.Fatal(err)
+	}
+	eventually.Holds(t, func(ctx context.Context) (any, bool) {
+		_, err := get(ctx, ns)
+		return err, client.IgnoreNotFound(err) == nil && err != nil
+	})
+	apply(t, ns, model("two", ""))
+	second := wait(t, ns, hasTraffic("100% 00002"))
+	if diff := cmp.Diff(pods, podNames(t, ns)); diff != "" {
+		t.Errorf("Pods (-before +after):\n%s", diff)
+	}
+	eventually.Holds(t, func(ctx context.Context) (any, bool) {
+		var records appsv1.ControllerRevisionList
+		var deployments appsv1.DeploymentList
+		if err := api.List(ctx, &records, client.InNamespace(ns)); err != nil {
+			return err, false
+		}
+		if err := api.List(ctx, &deployments, client.InNamespace(ns)); err != nil {
+			return err, false
+		}
+		for i := range records.Items {
+			if !metav1.IsControlledBy(&records.Items[i], second) {
+				return records.Items[i].Name, false
+			}
+		}
+		for i := range deployments.Items {
+			if !metav1.IsControlledBy(&deployments.Items[i], second) {
+				return deployments.Items[i].Name, false
+			}
+		}
+		return "", len(records.Items) == 2 && len(deployments.Items) == 2
+	})
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"bytes"
+	_ "embed" // the documentation is part of the program: it works offline
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+var (
+	//go:embed docs.html
+	docsPage []byte
+	//go:embed openapi.json
+	openAPI []byte
+)
+
+const modelsPath = "/v1/models"
+
+// Methods that a page, and a verb of a model, allow.
+const (
+	readable = "GET, HEAD, OPTIONS"
+	callable = "POST, OPTIONS"
+	anything = "GET, HEAD, POST, OPTIONS"
+)
+
+// handle routes a request. Predictions are checked for first.
+func (s *Server) handle(ctx *fasthttp.RequestCtx) {
+	path := ctx.Path()
+	if rest, ok := bytes.CutPrefix(path, []byte(modelsPath+"/")); ok && bytes.IndexByte(rest, '/') < 0 {
+		s.handleModel(ctx, rest)
+		return
+	}
+	get := s.page(string(path))
+	switch {
+	case ctx.IsOptions() && string(ctx.RequestURI()) == "*":
+		options(ctx, anything)
+	case get == nil:
+		notFound(ctx)
+	case ctx.IsOptions():
+		options(ctx, readable)
+	case !ctx.IsGet() && !ctx.IsHead():
+		notAllowed(ctx, readable)
+	default:
+		get(ctx)
+	}
+}
+
+// page returns the handler of GET requests for a path, or nil.
+func (s *Server) page(path string) fasthttp.RequestHandler {
+	switch path {
+	case "/":
+		return func(ctx *fasthttp.RequestCtx) { answer(ctx, http.StatusOK, `{"status":"alive"}`) }
+	case modelsPath:
+		return func(ctx *fasthttp.RequestCtx) { answer(ctx, http.StatusOK, `{"models":[%s]}`, quote(s.name)) }
+	case "/v2/health/live":
+		return func(ctx *fasthttp.RequestCtx) { answer(ctx, http.StatusOK, `{"live":true}`) }
+	case "/v2/health/ready":
+		return func(ctx *fasthttp.RequestCtx) { answer(ctx, s.readiness(), `{"ready":%t}`, !s.draining.Load()) }
+	case "/metrics":
+		return s.metrics.handler
+	case "/openapi.json":
+		return func(ctx *fasthttp.RequestCtx) { serveBytes(ctx, "application/json", openAPI) }
+	case "/docs":
+		if s.docs {
+			return func(ctx *fasthttp.RequestCtx) { serveBytes(ctx, "text/html; charset=utf-8", docsPage) }
+		}
+	}
+	return nil
+}
+
+// handleModel answers /v1/models/{name} and /v1/models/{name}:{verb}.
+func (s *Server) handleModel(ctx *fasthttp.RequestCtx, rest []byte) {
+	name, verb := rest, ""
+	for _, v := range []string{":predict", ":explain"} {
+		if n, ok := bytes.CutSuffix(rest, []byte(v)); ok {
+			name, verb = n, v
+		}
+	}
+	allowed, ok := callable, ctx.IsPost()
+	if verb == "" {
+		allowed, ok = readable, ctx.IsGet() || ctx.IsHead()
+	}
+	switch {
+	case ctx.IsOptions():
+		options(ctx, allowed)
+	case !ok:
+		notAllowed(ctx, allowed)
+	case string(name) != s.name:
+		fail(ctx, http.StatusNotFound, fmt.Sprintf("Model with name %s does not exist.", name))
+	case verb == ":explain":
+		fail(ctx, http.StatusNotImplemented, "This model cannot explain.")
+	case verb == ":predict":
+		s.predict(ctx)
+	case s.draining.Load():
+		fail(ctx, http.StatusServiceUnavailable, fmt.Sprintf("Model with name %s is not ready.", name))
+	default:
+		answer(ctx, http.StatusOK, `{"name":%s,"ready":true}`, quote(s.name))
+	}
+}
+
+func (s *Server) readiness() int {
+	if s.draining.Load() {
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusOK
+}
+
+// predict answers a prediction with KServe's status codes: 400 for a body that is
+// no V1 request, 500 for one that the model refuses.
+func (s *Server) predict(ctx *fasthttp.RequestCtx) {
+	b, ok := s.batches.Get().(*batch)
+	if !ok {
+		b = &batch{features: s.model.FeatureNames(), width: s.model.Features()}
+	}
+	defer s.recycle(b)
+
+	start := time.Now()
+	body, ok := decoded(ctx)
+	if !ok {
+		return
+	}
+	if err := b.parse(body); err != nil {
+		code := http.StatusInternalServerError
+		if _, ok := errors.AsType[*formatError](err); ok {
+			code = http.StatusBadRequest
+		}
+		fail(ctx, code, err.Error())
+		return
+	}
+	parsed := time.Now()
+	s.metrics.preprocess.Observe(parsed.Sub(start).Seconds())
+
+	var err error
+	stop := func() error { return gone(ctx.Conn()) }
+	if s.proba {
+		b.probabilities, err = s.model.PredictProba(stop, b.probabilities[:0], b.x)
+	} else {
+		b.classes, err = s.model.Predict(stop, b.classes[:0], b.x)
+	}
+	if err != nil {
+		fail(ctx, http.StatusInternalServerError, err.Error())
+		return
+	}
+	predicted := time.Now()
+	s.metrics.predict.Observe(predicted.Sub(parsed).Seconds())
+
+	if s.proba {
+		b.out = appendProbabilities(b.out[:0], b.probabilities, len(s.labels))
+	} else {
+		b.out = appendPredictions(b.out[:0], b.classes, s.labels)
+	}
+	serveBytes(ctx, "application/json", b.out)
+	s.metrics.postprocess.Observe(time.Since(predicted).Seconds())
+}
+
+// decoded returns the body without its Content-Encoding. If it fails, it answers
+// the request.
+func decoded(ctx *fasthttp.RequestCtx) ([]byte, bool) {
+	encodings := ctx.Request.Header.PeekAll("Content-Encoding")
+	encoding := string(bytes.ToLower(bytes.TrimSpace(bytes.Join(encodings, []byte{','}))))
+	switch encoding {
+	case "", "identity":
+		return ctx.PostBody(), true
+	case "gzip", "x-gzip":
+	default:
+		ctx.Response.Header.Set("Accept-Encoding", "gzip")
+		fail(ctx, http.StatusUnsupportedMediaType, "The request body's Content-Encoding is not supported: send gzip, or none.")
+		return nil, false
+	}
+	body, err := ctx.Request.BodyGunzipWithLimit(maxBody)
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		tooLarge(ctx)
+	case err != nil:
+		fail(ctx, http.StatusBadRequest, "The request body is not gzip, as its Content-Encoding says.")
+	}
+	return body, err == nil
+}
+
+// recycle keeps a batch for the next request, unless one large request would
+// pin its memory for good.
+func (s *Server) recycle(b *batch) {
+	const most = 1 << 16
+	if cap(b.x.Data) <= most && cap(b.out) <= most && cap(b.probabilities) <= most {
+		s.batches.Put(b)
+	}
+}
+
+func serveBytes(ctx *fasthttp.RequestCtx, contentType string, body []byte) {
+	ctx.SetContentType(contentType)
+	ctx.SetBody(body) // copies
+}
+
+func answer(ctx *fasthttp.RequestCtx, code int, format string, args ...any) {
+	ctx.SetStatusCode(code)
+	serveBytes(ctx, "application/json", fmt.Appendf(nil, format, args...))
+}
+
+func fail(ctx *fasthttp.RequestCtx, code int, message string) {
+	answer(ctx, code, `{"error":%s}`, quote(message))
+}
+
+func notFound(ctx *fasthttp.RequestCtx) {
+	answer(ctx, http.StatusNotFound, `{"detail":"Not Found"}`)
+}
+
+func notAllowed(ctx *fasthttp.RequestCtx, allowed string) {
+	ctx.Response.Header.Set("Allow", allowed)
+	answer(ctx, http.StatusMethodNotAllowed, `{"detail":"Method Not Allowed"}`)
+}
+
+func options(ctx *fasthttp.RequestCtx, allowed string) {
+	ctx.Response.Header.Set("Allow", allowed)
+	ctx.SetStatusCode(http.StatusNoContent)
+}
+
+// tooLarge is the answer to a body of more than maxBody bytes.
+func tooLarge(ctx *fasthttp.RequestCtx) {
+	fail(ctx, http.StatusRequestEntityTooLarge, "The request body is larger than "+strconv.Itoa(maxBody)+" bytes.")
+}
+
+// expect answers "Expect: 100-continue", with which curl asks before it sends
+// a large body.
+func expect(ctx *fasthttp.RequestCtx) int {
+	if ctx.Request.Header.ContentLength() > maxBody {
+		tooLarge(ctx)
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusContinue
+}
+
+// refuse answers requests that could not be read. Its answers do not contain
+// fasthttp's errors, which quote headers, and so possibly secrets.
+func refuse(ctx *fasthttp.RequestCtx, err error) {
+	_, header := errors.AsType[*fasthttp.ErrSmallBuffer](err)
+	late, ok := errors.AsType[net.Error](err)
+	switch {
+	case errors.Is(err, fasthttp.ErrBodyTooLarge):
+		discard(ctx)
+		tooLarge(ctx)
+	case header:
+		fail(ctx, http.StatusRequestHeaderFieldsTooLarge, "The request header is too large.")
+	case ok && late.Timeout():
+		fail(ctx, http.StatusRequestTimeout, "The request did not arrive in time.")
+	default:
+		fail(ctx, http.StatusBadRequest, "The request is not valid HTTP/1.1.")
+	}
+}
+
+// discard reads what a client still sends. Closing the connection earlier would
+// reset it, and the client would not see the answer.
+func discard(ctx *fasthttp.RequestCtx) {
+	const (
+		most    = 8 * maxBody
+		silence = 100 * time.Millisecond
+	)
+	conn, buf := ctx.Conn(), make([]byte, 64<<10)
+	for n := 0; n < most; {
+		if conn.SetReadDeadline(time.Now().Add(silence)) != nil {
+			return
+		}
+		k, err := io.ReadFull(conn, buf)
+		if err != nil {
+			return
+		}
+		n += k
+	}
+}

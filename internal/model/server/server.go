@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package server answers predictions over HTTP with one scikit-learn
+// model, in the words of KServe's V1 protocol.
+//
+// New finds the one model file in a folder and loads it. The port is opened
+// afterwards, so a server that can be reached can predict. A request passes
+// through parse (JSON to a matrix), the model, and encode (labels to JSON); all
+// three work in memory that requests reuse. When its context ends, the server
+// stops accepting, finishes the requests that it has, and returns.
+//
+// It refuses to start without a model, with several, or with one for which it
+// cannot compute exactly what scikit-learn would. It never writes, and reads
+// nothing but that folder.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/valyala/fasthttp"
+
+	"github.com/serin-dev/serin/internal/model/format/sklearn"
+)
+
+const (
+	// maxBody bounds a body, in bytes. A request takes up to ten times as much memory.
+	maxBody = 32 << 20
+	// readTimeout ends requests that do not arrive: they would delay the shutdown.
+	readTimeout = time.Minute
+	// slowestBody is the queue's default for the lowest rate of a body, in bytes per second.
+	slowestBody = 240
+	// idleTimeout is how long KServe's server keeps a connection.
+	idleTimeout = 65 * time.Second
+)
+
+// Config is the configuration of a server.
+type Config struct {
+	ModelName string
+	ModelDir  string
+	Host      string // address to listen on; empty means all
+	Port      int
+	Docs      bool // serve a page at /docs
+	Proba     bool // predict probabilities, where the model has them
+	Log       *slog.Logger
+}
+
+// Server serves one loaded model.
+type Server struct {
+	name     string
+	model    *sklearn.Model
+	labels   [][]byte // the model's classes as JSON
+	proba    bool
+	docs     bool
+	log      *slog.Logger
+	metrics  *metrics
+	batches  sync.Pool
+	draining atomic.Bool
+}
+
+// Run loads the model, listens and serves until ctx ends. It returns an error if
+// the model does not load or the port is taken.
+func Run(ctx context.Context, cfg Config) error {
+	s, err := New(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))
+	if err != nil {
+		return err
+	}
+	return s.Serve(ctx, ln)
+}
+
+// New loads the model. Its errors are sentences for the owner of the model; if ctx
+// ends before, that is the error.
+func New(ctx context.Context, cfg Config) (*Server, error) {
+	model, err := loadModel(ctx, cfg.ModelDir)
+	if err != nil {
+		return nil, err
+	}
+	labels, err := encodeLabels(model.Classes())
+	if err != nil {
+		return nil, err
+	}
+	debug.FreeOSMemory() // loading takes more memory than the model
+	return &Server{
+		name:    cfg.ModelName,
+		model:   model,
+		labels:  labels,
+		proba:   cfg.Proba && model.HasProba(),
+		docs:    cfg.Docs,
+		log:     cfg.Log,
+		metrics: newMetrics(cfg.ModelName),
+	}, nil
+}
+
+// slowly returns the time that a body may take at the lowest rate that the queue
+// allows.
+func slowly(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+	length := h.ContentLength()
+	if length < 0 {
+		length = maxBody // unknown
+	}
+	return fasthttp.RequestConfig{ReadTimeout: readTimeout + time.Duration(length)*time.Second/slowestBody}
+}
+
+// Serve answers requests on ln until ctx ends and all requests that had begun are
+// answered.
+func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+	srv := &fasthttp.Server{
+		Handler:                      s.handle,
+		ErrorHandler:                 refuse,
+		ExpectHandler:                expect,
+		MaxRequestBodySize:           maxBody,
+		ReadTimeout:                  readTimeout,
+		HeaderReceived:               slowly,
+		IdleTimeout:                  idleTimeout,
+		TCPKeepalive:                 true,
+		NoDefaultServerHeader:        true,
+		NoDefaultContentType:         true,
+		DisablePreParseMultipartForm: true,
+		CloseOnShutdown:              true,
+		Logger:                       discreet{s.log},
+	}
+	s.log.Info("serving", "model", s.name, "class", s.model.Class(), "address", ln.Addr().String())
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve on %s: %w", ln.Addr(), err)
+	case <-ctx.Done():
+	}
+	s.log.Info("draining", "model", s.name)
+	s.draining.Store(true)
+	// Not ctx, which has ended. The read timeout bounds the wait.
+	err := srv.ShutdownWithContext(context.WithoutCancel(ctx))
+	_ = ln.Close() // Shutdown closes ln only if Serve has begun
+	return errors.Join(err, <-served)
+}
+
+// discreet logs fasthttp's messages, except errors that may quote requests.
+type discreet struct{ log *slog.Logger }
+
+// Printf implements fasthttp.Logger.
+func (d discreet) Printf(format string, args ...any) {
+	for i, a := range args {
+		if err, ok := a.(error); ok {
+			if _, ok := errors.AsType[*net.OpError](err); !ok {
+				args[i] = "the request is not valid HTTP/1.1"
+			}
+		}
+	}
+	d.log.Warn(fmt.Sprintf(format, args...))
+}

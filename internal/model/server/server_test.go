@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/serin-dev/serin/internal/testkit/eventually"
+)
+
+const (
+	fixtures = "../format/sklearn/testdata/sklearn-1.9.1/"
+	iris     = "../../local/models/iris-1/model.joblib"
+	irisBody = `{"instances":[[6.8,2.8,4.8,1.4],[6.0,3.4,4.5,1.6]]}`
+)
+
+// folder returns a folder with copies of the files.
+func folder(tb testing.TB, files ...string) string {
+	tb.Helper()
+	dir := tb.TempDir()
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), data, 0o600); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// running is a server on a port of its own.
+type running struct {
+	address string
+	stop    context.CancelFunc
+	done    chan error // what Serve returned
+}
+
+// start serves a model file until the test ends.
+func start(t *testing.T, file string, change ...func(*Config)) *running {
+	t.Helper()
+	cfg := Config{ModelName: "m", ModelDir: folder(t, file), Log: slog.New(slog.DiscardHandler)}
+	for _, c := range change {
+		c(&cfg)
+	}
+	s, err := New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lc net.ListenConfig
+	ln, err := lc.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &running{ln.Addr().String(), cancel, make(chan error, 1)}
+	go func() { r.done <- s.Serve(ctx, ln) }()
+	t.Cleanup(func() {
+		cancel()
+		http.DefaultClient.CloseIdleConnections()
+		r.ended(t)
+	})
+	return r
+}
+
+// ended waits for the server to return and gives its error on.
+func (r *running) ended(t *testing.T) {
+	t.Helper()
+	select {
+	case err := <-r.done:
+		if err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		r.done <- nil // for those who ask again
+	case <-time.After(20 * time.Second):
+		t.Error("Serve did not return within 20 s")
+	}
+}
+
+// do sends a request and returns "CODE BODY".
+func (r *running) do(t *testing.T, method, path string, body io.Reader, header ...string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+r.address+path, body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	b, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d %s", resp.StatusCode, b)
+}
+
+func TestEndpointsAnswerAsKServeDoes(t *testing.T) {
+	r := start(t, iris)
+	for name, test := range map[string]struct{ method, path, body, want string }{
+		"alive":                    {"GET", "/", "", `200 {"status":"alive"}`},
+		"the list of models":       {"GET", "/v1/models", "", `200 {"models":["m"]}`},
+		"a ready model":            {"GET", "/v1/models/m", "", `200 {"name":"m","ready":true}`},
+		"live":                     {"GET", "/v2/health/live", "", `200 {"live":true}`},
+		"ready":                    {"GET", "/v2/health/ready", "", `200 {"ready":true}`},
+		"a prediction":             {"POST", "/v1/models/m:predict", irisBody, `200 {"predictions":[1,1]}`},
+		"an unknown model":         {"GET", "/v1/models/x", "", `404 {"error":"Model with name x does not exist."}`},
+		"a prediction of one":      {"POST", "/v1/models/x:predict", irisBody, `404 {"error":"Model with name x does not exist."}`},
+		"a strange name":           {"GET", "/v1/models/%22%3Cb%3E", "", `404 {"error":"Model with name \"<b> does not exist."}`},
+		"an explanation":           {"POST", "/v1/models/m:explain", irisBody, `501 {"error":"This model cannot explain."}`},
+		"an unknown path":          {"GET", "/v3", "", `404 {"detail":"Not Found"}`},
+		"a longer path":            {"GET", "/v1/models/m/x", "", `404 {"detail":"Not Found"}`},
+		"the docs, switched off":   {"GET", "/docs", "", `404 {"detail":"Not Found"}`},
+		"the wrong verb":           {"POST", "/v1/models", "", `405 {"detail":"Method Not Allowed"}`},
+		"the wrong verb, readying": {"POST", "/v1/models/m", "", `405 {"detail":"Method Not Allowed"}`},
+		"the wrong verb, predict":  {"GET", "/v1/models/m:predict", "", `405 {"detail":"Method Not Allowed"}`},
+		"no JSON":                  {"POST", "/v1/models/m:predict", "hello", `400 {"error":"Unrecognized request format: expected a value (byte 0)"}`},
+		"no instances":             {"POST", "/v1/models/m:predict", "{}", `500 {"error":"'instances'"}`},
+		"instances that is none":   {"POST", "/v1/models/m:predict", `{"instances":1}`, `400 {"error":"Expected \"instances\" to be a list"}`},
+		"too few features":         {"POST", "/v1/models/m:predict", `{"instances":[[1,2,3]]}`, `500 {"error":"X has 3 features, but SVC is expecting 4 features as input."}`},
+		"a missing value":          {"POST", "/v1/models/m:predict", `{"instances":[[1,2,3,null]]}`, `500 {"error":"Input X contains NaN."}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := r.do(t, test.method, test.path, strings.NewReader(test.body))
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("%s %s (-want +got):\n%s", test.method, test.path, diff)
+			}
+		})
+	}
+}
+
+func TestTheContentTypeOfARequestDoesNotMatter(t *testing.T) {
+	r := start(t, iris)
+	for _, contentType := range []string{"", "application/json", "application/json; charset=utf-8", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"} {
+		got := r.do(t, "POST", "/v1/models/m:predict", strings.NewReader(irisBody), "Content-Type", contentType)
+		if diff := cmp.Diff(`200 {"predictions":[1,1]}`, got); diff != "" {
+			t.Errorf("Content-Type %q (-want +got):\n%s", contentType, diff)
+		}
+	}
+}
+
+func TestLabelsKeepTheirType(t *testing.T) {
+	for file, want := range map[string]string{
+		"svc-rbf.joblib":         `200 {"predictions":[1,1]}`,
+		"svc-ovo.joblib":         `200 {"predictions":[1.0,1.0]}`,
+		"svc-rbf-binary.joblib":  `200 {"predictions":[true,true]}`,
+		"tree.joblib":            `200 {"predictions":["versicolor","versicolor"]}`,
+		"pipeline-nested.joblib": `200 {"predictions":[1,1]}`,
+	} {
+		got := start(t, fixtures+file).do(t, "POST", "/v1/models/m:predict", strings.NewReader(irisBody))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", file, diff)
+		}
+	}
+}
+
+func TestProbabilitiesAreAnsweredWhereTheModelHasThem(t *testing.T) {
+	for file, want := range map[string]string{
+		"tree-one-leaf.joblib": `200 {"predictions":[[0.3333333333333333,0.3333333333333333,0.3333333333333333],[0.3333333333333333,0.3333333333333333,0.3333333333333333]]}`,
+		"svc-rbf.joblib":       `200 {"predictions":[1,1]}`,
+	} {
+		r := start(t, fixtures+file, func(c *Config) { c.Proba = true })
+		got := r.do(t, "POST", "/v1/models/m:predict", strings.NewReader(irisBody))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", file, diff)
+		}
+	}
+}
+
+func TestBothDemoModelsAnswerTheDemoRequest(t *testing.T) {
+	for _, name := range []string{"iris-1", "iris-2"} {
+		got := start(t, "../../local/models/"+name+"/model.joblib").do(t, "POST", "/v1/models/m:predict", strings.NewReader(irisBody))
+		if diff := cmp.Diff(`200 {"predictions":[1,1]}`, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestDocumentationIsServedWithoutANetwork(t *testing.T) {
+	r := start(t, iris, func(c *Config) { c.Docs = true })
+	page := r.do(t, "GET", "/docs", nil)
+	if !strings.HasPrefix(page, "200 <!doctype html>") || strings.Contains(page, "http://") || strings.Contains(page, "https://") {
+		t.Errorf("GET /docs: %.200s, want a page that links to nothing outside", page)
+	}
+	var api struct{ Paths map[string]any }
+	description := strings.TrimPrefix(r.do(t, "GET", "/openapi.json", nil), "200 ")
+	if err := json.Unmarshal([]byte(description), &api); err != nil {
+		t.Fatal(err)
+	}
+	if api.Paths["/v1/models/{model_name}:predict"] == nil {
+		t.Errorf("openapi.json does not describe predictions: %v", api.Paths)
+	}
+}
+
+func TestMetricsCountPredictions(t *testing.T) {
+	r := start(t, iris)
+	for range 3 {
+		r.do(t, "POST", "/v1/models/m:predict", strings.NewReader(irisBody))
+	}
+	r.do(t, "POST", "/v1/models/m:predict", strings.NewReader(`{"instances":[[1]]}`))
+	text := r.do(t, "GET", "/metrics", nil)
+	for _, want := range []string{
+		`request_preprocess_seconds_count{model_name="m"} 4`,
+		`request_predict_seconds_count{model_name="m"} 3`,
+		`request_postprocess_seconds_count{model_name="m"} 3`,
+		`request_explain_seconds_count{model_name="m"} 0`,
+		`request_predict_seconds_bucket{model_name="m",le="0.005"} `,
+		`process_resident_memory_bytes`,
+		`go_goroutines`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in:\n%s", want, text)
+		}
+	}
+}
+
+func TestBodiesBeyondTheLimitAreRefusedByName(t *testing.T) {
+	r := start(t, iris)
+	body := make([]byte, maxBody+1)
+	want := `413 {"error":"The request body is larger than 33554432 bytes."}`
+	for name, send := range map[string]func() string{
+		"with a length":    func() string { return r.do(t, "POST", "/v1/models/m:predict", bytes.NewReader(body)) },
+		"chunked":          func() string { return r.do(t, "POST", "/v1/models/m:predict", io.MultiReader(bytes.NewReader(body))) },
+		"asking for leave": func() string { return r.do(t, "POST", "/", bytes.NewReader(body), "Expect", "100-continue") },
+	} {
+		if diff := cmp.Diff(want, send()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func TestRequestsThatAreNoHTTPGetAnAnswer(t *testing.T) {
+	r := start(t, iris)
+	for name, test := range map[string]struct{ request, want string }{
+		"another protocol": {"hello\r\n\r\n", "400"},
+		"a huge header":    {"GET / HTTP/1.1\r\nHost: x\r\nX: " + strings.Repeat("x", 100_000) + "\r\n\r\n", "431"},
+	} {
+		conn := r.dial(t)
+		if _, err := io.WriteString(conn, test.request); err != nil {
+			t.Fatal(err)
+		}
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if !strings.HasPrefix(line, "HTTP/1.1 "+test.want) {
+			t.Errorf("%s: answer %q, %v, want %s", name, line, err, test.want)
+		}
+	}
+}
+
+func TestBadRequestsAreNeitherEchoedNorLogged(t *testing.T) {
+	var logged eventually.Buffer
+	r := start(t, iris, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&logged, nil)) })
+	const secret = "Bearer SECRET"
+	for _, request := range []string{
+		"SECRET\r\n\r\n", "GET / HTTP/1.1\r\nAuthorization: " + secret + "\r\nno colon\r\n\r\n", "GET / SECRET\r\nHost: x\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: " + secret + "\r\nContent-Length: SECRET\r\n\r\n",
+		"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nSECRET\r\n",
+		"GET / HTTP/1.1\r\nHost: x\r\nSECRET: " + strings.Repeat("SECRET", 10_000) + "\r\n\r\n",
+	} {
+		conn := r.dial(t)
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(conn)
+		if !strings.HasPrefix(string(got), "HTTP/1.1 4") || strings.Contains(string(got), "SECRET") {
+			t.Errorf("%.50q: %q, %v", request, got, err)
+		}
+	}
+	r.stop()
+	r.ended(t)
+	if text := logged.String(); strings.Contains(text, "SECRET") {
+		t.Errorf("logged: %s", text)
+	}
+}
+
+func TestMethodsOfEachPath(t *testing.T) {
+	r := start(t, iris)
+	for _, test := range []struct{ method, path, want, allow string }{
+		{"HEAD", "/", "200 ", ""},
+		{"HEAD", "/v1/models/m", "200 ", ""},
+		{"HEAD", "/metrics", "200 ", ""},
+		{"HEAD", "/v1/models/x", "404 ", ""},
+		{"HEAD", "/v1/models/m:predict", "405 ", "POST, OPTIONS"},
+		{"OPTIONS", "/", "204 ", "GET, HEAD, OPTIONS"},
+		{"OPTIONS", "/v1/models/m", "204 ", "GET, HEAD, OPTIONS"},
+		{"OPTIONS", "/v1/models/m:predict", "204 ", "POST, OPTIONS"},
+		{"OPTIONS", "*", "204 ", "GET, HEAD, POST, OPTIONS"},
+		{"OPTIONS", "/v3", `404 {"detail":"Not Found"}`, ""},
+		{"PUT", "/v1/models/m", `405 {"detail":"Method Not Allowed"}`, "GET, HEAD, OPTIONS"},
+		{"GET", "/v1/models/m:predict", `405 {"detail":"Method Not Allowed"}`, "POST, OPTIONS"},
+		{"TRACE", "/", `405 {"detail":"Method Not Allowed"}`, "GET, HEAD, OPTIONS"},
+	} {
+		conn := r.dial(t)
+		if _, err := fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", test.method, test.path); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(bufio.NewReader(conn), &http.Request{Method: test.method})
+		if err != nil {
+			t.Fatalf("%s %s: %v", test.method, test.path, err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if got := fmt.Sprintf("%d %s", resp.StatusCode, body); got != test.want || resp.Header.Get("Allow") != test.allow || err != nil {
+			t.Errorf("%s %s: %s, Allow %q, %v", test.method, test.path, got, resp.Header.Get("Allow"), err)
+		}
+	}
+}
+
+func TestEncodedBodies(t *testing.T) {
+	r := start(t, iris)
+	zip := func(text string) []byte {
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		_, _ = io.WriteString(w, text) // into memory
+		_ = w.Close()
+		return b.Bytes()
+	}
+	body := zip(irisBody)
+	for name, test := range map[string]struct {
+		encoding string
+		body     []byte
+		want     string
+	}{
+		"gzip":           {"gzip", body, `200 {"predictions":[1,1]}`},
+		"its other name": {"X-GZIP", body, `200 {"predictions":[1,1]}`},
+		"none":           {"identity", []byte(irisBody), `200 {"predictions":[1,1]}`},
+		"cut short":      {"gzip", body[:len(body)-12], `400 {"error":"The request body is not gzip, as its Content-Encoding says."}`},
+		"not gzip":       {"gzip", []byte(irisBody), `400 {"error":"The request body is not gzip, as its Content-Encoding says."}`},
+		"a bomb":         {"gzip", zip(strings.Repeat(" ", maxBody+1)), `413 {"error":"The request body is larger than 33554432 bytes."}`},
+		"another":        {"br", body, `415 {"error":"The request body's Content-Encoding is not supported: send gzip, or none."}`},
+		"twice":          {"gzip, gzip", zip(string(body)), `415 {"error":"The request body's Content-Encoding is not supported: send gzip, or none."}`},
+	} {
+		if diff := cmp.Diff(test.want, r.do(t, "POST", "/v1/models/m:predict", bytes.NewReader(test.body), "Content-Encoding", test.encoding)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+func (r *running) dial(t *testing.T) net.Conn {
+	t.Helper()
+	var d net.Dialer
+	conn, err := d.DialContext(t.Context(), "tcp", r.address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+func TestRequestsUnderWayAreFinishedBeforeTheServerStops(t *testing.T) {
+	r := start(t, iris)
+	request := fmt.Sprintf("POST /v1/models/m:predict HTTP/1.1\r\nHost: m\r\nContent-Length: %d\r\n\r\n%s", len(irisBody), irisBody)
+	predict, ready := r.dial(t), r.dial(t)
+	question := "GET /v1/models/m HTTP/1.1\r\nHost: m\r\n\r\n"
+	for conn, text := range map[net.Conn]string{predict: request[:len(request)/2], ready: question[:20]} {
+		if _, err := io.WriteString(conn, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.stop()
+	r.refusesConnections(t)
+	if _, err := io.WriteString(predict, request[len(request)/2:]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(ready, question[20:]); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(`200 {"predictions":[1,1]}`, response(t, predict)); diff != "" {
+		t.Errorf("the prediction (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(`503 {"error":"Model with name m is not ready."}`, response(t, ready)); diff != "" {
+		t.Errorf("readiness (-want +got):\n%s", diff)
+	}
+	r.ended(t)
+}
+
+func TestAServerToldToStopAtOnceStops(t *testing.T) {
+	for range 20 {
+		r := start(t, iris)
+		r.stop()
+		r.ended(t)
+	}
+}
+
+func response(t *testing.T, conn net.Conn) string {
+	t.Helper()
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("%d %s", resp.StatusCode, body)
+}
+
+// refusesConnections waits until the listener is closed.
+func (r *running) refusesConnections(t *testing.T) {
+	t.Helper()
+	var d net.Dialer
+	deadline := time.Now().Add(20 * time.Second)
+	for {
+		conn, err := d.DialContext(t.Context(), "tcp", r.address)
+		if err != nil {
+			return
+		}
+		_ = conn.Close()
+		if time.Now().After(deadline) {
+			t.Fatalf("%s still accepts connections", r.address)
+		}
+	}
+}
+
+func TestFoldersWithoutOneGoodModelAreRefused(t *testing.T) {
+	damaged := t.TempDir()
+	data, err := os.ReadFile(iris)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name string, data []byte) string {
+		file := filepath.Join(damaged, name)
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	sub := folder(t)
+	if err := os.Mkdir(filepath.Join(sub, "model.joblib"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct{ dir, want string }{
+		"no folder":             {"testdata/none", "read the model folder: open DIR: no such file or directory"},
+		"an empty folder":       {folder(t), "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle"},
+		"other files":           {folder(t, "server_test.go"), "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle"},
+		"a folder of that name": {sub, "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle"},
+		"two models":            {folder(t, iris, fixtures+"suffix.pickle"), "2 model files in the model folder, want one: model.joblib, suffix.pickle"},
+		"a truncated model":     {folder(t, write("a.joblib", data[:2000])), "load a.joblib: the file ends too early: it is truncated or damaged"},
+		"an unsupported one":    {folder(t, fixtures+"refused/gradient-boosting.joblib"), "load gradient-boosting.joblib: sklearn.ensemble.GradientBoostingClassifier is not supported; supported are DecisionTreeClassifier, LogisticRegression, Pipeline, RandomForestClassifier, SVC, StandardScaler"},
+		"a hostile one":         {folder(t, write("b.pkl", []byte("cos\nsystem\n(S'id'\ntR."))), "load b.pkl: the file asks for os.system, which no supported scikit-learn model needs; nothing was executed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := New(t.Context(), Config{ModelName: "m", ModelDir: test.dir, Log: slog.New(slog.DiscardHandler)})
+			got := strings.ReplaceAll(fmt.Sprint(err), test.dir, "DIR")
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package storage puts a stored model into a directory, whole or not at all.
+//
+// It is the body of the init container storage-initializer. It reads local files, Google Cloud
+// Storage, S3 and plain HTTP servers; it never writes to a source, never runs what it fetched, and
+// never asks a metadata service on a machine that has none, so that it starts in milliseconds.
+//
+// Data flows one way:
+//
+//	source.list -> objects -> cache.get (download on a miss) -> a hidden folder in the target -> rename
+//
+// Only the last step changes what the model server sees. The next run removes the folders of a
+// killed one. Every error that the package returns is one line for the user.
+package storage
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Config is the configuration of a run.
+type Config struct {
+	Models   []Model
+	CacheDir string    // holds downloads shared by all runs; empty means no cache
+	MaxSize  int64     // bytes that a model may hold, as stored and as unpacked; 0 means DefaultMaxSize
+	Log      io.Writer // gets plain lines of progress
+}
+
+// DefaultMaxSize is large enough for most models and too small to fill most disks.
+const DefaultMaxSize = 100 << 30
+
+// Model is one thing to fetch.
+type Model struct {
+	Source string // a URI or an absolute path
+	Dest   string // the folder to fill; made when missing
+}
+
+// parallel is how many objects of a model are in flight at once: enough to hide round trips, few
+// enough to keep the memory of an init container small.
+const parallel = 8
+
+// Run fetches the models in order, and returns the first failure, an *Error, or the error of ctx.
+func Run(ctx context.Context, cfg Config) error {
+	return (&fetcher{log: cfg.Log, backoff: defaultBackoff}).run(ctx, cfg)
+}
+
+type fetcher struct {
+	log     io.Writer
+	most    int64  // see Config.MaxSize
+	cache   *cache // nil means none
+	backoff backoff
+}
+
+func (f *fetcher) run(ctx context.Context, cfg Config) error {
+	f.most = cmp.Or(cfg.MaxSize, DefaultMaxSize)
+	sources := make([]source, len(cfg.Models))
+	for i, m := range cfg.Models {
+		s, err := parse(m.Source)
+		if err != nil {
+			return err
+		}
+		sources[i] = s
+	}
+	if cfg.CacheDir != "" {
+		c, err := openCache(ctx, cfg.CacheDir)
+		if err != nil {
+			return explain("the cache "+cfg.CacheDir, err)
+		}
+		defer c.close()
+		f.cache = c
+	}
+	for i, m := range cfg.Models {
+		if err := f.model(ctx, sources[i], m.Dest); err != nil {
+			return explain(sources[i].String(), err)
+		}
+	}
+	return nil
+}
+
+// model fetches one model into the folder dest.
+func (f *fetcher) model(ctx context.Context, src source, dest string) error {
+	start := time.Now()
+	say(f.log, "fetching %s to %s", src, dest)
+	t, err := openTarget(ctx, dest)
+	if err != nil {
+		return explain(dest, err)
+	}
+	defer t.close()
+
+	var objects []object
+	err = f.retry(ctx, src.String(), func() (_ bool, err error) {
+		ctx, cancel := context.WithTimeout(ctx, f.backoff.stall)
+		defer cancel()
+		objects, err = src.list(ctx)
+		return false, err
+	})
+	if err != nil {
+		return err
+	}
+	p := newProgress(f.log, src.String(), objects, f.most)
+	defer p.stop()
+	if p.total > f.most {
+		return permanent(src.String(), tooLarge(f.most).Error())
+	}
+	if err := f.files(ctx, objects, t.staged, p); err != nil {
+		return err
+	}
+	if len(objects) == 1 && objects[0].archive != noArchive {
+		if err := unpackStaged(ctx, t.staged, objects[0], f.most); err != nil {
+			return err
+		}
+	}
+	if err := t.commit(); err != nil {
+		return explain(dest, err)
+	}
+	p.stop()
+	p.summary(time.Since(start))
+	return nil
+}
+
+// files puts every object into the folder dir.
+func (f *fetcher) files(ctx context.Context, objects []object, dir string, p *progress) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallel)
+	for _, o := range objects {
+		g.Go(func() error {
+			to := filepath.Join(dir, filepath.FromSlash(o.name))
+			if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+				return err
+			}
+			return f.file(ctx, o, to, p)
+		})
+	}
+	return g.Wait()
+}
+
+// file puts one object at the path to, from the cache where possible.
+func (f *fetcher) file(ctx context.Context, o object, to string, p *progress) error {
+	if f.cache == nil || o.version == "" {
+		_, err := f.download(ctx, o, to, p)
+		return err
+	}
+	blob, hit, err := f.cache.get(ctx, o, func(tmp string) (digest, error) {
+		return f.download(ctx, o, tmp, p)
+	})
+	if err != nil {
+		return err
+	}
+	if hit {
+		if err := p.cached(blob); err != nil {
+			return err
+		}
+	}
+	return linkOrCopy(blob, to)
+}
+
+// unpackStaged replaces the one staged archive by its content.
+func unpackStaged(ctx context.Context, staged string, o object, most int64) error {
+	from := filepath.Join(staged, filepath.FromSlash(o.name))
+	// The archive is moved away first, because it may hold a file of its own name.
+	aside := filepath.Join(filepath.Dir(staged), "archive")
+	if err := os.Rename(from, aside); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(staged); err != nil { // an archive may have been in a folder
+		return err
+	}
+	if err := os.Mkdir(staged, 0o755); err != nil {
+		return err
+	}
+	if err := unpack(ctx, aside, o.archive, staged, most); err != nil {
+		return archiveError(o, err)
+	}
+	return nil
+}
