@@ -26,6 +26,7 @@ import (
 	"github.com/serin-dev/serin/internal/controlplane/descheduler"
 	"github.com/serin-dev/serin/internal/controlplane/operator"
 	"github.com/serin-dev/serin/internal/controlplane/render"
+	"github.com/serin-dev/serin/internal/dataplane/routing"
 	"github.com/serin-dev/serin/internal/lifecycle"
 	"github.com/serin-dev/serin/internal/setting"
 )
@@ -108,6 +109,7 @@ func run(ctx context.Context, o options) error {
 	parts.Start("controller", func(ctx context.Context) error {
 		return controller.Run(ctx, controller.Config{
 			Config: shared, Domain: o.domain, Router: o.routerHost, ExternalRoute: route, Scheme: o.scheme, Render: o.render, Health: o.health,
+			Routable: routing.Check,
 		})
 	})
 	parts.Start("autoscaler", func(ctx context.Context) error {

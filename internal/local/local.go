@@ -36,6 +36,7 @@ import (
 	"github.com/serin-dev/serin/internal/dataplane/connlimit"
 	"github.com/serin-dev/serin/internal/dataplane/proxy"
 	"github.com/serin-dev/serin/internal/dataplane/router"
+	"github.com/serin-dev/serin/internal/dataplane/routing"
 	"github.com/serin-dev/serin/internal/lifecycle"
 	"github.com/serin-dev/serin/internal/local/kube"
 	"github.com/serin-dev/serin/internal/local/node"
@@ -234,6 +235,7 @@ func start(parts *lifecycle.Parts, c Config, server *kube.Server, nodeListener n
 				QueueImage: "serin/queue",
 				ModelCache: ModelCache(c.Dir),
 			},
+			Routable: routing.Check,
 		})
 	})
 	run(Controller, "autoscaler", func(ctx context.Context) error {

@@ -62,6 +62,9 @@ type Config struct {
 	ExternalRoute render.ExternalRoute
 	Scheme        string
 	Render        render.Options
+	// Routable returns why the routers could not route a service with this
+	// traffic: a bug of theirs is to be in the service's status.
+	Routable func(namespace, name string, traffic []v1beta1.TrafficTarget) error
 	// Health is where /healthz and /readyz are served. Empty: nowhere.
 	Health string
 }

@@ -22,6 +22,7 @@ func (s *snapshot) decide(c Config, now time.Time) rollout.Plan {
 		Refusals: s.refusals,
 		Min:      s.least(),
 		Now:      now,
+		Routable: c.Routable,
 	}
 	if t := s.template; t != nil {
 		in.Target = rollout.Target{Invalid: s.invalid, Hash: t.Hash, Model: t.Model, Runtime: t.Runtime, ClusterRuntime: t.ClusterRuntime}

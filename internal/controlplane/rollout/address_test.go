@@ -3,6 +3,7 @@
 package rollout
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -156,6 +157,23 @@ func TestAHostileStatus(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What the routers' own code says against the traffic is said in the status.
+func TestUnroutableTrafficIsACondition(t *testing.T) {
+	in := canaryWorld().input()
+	in.Routable = func(namespace, name string, traffic []v1beta1.TrafficTarget) error {
+		return fmt.Errorf("%s/%s cannot be routed: a bug with %d revisions", namespace, name, len(traffic))
+	}
+	for _, c := range Decide(in).Status.Conditions {
+		if c.Type == v1beta1.ConditionRoutesReady {
+			if c.Status != metav1.ConditionFalse || c.Reason != ReasonUnroutable || !strings.HasSuffix(c.Message, "iris cannot be routed: a bug with 2 revisions") {
+				t.Errorf("the routes are %+v", c)
+			}
+			return
+		}
+	}
+	t.Error("nothing is said of the routes")
 }
 
 func TestNumbersThatSomebodyElseWrote(t *testing.T) {

@@ -22,6 +22,7 @@ const (
 	ReasonNothingServes      = "NothingServes"
 	ReasonAddressRefused     = "AddressRefused"
 	ReasonAddressTaken       = "AddressTaken"
+	ReasonUnroutable         = "Unroutable"
 )
 
 // severityInfo marks conditions that do not count towards Ready.
@@ -154,6 +155,17 @@ func (s *situation) routesState(a answer) state {
 		return s.addressState()
 	case len(a.weights) == 0:
 		return unknown(ReasonNothingServes, "No revision has been ready yet")
+	}
+	return s.routableState(a)
+}
+
+// routableState is False if the routers could not route what the status will show.
+func (s *situation) routableState(a answer) state {
+	if s.in.Routable == nil {
+		return isTrue
+	}
+	if err := s.in.Routable(s.in.Service.Namespace, s.in.Service.Name, s.traffic(a, v1beta1.ComponentStatus{})); err != nil {
+		return isFalse(ReasonUnroutable, err.Error())
 	}
 	return isTrue
 }

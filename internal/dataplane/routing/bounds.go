@@ -58,6 +58,23 @@ func broken(s Service) *route {
 // Broken returns the services that cannot be routed.
 func (t *Table) Broken() []*Service { return t.broken }
 
+// Check returns why a service with this traffic could not be routed. It runs the
+// routers' own code.
+func Check(namespace, name string, traffic []v1beta1.TrafficTarget) error {
+	s := Service{Namespace: namespace, Name: name}
+	for _, t := range traffic {
+		share := Share{Revision: t.RevisionName, Tag: t.Tag}
+		if t.Percent != nil {
+			share.Percent = int(*t.Percent)
+		}
+		s.Traffic = append(s.Traffic, share)
+	}
+	if broken := Build(Input{Services: []Service{s}}, nil).Broken(); len(broken) > 0 {
+		return fmt.Errorf("InferenceService %s/%s cannot be routed: %s", namespace, name, broken[0].Broken)
+	}
+	return nil
+}
+
 // equal reports whether both services have the same route.
 func (s Service) equal(o Service) bool {
 	return s.Private == o.Private && s.Timeout == o.Timeout && s.Sticky == o.Sticky && s.Broken == o.Broken &&

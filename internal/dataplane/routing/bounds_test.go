@@ -108,6 +108,10 @@ func TestPanicBreaksOnlyOneService(t *testing.T) {
 	if c, err := Build(Input{Domain: "example.com", Services: services}, table).Route(ask("a.n.example.com", "/")); err != nil || c.Revision.Name != "a-1" {
 		t.Errorf("mended, it answers %v, %v", c, err)
 	}
+	percent := int64(1 << 40)
+	if err := Check("n", "a", []v1beta1.TrafficTarget{{RevisionName: "a-1", Percent: &percent}, {}}); err != nil {
+		t.Error(err)
+	}
 }
 
 // For requests from outside a private service does not exist, by any name.
