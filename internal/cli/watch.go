@@ -68,7 +68,7 @@ func (s *service) observe(ctx context.Context) observation {
 	events, err := s.events(ctx, screenEvents)
 	o.err = err
 	o.events = eventLines(events, o.at)
-	o.sample, o.sampleErr = s.cluster.sample(ctx)
+	o.sample, o.sampleErr = s.sample(ctx)
 	return o
 }
 

@@ -3,13 +3,12 @@
 package controller
 
 import (
-	"github.com/serin-dev/serin/internal/controlplane/scale"
-
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/serin-dev/serin/internal/controlplane/render"
 	"github.com/serin-dev/serin/internal/controlplane/rollout"
+	"github.com/serin-dev/serin/internal/controlplane/scale"
 )
 
 // wanted is an object as it should be, and as the cache shows it.

@@ -3,8 +3,6 @@
 package controller
 
 import (
-	"github.com/serin-dev/serin/internal/controlplane/operator"
-
 	"context"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -17,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/controlplane/operator"
 )
 
 func (r *reconciler) watch(m ctrl.Manager) error {

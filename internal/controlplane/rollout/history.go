@@ -99,5 +99,5 @@ func (s *situation) starting(name string, a answer) bool {
 		return false
 	}
 	return a.await != nil && a.await.Name == name ||
-		s.n != nil && s.n.Name == name && !(s.nReady && s.loaded())
+		s.n != nil && s.n.Name == name && (!s.nReady || !s.loaded())
 }
