@@ -9,9 +9,11 @@ import (
 
 // Sticky names what requests have in common that are to be answered by the same
 // revision. The zero value means nothing: the split alone decides.
+//
+// +kubebuilder:object:generate=false
 type Sticky struct {
-	Header string // a header's name
-	Cookie string // or a cookie's
+	Header string `json:"header,omitempty"` // a header's name
+	Cookie string `json:"cookie,omitempty"` // or a cookie's
 }
 
 // ParseSticky reads "header:NAME" or "cookie:NAME". Its error says so.
