@@ -17,8 +17,8 @@ const (
 var VisibilityLabels = []string{LabelVisibility, LabelVisibilityKServe}
 
 // Private reports whether the labels of a service and of its predictor keep it
-// from everybody outside the cluster. A value that nobody knows does, too: CheckVisibility
-// refuses it, and until it is mended nothing is shown that was to be hidden.
+// from callers outside the cluster. An unknown value does, too: CheckVisibility refuses it,
+// and until it is mended nothing is shown that was to be hidden.
 func Private[V any](labels ...map[string]V) bool {
 	for _, l := range labels {
 		for _, key := range VisibilityLabels {

@@ -132,7 +132,7 @@ func TestAStatusThatMovesIsNoConflict(t *testing.T) {
 	if got := a.out.(*bytes.Buffer).String(); got != "iris: 10% -> 100%: iris-predictor-00002 takes all the traffic at once\n" {
 		t.Errorf("said %q", got)
 	}
-	const warning = "Warning: nobody could see how iris-predictor-00002 has answered: no router found: namespace serin-system has no ready Pod"
+	const warning = "Warning: no router reports how iris-predictor-00002 has answered: no router found: namespace serin-system has no ready Pod"
 	if got := a.errOut.(*bytes.Buffer).String(); strings.Count(got, warning) != 1 {
 		t.Errorf("warned %q, want once %q", got, warning)
 	}

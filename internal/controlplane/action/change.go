@@ -58,7 +58,7 @@ func (r *Rollout) noEvidence(e Evidence) string {
 	if e.Why == "" {
 		return ""
 	}
-	return fmt.Sprintf("nobody could see how %s has answered: %s", r.Current.Name, e.Why)
+	return fmt.Sprintf("no router reports how %s has answered: %s", r.Current.Name, e.Why)
 }
 
 // warnings are reasons not to give the current revision everything yet.
@@ -84,7 +84,7 @@ func (r *Rollout) warnings(e Evidence) []string {
 // SetTraffic gives the revision of the spec a share.
 func (r *Rollout) SetTraffic(percent int64, e Evidence) (Change, error) {
 	if percent < 0 || percent > 100 {
-		return Change{}, fmt.Errorf("%d%% is no share of the traffic: say a number from 0 to 100", percent)
+		return Change{}, fmt.Errorf("%d%% is not a share of the traffic: it must be a number from 0 to 100", percent)
 	}
 	o := r.asked(percent)
 	if c := r.canary(); r.invalid() && c.percent() > percent {

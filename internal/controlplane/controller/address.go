@@ -100,7 +100,7 @@ func (r *reconciler) rivals(_ context.Context, service client.Object) []reconcil
 	return out
 }
 
-// private reports whether nobody outside the cluster may reach the service.
+// private reports whether the service has no address outside the cluster.
 func private(s *v1beta1.InferenceService) bool {
 	return v1beta1.Private(s.Labels, s.Spec.Predictor.Labels)
 }

@@ -420,7 +420,7 @@ func TestStrangersObjectsAreLeftAlone(t *testing.T) {
 	}
 }
 
-func TestADecisionOnAnOutdatedServiceIsNotTold(t *testing.T) {
+func TestStaleDecisionRecordsNoEvent(t *testing.T) {
 	t.Parallel()
 	ns := newNamespace(t)
 	apply(t, ns, model("one", ""))

@@ -165,7 +165,7 @@ func newInFlight(r *router) *inFlight {
 		requests: prometheus.NewDesc("serin_router_in_flight", "Requests at the Pods of a revision now.", labels, nil),
 		pods:     prometheus.NewDesc("serin_router_ready_pods", "Pods that a revision's requests may go to.", labels, nil),
 		held:     prometheus.NewDesc("serin_router_held", "Requests waiting for a ready Pod now.", nil, nil),
-		broken:   prometheus.NewDesc("serin_router_broken_services", "InferenceServices that cannot be routed; the log says why. Others do not notice.", nil, nil),
+		broken:   prometheus.NewDesc("serin_router_broken_services", "InferenceServices that cannot be routed; the log says why. Other services are not affected.", nil, nil),
 	}
 }
 
