@@ -17,7 +17,7 @@ import (
 func TestPlots(t *testing.T) {
 	for _, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
-			golden.File(t, filepath.Join("..", "..", "docs", "scaling", sc.name+".svg"), plot(sc, simulate(t, sc)))
+			golden.File(t, filepath.Join("..", "..", "..", "docs", "scaling", sc.name+".svg"), plot(sc, simulate(t, sc)))
 		})
 	}
 }
