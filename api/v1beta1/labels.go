@@ -2,6 +2,8 @@
 
 package v1beta1
 
+import "strings"
+
 // Labels on Pods and on everything made for a service. Users select by them.
 const (
 	// LabelService holds the InferenceService's name.
@@ -35,6 +37,12 @@ const MaxTimeoutSeconds = 24 * 60 * 60
 // also where a status was stored before the schema. The controller writes two.
 const MaxShares = 16
 
+// Tags by which a client asks for a revision.
+const (
+	TagLatest = "latest"
+	TagPrev   = "prev"
+)
+
 // HeaderTag asks for one revision by its tag, on any host and path of the
 // service.
 const HeaderTag = "Knative-Serving-Tag"
@@ -42,6 +50,12 @@ const HeaderTag = "Knative-Serving-Tag"
 // PrefixAutoscaling starts the annotations by which people tune scaling, on a
 // service or its predictor. They are those of Knative.
 const PrefixAutoscaling = "autoscaling.knative.dev/"
+
+// SetsSerin reports whether an annotation is a setting of Serin or of its
+// autoscaler, by its key.
+func SetsSerin(key string) bool {
+	return strings.HasPrefix(key, "serin.dev/") || strings.HasPrefix(key, PrefixAutoscaling)
+}
 
 // Annotations of a revision's Deployment. The controller writes them and the
 // autoscaler reads them, both by scale.Demand. Users do not write them.

@@ -110,7 +110,7 @@ func shares(s *v1beta1.InferenceService) string {
 // routed waits the few milliseconds until the router follows the status: each tag
 // leads to its revision, and a removed tag to none.
 func (d *demo) routed(ctx context.Context, traffic []v1beta1.TrafficTarget) error {
-	want := map[string]string{"latest": "", "prev": ""}
+	want := map[string]string{v1beta1.TagLatest: "", v1beta1.TagPrev: ""}
 	for _, t := range traffic {
 		want[t.Tag] = t.RevisionName
 	}

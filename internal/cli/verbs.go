@@ -80,7 +80,7 @@ abort iris --dry-run -o yaml     the manifest, to commit`,
 	}
 }
 
-// undoCommand is the one with two meanings: back to the previous revision, or to any.
+// undoCommand goes back to the previous revision or, with --to-revision, to any.
 func undoCommand(t *target) *cobra.Command {
 	var revision string
 	undo := &cobra.Command{

@@ -127,7 +127,7 @@ func (t Table) Find(namespace, label string) (Owner, bool) {
 
 // Tags are all tags that the controller gives, and so all that a service may want
 // a host for.
-var Tags = []string{"latest", "prev"}
+var Tags = []string{v1beta1.TagLatest, v1beta1.TagPrev}
 
 // Wanted returns the names that a service claims or may want to.
 func Wanted(service string) []string {

@@ -88,7 +88,11 @@ func (r *Rollout) SetTraffic(percent int64, e Evidence) (Change, error) {
 	}
 	o := r.asked(percent)
 	if c := r.canary(); r.invalid() && c.percent() > percent {
-		if r.goesBack(o.ready) {
+		switch back := r.goesBack(o.ready); {
+		case back && r.Current == r.RolledOut:
+			return Change{}, fmt.Errorf("%s has been rolled out: canaryTrafficPercent %d would roll back to %s. Mend the spec first",
+				r.RolledOut.Name, percent, r.Previous.Name)
+		case back:
 			return Change{}, fmt.Errorf("the spec has the model of %s: canaryTrafficPercent %d would give all the traffic to the previous model in %s. 'abort' keeps %s",
 				r.RolledOut.Name, percent, r.Previous.Name, r.RolledOut.Name)
 		}

@@ -12,8 +12,10 @@ package autoscaler
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -59,7 +61,7 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return err
 	}
-	m, err := c.Manager(name, operator.Kinds{
+	m, err := c.Manager(name, operator.Options{
 		Scheme: []func(*runtime.Scheme) error{appsv1.AddToScheme, corev1.AddToScheme},
 		Cache: cache.Options{ByObject: map[client.Object]cache.ByObject{
 			&appsv1.Deployment{}: {Label: labels.NewSelector().Add(*ours), Transform: onlyScale},
@@ -111,8 +113,9 @@ func onlyScale(o any) (any, error) {
 }
 
 type reconciler struct {
-	client client.Client // reads are cached
-	loads  *loads
+	client   client.Client // reads are cached
+	loads    *loads
+	reported sync.Map // by types.NamespacedName, the error of a Deployment that was recorded last
 }
 
 // Reconcile scales one revision.
@@ -121,6 +124,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	err := r.client.Get(ctx, req.NamespacedName, &d)
 	if apierrors.IsNotFound(err) {
 		r.loads.forget(req.NamespacedName)
+		r.reported.Delete(req.NamespacedName)
 		return reconcile.Result{}, nil
 	}
 	if err != nil {
@@ -131,9 +135,12 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	in, err := input(&d, time.Now())
 	if err != nil {
-		r.broken(ctx, &d, err)
+		if was, _ := r.reported.Swap(req.NamespacedName, err.Error()); was != err.Error() {
+			r.broken(ctx, &d, err)
+		}
 		return reconcile.Result{}, nil // a change of the annotations reconciles again
 	}
+	r.reported.Delete(req.NamespacedName)
 	plan := r.loads.decide(req.NamespacedName, steadily(in))
 	if plan.Replicas != in.Replicas {
 		if err := r.apply(ctx, &d, plan.Replicas); err != nil {
@@ -159,11 +166,13 @@ func input(d *appsv1.Deployment, now time.Time) (scale.Input, error) {
 }
 
 // broken logs and records that a Deployment keeps its replicas, because its
-// demand cannot be read.
+// demand cannot be read. The event's name is a hash of the error, so that another
+// error is another event.
 func (r *reconciler) broken(ctx context.Context, d *appsv1.Deployment, err error) {
 	log.FromContext(ctx).Error(err, "cannot scale")
+	sum := sha256.Sum256([]byte(err.Error()))
 	operator.Record(ctx, r.client, name, operator.Event{
-		Name: d.Name + ".broken-annotations",
+		Name: fmt.Sprintf("%s.%x", d.Name, sum[:8]),
 		Regarding: corev1.ObjectReference{
 			APIVersion: "apps/v1", Kind: "Deployment", Namespace: d.Namespace, Name: d.Name, UID: d.UID,
 		},

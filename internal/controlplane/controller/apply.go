@@ -24,7 +24,7 @@ import (
 )
 
 // fieldOwner owns what the controller applies.
-const fieldOwner = client.FieldOwner("serin-controller")
+const fieldOwner = client.FieldOwner(name)
 
 // writer does every write of this package. Each may be the last before a
 // crash: the next reconcile carries on from what it finds.

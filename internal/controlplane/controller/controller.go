@@ -62,12 +62,15 @@ type Config struct {
 	ExternalRoute render.ExternalRoute
 	Scheme        string
 	Render        render.Options
-	// Routable returns why the routers could not route a service with this
-	// traffic: a bug of theirs is to be in the service's status.
+	// Routable is routing.Check. Its error becomes the reason Unroutable in the
+	// service's status.
 	Routable func(namespace, name string, traffic []v1beta1.TrafficTarget) error
 	// Health is where /healthz and /readyz are served. Empty: nowhere.
 	Health string
 }
+
+// name is that of the lease, of the owner of fields, and of the source of events.
+const name = "serin-controller"
 
 // workers bounds how many services are reconciled at a time.
 const workers = 8
@@ -118,7 +121,7 @@ func manager(c Config, packed caches) (ctrl.Manager, error) {
 		one.Transform = k.Transform
 		objects[k.empty] = one
 	}
-	return c.Manager("serin-controller", operator.Kinds{
+	return c.Manager(name, operator.Options{
 		Scheme: []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, v1beta1.AddToScheme, gatewayv1.Install},
 		Cache:  cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: objects},
 		Health: c.Health,

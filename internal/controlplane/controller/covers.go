@@ -5,7 +5,6 @@ package controller
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -39,7 +38,7 @@ func covers(current client.Object, desired runtime.ApplyConfiguration) (bool, er
 	delete(want, "kind")
 	wanted, _, _ := unstructured.NestedStringMap(want, "metadata", "annotations")
 	for k := range current.GetAnnotations() {
-		if _, ok := wanted[k]; !ok && (strings.HasPrefix(k, "serin.dev/") || strings.HasPrefix(k, v1beta1.PrefixAutoscaling)) {
+		if _, ok := wanted[k]; !ok && v1beta1.SetsSerin(k) {
 			return false, nil
 		}
 	}

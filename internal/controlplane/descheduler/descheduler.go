@@ -66,7 +66,7 @@ func Run(ctx context.Context, c Config) error {
 		Label:      labels.SelectorFromSet(labels.Set{v1beta1.LabelPartOf: v1beta1.PartOf}),
 		Namespaces: map[string]cache.Config{c.Namespace: {}},
 	}
-	m, err := c.Manager(name, operator.Kinds{
+	m, err := c.Manager(name, operator.Options{
 		Scheme: []func(*runtime.Scheme) error{appsv1.AddToScheme, corev1.AddToScheme, policyv1.AddToScheme},
 		Cache: cache.Options{
 			DefaultTransform: cache.TransformStripManagedFields(),

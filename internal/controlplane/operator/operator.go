@@ -39,8 +39,8 @@ type Config struct {
 	LeaderElection string
 }
 
-// Kinds says what a manager knows and caches.
-type Kinds struct {
+// Options are the parts of a manager that differ between programs.
+type Options struct {
 	Scheme []func(*runtime.Scheme) error
 	Cache  cache.Options
 	// Health is the address of /healthz and /readyz. Empty: not served.
@@ -56,11 +56,11 @@ const (
 )
 
 // Manager returns the manager of a program. Its name is that of its lease.
-func (c Config) Manager(name string, k Kinds) (ctrl.Manager, error) {
+func (c Config) Manager(name string, o Options) (ctrl.Manager, error) {
 	logger := logr.FromSlogHandler(c.Log.Handler())
 	log.SetLogger(logger)
 	scheme := runtime.NewScheme()
-	for _, add := range k.Scheme {
+	for _, add := range o.Scheme {
 		if err := add(scheme); err != nil {
 			return nil, err
 		}
@@ -71,7 +71,7 @@ func (c Config) Manager(name string, k Kinds) (ctrl.Manager, error) {
 		Scheme:                        scheme,
 		Logger:                        logger,
 		Metrics:                       metricsserver.Options{BindAddress: "0"},
-		HealthProbeBindAddress:        cmp.Or(k.Health, "0"),
+		HealthProbeBindAddress:        cmp.Or(o.Health, "0"),
 		LeaderElection:                c.LeaderElection != "",
 		LeaderElectionNamespace:       c.LeaderElection,
 		LeaderElectionID:              name,
@@ -79,7 +79,7 @@ func (c Config) Manager(name string, k Kinds) (ctrl.Manager, error) {
 		LeaseDuration:                 new(leaseDuration),
 		RenewDeadline:                 new(renewDeadline),
 		RetryPeriod:                   new(retryPeriod),
-		Cache:                         k.Cache,
+		Cache:                         o.Cache,
 		// Names are checked per process, where a test may run several.
 		Controller: config.Controller{SkipNameValidation: new(true)},
 	})

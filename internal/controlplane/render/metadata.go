@@ -4,7 +4,6 @@ package render
 
 import (
 	"maps"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -26,17 +25,17 @@ func podMetadata(isvc *v1beta1.InferenceService, r *v1alpha1.ServingRuntimeSpec)
 	return join(r.Labels, isvc.Labels, p.Labels), join(r.Annotations, isvc.Annotations, p.Annotations)
 }
 
-// IsControl reports whether an annotation steers Serin or the autoscaler: it
+// IsControl reports whether an annotation controls Serin or the autoscaler: it
 // neither reaches Pods nor makes a revision.
 func IsControl(annotation string) bool {
 	switch annotation {
 	case v1beta1.AnnotationTagRouting, v1beta1.AnnotationStop, corev1.LastAppliedConfigAnnotation:
 		return true
 	}
-	return strings.HasPrefix(annotation, "serin.dev/") || strings.HasPrefix(annotation, v1beta1.PrefixAutoscaling)
+	return v1beta1.SetsSerin(annotation)
 }
 
-// withoutControl returns annotations without those that steer Serin.
+// withoutControl returns annotations without those that control Serin.
 func withoutControl(annotations map[string]string) map[string]string {
 	out := maps.Clone(annotations)
 	maps.DeleteFunc(out, func(k, _ string) bool { return IsControl(k) })

@@ -55,11 +55,11 @@ func (s *situation) addressState() state {
 }
 
 // tagState is False while another service has the host of one of the tags.
-func (s *situation) tagState(a answer) state {
+func (s *situation) tagState(traffic []v1beta1.TrafficTarget) state {
 	if s.in.Private {
 		return isTrue
 	}
-	for _, t := range s.traffic(a, v1beta1.ComponentStatus{}) {
+	for _, t := range traffic {
 		if t.Tag == "" {
 			continue
 		}

@@ -159,6 +159,23 @@ func TestAHostileStatus(t *testing.T) {
 	}
 }
 
+// A name of somebody else's is no fault of a service that has no such tag.
+func TestTagsThatAreNotUsedMayBeTaken(t *testing.T) {
+	in := canaryWorld().input()
+	in.Service.Spec.Predictor.CanaryTrafficPercent = nil
+	in.Taken = map[string]string{"latest-iris-predictor": "latest-iris", "prev-iris-predictor": "prev-iris"}
+	in.Service.Annotations = nil
+	p := Decide(in)
+	if diff := cmp.Diff([]weight{{"iris-predictor-00002", 100}}, weights(p)); diff != "" {
+		t.Fatalf("traffic: %s", diff)
+	}
+	for _, c := range p.Status.Conditions {
+		if c.Reason == ReasonAddressTaken {
+			t.Errorf("%s: %s", c.Type, c.Message)
+		}
+	}
+}
+
 // What the routers' own code says against the traffic is said in the status.
 func TestUnroutableTrafficIsACondition(t *testing.T) {
 	in := canaryWorld().input()

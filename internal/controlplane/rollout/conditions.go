@@ -40,9 +40,9 @@ func isFalse(reason, message string) state { return state{metav1.ConditionFalse,
 func unknown(reason, message string) state { return state{metav1.ConditionUnknown, reason, message} }
 
 // conditions returns all conditions, sorted by type.
-func (s *situation) conditions(a answer) []v1beta1.Condition {
-	created, predictor, routes := s.createdState(), s.predictorState(a), s.routesState(a)
-	withTags := and(routes, s.tagState(a))
+func (s *situation) conditions(a answer, traffic []v1beta1.TrafficTarget) []v1beta1.Condition {
+	created, predictor, routes := s.createdState(), s.predictorState(a), s.routesState(traffic)
+	withTags := and(routes, s.tagState(traffic))
 	all := []v1beta1.Condition{
 		s.condition(v1beta1.ConditionReady, "", and(predictor, routes)),
 		s.condition(v1beta1.ConditionPredictorReady, "", predictor),
@@ -145,7 +145,7 @@ func failed(r *Revision) state {
 	return isFalse(string(r.Failure.Reason), fmt.Sprintf("Revision %s: %s", r.Name, r.Failure.Message))
 }
 
-func (s *situation) routesState(a answer) state {
+func (s *situation) routesState(traffic []v1beta1.TrafficTarget) state {
 	switch {
 	case s.stopped():
 		return s.createdState()
@@ -153,18 +153,18 @@ func (s *situation) routesState(a answer) state {
 		return isFalse(ReasonAddressRefused, s.steady(ReasonAddressRefused, s.refused("").Message))
 	case s.addressState() != isTrue:
 		return s.addressState()
-	case len(a.weights) == 0:
+	case len(traffic) == 0:
 		return unknown(ReasonNothingServes, "No revision has been ready yet")
 	}
-	return s.routableState(a)
+	return s.routableState(traffic)
 }
 
-// routableState is False if the routers could not route what the status will show.
-func (s *situation) routableState(a answer) state {
+// routableState is False if the routers' own code refuses the planned traffic.
+func (s *situation) routableState(traffic []v1beta1.TrafficTarget) state {
 	if s.in.Routable == nil {
 		return isTrue
 	}
-	if err := s.in.Routable(s.in.Service.Namespace, s.in.Service.Name, s.traffic(a, v1beta1.ComponentStatus{})); err != nil {
+	if err := s.in.Routable(s.in.Service.Namespace, s.in.Service.Name, traffic); err != nil {
 		return isFalse(ReasonUnroutable, err.Error())
 	}
 	return isTrue

@@ -48,8 +48,8 @@ type Input struct {
 	// Next has the name and number of the next new revision.
 	Next Revision
 	Now  time.Time
-	// Routable returns why the routers could not route this traffic of a service, which would be
-	// a bug of theirs. Nil: the routers' code is not at hand.
+	// Routable returns the error with which the routers' own code refuses this
+	// traffic. Nil skips the check: the command line does not link that code.
 	Routable func(namespace, name string, traffic []v1beta1.TrafficTarget) error
 }
 

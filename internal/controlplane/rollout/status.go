@@ -8,12 +8,6 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// Tags by which a client can ask for a revision.
-const (
-	tagLatest = "latest"
-	tagPrev   = "prev"
-)
-
 // status is the service's whole status after answer a.
 func (s *situation) status(a answer) v1beta1.InferenceServiceStatus {
 	st := v1beta1.InferenceServiceStatus{
@@ -37,7 +31,7 @@ func (s *situation) status(a answer) v1beta1.InferenceServiceStatus {
 		c.Traffic = s.traffic(a, c)
 	}
 	st.Components = map[v1beta1.Component]v1beta1.ComponentStatus{v1beta1.Predictor: c}
-	st.Conditions = s.conditions(a)
+	st.Conditions = s.conditions(a, c.Traffic)
 	return st
 }
 
@@ -52,9 +46,9 @@ func (s *situation) traffic(a answer, c v1beta1.ComponentStatus) []v1beta1.Traff
 		t := v1beta1.TrafficTarget{RevisionName: w.Revision, LatestRevision: &latest, Percent: &w.Percent}
 		switch {
 		case !latest:
-			t.Tag = tagPrev
+			t.Tag = v1beta1.TagPrev
 		case s.in.Service.Annotations[v1beta1.AnnotationTagRouting] == "true":
-			t.Tag = tagLatest
+			t.Tag = v1beta1.TagLatest
 		}
 		if t.Tag != "" {
 			t.URL = s.tagURL(t.Tag)

@@ -53,7 +53,7 @@ func ParseDemand(annotations map[string]string) (Demand, error) {
 	var wrong []string
 	read := func(key string, parse func(string) error) {
 		if err := parse(annotations[key]); err != nil {
-			wrong = append(wrong, fmt.Sprintf("annotation %s %q: %v", key, annotations[key], err))
+			wrong = append(wrong, fmt.Sprintf("annotation %s %.64q: %v", key, annotations[key], err))
 		}
 	}
 	read(v1beta1.AnnotationActive, func(s string) (err error) {

@@ -171,7 +171,7 @@ func Read(annotations map[string]string) (Settings, error) {
 			continue
 		}
 		if err := s.read(name, annotations[key]); err != nil {
-			wrong = append(wrong, fmt.Sprintf("annotation %s %q: %v", key, annotations[key], err))
+			wrong = append(wrong, fmt.Sprintf("annotation %s %.64q: %v", key, annotations[key], err))
 		}
 	}
 	if len(wrong) == 0 {
