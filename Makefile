@@ -31,7 +31,7 @@ e2e: build ## Run the stories that drive the real program.
 
 # Left out is what links Kubernetes: compiling it once more, with the race
 # detector, takes a quarter of an hour. That is internal/local/kube, internal/local,
-# which has no tests, and cmd/serin. e2e and bench drive programs.
+# which has no tests, and cmd/serin. e2e and the programs below bench drive programs.
 race: build ## Run the tests of our own code with the race detector. Needs a C compiler.
 	CGO_ENABLED=1 SERIN_BIN=$(CURDIR)/bin $(GO) test -race -timeout 20m $$($(GO) list ./... | \
 		grep -Ev '/e2e|/bench/|/(cmd/serin|internal/local/kube|internal/local)$$')

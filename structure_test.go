@@ -105,13 +105,20 @@ func under(folders []string, dir string) string {
 func TestWingsAreImportedAsTheTableSays(t *testing.T) {
 	wings := table(t, "Wings")
 	names := slices.Collect(maps.Keys(wings))
+	for wing, row := range wings {
+		for _, by := range append(quoted(row[0]), wing) {
+			if _, err := os.Stat(by); err != nil || wings[by] == nil {
+				t.Errorf("ARCHITECTURE.md's row of %s: there is no wing %s", wing, by)
+			}
+		}
+	}
 	for from, imported := range imports(t) {
 		wing := under(names, from)
 		if wing == "" {
 			t.Errorf("%s is in no wing of ARCHITECTURE.md", from)
 			continue
 		}
-		if program(wing) {
+		if program(wing) && wing != "cmd" {
 			continue
 		}
 		for to, file := range imported {
@@ -120,6 +127,9 @@ func TestWingsAreImportedAsTheTableSays(t *testing.T) {
 				continue // told for the package itself
 			}
 			by := wings[other][0]
+			if wing == "cmd" && other != "internal/testkit" {
+				continue
+			}
 			if other != wing && by != "all" && !slices.Contains(quoted(by), wing) {
 				t.Errorf("%s imports %s: %s may be imported by %s only", file, to, other, by)
 			}
@@ -127,7 +137,8 @@ func TestWingsAreImportedAsTheTableSays(t *testing.T) {
 	}
 }
 
-// program reports whether a wing is of programs and tests, which import any.
+// program reports whether a wing is of programs and tests, which import any; what
+// is shipped imports no testkit.
 func program(wing string) bool {
 	return wing == "internal/testkit" || !strings.HasPrefix(wing, "internal/") && wing != "api"
 }
@@ -141,16 +152,23 @@ var layers = map[string][]string{
 	"shell": {"types", "data", "leaf", "pure"},
 }
 
+// above are the kinds that import any.
+var above = []string{"main", "tests", "wiring", "test helper"}
+
 // TestLayersImportDownwardsOnly holds the kinds of packages in ARCHITECTURE.md
-// against the imports. Above shells is wiring, which may import anything.
+// against the imports.
 func TestLayersImportDownwardsOnly(t *testing.T) {
 	folders := table(t, "Folders")
 	for from, imported := range imports(t) {
 		row, ok := folders[from]
 		if !ok {
-			continue // TestEveryFolderIsInTheArchitecture tells
+			t.Errorf("ARCHITECTURE.md's table of folders has no `%s`", from)
+			continue
 		}
 		below, bound := layers[row[0]]
+		if !bound && !slices.Contains(above, row[0]) {
+			t.Errorf("ARCHITECTURE.md: `%s` is of no known kind: %s", from, row[0])
+		}
 		for to, file := range imported {
 			kind := folders[to]
 			if kind == nil || !bound {
@@ -168,6 +186,25 @@ const (
 	mostLines         = 400 // of a file that is shipped
 	mostFunctionLines = 60  // of a function that is shipped
 )
+
+// TestPureFoldersHaveNoClock holds the linter's list of pure packages against the
+// kinds in ARCHITECTURE.md.
+func TestPureFoldersHaveNoClock(t *testing.T) {
+	text, err := os.ReadFile(".golangci.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := regexp.MustCompile(`path-except: (\S+), linters: \[forbidigo\]`).FindSubmatch(text)
+	if m == nil {
+		t.Fatal(".golangci.yml does not except all but pure packages from forbidigo")
+	}
+	linted := regexp.MustCompile(string(m[1]))
+	for folder, row := range table(t, "Folders") {
+		if pure := row[0] == "pure"; linted.MatchString(folder+"/") != pure {
+			t.Errorf("%s is %s: the linter's list says otherwise", folder, row[0])
+		}
+	}
+}
 
 func TestFilesAndFunctionsAreShort(t *testing.T) {
 	walk(t, func(file string) {

@@ -95,9 +95,13 @@ func run(ctx context.Context, args []string, update, docs bool) error {
 			return errors.Join(errs...)
 		}
 	}
-	if i := slices.IndexFunc(r, func(s report.Series) bool { return all.find(s.Name) == nil }); i >= 0 {
-		return fmt.Errorf("%s is not in %s", r[i].Name, limitsFile)
-	}
+	r = slices.DeleteFunc(r, func(s report.Series) bool {
+		unknown := all.find(s.Name) == nil
+		if unknown {
+			errs = append(errs, fmt.Errorf("%s is not in %s", s.Name, limitsFile))
+		}
+		return unknown
+	})
 	errs = append(errs, all.compare(os.Stdout, r))
 	if update {
 		all.update(r)

@@ -50,12 +50,18 @@ func (all *limits) say(field, name, at string) (string, error) {
 	if l == nil {
 		return "", fmt.Errorf("no quantity is called %q", name)
 	}
-	if field == "budget" && l.Budget != nil {
+	if field == "budget" {
+		if l.Budget == nil {
+			return "", fmt.Errorf("%s has no budget", name)
+		}
 		return l.value(*l.Budget), nil
 	}
 	m := l.at(at)
-	if m == nil {
+	switch {
+	case m == nil && len(l.Measured) == 0:
 		return "not measured", nil
+	case m == nil:
+		return "", fmt.Errorf("%s was not measured at %q", name, at)
 	}
 	switch field {
 	case "":

@@ -70,7 +70,7 @@ func run(ctx context.Context) error {
 	}
 	for _, m := range chosen {
 		if !slices.Contains(modes, m) {
-			return fmt.Errorf("-mode %s: say one of %s, or all", m, strings.Join(modes, ", "))
+			return fmt.Errorf("-mode %s: must be one of %s, or all", m, strings.Join(modes, ", "))
 		}
 	}
 	var results []*result

@@ -2,7 +2,7 @@
 
 // Command kubectl-serin is a plugin of kubectl: with it on the PATH,
 // `kubectl serin install` puts Serin into any cluster, and `kubectl serin rollout`
-// steers rollouts there.
+// shows and changes rollouts there.
 package main
 
 import (

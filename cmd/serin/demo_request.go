@@ -10,6 +10,8 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+
+	"github.com/serin-dev/serin/api/v1beta1"
 )
 
 const (
@@ -35,7 +37,7 @@ func (d *demo) ask(ctx context.Context, label, tag string) (answer, error) {
 	req.Host = demoHost(label)
 	req.Header.Set("Content-Type", "application/json")
 	if tag != "" {
-		req.Header.Set("Knative-Serving-Tag", tag)
+		req.Header.Set(v1beta1.HeaderTag, tag)
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -163,7 +162,8 @@ func (h *http2Side) rewrite(p *httputil.ProxyRequest) {
 // can be made.
 func (h *http2Side) RoundTrip(req *http.Request) (*http.Response, error) {
 	x := exchangeOf(req.Context())
-	timer := time.AfterFunc(x.r.Target.timeout(), func() { x.cancel(os.ErrDeadlineExceeded) })
+	first := x.r.Target
+	timer := time.AfterFunc(first.timeout(), func() { x.cancel(timedOut(first)) })
 	defer timer.Stop()
 	body := req.Body
 	for {
@@ -225,8 +225,6 @@ func (h *http2Side) fail(w http.ResponseWriter, req *http.Request, err error) {
 	cause := context.Cause(req.Context())
 	refused := (*Refusal)(nil)
 	switch {
-	case errors.Is(cause, os.ErrDeadlineExceeded):
-		h.refuse(w, req, r, timedOut(r.Target))
 	case errors.As(cause, &refused), errors.As(err, &refused):
 		h.refuse(w, req, r, refused)
 	case cause != nil:

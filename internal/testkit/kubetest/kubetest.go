@@ -88,7 +88,10 @@ func (s *Server) run(cmd *exec.Cmd) error {
 		s.process = cmd.Process
 		started <- err
 		if err == nil {
-			_, err := cmd.Process.Wait() // not cmd's: that would close the pipe early
+			state, err := cmd.Process.Wait() // not cmd's: that would close the pipe early
+			if err == nil && !state.Success() {
+				err = fmt.Errorf("the program ended with %s", state)
+			}
 			s.ended <- err
 		}
 	}()
