@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -85,11 +86,15 @@ func TestAutoscaler(t *testing.T) {
 	t.Run("a Deployment with broken annotations keeps its replicas, and an event says so", func(t *testing.T) {
 		d := create(t, client, map[string]string{v1beta1.AnnotationActive: "true", v1beta1.AnnotationMinReplicas: "few"}, 2)
 		eventually.Holds(t, func(ctx context.Context) (any, bool) {
-			got, err := client.CoreV1().Events(d.Namespace).Get(ctx, d.Name+".broken-annotations", metav1.GetOptions{})
+			events, err := client.CoreV1().Events(d.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "reason=BrokenAnnotations,involvedObject.name=" + d.Name})
 			if err != nil {
 				return err, false
 			}
-			return got.Message, got.Message == `cannot scale: annotation serin.dev/min-replicas "few": write a whole number of 0 or more`
+			var said []string
+			for _, e := range events.Items {
+				said = append(said, e.Message)
+			}
+			return said, slices.Equal(said, []string{`cannot scale: annotation serin.dev/min-replicas "few": write a whole number of 0 or more`})
 		})
 		got, err := client.AppsV1().Deployments(d.Namespace).Get(t.Context(), d.Name, metav1.GetOptions{})
 		if err != nil {
