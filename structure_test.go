@@ -118,29 +118,17 @@ func TestWingsAreImportedAsTheTableSays(t *testing.T) {
 			t.Errorf("%s is in no wing of ARCHITECTURE.md", from)
 			continue
 		}
-		if program(wing) && wing != "cmd" {
-			continue
-		}
 		for to, file := range imported {
 			other := under(names, to)
 			if other == "" {
 				continue // told for the package itself
 			}
 			by := wings[other][0]
-			if wing == "cmd" && other != "internal/testkit" {
-				continue
-			}
 			if other != wing && by != "all" && !slices.Contains(quoted(by), wing) {
 				t.Errorf("%s imports %s: %s may be imported by %s only", file, to, other, by)
 			}
 		}
 	}
-}
-
-// program reports whether a wing is of programs and tests, which import any; what
-// is shipped imports no testkit.
-func program(wing string) bool {
-	return wing == "internal/testkit" || !strings.HasPrefix(wing, "internal/") && wing != "api"
 }
 
 // layers are what packages of each kind in ARCHITECTURE.md may import.
