@@ -115,7 +115,7 @@ func onlyScale(o any) (any, error) {
 type reconciler struct {
 	client   client.Client // reads are cached
 	loads    *loads
-	reported sync.Map // by types.NamespacedName, the error of a Deployment that was recorded last
+	reported sync.Map // by types.NamespacedName, the hash of the error that was recorded last
 }
 
 // Reconcile scales one revision.
@@ -135,9 +135,7 @@ func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	}
 	in, err := input(&d, time.Now())
 	if err != nil {
-		if was, _ := r.reported.Swap(req.NamespacedName, err.Error()); was != err.Error() {
-			r.broken(ctx, &d, err)
-		}
+		r.broken(ctx, &d, err)
 		return reconcile.Result{}, nil // a change of the annotations reconciles again
 	}
 	r.reported.Delete(req.NamespacedName)
@@ -165,12 +163,16 @@ func input(d *appsv1.Deployment, now time.Time) (scale.Input, error) {
 	return in, errors.Join(err, unread)
 }
 
-// broken logs and records that a Deployment keeps its replicas, because its
+// broken logs and records, once, that a Deployment keeps its replicas, because its
 // demand cannot be read. The event's name is a hash of the error, so that another
-// error is another event.
+// error is another event. Only the hash is kept: an error can be as long as the
+// annotations.
 func (r *reconciler) broken(ctx context.Context, d *appsv1.Deployment, err error) {
-	log.FromContext(ctx).Error(err, "cannot scale")
 	sum := sha256.Sum256([]byte(err.Error()))
+	if was, _ := r.reported.Swap(client.ObjectKeyFromObject(d), sum); was == sum {
+		return
+	}
+	log.FromContext(ctx).Error(err, "cannot scale")
 	operator.Record(ctx, r.client, name, operator.Event{
 		Name: fmt.Sprintf("%s.%x", d.Name, sum[:8]),
 		Regarding: corev1.ObjectReference{
