@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"sync/atomic"
@@ -65,6 +66,7 @@ type Config struct {
 type router struct {
 	Config
 	server  *proxy.Server
+	key     uint64 // of the draws of its splits
 	view    atomic.Pointer[view]
 	metrics *metrics
 	access  *slog.Logger
@@ -100,7 +102,7 @@ func Run(ctx context.Context, cfg Config) error {
 }
 
 func newRouter(cfg Config) *router {
-	r := &router{Config: cfg, metrics: newMetrics(), maxWait: maxWait, queue: waitQueue{occupancy: occupancy{capacity: queueCapacity, reserve: queueReserve}}}
+	r := &router{Config: cfg, key: rand.Uint64(), metrics: newMetrics(), maxWait: maxWait, queue: waitQueue{occupancy: occupancy{capacity: queueCapacity, reserve: queueReserve}}}
 	r.server = proxy.New(proxy.Config{
 		Policy: r, Inside: r.Inside, Forwarded: true, Drain: cmp.Or(r.Drain, DefaultDrain), Connections: r.Connections, Limits: r.Limits, Log: r.Log,
 	})
@@ -153,7 +155,7 @@ func (r *router) logBroken(before, after *routing.Table) {
 
 // use builds a table from in and replaces the view.
 func (r *router) use(in routing.Input) {
-	in.Domain = r.Domain
+	in.Domain, in.Key = r.Domain, r.key
 	old := r.view.Load()
 	if old == nil {
 		old = &view{}

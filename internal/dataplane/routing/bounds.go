@@ -37,11 +37,11 @@ func (b *builder) guarded(s Service, old *route) (r *route) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.Broken = fmt.Sprintf("its data meets a bug: %v", p)
-			r = broken(s)
+			r = b.brokenRoute(s, old)
 		}
 	}()
 	if s.Broken != "" {
-		return broken(s)
+		return b.brokenRoute(s, old)
 	}
 	if b.make != nil {
 		return b.make(s, old)
@@ -49,10 +49,12 @@ func (b *builder) guarded(s Service, old *route) (r *route) {
 	return b.route(s, old)
 }
 
-// broken returns the route of a service that cannot be routed. It keeps its hosts.
-func broken(s Service) *route {
+// brokenRoute returns the route of a service that cannot be routed. It keeps its hosts.
+func (b *builder) brokenRoute(s Service, old *route) *route {
 	s.Traffic = nil
-	return newRoute(s)
+	r := newRoute(s)
+	r.split = b.split(s, old, nil)
+	return r
 }
 
 // Broken returns the services that cannot be routed.

@@ -88,7 +88,7 @@ func TestPanicBreaksOnlyOneService(t *testing.T) {
 	if r := b.guarded(services[0], nil); r.service.Broken != "its data meets a bug: index out of range" || r.service.Traffic != nil {
 		t.Errorf("the service that meets a bug is %+v", r.service)
 	}
-	if r := b.guarded(services[1], nil); r.service.Broken != "" || len(r.split) != 1 {
+	if r := b.guarded(services[1], nil); r.service.Broken != "" || r.split.empty() {
 		t.Errorf("the other service is %+v", r.service)
 	}
 

@@ -36,8 +36,11 @@ func (r *Refusal) Error() string { return r.Text }
 
 // Route chooses the revision of a request. A tag in the header asks for one revision
 // and overrides a tag in the host. Without a tag, the key of a sticky service decides,
-// and without a key the next turn of the split. Every error is a *Refusal. If the
-// service has no traffic, the Choice still has the service.
+// and without a key the draw of the split. Every error is a *Refusal. If the service has
+// no traffic, the Choice still has the service.
+//
+// Route draws for a request, not for an attempt: a request that is sent to another Pod,
+// or that waited, keeps its Choice (see Rebind).
 func (t *Table) Route(req Request) (Choice, error) {
 	e, path, err := t.find(req)
 	if err != nil {
@@ -54,7 +57,7 @@ func (t *Table) Route(req Request) (Choice, error) {
 		}
 		return Choice{}, r.unknownTag(tag)
 	}
-	if len(r.split) == 0 {
+	if r.split.empty() {
 		why := "has no ready revision yet"
 		if r.service.Broken != "" {
 			why = "cannot be routed: the router's log says why"
@@ -64,8 +67,7 @@ func (t *Table) Route(req Request) (Choice, error) {
 	if k := key(r.service.Sticky, req); k != "" {
 		return Choice{&r.service, rendezvous(r.candidates, k), path}, nil
 	}
-	turn := (r.turn.Add(1) - 1) % uint64(len(r.split))
-	return Choice{&r.service, r.split[turn], path}, nil
+	return Choice{&r.service, r.revisions[r.split.next()], path}, nil
 }
 
 // find returns the owner of a request's host or, if the host has none, of its path,

@@ -2,50 +2,69 @@
 
 package routing
 
-// turns returns one round of a weighted split: the i-th element is the share that takes
-// the i-th request. A round is as long as the sum of the shares in lowest terms (10 for
-// 10/90) and repeats, so any 100 consecutive requests split exactly by percent. After n
-// requests of a round, a share s has had s*n/100 of them, rounded down or up.
+import (
+	"math/bits"
+	"sync/atomic"
+)
+
+// split draws the share of each request. The draw is a function of the key and of the
+// number of the request, so it needs no lock, and the same key draws the same. Tables
+// use one split until the shares change.
 //
-// The algorithm is earliest deadline first
-// (https://en.wikipedia.org/wiki/Earliest_deadline_first_scheduling) for unit jobs. The
-// release time of the j-th request of a share is the first turn at which its count does
-// not exceed the share rounded up. Its deadline is the last turn at which the count does
-// not fall below the share rounded down. Shares are few and from 0 to 100: the length of
-// the round and the time to compute it grow with their sum.
-func turns(shares []int) []int {
-	total, divisor := 0, 0
-	for _, s := range shares {
-		total += s
-		divisor = gcd(s, divisor)
-	}
-	if total == 0 {
-		return nil
-	}
-	total /= divisor
-	round := make([]int, 0, total)
-	had := make([]int, len(shares))
-	for n := 1; n <= total; n++ {
-		next, earliest := -1, 0
-		for i, s := range shares {
-			s /= divisor
-			if s <= 0 || had[i]*total >= s*n {
-				continue
-			}
-			deadline := ((had[i]+1)*total + s - 1) / s
-			if next < 0 || deadline < earliest {
-				next, earliest = i, deadline
-			}
-		}
-		had[next]++
-		round = append(round, next)
-	}
-	return round
+// Two shares are drawn by strata. More are dealt: a stratum of several rare requests
+// would be off by more than one in a hundred (docs/decisions/0024).
+type split struct {
+	key    uint64
+	turn   atomic.Uint64 // number of the next request
+	strata *strata       // of the first of two shares; nil: there are not two
+	first  int
+	last   int   // the only share or the second of two; -1: there is none
+	round  *deal // of more than two shares; nil: there are not more
 }
 
-func gcd(a, b int) int {
-	for b != 0 {
-		a, b = b, a%b
+// newSplit returns the split by shares, which add up to any total.
+func newSplit(shares []int, key uint64) *split {
+	s := &split{key: key, last: -1}
+	n := 0
+	for i, percent := range shares {
+		if percent > 0 {
+			s.first, s.last = s.last, i
+			n++
+		}
 	}
-	return a
+	switch {
+	case n == 2:
+		s.strata = newStrata(shares[s.first], shares[s.last])
+	case n > 2:
+		s.round = newDeal(shares)
+	}
+	return s
+}
+
+// empty reports whether no share is above zero.
+func (s *split) empty() bool { return s.last < 0 }
+
+// next returns the share that takes the next request. Some share must be above zero.
+// It counts first: then the processor owns the cache line of the fields that it reads.
+func (s *split) next() int {
+	n := s.turn.Add(1) - 1
+	switch {
+	case s.strata != nil:
+		if s.strata.first(s.key, n) {
+			return s.first
+		}
+	case s.round != nil:
+		return s.round.share(s.key, n)
+	}
+	return s.last
+}
+
+// golden is the increment of SplitMix64, and mix its finalizer: mix(key + i*golden) is
+// the i-th output (https://prng.di.unimi.it/splitmix64.c).
+const golden = 0x9e3779b97f4a7c15
+
+// random returns the i-th output of the generator of a key, from 0 to n-1.
+func random(key, i, n uint64) uint64 {
+	hi, _ := bits.Mul64(mix(key+i*golden), n)
+	return hi
 }

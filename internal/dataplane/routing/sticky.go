@@ -38,18 +38,13 @@ type candidate struct {
 	weight   float64
 }
 
-// candidates returns the distinct revisions of a split, weighted by their share.
-func candidates(split []*Revision) []candidate {
+// candidates returns the revisions with a share, weighted by it.
+func candidates(revisions []*Revision, shares []int) []candidate {
 	var out []candidate
-next:
-	for _, r := range split {
-		for i := range out {
-			if out[i].revision == r {
-				out[i].weight++
-				continue next
-			}
+	for i, r := range revisions {
+		if shares[i] > 0 {
+			out = append(out, candidate{revision: r, seed: hash(r.Namespace + "/" + r.Name), weight: float64(shares[i])})
 		}
-		out = append(out, candidate{revision: r, seed: hash(r.Namespace + "/" + r.Name), weight: 1})
 	}
 	return out
 }

@@ -6,8 +6,9 @@
 // Build converts services, their traffic and the ready Pods to an immutable Table.
 // Table.Route takes a request's host, path and headers and returns the service and the
 // revision. Revision.Endpoint then returns the Pod with the fewest requests in flight.
-// The counters (turns, requests in flight, load) are carried from one table to the next,
-// so that a new table disturbs neither the split nor the balance.
+// The counters (splits, requests in flight, load) are carried from one table to the next,
+// so that a new table disturbs neither the split nor the balance. The splits draw from
+// generators whose key the caller gives: the same key, the same draws.
 //
 // The package performs no I/O, takes no lock except those of RevisionStats, reads no
 // clock and knows nothing about Kubernetes. The router watches the cluster and calls
@@ -18,7 +19,6 @@ import (
 	"cmp"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -62,6 +62,7 @@ type Pod struct {
 // Input is the input of Build.
 type Input struct {
 	Domain   string
+	Key      uint64 // of the draws of all splits: each router has its own
 	Services []Service
 	Pods     []Pod
 }
@@ -82,10 +83,9 @@ type name struct{ namespace, name string }
 type route struct {
 	service    Service
 	revisions  []*Revision          // of the service's traffic
-	split      []*Revision          // one full round of turns
+	split      *split               // over revisions; carried from table to table
 	candidates []candidate          // for sticky services
 	tags       map[string]*Revision // by tag
-	turn       *atomic.Uint64       // carried from table to table
 }
 
 // Build returns the table for in. It carries the counters over from before, which may be
@@ -101,6 +101,7 @@ func Build(in Input, before *Table) *Table {
 		Table:  &Table{domain: strings.ToLower(in.Domain), revisions: make(map[name]*Revision, len(before.revisions))},
 		before: before,
 		pods:   make(map[name][]Pod, len(in.Pods)),
+		key:    in.Key,
 	}
 	b.routes = make([]*route, 0, len(services))
 	for _, p := range in.Pods {
@@ -172,6 +173,7 @@ type builder struct {
 	*Table
 	before *Table
 	pods   map[name][]Pod
+	key    uint64
 	make   func(Service, *route) *route // for tests; nil: route
 }
 
@@ -195,7 +197,7 @@ func (b *builder) revision(key name) *Revision {
 }
 
 func newRoute(s Service) *route {
-	return &route{service: s, tags: map[string]*Revision{}, turn: new(atomic.Uint64)}
+	return &route{service: s, tags: map[string]*Revision{}}
 }
 
 // route returns the route of a service: the old one if nothing changed.
@@ -204,28 +206,35 @@ func (b *builder) route(s Service, old *route) *route {
 		return old
 	}
 	r := newRoute(s)
-	if old != nil {
-		r.turn = old.turn
-	}
 	shares := make([]int, len(s.Traffic))
-	for i, share := range s.Traffic {
-		shares[i] = share.Percent
+	for _, share := range s.Traffic {
 		revision := b.revision(name{s.Namespace, share.Revision})
 		if revision.service == nil {
 			revision.service = &r.service
 		}
 		r.revisions = append(r.revisions, revision)
+		shares[slices.Index(r.revisions, revision)] += share.Percent
 		if share.Tag != "" && r.tags[share.Tag] == nil {
 			r.tags[share.Tag] = revision
 		}
 	}
-	for _, i := range turns(shares) {
-		r.split = append(r.split, r.revisions[i])
-	}
+	r.split = b.split(s, old, shares)
 	if s.Sticky != (v1beta1.Sticky{}) {
-		r.candidates = candidates(r.split)
+		r.candidates = candidates(r.revisions, shares)
 	}
 	return r
+}
+
+// split returns the split of a service: the old one unless the shares changed. Other
+// shares begin with a new stratum and with draws that no split of this route had.
+func (b *builder) split(s Service, old *route, shares []int) *split {
+	if old == nil {
+		return newSplit(shares, mix(b.key^hash(s.Namespace+"/"+s.Name+"/"+s.UID)))
+	}
+	if slices.EqualFunc(s.Traffic, old.service.Traffic, func(a, b Share) bool { return a.Revision == b.Revision && a.Percent == b.Percent }) {
+		return old.split
+	}
+	return newSplit(shares, mix(old.split.key+golden))
 }
 
 // keep keeps the revisions of the old route if nothing about the service changed, and
