@@ -65,9 +65,6 @@ func essence(o unstructured.Unstructured) map[string]any {
 	case "Deployment":
 		delete(metadata, "generation") // counts writes
 		delete(o.Object, "status")
-	case "Service":
-		unstructured.RemoveNestedField(o.Object, "spec", "clusterIP")
-		unstructured.RemoveNestedField(o.Object, "spec", "clusterIPs")
 	case v1beta1.Kind.Kind:
 		conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
 		for _, c := range conditions {

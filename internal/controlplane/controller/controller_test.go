@@ -351,7 +351,7 @@ func TestHistoryHasAnEnd(t *testing.T) {
 	var want []string
 	for _, i := range []int{1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13} { // the first serves
 		name := fmt.Sprintf("iris-predictor-%05d", i)
-		want = append(want, "ControllerRevision "+name, "Deployment "+name+"-deployment", "Service "+name)
+		want = append(want, "ControllerRevision "+name, "Deployment "+name+"-deployment")
 	}
 	slices.Sort(want)
 	eventually.Holds(t, func(ctx context.Context) (any, bool) {
@@ -371,26 +371,27 @@ func TestWhatOthersChangeIsPutRight(t *testing.T) {
 	ns := newNamespace(t)
 	apply(t, ns, model("one", ""))
 	wait(t, ns, isReady)
-	service := &corev1.Service{}
-	key := client.ObjectKey{Namespace: ns, Name: "iris-predictor-00001"}
-	if err := api.Get(t.Context(), key, service); err != nil {
+	d := &appsv1.Deployment{}
+	key := client.ObjectKey{Namespace: ns, Name: "iris-predictor-00001-deployment"}
+	if err := api.Get(t.Context(), key, d); err != nil {
 		t.Fatal(err)
 	}
-	service.Spec.Selector = map[string]string{"app": "other"}
-	if err := api.Update(t.Context(), service); err != nil {
+	d.Spec.Template.Spec.Containers[0].Image = "other"
+	if err := api.Update(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
-	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: key.Name + "-deployment"}}
+	eventually.Holds(t, func(ctx context.Context) (any, bool) {
+		err := api.Get(ctx, key, d)
+		image := d.Spec.Template.Spec.Containers[0].Image
+		return fmt.Sprint(image, err), err == nil && image != "other"
+	})
+	was := d.UID
 	if err := api.Delete(t.Context(), d); err != nil {
 		t.Fatal(err)
 	}
 	eventually.Holds(t, func(ctx context.Context) (any, bool) {
-		if err := api.Get(ctx, key, service); err != nil {
-			return err, false
-		}
-		err := api.Get(ctx, client.ObjectKeyFromObject(d), d)
-		_, extra := service.Spec.Selector["serving.knative.dev/revision"]
-		return fmt.Sprint(service.Spec.Selector, err), err == nil && extra
+		err := api.Get(ctx, key, d)
+		return err, err == nil && d.UID != was
 	})
 	wait(t, ns, isReady)
 }
@@ -398,20 +399,27 @@ func TestWhatOthersChangeIsPutRight(t *testing.T) {
 func TestStrangersObjectsAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	ns := newNamespace(t)
-	name := "iris-predictor-00001"
-	theirs := &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name, Labels: map[string]string{v1beta1.LabelApp: "theirs"}},
-		Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "theirs"}, Ports: []corev1.ServicePort{{Port: 80}}},
+	theirs := &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "iris-predictor-00001-deployment"},
+		Spec: appsv1.DeploymentSpec{
+			Replicas: new(int32),
+			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": "theirs"}},
+			Template: corev1.PodTemplateSpec{
+				ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": "theirs"}},
+				Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "theirs", Image: "theirs"}}},
+			},
+		},
 	}
 	if err := api.Create(t.Context(), theirs); err != nil {
 		t.Fatal(err)
 	}
 	apply(t, ns, model("one", ""))
 	s := wait(t, ns, func(s *v1beta1.InferenceService) bool { return condition(s, v1beta1.ConditionReady).Message != "" })
-	if got, want := condition(s, v1beta1.ConditionReady), "Service iris-predictor-00001 exists and is not Serin's: delete it, or give this service another name"; got.Status != metav1.ConditionFalse || !strings.Contains(got.Message, want) {
+	want := "Deployment iris-predictor-00001-deployment exists and is not Serin's: delete it, or give this service another name"
+	if got := condition(s, v1beta1.ConditionReady); got.Status != metav1.ConditionFalse || !strings.Contains(got.Message, want) {
 		t.Errorf("Ready: %+v, want %q", got, want)
 	}
-	var got corev1.Service
+	var got appsv1.Deployment
 	if err := api.Get(t.Context(), client.ObjectKeyFromObject(theirs), &got); err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,8 @@ type snapshot struct {
 	taken map[string]string
 	// externalRoute leads to the service from a Gateway or an Ingress controller.
 	externalRoute client.Object // nil until made
-	// orphans are objects of ours whose ControllerRevision is gone.
+	// orphans are objects of ours whose ControllerRevision is gone, and Services
+	// of revisions, which earlier versions made.
 	orphans []client.Object
 	// template is what the current spec resolves to; nil if the spec is invalid
 	// and no revision has it.
@@ -50,7 +51,6 @@ type revision struct {
 	template   *render.Template   // nil if the record cannot be read
 	deployment *appsv1.Deployment // nil until made
 	demand     scale.Demand       // what the Deployment says
-	service    *corev1.Service    // nil until made
 	pods       []corev1.Pod
 }
 
@@ -170,22 +170,18 @@ func (r *reconciler) attach(ctx context.Context, s *snapshot, objects []client.O
 	}
 	for _, o := range objects {
 		rev := named[o.GetLabels()[v1beta1.LabelRevision]]
-		if rev == nil {
+		d, runs := o.(*appsv1.Deployment)
+		if rev == nil || !runs {
 			// An object without an owner is adopted or left alone, never deleted.
 			if metav1.IsControlledBy(o, s.service) {
 				s.orphans = append(s.orphans, o)
 			}
 			continue
 		}
-		switch o := o.(type) {
-		case *appsv1.Deployment:
-			rev.deployment = o
-			var err error
-			if rev.demand, err = scale.ParseDemand(o.Annotations); err != nil {
-				log.FromContext(ctx).Error(err, "the annotations of a Deployment are read in part", "deployment", o.Name)
-			}
-		case *corev1.Service:
-			rev.service = o
+		rev.deployment = d
+		var err error
+		if rev.demand, err = scale.ParseDemand(d.Annotations); err != nil {
+			log.FromContext(ctx).Error(err, "the annotations of a Deployment are read in part", "deployment", d.Name)
 		}
 	}
 	for _, p := range pods {

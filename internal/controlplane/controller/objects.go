@@ -34,7 +34,6 @@ func (s *snapshot) objects(p rollout.Plan, cfg Config) []wanted {
 		out = append(out,
 			wanted{object: o.Record, current: orNil(have.record), revision: planned.Name},
 			wanted{object: o.Deployment, current: orNil(have.deployment), revision: planned.Name, idle: !planned.Active},
-			wanted{object: o.Service, current: orNil(have.service), revision: planned.Name},
 		)
 	}
 	if cfg.Router != "" {
@@ -77,7 +76,7 @@ func (s *snapshot) toDelete(p rollout.Plan) []client.Object {
 		if p.Revision(r.record.Name) != nil {
 			continue
 		}
-		for _, o := range []client.Object{orNil(r.deployment), orNil(r.service), r.record} {
+		for _, o := range []client.Object{orNil(r.deployment), r.record} {
 			if o != nil {
 				toDelete = append(toDelete, o)
 			}

@@ -34,7 +34,6 @@ type Revision struct {
 type RevisionObjects struct {
 	Record     *appsv1ac.ControllerRevisionApplyConfiguration
 	Deployment *appsv1ac.DeploymentApplyConfiguration
-	Service    *corev1ac.ServiceApplyConfiguration
 }
 
 // Objects returns the objects of a revision.
@@ -42,7 +41,6 @@ func Objects(isvc *v1beta1.InferenceService, r Revision) RevisionObjects {
 	return RevisionObjects{
 		Record:     controllerRevision(isvc, r),
 		Deployment: deployment(isvc, r),
-		Service:    service(isvc, r),
 	}
 }
 
@@ -82,19 +80,6 @@ func deployment(isvc *v1beta1.InferenceService, r Revision) *appsv1ac.Deployment
 				WithType(appsv1.RollingUpdateDeploymentStrategyType).
 				WithRollingUpdate(appsv1ac.RollingUpdateDeployment().WithMaxUnavailable(intstr.FromInt32(0)))).
 			WithTemplate(pod))
-}
-
-func service(isvc *v1beta1.InferenceService, r Revision) *corev1ac.ServiceApplyConfiguration {
-	return corev1ac.Service(r.Name, isvc.Namespace).
-		WithLabels(labels(isvc, r)).
-		WithOwnerReferences(owner(isvc)).
-		WithSpec(corev1ac.ServiceSpec().
-			WithSelector(selector(r)).
-			WithPorts(corev1ac.ServicePort().
-				WithName("http").
-				WithProtocol(corev1.ProtocolTCP).
-				WithPort(80).
-				WithTargetPort(intstr.FromInt32(v1beta1.QueuePort))))
 }
 
 // Addresses returns the Services behind a service's names within the cluster,

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -61,14 +60,14 @@ func TestAStoredRevisionIsRenderedAsItWas(t *testing.T) {
 	}
 }
 
-func TestServiceSelectsOneRevisionForEver(t *testing.T) {
+func TestDeploymentSelectsOneRevisionForEver(t *testing.T) {
 	want := map[string]string{v1beta1.LabelRevision: "r"}
 	for _, r := range []Revision{
 		{Name: "r", Number: 1, Template: &Template{Hash: "a"}},
 		{Name: "r", Number: 2, Template: &Template{Hash: "b"}, Scale: scale.Demand{Active: true}},
 	} {
-		s := convert[corev1.Service](t, Objects(&v1beta1.InferenceService{}, r).Service)
-		if diff := cmp.Diff(want, s.Spec.Selector); diff != "" {
+		d := convert[appsv1.Deployment](t, Objects(&v1beta1.InferenceService{}, r).Deployment)
+		if diff := cmp.Diff(want, d.Spec.Selector.MatchLabels); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 	}

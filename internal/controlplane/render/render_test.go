@@ -66,7 +66,7 @@ func revisionYAML(t *testing.T, isvc *v1beta1.InferenceService, tmpl *Template) 
 		Name: v1beta1.Predictor.RevisionName(isvc.Name, 1), Number: 1, Template: tmpl, Scale: scale.Demand{Active: true, Min: 1},
 	})
 	var out strings.Builder
-	for i, o := range []any{objects.Record, objects.Deployment, objects.Service} {
+	for i, o := range []any{objects.Record, objects.Deployment} {
 		b, err := json.Marshal(o)
 		if err != nil {
 			t.Fatal(err)
