@@ -61,6 +61,10 @@ var walkThrough = []struct{ name, annotations, predictor, traffic string }{
 		name: "more replicas", traffic: "10 00003, 90 00001", annotations: `{serving.kserve.io/enable-tag-routing: "true"}`,
 		predictor: `{minReplicas: 2, canaryTrafficPercent: 10, model: {modelFormat: {name: sklearn}, storageUri: "gs://kfserving-examples/models/sklearn/1.0/model-2"}}`,
 	},
+	{ // the second revision, of which only the record is left by now
+		name: "back from history", traffic: "100 00002", annotations: `{serving.kserve.io/enable-tag-routing: "true"}`,
+		predictor: `{model: {args: ["--enable_docs_url=True"], modelFormat: {name: sklearn}, runtime: kserve-sklearnserver, storageUri: "gs://kfserving-examples/models/sklearn/1.0/model-2"}}`,
+	},
 }
 
 // certain is how many writes a new revision takes, whatever the timing: two
@@ -218,6 +222,9 @@ func (c cluster) look(ctx context.Context, namespace, traffic string) (e end, un
 	s, err := c.service(ctx, namespace)
 	if err != nil {
 		return e, err.Error()
+	}
+	if left, err := c.age(ctx, s); err != nil || len(left) > 0 {
+		return e, fmt.Sprint("Deployments of history: ", left, err)
 	}
 	if e.state, err = state(ctx, c.api, namespace); err != nil {
 		return e, err.Error()

@@ -4,11 +4,14 @@ package crash
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/yaml"
 
@@ -22,6 +25,34 @@ var kept = []schema.GroupVersionResource{
 	{Group: "apps", Version: "v1", Resource: "deployments"},
 	{Version: "v1", Resource: "services"},
 }
+
+// age ends the time in which revisions of history are warm, and returns those that
+// still have a Deployment.
+func (c cluster) age(ctx context.Context, s *v1beta1.InferenceService) (left []string, err error) {
+	deployments := c.api.Resource(schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}).Namespace(s.Namespace)
+	list, err := deployments.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	p := s.Status.Components[v1beta1.Predictor]
+	for _, d := range list.Items {
+		revision := d.GetLabels()[v1beta1.LabelRevision]
+		if slices.Contains([]string{p.LatestCreatedRevision, p.LatestRolledoutRevision, p.PreviousRolledoutRevision}, revision) {
+			continue
+		}
+		left = append(left, revision)
+		if since := d.GetAnnotations()[v1beta1.AnnotationIdleSince]; since == "" || since == longAgo {
+			continue
+		}
+		patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, v1beta1.AnnotationIdleSince, longAgo)
+		if _, err := deployments.Patch(ctx, d.GetName(), types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+			return nil, err
+		}
+	}
+	return left, nil
+}
+
+const longAgo = "2026-01-01T00:00:00Z"
 
 // state is all that the controller and the autoscaler left in a namespace, as
 // YAML, without what differs between two runs: times, UIDs, the namespace.

@@ -72,8 +72,8 @@ func (w writer) applyObjects(ctx context.Context, objects []wanted) ([]rollout.R
 	return refusals, errors.Join(errs...)
 }
 
-// cleanUp marks revisions idle and deletes those that need not exist. The stored
-// status no longer names them: see rollout.PlannedRevision.Active.
+// cleanUp marks revisions idle, and deletes Deployments and records that need not
+// exist. The stored status no longer names them: see rollout.PlannedRevision.
 func (w writer) cleanUp(ctx context.Context, s *snapshot, p rollout.Plan, objects []wanted) error {
 	toDelete := s.toDelete(p)
 	var differ []wanted
@@ -189,9 +189,9 @@ func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty
 }
 
 func (w writer) delete(ctx context.Context, o client.Object) error {
-	uid := o.GetUID()
-	err := w.client.Delete(ctx, o, client.Preconditions{UID: &uid}, client.PropagationPolicy("Background"))
-	if apierrors.IsConflict(err) { // another one of that name
+	uid, version := o.GetUID(), o.GetResourceVersion()
+	err := w.client.Delete(ctx, o, client.Preconditions{UID: &uid, ResourceVersion: &version}, client.PropagationPolicy("Background"))
+	if apierrors.IsConflict(err) { // another one of that name, or not as it was
 		return errOutdated
 	}
 	if client.IgnoreNotFound(err) != nil {

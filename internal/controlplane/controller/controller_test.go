@@ -350,11 +350,11 @@ func TestHistoryHasAnEnd(t *testing.T) {
 	}
 	var want []string
 	for _, i := range []int{1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13} { // the first serves
-		name := fmt.Sprintf("iris-predictor-%05d", i)
-		want = append(want, "ControllerRevision "+name, "Deployment "+name+"-deployment")
+		want = append(want, fmt.Sprintf("ControllerRevision iris-predictor-%05d", i))
 	}
-	slices.Sort(want)
+	want = append(want, "Deployment iris-predictor-00001-deployment", "Deployment iris-predictor-00013-deployment")
 	eventually.Holds(t, func(ctx context.Context) (any, bool) {
+		scaleIdle(ctx, t, ns)
 		var got []string
 		for _, o := range ownedObjects(ctx, t, ns) {
 			if !strings.HasPrefix(o, "Pod ") {

@@ -36,6 +36,7 @@ func (s *snapshot) decide(c Config, now time.Time) rollout.Plan {
 		}
 		if r.template != nil {
 			one.Hash, one.Model = r.template.Hash, r.template.Model
+			one.Deployed, one.Drained = r.deployment != nil, r.drained()
 		}
 		in.Revisions = append(in.Revisions, one)
 	}

@@ -3,9 +3,13 @@
 package controller
 
 import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/controlplane/render"
 	"github.com/serin-dev/serin/internal/controlplane/rollout"
 	"github.com/serin-dev/serin/internal/controlplane/scale"
@@ -31,10 +35,10 @@ func (s *snapshot) objects(p rollout.Plan, cfg Config) []wanted {
 			continue
 		}
 		o := s.render(planned, have)
-		out = append(out,
-			wanted{object: o.Record, current: orNil(have.record), revision: planned.Name},
-			wanted{object: o.Deployment, current: orNil(have.deployment), revision: planned.Name, idle: !planned.Active},
-		)
+		out = append(out, wanted{object: o.Record, current: orNil(have.record), revision: planned.Name})
+		if planned.Deployed {
+			out = append(out, wanted{object: o.Deployment, current: orNil(have.deployment), revision: planned.Name, idle: !planned.Active})
+		}
 	}
 	if cfg.Router != "" {
 		for _, ac := range render.Addresses(s.service, cfg.Router) {
@@ -69,20 +73,34 @@ func (s *snapshot) render(planned rollout.PlannedRevision, have revision) render
 	})
 }
 
-// toDelete returns the objects of revisions that need not exist, and the orphans.
+// toDelete returns the Deployments of revisions that need none, the records of
+// those that need not exist, and the orphans. A record outlives its Deployment.
 func (s *snapshot) toDelete(p rollout.Plan) []client.Object {
 	toDelete := s.orphans
 	for _, r := range s.revisions {
-		if p.Revision(r.record.Name) != nil {
-			continue
-		}
-		for _, o := range []client.Object{orNil(r.deployment), r.record} {
-			if o != nil {
-				toDelete = append(toDelete, o)
-			}
+		planned := p.Revision(r.record.Name)
+		switch {
+		case r.deployment != nil && (planned == nil || !planned.Deployed && r.template != nil):
+			toDelete = append(toDelete, r.deployment)
+		case planned == nil:
+			toDelete = append(toDelete, r.record)
 		}
 	}
 	return toDelete
+}
+
+// drained reports whether no request can notice that the revision's Deployment is
+// deleted: the autoscaler, told that it is idle, has taken its replicas after the
+// last request, and no Pod is left that has not ended.
+func (r revision) drained() bool {
+	d := r.deployment
+	switch {
+	case d == nil, d.Annotations[v1beta1.AnnotationActive] != "false":
+		return false
+	case d.Spec.Replicas == nil, *d.Spec.Replicas > 0, d.Status.ObservedGeneration < d.Generation, d.Status.Replicas > 0:
+		return false
+	}
+	return !slices.ContainsFunc(r.pods, func(p corev1.Pod) bool { return !v1beta1.PodFinished(&p) })
 }
 
 // orNil returns a nil interface for a nil pointer.

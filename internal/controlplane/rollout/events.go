@@ -85,11 +85,26 @@ func (s *situation) revisionEvent() *Event {
 	if s.n == nil || s.n.Name == s.old.LatestCreatedRevision {
 		return nil
 	}
-	// A new revision was never idle, and the status does not name it.
-	if !s.n.IdleSince.IsZero() || s.n == s.r || s.n == s.p || s.n.Name == s.old.LatestReadyRevision {
-		return eventf(EventRevisionReused, "The spec is that of revision %s again", s.n.Name)
+	switch {
+	case !s.reused():
+		return eventf(EventRevisionCreated, "Created revision %s", s.n.Name)
+	case !s.n.Deployed:
+		return eventf(EventRevisionReused, "The spec is that of revision %s again, which starts cold", s.n.Name)
 	}
-	return eventf(EventRevisionCreated, "Created revision %s", s.n.Name)
+	return eventf(EventRevisionReused, "The spec is that of revision %s again", s.n.Name)
+}
+
+// reused reports whether n was made for an earlier spec. The newest revision may
+// be one whose status a crash kept from being written: then it was never idle,
+// and the status does not name it.
+func (s *situation) reused() bool {
+	switch {
+	case s.isNew:
+		return false
+	case s.n.Number < s.in.Revisions[len(s.in.Revisions)-1].Number:
+		return true
+	}
+	return !s.n.IdleSince.IsZero() || s.n == s.r || s.n == s.p || s.n.Name == s.old.LatestReadyRevision
 }
 
 func (s *situation) trafficEvent(r rule, a answer) *Event {

@@ -36,12 +36,14 @@ func alphabet() []happening {
 		happening{"the newest loses its Pods", func(h *historyCheck) { h.lose(len(h.revisions) - 1) }},
 		happening{"the oldest fails", func(h *historyCheck) {
 			h.lose(0)
-			h.revisions[0].Failure = &v1beta1.FailureInfo{Reason: v1beta1.ModelLoadFailed, Message: "boom"}
+			if h.revisions[0].runs() {
+				h.revisions[0].Failure = &v1beta1.FailureInfo{Reason: v1beta1.ModelLoadFailed, Message: "boom"}
+			}
 		}},
 		happening{"what is idle goes to zero", func(h *historyCheck) {
 			for i := range h.revisions {
 				if r := &h.revisions[i]; !r.IdleSince.IsZero() {
-					r.Health = Health{}
+					r.Health, r.Drained = Health{}, true
 				}
 			}
 		}},
@@ -56,7 +58,7 @@ func alphabet() []happening {
 // each changes the revisions that have to run.
 func (h *historyCheck) each(change func(*Revision)) {
 	for i := range h.revisions {
-		if r := &h.revisions[i]; r.IdleSince.IsZero() {
+		if r := &h.revisions[i]; r.IdleSince.IsZero() && r.runs() {
 			change(r)
 		}
 	}
@@ -116,7 +118,7 @@ func (h *historyCheck) key(t *testing.T) string {
 	status.ObservedGeneration = 0
 	b, err := json.Marshal([]any{
 		h.isvc.Annotations, h.isvc.Spec.Predictor.CanaryTrafficPercent, settled, status,
-		h.target, h.revisions, h.idle, h.bare, h.min, h.rolledBack, h.last, h.starting,
+		h.target, h.revisions, h.idle, h.min, h.rolledBack, h.last, h.starting,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -42,17 +42,18 @@ func Named(c v1beta1.ComponentStatus) []string {
 	return slices.DeleteFunc(slices.Compact(names), func(n string) bool { return n == "" })
 }
 
-// planned returns the revisions that must exist: the newest ones, and all that
-// the status names, now or until it is written.
+// planned returns the revisions that must exist: the newest ones, all that the
+// status names, now or until it is written, and those whose Pods have not ended.
 func (s *situation) planned(a answer, status v1beta1.InferenceServiceStatus) []PlannedRevision {
 	all := s.in.Revisions
 	if s.isNew {
 		all = append(slices.Clip(all), *s.n)
 	}
-	named := append(Named(s.old), Named(status.Components[v1beta1.Predictor])...)
+	next := status.Components[v1beta1.Predictor]
+	named := append(Named(s.old), Named(next)...)
 	var out []PlannedRevision
 	for i, r := range all {
-		if i < len(all)-history && !slices.Contains(named, r.Name) {
+		if i < len(all)-history && !r.runs() && !slices.Contains(named, r.Name) {
 			continue
 		}
 		p := PlannedRevision{
@@ -62,7 +63,8 @@ func (s *situation) planned(a answer, status v1beta1.InferenceServiceStatus) []P
 			Active:   s.active(r.Name, a),
 			Starting: s.starting(r.Name, a),
 		}
-		if !p.Active {
+		p.Deployed = p.Active || r.runs() || s.stays(r.Name, next)
+		if p.Deployed && !p.Active {
 			p.IdleSince = s.idleSince(r)
 		}
 		if percent, ok := share(a.weights, r.Name); ok {
@@ -71,6 +73,17 @@ func (s *situation) planned(a answer, status v1beta1.InferenceServiceStatus) []P
 		out = append(out, p)
 	}
 	return out
+}
+
+// runs reports whether Pods of the revision may answer, now or soon.
+func (r Revision) runs() bool { return r.Deployed && !r.Drained }
+
+// stays reports whether a revision keeps its Deployment for as long as it is what
+// it is: the revision of the spec, the one rolled out, or the one before it.
+func (s *situation) stays(name string, next v1beta1.ComponentStatus) bool {
+	return s.n != nil && s.n.Name == name || slices.Contains([]string{
+		s.old.LatestRolledoutRevision, s.old.PreviousRolledoutRevision, next.LatestRolledoutRevision, next.PreviousRolledoutRevision,
+	}, name)
 }
 
 // active reports whether a revision must have replicas. One that the stored

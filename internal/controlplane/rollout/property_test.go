@@ -72,6 +72,9 @@ func TestInvariantsHoldInRandomHistories(t *testing.T) {
 					t.Skip("no revisions")
 				}
 				r := &h.revisions[rapid.IntRange(0, len(h.revisions)-1).Draw(t, "revision")]
+				if !r.runs() {
+					t.Skip("it has no Pods")
+				}
 				r.Health = drawHealth(t)
 				h.step(t)
 			},
@@ -85,7 +88,7 @@ func TestInvariantsHoldInRandomHistories(t *testing.T) {
 			},
 			"all well":      func(t *rapid.T) { h.settle(t) },
 			"rolled out":    func(t *rapid.T) { h.rollOut(t); h.settle(t) },
-			"and long idle": func(t *rapid.T) { h.rollOut(t); h.settle(t); h.now = h.now.Add(time.Minute); h.step(t) },
+			"and long idle": func(t *rapid.T) { h.rollOut(t); h.settle(t); h.longIdle(t) },
 		})
 	})
 }
@@ -93,6 +96,24 @@ func TestInvariantsHoldInRandomHistories(t *testing.T) {
 func (h *historyCheck) rollOut(t *rapid.T) {
 	h.apply(rapid.SampledFrom([]string{"m1", "m2"}).Draw(t, "model"), "", nil)
 	h.step(t)
+}
+
+// longIdle lets the delay of a warm rollback pass. Then no more than the revision of
+// the spec, the one rolled out and the one before it have a Deployment.
+func (h *historyCheck) longIdle(t testingT) {
+	h.step(t) // marks what is idle
+	h.now = h.now.Add(time.Minute)
+	h.checkedScale(t)
+	h.step(t)
+	n := 0
+	for _, r := range h.revisions {
+		if r.Deployed {
+			n++
+		}
+	}
+	if n > 3 {
+		t.Fatalf("%d Deployments after a minute: %+v", n, h.revisions)
+	}
 }
 
 func drawCanary(t *rapid.T) *int64 {
@@ -140,6 +161,8 @@ func (h *historyCheck) step(t testingT) {
 	h.checkTraffic(t, p, old)
 	h.checkRolledBack(t, p, old)
 	h.checkHistory(t, p)
+	h.checkPods(t, before)
+	h.checkDeployments(t)
 	checkSettled(t, h.world)
 	checkCrash(t, before, h.world)
 	h.starting = names(p, starting)
@@ -184,7 +207,9 @@ func (h *historyCheck) refuse(t *rapid.T) {
 			h.isvc.Spec.Predictor.CanaryTrafficPercent = drawCanary(t)
 		}
 		old := h.isvc.Status.Components[v1beta1.Predictor]
+		before := h.clone()
 		p := h.round(deny)
+		h.checkPods(t, before)
 		h.checkTraffic(t, p, old)
 		if n := p.New(); n != nil {
 			h.last = max(h.last, n.Number)
@@ -267,12 +292,40 @@ func (h *historyCheck) checkHistory(t testingT, p Plan) {
 		}
 		h.last = n.Number
 	}
-	if len(h.revisions) > history+5 {
-		t.Fatalf("%d revisions are kept: %v", len(h.revisions), names(p, kept))
+	if n := len(slices.DeleteFunc(slices.Clone(h.revisions), Revision.runs)); n > history+5 {
+		t.Fatalf("%d records of revisions that do not run are kept: %v", n, names(p, kept))
 	}
 	for _, name := range Named(p.Status.Components[v1beta1.Predictor]) {
 		if p.Revision(name) == nil {
 			t.Fatalf("%s is in the status and not kept: %v", name, names(p, kept))
+		}
+	}
+}
+
+// checkPods: no Deployment goes before its last Pod.
+func (h *historyCheck) checkPods(t testingT, before *world) {
+	t.Helper()
+	for _, was := range before.revisions {
+		if is := h.revision(was.Number); was.runs() && (is == nil || !is.Deployed) {
+			t.Fatalf("the Deployment of %s goes with its Pods: %+v", was.Name, was)
+		}
+	}
+}
+
+// checkDeployments: what may get requests at any moment has a Deployment.
+func (h *historyCheck) checkDeployments(t testingT) {
+	t.Helper()
+	c := h.isvc.Status.Components[v1beta1.Predictor]
+	needed := []string{c.LatestRolledoutRevision, c.PreviousRolledoutRevision}
+	for _, share := range c.Traffic {
+		needed = append(needed, share.RevisionName)
+	}
+	for _, r := range h.revisions {
+		if slices.Contains(needed, r.Name) && !r.Deployed {
+			t.Fatalf("%s has no Deployment: %+v", r.Name, c)
+		}
+		if !r.Deployed && !reflect.DeepEqual(r.Health, Health{}) {
+			t.Fatalf("%s has Pods and no Deployment: %+v", r.Name, r)
 		}
 	}
 }

@@ -88,7 +88,11 @@ type Revision struct {
 	Number      int
 	Hash, Model string
 	Health
-	// IdleSince is when the revision stopped being active; zero if it is.
+	// Deployed is set if the revision has a Deployment. Drained is set if it can
+	// go: it is marked idle, has no replicas, and the last of its Pods has ended.
+	Deployed, Drained bool
+	// IdleSince is when the revision stopped being active; zero if it is, and
+	// without a Deployment.
 	IdleSince time.Time
 }
 
@@ -115,7 +119,10 @@ type PlannedRevision struct {
 	// Starting is set if an active revision needs a replica whatever the least
 	// number is, because it has yet to show that it can serve.
 	Starting bool
-	// IdleSince is when an inactive revision became so. Without it, the
+	// Deployed is set if the revision must have a Deployment. Without one it is
+	// history: a record, from which it starts cold if it is wanted again.
+	Deployed bool
+	// IdleSince is when a deployed, inactive revision became so. Without it, the
 	// revision goes to zero at once.
 	IdleSince time.Time
 	// Percent is the share of the traffic; nil without a traffic entry. Shares

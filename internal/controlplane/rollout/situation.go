@@ -55,8 +55,8 @@ func CanaryPercent(s *v1beta1.InferenceService) int64 {
 }
 
 // wanted finds the revision of the current spec. A template seen before is
-// that same revision again, so applying an old manifest is a warm rollback. An
-// invalid spec makes no new one.
+// that same revision again, so applying an old manifest is a rollback, and a warm
+// one while that has Pods. An invalid spec makes no new one.
 func (s *situation) wanted() (n *Revision, isNew bool) {
 	for i := len(s.in.Revisions) - 1; i >= 0; i-- {
 		if r := &s.in.Revisions[i]; r.Hash != "" && r.Hash == s.in.Target.Hash {

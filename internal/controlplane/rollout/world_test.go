@@ -20,12 +20,10 @@ type world struct {
 	isvc      *v1beta1.InferenceService
 	target    Target
 	revisions []Revision
-	// idle are the revisions whose Deployments are marked as not active, bare
-	// those that have no Deployment, because it was refused.
-	idle, bare map[string]bool
-	deny       refused
-	now        time.Time
-	min        int32 // replicas
+	idle      map[string]bool // revisions whose Deployments are marked as not active
+	deny      refused
+	now       time.Time
+	min       int32 // replicas
 }
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -36,14 +34,13 @@ func newWorld() *world {
 		now:  epoch,
 		min:  1,
 		idle: map[string]bool{},
-		bare: map[string]bool{},
 	}
 }
 
 func (w *world) clone() *world {
 	return &world{
 		isvc: w.isvc.DeepCopy(), target: w.target, revisions: slices.Clone(w.revisions),
-		idle: maps.Clone(w.idle), bare: maps.Clone(w.bare), now: w.now, min: w.min,
+		idle: maps.Clone(w.idle), now: w.now, min: w.min,
 	}
 }
 
@@ -93,7 +90,6 @@ func (w *world) round(deny refused) Plan {
 		p = Decide(in)
 	case p.New() != nil:
 		w.revisions = append(w.revisions, Revision{Name: p.New().Name, Number: p.New().Number, Hash: w.target.Hash, Model: w.target.Model})
-		w.bare[p.New().Name] = true
 	}
 	if in.Refusals = w.activate(p, deny); len(in.Refusals) > 0 {
 		p = Decide(in)
@@ -114,16 +110,15 @@ func (w *world) round(deny refused) Plan {
 func (w *world) activate(p Plan, deny refused) (out []Refusal) {
 	for i := range w.revisions {
 		r := &w.revisions[i]
-		if planned := p.Revision(r.Name); planned == nil || !planned.Active || !w.idle[r.Name] && !w.bare[r.Name] {
+		if planned := p.Revision(r.Name); planned == nil || !planned.Active || !w.idle[r.Name] && r.Deployed {
 			continue
 		}
 		if deny.activate[r.Name] {
 			out = append(out, Refusal{Revision: r.Name, Deployment: true, Message: "refused"})
 			continue
 		}
-		r.IdleSince = time.Time{}
+		r.IdleSince, r.Deployed, r.Drained = time.Time{}, true, false
 		delete(w.idle, r.Name)
-		delete(w.bare, r.Name)
 	}
 	return out
 }
@@ -133,8 +128,12 @@ func (w *world) letGo(p Plan) {
 	w.revisions = slices.DeleteFunc(w.revisions, func(r Revision) bool { return p.Revision(r.Name) == nil })
 	for i := range w.revisions {
 		r := &w.revisions[i]
-		if planned := p.Revision(r.Name); !planned.Active {
-			r.IdleSince = planned.IdleSince
+		switch planned := p.Revision(r.Name); {
+		case !planned.Deployed:
+			r.IdleSince, r.Deployed, r.Drained = time.Time{}, false, false
+			delete(w.idle, r.Name)
+		case !planned.Active:
+			r.IdleSince, r.Deployed = planned.IdleSince, true
 			w.idle[r.Name] = true
 		}
 	}
@@ -145,7 +144,7 @@ func (w *world) scale() {
 	for i := range w.revisions {
 		r := &w.revisions[i]
 		if w.idle[r.Name] && w.now.Sub(r.IdleSince) >= 30*time.Second {
-			r.Health = Health{}
+			r.Health, r.Drained = Health{}, true
 		}
 	}
 }
@@ -183,6 +182,7 @@ func names(p Plan, is func(PlannedRevision) bool) []string {
 }
 
 func kept(PlannedRevision) bool       { return true }
+func deployed(r PlannedRevision) bool { return r.Deployed }
 func active(r PlannedRevision) bool   { return r.Active }
 func starting(r PlannedRevision) bool { return r.Starting }
 
@@ -210,6 +210,9 @@ func (w *world) summary(p Plan) string {
 	}
 	line("R=%s P=%s L=%s C=%s", c.LatestRolledoutRevision, c.PreviousRolledoutRevision, c.LatestReadyRevision, c.LatestCreatedRevision)
 	line("keep: %s", strings.Join(names(p, kept), " "))
+	if cold := names(p, func(r PlannedRevision) bool { return !r.Deployed }); len(cold) > 0 {
+		line("records only: %s", strings.Join(cold, " "))
+	}
 	line("active: %s", strings.Join(names(p, active), " "))
 	if w.min == 0 {
 		line("starting: %s", strings.Join(names(p, starting), " "))
