@@ -26,8 +26,8 @@ func canaryRollout() *action.Rollout {
 	r := &action.Rollout{
 		Service: &v1beta1.InferenceService{ObjectMeta: metav1.ObjectMeta{Name: "sklearn-iris", Namespace: "kserve-test"}},
 		Revisions: []action.Revision{
-			{Revision: rollout.Revision{Name: "sklearn-iris-predictor-00001", Number: 1, Health: rollout.Health{Ready: 2}, Model: "sklearn gs://b/m1"}, State: action.RolledOut, Share: &ninety, Wanted: 2},
-			{Revision: rollout.Revision{Name: "sklearn-iris-predictor-00002", Number: 2, Health: rollout.Health{Ready: 1}, Model: "sklearn gs://b/m2"}, State: action.Canary, Share: &ten, Wanted: 1},
+			{Revision: rollout.Revision{Name: "sklearn-iris-predictor-00001", Number: 1, Health: rollout.Health{Ready: 2}, Deployed: true, Model: "sklearn gs://b/m1"}, State: action.RolledOut, Share: &ninety, Wanted: 2},
+			{Revision: rollout.Revision{Name: "sklearn-iris-predictor-00002", Number: 2, Health: rollout.Health{Ready: 1}, Deployed: true, Model: "sklearn gs://b/m2"}, State: action.Canary, Share: &ten, Wanted: 1},
 		},
 	}
 	r.Service.Spec.Predictor.CanaryTrafficPercent = &ten

@@ -92,6 +92,8 @@ you apply another manifest, or 'abort' writes the spec of the other revision bac
 While a rollout is in progress there is nothing to undo: use 'abort' to end it.
 
 With --to-revision, write the spec of that revision back instead, and roll it out.
+Revisions before the previous one have no Pods any more: they start cold, and get
+traffic once they are ready. The command asks before it starts one.
 Replicas, scaling and other fields that are not part of a revision stay as they are.`,
 		Example: `undo iris
 undo iris --to-revision 2`,

@@ -188,18 +188,19 @@ func (r *Rollout) revision(cr *appsv1.ControllerRevision, o Objects) Revision {
 		Spec:     rec.Spec,
 		Share:    r.share(cr.Name),
 	}
-	rev.Wanted, rev.Health = health(cr.Name, o)
+	rev.readPods(o)
 	return rev
 }
 
-// health returns how many Pods a revision should have, and their health.
-func health(revision string, o Objects) (wanted int32, h rollout.Health) {
-	of := func(labels map[string]string) bool { return labels[v1beta1.LabelRevision] == revision }
+// readPods reads how many Pods the revision should have, and their health.
+func (rev *Revision) readPods(o Objects) {
+	of := func(labels map[string]string) bool { return labels[v1beta1.LabelRevision] == rev.Name }
 	var deployment *appsv1.Deployment
 	if i := slices.IndexFunc(o.Deployments, func(d appsv1.Deployment) bool { return of(d.Labels) }); i >= 0 {
 		deployment = &o.Deployments[i]
+		rev.Deployed = true
 		if deployment.Spec.Replicas != nil {
-			wanted = *deployment.Spec.Replicas
+			rev.Wanted = *deployment.Spec.Replicas
 		}
 	}
 	var pods []corev1.Pod
@@ -208,7 +209,7 @@ func health(revision string, o Objects) (wanted int32, h rollout.Health) {
 			pods = append(pods, p)
 		}
 	}
-	return wanted, rollout.HealthOf(pods, deployment)
+	rev.Health = rollout.HealthOf(pods, deployment)
 }
 
 func (r *Rollout) status() v1beta1.ComponentStatus {

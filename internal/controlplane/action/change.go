@@ -203,9 +203,13 @@ func (r *Rollout) UndoTo(name string) (Change, error) {
 	case to == r.RolledOut:
 		return r.Abort()
 	}
-	c, err := r.restore(to, "%d%% -> 100%%: %s takes all the traffic %s", to.percent(), to.Name, r.simulate(nil, rollout.Target{Hash: to.Hash, Model: to.Model}).when(to))
+	takes := "takes"
 	if to.Ready == 0 {
-		c.Warnings = []string{to.Name + " has no ready Pod: it starts first, and its model may be gone by now"}
+		takes = "starts cold, and takes"
+	}
+	c, err := r.restore(to, "%d%% -> 100%%: %s %s all the traffic %s", to.percent(), to.Name, takes, r.simulate(nil, rollout.Target{Hash: to.Hash, Model: to.Model}).when(to))
+	if to.Ready == 0 {
+		c.Warnings = []string{to.Name + " starts cold: it has no ready Pod, and its model may be gone by now"}
 	}
 	return c, err
 }

@@ -171,7 +171,11 @@ func (r *Rollout) meanwhile() string {
 	return fmt.Sprintf("Until then the traffic stays as it is, %d%% with %s.", most.percent(), most.Name)
 }
 
-// pods reads like "0 of 1 Pods ready".
+// pods reads like "0 of 1 Pods ready". A revision of the past has no Deployment
+// until it is wanted again.
 func (r *Rollout) pods(rev *Revision) string {
+	if !rev.Deployed {
+		return "not started yet"
+	}
 	return fmt.Sprintf("%d of %d Pods ready", rev.Ready, max(1, r.input.Min, rev.Wanted))
 }

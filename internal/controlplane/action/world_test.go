@@ -29,6 +29,7 @@ type world struct {
 	records   []appsv1.ControllerRevision
 	health    map[string]rollout.Health
 	broken    map[string]bool // models that do not load
+	deployed  map[string]bool // revisions that have a Deployment
 	now       time.Time
 	slow      bool
 	unseen    bool // the controller is away
@@ -103,6 +104,10 @@ func (w *world) control() error {
 		}
 		s := w.typed()
 		p := rollout.Decide(w.input(s))
+		w.deployed = map[string]bool{}
+		for _, r := range p.Revisions {
+			w.deployed[r.Name] = r.Deployed
+		}
 		if n := p.New(); n != nil {
 			if err := w.record(n, s); err != nil {
 				return err
@@ -131,7 +136,7 @@ func (w *world) input(s *v1beta1.InferenceService) rollout.Input {
 		}
 		in.Revisions = append(in.Revisions, rollout.Revision{
 			Name: cr.Name, Number: int(cr.Revision), Hash: rec.Hash, Model: rec.Model,
-			Health: rollout.HealthOf(w.pods(cr.Name), nil),
+			Health: rollout.HealthOf(w.pods(cr.Name), nil), Deployed: w.deployed[cr.Name], Drained: len(w.pods(cr.Name)) == 0,
 		})
 	}
 	n := rollout.NextNumber(s.Name, in.Revisions, s.Status.Components[v1beta1.Predictor])
@@ -170,6 +175,9 @@ func (w *world) record(n *rollout.PlannedRevision, s *v1beta1.InferenceService) 
 func (w *world) read() (*Rollout, error) {
 	o := Objects{Service: w.service, Records: w.records}
 	for _, cr := range w.records {
+		if !w.deployed[cr.Name] {
+			continue
+		}
 		pods := w.pods(cr.Name)
 		replicas := int32(len(pods))
 		d := appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Name: v1beta1.DeploymentName(cr.Name), Labels: w.labels(cr.Name)}}
