@@ -101,15 +101,17 @@ func Read(ctx context.Context, client *http.Client, base, namespace string) (map
 	var earlier error
 	read := 0
 	err := lines(ctx, client, where, func(l Line) bool {
+		read++
+		stream := read > 1 // an earlier version ignores the namespace
 		for _, r := range l.Revisions {
-			if r.Answers == nil {
-				earlier = fmt.Errorf("%s is of an earlier version, which reports no answers: upgrade Serin in the cluster", base)
-			} else if r.Namespace == namespace {
+			if stream = stream || r.Answers == nil; !stream && r.Namespace == namespace {
 				out[r.Name] = *r.Answers
 			}
 		}
-		read++
-		return earlier == nil && read == 1 // read on to the end, which that of an earlier version has not
+		if stream {
+			earlier = fmt.Errorf("%s is of an earlier version, which reports no answers: upgrade Serin in the cluster", base)
+		}
+		return !stream // read on to the end, which a stream has not
 	})
 	if read > 0 && errors.Is(err, io.EOF) {
 		err = nil

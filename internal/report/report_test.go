@@ -66,16 +66,18 @@ func TestReadReusesTheConnection(t *testing.T) {
 }
 
 // A router of an earlier version ignores the namespace and streams the load: what
-// it does not report is an error, not zero.
+// it does not report is an error, not zero. Without requests, only the second line
+// shows that it is a stream.
 func TestReadFromAnEarlierVersion(t *testing.T) {
-	const load = `{"revisions":[{"namespace":"other","revision":"b","inFlight":3,"seconds":12.25,"requests":40}]}`
-	_, err := Read(t.Context(), http.DefaultClient, serve(t, false, load), "n")
-	if err == nil || !strings.Contains(err.Error(), "is of an earlier version") {
-		t.Errorf("error %v", err)
-	}
-	const none = `{"revisions":[]}`
-	if got, err := Read(t.Context(), http.DefaultClient, serve(t, false, none, none), "n"); err != nil || len(got) != 0 {
-		t.Errorf("without requests: %v, %v", got, err)
+	const (
+		load = `{"revisions":[{"namespace":"other","revision":"b","inFlight":3,"seconds":12.25,"requests":40}]}`
+		none = `{"revisions":[]}`
+	)
+	for name, lines := range map[string][]string{"with requests": {load}, "without requests": {none, none}} {
+		got, err := Read(t.Context(), http.DefaultClient, serve(t, false, lines...), "n")
+		if err == nil || !strings.Contains(err.Error(), "is of an earlier version") || len(got) != 0 {
+			t.Errorf("%s: %v, %v", name, got, err)
+		}
 	}
 }
 
