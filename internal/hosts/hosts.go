@@ -15,9 +15,11 @@ package hosts
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/trie"
 )
 
 // Service is the part of an InferenceService that decides about names.
@@ -73,56 +75,81 @@ func Shows(url, label string) bool {
 }
 
 // Owner is the service, or the tag of a service, that has a name.
-type Owner struct {
-	Service int // the index among the services of the Table
+type Owner[V any] struct {
+	Service *Service
 	Tag     string
+	Value   V // of the service, as the Table was given it
 	shown   bool
 }
 
-// Table holds the owner of each name, by namespace and label.
-type Table struct {
-	services []Service
-	labels   map[string]map[string]Owner
+// Table holds the owner of each name. It is immutable: With and Without return a new
+// one, and cost as much as the names of one service have claims.
+type Table[V any] struct {
+	names trie.Map[name, []Owner[V]] // the first has the name, the others are next
 }
 
-// Of returns the Table of these services, whose order does not matter.
-func Of(services []Service) Table {
-	sizes := map[string]int{}
-	for i := range services {
-		sizes[services[i].Namespace] += 2 + len(services[i].Tags)
-	}
-	t := Table{services, make(map[string]map[string]Owner, len(sizes))}
-	for namespace, size := range sizes {
-		t.labels[namespace] = make(map[string]Owner, size) // growing it is a third of the work
-	}
-	for i := range services {
-		s := &services[i]
-		labels := t.labels[s.Namespace]
-		for c := range s.claims {
-			old, taken := labels[c.label]
-			if !taken || before(s, c.shown, &services[old.Service], old.shown) {
-				labels[c.label] = Owner{i, c.tag, c.shown}
+// name is a label within a namespace.
+type name struct{ namespace, label string }
+
+// With returns the Table with the claims of one more service, which must not change any
+// more. If the Table has them already, it gets the new value.
+func (t Table[V]) With(s *Service, value V) Table[V] {
+	for c := range s.claims {
+		key := name{s.Namespace, c.label}
+		old, _ := t.names.Get(key)
+		owners := make([]Owner[V], 0, len(old)+1)
+		i := 0
+		for _, o := range old {
+			if o.Service == s && o.Tag == c.tag {
+				continue
 			}
+			if owners = append(owners, o); !before(s, c.shown, o.Service, o.shown) {
+				i = len(owners)
+			}
+		}
+		t.names = t.names.With(key, slices.Insert(owners, i, Owner[V]{s, c.tag, value, c.shown}))
+	}
+	return t
+}
+
+// Without returns the Table without the claims of a service that it was made with.
+func (t Table[V]) Without(s *Service) Table[V] {
+	for c := range s.claims {
+		key := name{s.Namespace, c.label}
+		owners, _ := t.names.Get(key)
+		owners = slices.DeleteFunc(slices.Clone(owners), func(o Owner[V]) bool { return o.Service == s })
+		if len(owners) > 0 {
+			t.names = t.names.With(key, owners)
+		} else {
+			t.names = t.names.Without(key)
 		}
 	}
 	return t
 }
 
-// Find returns the owner of a name in a namespace. Besides the names that
+// find returns the owner of a name as it is claimed, or nil.
+func (t Table[V]) find(namespace, label string) *Owner[V] {
+	owners, ok := t.names.Get(name{namespace, v1beta1.ShortLabel(label)})
+	if !ok {
+		return nil
+	}
+	return &owners[0]
+}
+
+// Find returns the owner of a name in a namespace, or nil. Besides the names that
 // services claim, two old spellings of the component are understood, a trailing
 // hyphen and `-predictor-default`, and names that a client did not shorten. A
 // service that is called like such a spelling has it only if it was there first.
-func (t Table) Find(namespace, label string) (Owner, bool) {
-	labels := t.labels[namespace]
-	e, ok := labels[v1beta1.ShortLabel(label)]
+func (t Table[V]) Find(namespace, label string) *Owner[V] {
+	o := t.find(namespace, label)
 	for _, suffix := range [...]string{"-", "-default"} {
 		if plain, spelled := strings.CutSuffix(label, suffix); spelled && strings.HasSuffix(plain, "-"+string(v1beta1.Predictor)) {
-			if old, has := labels[v1beta1.ShortLabel(plain)]; has && (!ok || spells(&t.services[old.Service], old.shown, &t.services[e.Service], e.shown)) {
-				return old, true
+			if old := t.find(namespace, plain); old != nil && (o == nil || spells(old.Service, old.shown, o.Service, o.shown)) {
+				return old
 			}
 		}
 	}
-	return e, ok
+	return o
 }
 
 // Tags are all tags that the controller gives, and so all that a service may want
@@ -152,17 +179,16 @@ func Related(label string) []string {
 // name of each such service by the label. Services of other namespaces and the
 // service itself among the others do not matter.
 func Taken(s Service, others []Service) map[string]string {
-	all := []Service{s}
-	for _, o := range others {
-		if o.Namespace == s.Namespace && o.Name != s.Name {
-			all = append(all, o)
+	t := Table[struct{}]{}.With(&s, struct{}{})
+	for i := range others {
+		if o := &others[i]; o.Namespace == s.Namespace && o.Name != s.Name {
+			t = t.With(o, struct{}{})
 		}
 	}
-	t := Of(all)
 	taken := map[string]string{}
 	for _, label := range Wanted(s.Name) {
-		if e, ok := t.Find(s.Namespace, label); ok && e.Service != 0 {
-			taken[label] = all[e.Service].Name
+		if o := t.Find(s.Namespace, label); o != nil && o.Service != &s {
+			taken[label] = o.Service.Name
 		}
 	}
 	return taken

@@ -41,7 +41,7 @@ func TestWhoHasAName(t *testing.T) {
 				}
 			}
 			for range 2 {
-				if got := owner(Of(c.services), c.host); got != c.want {
+				if got := owner(of(c.services), c.host); got != c.want {
 					t.Errorf("%s is %s, want %s", c.host, got, c.want)
 				}
 				slices.Reverse(c.services)
@@ -50,13 +50,22 @@ func TestWhoHasAName(t *testing.T) {
 	}
 }
 
+// of returns the table of these services.
+func of(services []Service) Table[int] {
+	var t Table[int]
+	for i := range services {
+		t = t.With(&services[i], i)
+	}
+	return t
+}
+
 // owner is the service and the tag that have a name in the namespace n.
-func owner(table Table, label string) string {
-	o, ok := table.Find("n", label)
-	if !ok {
+func owner(table Table[int], label string) string {
+	o := table.Find("n", label)
+	if o == nil {
 		return ""
 	}
-	return table.services[o.Service].Name + "#" + o.Tag
+	return o.Service.Name + "#" + o.Tag
 }
 
 // namesake are names that claim each other's, in all ways that there are.
@@ -141,7 +150,7 @@ func (w *world) control() {
 }
 
 // owners is who answers at each address.
-func owners(table Table) map[string]string {
+func owners(table Table[int]) map[string]string {
 	out := map[string]string{}
 	for _, a := range addresses {
 		if o := owner(table, a); o != "" {
@@ -161,9 +170,9 @@ func TestAddressesHaveOneOwner(t *testing.T) {
 		for range rapid.IntRange(1, 25).Draw(t, "steps") {
 			w.step(t)
 			for range 2 { // before the controller knows of it, and after
-				router := Of(w.list())
+				router := of(w.list())
 				has := owners(router)
-				if diff := cmp.Diff(owners(Of(w.list())), has); diff != "" {
+				if diff := cmp.Diff(owners(of(w.list())), has); diff != "" {
 					t.Fatalf("two routers disagree: %s", diff)
 				}
 				for address, owner := range had {
@@ -180,19 +189,65 @@ func TestAddressesHaveOneOwner(t *testing.T) {
 				}
 				had, shown = has, map[string]bool{}
 				for address := range has {
-					e, _ := router.Find("n", address)
-					shown[address] = e.shown
+					shown[address] = router.Find("n", address).shown
 				}
 				w.control()
 			}
-			table := Of(w.list())
+			table := of(w.list())
 			for _, m := range w.services {
 				for c := range m.claims {
-					if e, _ := table.Find("n", c.label); c.shown && table.services[e.Service].Name != m.Name {
-						t.Fatalf("%s shows %s, which is %s's", m.Name, c.label, table.services[e.Service].Name)
+					if o := table.Find("n", c.label); c.shown && o.Service.Name != m.Name {
+						t.Fatalf("%s shows %s, which is %s's", m.Name, c.label, o.Service.Name)
 					}
 				}
 			}
+		}
+	})
+}
+
+// A table made by changes has the owners of a table made anew, and their latest values.
+func TestChangesOfServicesGiveTheSameOwners(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := &world{services: map[string]*member{}}
+		var table Table[int]
+		claimants := map[string]*Service{}
+		values := map[string]int{}
+		for i := range rapid.IntRange(1, 25).Draw(t, "steps") {
+			w.step(t)
+			if rapid.Bool().Draw(t, "control") {
+				w.control()
+			}
+			for _, name := range namesake {
+				old, m := claimants[name], w.services[name]
+				if m != nil && old != nil && cmp.Equal(*old, m.Service) {
+					values[name] = i
+					table = table.With(old, i)
+					continue
+				}
+				if old != nil {
+					table = table.Without(old)
+					delete(claimants, name)
+				}
+				if m != nil {
+					s := m.Service
+					claimants[name], values[name] = &s, i
+					table = table.With(&s, i)
+				}
+			}
+			if diff := cmp.Diff(owners(of(w.list())), owners(table)); diff != "" {
+				t.Fatal(diff)
+			}
+			for _, a := range addresses {
+				if o := table.Find("n", a); o != nil && o.Value != values[o.Service.Name] {
+					t.Fatalf("%s is %s with the value %d, want %d", a, o.Service.Name, o.Value, values[o.Service.Name])
+				}
+			}
+		}
+		for _, s := range claimants {
+			table = table.Without(s)
+		}
+		if n := table.names.Len(); n != 0 {
+			t.Fatalf("without services, %d names are claimed", n)
 		}
 	})
 }

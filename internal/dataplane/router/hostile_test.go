@@ -11,6 +11,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
@@ -45,7 +46,9 @@ func watchHostile(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // a test's
 	r := newRouter(Config{Domain: "example.com", Log: slog.New(slog.DiscardHandler)})
 	good := routing.Service{Namespace: "other", Name: "good", Traffic: []routing.Share{{Revision: "good-predictor-00001", Percent: 100}}}
-	var table *routing.Table
+	if err := r.mirror.services.Add(&slim[service]{ObjectMeta: metav1.ObjectMeta{Namespace: good.Namespace, Name: good.Name}, part: &service{Service: good}}); err != nil {
+		t.Fatal(err)
+	}
 	for range 4 {
 		raw, err := json.Marshal(hostile.Mutate(rng, decoded(t, validService)))
 		if err != nil {
@@ -57,19 +60,20 @@ func watchHostile(t *testing.T, seed uint64) {
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		var services, pods []any
 		u := &unstructured.Unstructured{}
 		if u.UnmarshalJSON(raw) == nil {
-			services = append(services, slimService(u))
+			if err := r.mirror.services.Update(u); err != nil {
+				t.Errorf("%v:\n%.2000s", err, raw)
+			}
 		}
 		p := &corev1.Pod{}
 		if json.Unmarshal(podJSON, p) == nil {
-			pods = append(pods, r.slimPod(p))
+			if err := r.mirror.pods.Update(p); err != nil {
+				t.Errorf("%v:\n%.2000s", err, podJSON)
+			}
 		}
-		in := input(services, pods)
-		in.Domain = r.Domain
-		in.Services = append(in.Services, good)
-		table = routing.Build(in, table)
+		r.change(r.mirror.take())
+		table := r.view.Load().table
 		runtime.ReadMemStats(&after)
 		if spent := after.TotalAlloc - before.TotalAlloc; spent > uint64(100*(len(raw)+len(podJSON))+1<<20) {
 			t.Errorf("%d bytes for objects of %d:\n%.2000s\n%.2000s", spent, len(raw)+len(podJSON), raw, podJSON)

@@ -126,7 +126,7 @@ func (r *router) answers(namespace string) report.Line {
 	for revision := range v.table.Revisions {
 		if revision.Namespace == namespace {
 			one := reportOf(revision, revision.Stats.Load(now))
-			one.Answers = v.counters[revisionKey{namespace, revision.Name}].answers()
+			one.Answers = answersOf(revision)
 			line.Revisions = append(line.Revisions, one)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/serin-dev/serin/internal/dataplane/routing"
 	"github.com/serin-dev/serin/internal/report"
 )
 
@@ -110,11 +111,16 @@ func TestAnswersOfANamespaceAreReported(t *testing.T) {
 	}
 }
 
-// knows waits until the router has a revision in its table.
+// knows waits until the router has a revision with traffic in its table.
 func (w *world) knows(revision string) {
 	w.t.Helper()
 	eventually(w.t, "the router knows "+revision, func() (string, bool) {
-		r := w.router.view.Load().table.Revision("kserve-test", revision)
-		return fmt.Sprintf("%+v", r), r != nil
+		table := w.router.view.Load().table
+		r := table.Revision("kserve-test", revision)
+		if r == nil {
+			return "no revision", false
+		}
+		_, ok := table.Rebind(routing.Choice{Revision: r})
+		return fmt.Sprintf("%+v", r), ok
 	})
 }

@@ -5,7 +5,6 @@ package router
 import (
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -15,40 +14,17 @@ import (
 	"github.com/serin-dev/serin/internal/report"
 )
 
-// metrics are the router's Prometheus metrics.
+// metrics are the router's Prometheus metrics, but for what is counted elsewhere.
 type metrics struct {
 	registry       *prometheus.Registry
-	requests       *prometheus.CounterVec
-	duration       *prometheus.HistogramVec
 	refused        *prometheus.CounterVec
 	refusedWaiters *prometheus.CounterVec
-
-	mu    sync.Mutex
-	known map[revisionKey]*counters
-}
-
-// revisionKey identifies a revision.
-type revisionKey struct{ namespace, revision string }
-
-// counters are the metrics of one revision, resolved before its requests.
-type counters struct {
-	classes  [6]prometheus.Counter // by the status code's first digit
-	duration prometheus.Histogram
+	refusedIn      sync.Map // the namespaces that refusedWaiters has
 }
 
 func newMetrics() *metrics {
-	labels := []string{"namespace", "revision"}
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "serin_router_requests_total",
-			Help: "Requests answered, by revision and class of status code (2xx, 4xx ...). Clients that left count as 4xx.",
-		}, append(labels, "code")),
-		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name:    "serin_router_request_duration_seconds",
-			Help:    "Time from the arrival of a request, or of the first 16 KiB of its body, to the last byte of its answer, by revision.",
-			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300},
-		}, labels),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "serin_router_refused_total",
 			Help: "Requests that reached no revision, by status code.",
@@ -57,141 +33,127 @@ func newMetrics() *metrics {
 			Name: "serin_router_held_refused_total",
 			Help: "Requests refused because too many waited, by namespace. Some waited already, and left for one of a namespace or service with fewer.",
 		}, []string{"namespace"}),
-		known: map[revisionKey]*counters{},
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.refused, m.refusedWaiters)
+	m.registry.MustRegister(m.refused, m.refusedWaiters)
 	return m
-}
-
-// of returns the counters of a revision.
-func (m *metrics) of(key revisionKey) *counters {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.ofLocked(key)
-}
-
-func (m *metrics) ofLocked(key revisionKey) *counters {
-	c := m.known[key]
-	if c == nil {
-		c = &counters{duration: m.duration.WithLabelValues(key.namespace, key.revision).(prometheus.Histogram)}
-		for i := range c.classes {
-			class := strconv.Itoa(i) + "xx"
-			c.classes[i] = m.requests.WithLabelValues(key.namespace, key.revision, class)
-		}
-		m.known[key] = c
-	}
-	return c
-}
-
-// follow returns the counters of the table's revisions and deletes all others. If the
-// revisions are those of before, it returns that.
-func (m *metrics) follow(table *routing.Table, before map[revisionKey]*counters) map[revisionKey]*counters {
-	n, same := 0, true
-	for r := range table.Revisions {
-		n++
-		same = same && before[revisionKey{r.Namespace, r.Name}] != nil
-	}
-	if same && n == len(before) {
-		return before
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	current, namespaces := map[revisionKey]*counters{}, map[string]bool{}
-	for r := range table.Revisions {
-		key := revisionKey{r.Namespace, r.Name}
-		current[key], namespaces[key.namespace] = m.ofLocked(key), true
-	}
-	for key := range m.known {
-		if current[key] == nil {
-			delete(m.known, key)
-			labels := prometheus.Labels{"namespace": key.namespace, "revision": key.revision}
-			m.requests.DeletePartialMatch(labels)
-			m.duration.Delete(labels)
-			if !namespaces[key.namespace] {
-				m.refusedWaiters.DeleteLabelValues(key.namespace)
-			}
-		}
-	}
-	return current
-}
-
-func (c *counters) count(status int, d time.Duration) {
-	c.classes[min(max(status/100, 0), len(c.classes)-1)].Inc()
-	c.duration.Observe(d.Seconds())
-}
-
-// answers reads the counters back for the report.
-func (c *counters) answers() *report.Answers {
-	var out report.Answers
-	for class, counter := range c.classes {
-		n := int64(read(counter).GetCounter().GetValue())
-		out.Count += n
-		if class == 5 {
-			out.Errors = n
-		}
-	}
-	for _, b := range read(c.duration).GetHistogram().GetBucket() {
-		out.Durations = append(out.Durations, report.Bucket{Seconds: b.GetUpperBound(), Count: int64(b.GetCumulativeCount())})
-	}
-	return &out
-}
-
-// read returns the value of a metric. Only a metric of invalid labels has none.
-func read(m prometheus.Metric) *dto.Metric {
-	var out dto.Metric
-	_ = m.Write(&out)
-	return &out
 }
 
 func (m *metrics) refuse(status int) {
 	m.refused.WithLabelValues(strconv.Itoa(status)).Inc()
 }
 
-func (m *metrics) refuseWaiter(namespace string) { m.refusedWaiters.WithLabelValues(namespace).Inc() }
-
-// inFlight collects the gauges of the table and the wait queue.
-type inFlight struct {
-	router   *router
-	requests *prometheus.Desc
-	pods     *prometheus.Desc
-	held     *prometheus.Desc
-	broken   *prometheus.Desc
+func (m *metrics) refuseWaiter(namespace string) {
+	m.refusedIn.Store(namespace, nil)
+	m.refusedWaiters.WithLabelValues(namespace).Inc()
 }
 
-func newInFlight(r *router) *inFlight {
-	labels := []string{"namespace", "revision"}
-	return &inFlight{
+// keep deletes what is known of all namespaces but these.
+func (m *metrics) keep(namespaces map[string]bool) {
+	for namespace := range m.refusedIn.Range {
+		if name, ok := namespace.(string); ok && !namespaces[name] {
+			m.refusedIn.Delete(name)
+			m.refusedWaiters.DeleteLabelValues(name)
+		}
+	}
+}
+
+// revisions collects the numbers of the table's revisions and of the wait queue. They
+// are kept with the revisions, as numbers, and become metrics only when they are read.
+type revisions struct {
+	router                                           *router
+	requests, duration, inFlight, pods, held, broken *prometheus.Desc
+}
+
+func newRevisions(r *router) *revisions {
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		return prometheus.NewDesc("serin_router_"+name, help, labels, nil)
+	}
+	return &revisions{
 		router:   r,
-		requests: prometheus.NewDesc("serin_router_in_flight", "Requests at the Pods of a revision now.", labels, nil),
-		pods:     prometheus.NewDesc("serin_router_ready_pods", "Pods that a revision's requests may go to.", labels, nil),
-		held:     prometheus.NewDesc("serin_router_held", "Requests waiting for a ready Pod now.", nil, nil),
-		broken:   prometheus.NewDesc("serin_router_broken_services", "InferenceServices that cannot be routed; the log says why. Other services are not affected.", nil, nil),
+		requests: desc("requests_total", "Requests answered, by revision and class of status code (2xx, 4xx ...). Clients that left count as 4xx.", "namespace", "revision", "code"),
+		duration: desc("request_duration_seconds", "Time from the arrival of a request, or of the first 16 KiB of its body, to the last byte of its answer, by revision.", "namespace", "revision"),
+		inFlight: desc("in_flight", "Requests at the Pods of a revision now.", "namespace", "revision"),
+		pods:     desc("ready_pods", "Pods that a revision's requests may go to.", "namespace", "revision"),
+		held:     desc("held", "Requests waiting for a ready Pod now."),
+		broken:   desc("broken_services", "InferenceServices that cannot be routed; the log says why. Other services are not affected."),
 	}
 }
 
 // Describe implements prometheus.Collector.
-func (c *inFlight) Describe(out chan<- *prometheus.Desc) {
-	out <- c.requests
-	out <- c.pods
-	out <- c.held
-	out <- c.broken
+func (c *revisions) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{c.requests, c.duration, c.inFlight, c.pods, c.held, c.broken} {
+		out <- d
+	}
 }
 
-// Collect implements prometheus.Collector.
-func (c *inFlight) Collect(out chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v int64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, float64(v), labels...)
-	}
-	gauge(c.held, int64(c.router.queue.waiting()))
+// Collect implements prometheus.Collector. The durations of a revision without answers
+// are left out: they would be most of what a router with thousands of revisions reports.
+func (c *revisions) Collect(out chan<- prometheus.Metric) {
+	out <- &sample{c.held, nil, prometheus.GaugeValue, float64(c.router.queue.waiting())}
 	v := c.router.view.Load()
 	if v == nil {
 		return
 	}
-	gauge(c.broken, int64(len(v.table.Broken())))
+	out <- &sample{c.broken, nil, prometheus.GaugeValue, float64(len(v.table.Broken()))}
+	namespaces := map[string]bool{}
 	for r := range v.table.Revisions {
-		gauge(c.requests, r.InFlight(), r.Namespace, r.Name)
-		gauge(c.pods, int64(r.Ready()), r.Namespace, r.Name)
+		namespaces[r.Namespace] = true
+		labels := []*dto.LabelPair{pair("namespace", r.Namespace), pair("revision", r.Name)}
+		out <- &sample{c.inFlight, labels, prometheus.GaugeValue, float64(r.InFlight())}
+		out <- &sample{c.pods, labels, prometheus.GaugeValue, float64(r.Ready())}
+		answers := r.Stats.Answers.Counted()
+		for class, n := range answers.Classes {
+			out <- &sample{c.requests, append([]*dto.LabelPair{classes[class]}, labels...), prometheus.CounterValue, float64(n)}
+		}
+		if answers.Count > 0 {
+			buckets := make(map[float64]uint64, len(answers.Durations))
+			for i, n := range answers.Durations {
+				buckets[routing.Durations[i]] = n
+			}
+			out <- prometheus.MustNewConstHistogram(c.duration, answers.Count, answers.Seconds, buckets, r.Namespace, r.Name)
+		}
 	}
+	c.router.metrics.keep(namespaces)
+}
+
+// sample is a metric of one revision, or of none. Those of a revision share its labels:
+// prometheus.MustNewConstMetric would take three times the memory for each of them.
+type sample struct {
+	desc   *prometheus.Desc
+	labels []*dto.LabelPair // by name
+	kind   prometheus.ValueType
+	value  float64
+}
+
+func pair(name, value string) *dto.LabelPair { return &dto.LabelPair{Name: &name, Value: &value} }
+
+// classes are the labels of status codes by their first digit.
+var classes = [...]*dto.LabelPair{
+	pair("code", "0xx"), pair("code", "1xx"), pair("code", "2xx"), pair("code", "3xx"), pair("code", "4xx"), pair("code", "5xx"),
+}
+
+// Desc implements prometheus.Metric.
+func (s *sample) Desc() *prometheus.Desc { return s.desc }
+
+// Write implements prometheus.Metric.
+func (s *sample) Write(out *dto.Metric) error {
+	out.Label = s.labels
+	if s.kind == prometheus.CounterValue {
+		out.Counter = &dto.Counter{Value: &s.value}
+	} else {
+		out.Gauge = &dto.Gauge{Value: &s.value}
+	}
+	return nil
+}
+
+// answersOf returns the answers of a revision for the report.
+func answersOf(r *routing.Revision) *report.Answers {
+	c := r.Stats.Answers.Counted()
+	out := &report.Answers{Count: int64(c.Count), Errors: int64(c.Classes[5])}
+	for i, n := range c.Durations {
+		out.Durations = append(out.Durations, report.Bucket{Seconds: routing.Durations[i], Count: int64(n)})
+	}
+	return out
 }
 
 // connections collects the counts of the proxy.

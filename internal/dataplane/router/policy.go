@@ -196,12 +196,7 @@ func (a *attempt) Done(req *proxy.Request) {
 	if e := a.endpoint; e != nil {
 		e.End()
 		a.ended(e.Stats, now)
-		key := revisionKey{e.Stats.Namespace, e.Stats.Revision}
-		c := a.view.Load().counters[key]
-		if c == nil { // the revision lost its last Pod and its traffic meanwhile
-			c = a.metrics.of(key)
-		}
-		c.count(req.Status, now.Sub(req.Start))
+		e.Stats.Answers.Add(req.Status, now.Sub(req.Start))
 	} else {
 		a.metrics.refuse(req.Status)
 	}

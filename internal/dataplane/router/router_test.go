@@ -23,8 +23,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
 	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
+	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/dataplane/routing"
@@ -71,6 +73,7 @@ func newWorld(tb testing.TB, services ...runtime.Object) *world {
 		access:   &wait.Buffer{},
 		log:      &wait.Buffer{},
 	}
+	watching := []<-chan struct{}{watched(&w.services.Fake, w.services.Tracker()), watched(&w.pods.Fake, w.pods.Tracker())}
 	requests, local, admin := listen(tb), listen(tb), listen(tb)
 	w.addr, w.local, w.admin = requests.Addr().String(), local.Addr().String(), admin.Addr().String()
 	w.router = newRouter(Config{
@@ -99,7 +102,23 @@ func newWorld(tb testing.TB, services ...runtime.Object) *world {
 		status, _, body := w.get("http://"+w.admin+"/readyz", "")
 		return fmt.Sprint(status, " ", body), status == 200
 	})
+	for _, c := range watching {
+		<-c
+	}
 	return w
+}
+
+// watched returns a channel that is closed when the first watch has begun: fakes forget
+// what happens between a list and its watch.
+func watched(client *clienttesting.Fake, objects clienttesting.ObjectTracker) <-chan struct{} {
+	begun := make(chan struct{})
+	once := sync.OnceFunc(func() { close(begun) })
+	client.PrependWatchReactor("*", func(a clienttesting.Action) (bool, watch.Interface, error) {
+		defer once()
+		w, err := objects.Watch(a.GetResource(), a.GetNamespace())
+		return true, w, err
+	})
+	return begun
 }
 
 func listen(tb testing.TB) net.Listener {
@@ -342,6 +361,7 @@ func TestRequestToDeletedPodIsRefusedWithRetryAfter(t *testing.T) {
 	w := newWorld(t)
 	w.router.maxWait = 50 * time.Millisecond
 	w.service(target(one, 100, ""))
+	w.knows(one)
 	w.pod(one, true, nil) // nothing listens there
 	eventually(t, "the Pod is known", func() (string, bool) {
 		revision := w.router.view.Load().table.Revision("kserve-test", one)
@@ -378,6 +398,7 @@ func TestRequestToDeletedPodWaitsForNewPod(t *testing.T) {
 		revision := w.router.view.Load().table.Revision("kserve-test", one)
 		return fmt.Sprintf("%+v", revision), revision != nil && revision.Ready() == 1
 	})
+	w.knows(one)
 	answered := make(chan string, 1)
 	go func() {
 		status, revision := w.ask()
@@ -444,17 +465,18 @@ func TestRequestWaitsForTrafficOfNewService(t *testing.T) {
 func TestMetricsPerRevision(t *testing.T) {
 	w := newWorld(t)
 	w.pod(one, true, func(rw http.ResponseWriter, _ *http.Request) { http.Error(rw, "bad", http.StatusInternalServerError) })
-	w.service(target(one, 100, ""))
+	w.service(target(one, 100, ""), target(two, 0, ""))
 	eventually(t, "the Pod answers", func() (string, bool) {
 		status, _ := w.ask()
 		return fmt.Sprint(status), status == 500
 	})
 	w.get("http://"+w.addr+"/", "nobody")
-	labels := `namespace="kserve-test",revision="` + one + `"`
+	labels, idle := `namespace="kserve-test",revision="`+one+`"`, `namespace="kserve-test",revision="`+two+`"`
 	for _, want := range []string{
 		`serin_router_requests_total{code="5xx",` + labels + `} 1`,
 		`serin_router_request_duration_seconds_count{` + labels + `} 1`,
 		`serin_router_ready_pods{` + labels + `} 1`,
+		`serin_router_requests_total{code="5xx",` + idle + `} 0`,
 		`serin_router_in_flight{` + labels + `} 0`,
 		`serin_router_held 0`,
 		`serin_router_refused_total{code="404"}`,
@@ -467,6 +489,9 @@ func TestMetricsPerRevision(t *testing.T) {
 			_, _, body := w.get("http://"+w.admin+"/metrics", "")
 			return body, strings.Contains(body, want)
 		})
+	}
+	if _, _, body := w.get("http://"+w.admin+"/metrics", ""); strings.Contains(body, "seconds_count{"+idle) {
+		t.Errorf("a revision without answers has durations: %s", body)
 	}
 	if err := w.services.Resource(v1beta1.Resource).Namespace("kserve-test").Delete(t.Context(), "sklearn-iris", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/tools/cache"
 
@@ -21,46 +22,31 @@ import (
 	"github.com/serin-dev/serin/internal/hosts"
 )
 
-// The caches hold the part of each object that the table needs. Objects may be
+// The mirror holds the part of each object that the table needs. Objects may be
 // older than the schema or written by a stranger. A field of a wrong type counts
-// as absent: an error or a panic would stop the informer for all objects of the
+// as absent: an error or a panic would stop the reflector for all objects of the
 // kind.
 
-// service is the cached part of an InferenceService.
-type service struct {
+// slim is an object as the reflector of a kind has it: the metadata is for the
+// reflector, the part is kept. It has no part if it gets no requests.
+type slim[T any] struct {
+	metav1.TypeMeta
 	metav1.ObjectMeta
-	routing routing.Service
+	part *T
+}
+
+// DeepCopyObject returns the same object. It is never changed.
+func (s *slim[T]) DeepCopyObject() runtime.Object { return s }
+
+// service is the kept part of an InferenceService. That of a Pod is a routing.Pod.
+type service struct {
+	routing.Service
 	warning string // what is wrong with its annotations
 }
 
-// pod is the cached part of a Pod. Without an address it gets no requests.
-type pod struct {
-	metav1.ObjectMeta
-	routing routing.Pod
-}
-
-// input returns the caches' content as the input of a table.
-func input(services, pods []any) routing.Input {
-	in := routing.Input{
-		Services: make([]routing.Service, 0, len(services)),
-		Pods:     make([]routing.Pod, 0, len(pods)),
-	}
-	for _, o := range services {
-		if s, ok := o.(*service); ok {
-			in.Services = append(in.Services, s.routing)
-		}
-	}
-	for _, o := range pods {
-		if p, ok := o.(*pod); ok && p.routing.Addr != "" {
-			in.Pods = append(in.Pods, p.routing)
-		}
-	}
-	return in
-}
-
-// guarded returns slim with a panic turned into a broken object: a bug that an
+// guarded returns read with a panic turned into a broken object: a bug that an
 // object meets costs that object only.
-func guarded(slim func(any) any, broken func(meta metav1.ObjectMeta, why string) any) cache.TransformFunc {
+func guarded(read func(any) any, broken func(meta metav1.ObjectMeta, why string) any) cache.TransformFunc {
 	return func(o any) (out any, err error) {
 		defer func() {
 			p := recover()
@@ -74,17 +60,17 @@ func guarded(slim func(any) any, broken func(meta metav1.ObjectMeta, why string)
 			}
 			out = broken(slimMeta(m), fmt.Sprintf("it meets a bug: %v", p))
 		}()
-		return slim(o), nil
+		return read(o), nil
 	}
 }
 
 func brokenService(m metav1.ObjectMeta, why string) any {
-	return &service{ObjectMeta: m, routing: routing.Service{
+	return &slim[service]{ObjectMeta: m, part: &service{Service: routing.Service{
 		Namespace: m.Namespace, Name: m.Name, UID: string(m.UID), Created: m.CreationTimestamp.Unix(), Broken: why,
-	}}
+	}}}
 }
 
-func brokenPod(m metav1.ObjectMeta, _ string) any { return &pod{ObjectMeta: m} }
+func brokenPod(m metav1.ObjectMeta, _ string) any { return &slim[routing.Pod]{ObjectMeta: m} }
 
 // slimService keeps the traffic, and the few fields of the spec that routing
 // needs.
@@ -94,7 +80,7 @@ func slimService(o any) any {
 		return o // already slim, or a tombstone
 	}
 	m := slimMeta(u)
-	s := &service{ObjectMeta: m, routing: routing.Service{
+	s := &service{Service: routing.Service{
 		Namespace: m.Namespace,
 		Name:      m.Name,
 		UID:       string(m.UID),
@@ -103,22 +89,22 @@ func slimService(o any) any {
 	}}
 	if sticky, ok := u.GetAnnotations()[v1beta1.AnnotationSticky]; ok {
 		var err error
-		if s.routing.Sticky, err = v1beta1.ParseSticky(sticky); err != nil {
+		if s.Sticky, err = v1beta1.ParseSticky(sticky); err != nil {
 			s.warning = err.Error()
 		}
 	}
 	seconds := whole(object(u.Object, "spec", "predictor")["timeout"], v1beta1.MaxTimeoutSeconds)
-	s.routing.Timeout = time.Duration(seconds) * time.Second
+	s.Timeout = time.Duration(seconds) * time.Second
 	predictor := object(u.Object, "status", "components", string(v1beta1.Predictor))
-	s.routing.HasHost = shows(object(u.Object, "status")["url"], m.Name)
-	s.routing.HasPredictorHost = shows(predictor["url"], v1beta1.Predictor.Host("", m.Name))
+	s.HasHost = shows(object(u.Object, "status")["url"], m.Name)
+	s.HasPredictorHost = shows(predictor["url"], v1beta1.Predictor.Host("", m.Name))
 	traffic, _ := predictor["traffic"].([]any)
 	for _, t := range traffic {
-		if share, ok := slimShare(m.Name, t); ok && len(s.routing.Traffic) < v1beta1.MaxShares {
-			s.routing.Traffic = append(s.routing.Traffic, share)
+		if share, ok := slimShare(m.Name, t); ok && len(s.Traffic) < v1beta1.MaxShares {
+			s.Traffic = append(s.Traffic, share)
 		}
 	}
-	return s
+	return &slim[service]{ObjectMeta: m, part: s}
 }
 
 // slimShare reads a traffic entry. It refuses an entry that names no revision of
@@ -171,7 +157,7 @@ func (r *router) slimPod(o any) any {
 	if !ok {
 		return o // already slim, or a tombstone
 	}
-	s := &pod{ObjectMeta: slimMeta(p)}
+	s := &slim[routing.Pod]{ObjectMeta: slimMeta(p)}
 	revision := v1beta1.RevisionOfPod(p)
 	if revision == "" || v1beta1.PodReady(p) == nil || v1beta1.PodLeaving(p) || !r.reachable(p.Status.PodIP) {
 		return s
@@ -180,7 +166,7 @@ func (r *router) slimPod(o any) any {
 	if err != nil {
 		r.Log.Warn("its queue alone limits a Pod's requests", "err", err)
 	}
-	s.routing = routing.Pod{
+	s.part = &routing.Pod{
 		Namespace:   p.Namespace,
 		Revision:    revision,
 		Addr:        net.JoinHostPort(p.Status.PodIP, strconv.Itoa(v1beta1.QueuePort)),

@@ -76,7 +76,7 @@ func TestSlimServiceKeepsTraffic(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			got := slimService(stored(t, "metadata: {name: iris, namespace: team, uid: u, creationTimestamp: '1970-01-01T00:00:07Z'}\n"+c.rest))
 			c.want.Namespace, c.want.Name, c.want.UID, c.want.Created = "team", "iris", "u", 7
-			if diff := cmp.Diff(c.want, got.(*service).routing, cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(c.want, got.(*slim[service]).part.Service, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -86,7 +86,7 @@ func TestSlimServiceKeepsTraffic(t *testing.T) {
 func TestTrafficOfServiceIsBounded(t *testing.T) {
 	entries := strings.Repeat("{revisionName: iris-predictor-00001, percent: 1},", 10_000)
 	got := slimService(stored(t, "metadata: {name: iris, namespace: team}\nspec: {}\nstatus: {components: {predictor: {traffic: ["+entries+"]}}}"))
-	if n := len(got.(*service).routing.Traffic); n != v1beta1.MaxShares {
+	if n := len(got.(*slim[service]).part.Traffic); n != v1beta1.MaxShares {
 		t.Errorf("%d shares are kept, want %d", n, v1beta1.MaxShares)
 	}
 }
@@ -107,7 +107,12 @@ func podOf(ip string) *corev1.Pod {
 
 func TestPodsThatGetRequests(t *testing.T) {
 	cluster := newRouter(Config{Log: slog.New(slog.DiscardHandler)})
-	addr := func(r *router, p *corev1.Pod) string { return r.slimPod(p).(*pod).routing.Addr }
+	addr := func(r *router, p *corev1.Pod) string {
+		if part := r.slimPod(p).(*slim[routing.Pod]).part; part != nil {
+			return part.Addr
+		}
+		return ""
+	}
 	for ip, want := range map[string]string{
 		"10.1.2.3": "10.1.2.3:8012", "fd00::1": "[fd00::1]:8012", "203.0.113.7": "203.0.113.7:8012",
 		"": "", "localhost": "", "10.1.2.3:80": "", "10.1.2": "", "0.0.0.0": "", "::": "", "169.254.169.254": "", "fe80::1": "", "fe80::1%eth0": "",
@@ -144,14 +149,14 @@ func TestPanicBreaksOnlyOneObject(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := out.(*service); s.routing.Broken != "it meets a bug: index out of range" || s.Name != "iris" || s.UID != "u" {
+	if s := out.(*slim[service]).part; s.Broken != "it meets a bug: index out of range" || s.Name != "iris" || s.UID != "u" {
 		t.Errorf("the service is %+v", s)
 	}
 	out, err = guarded(bug, brokenPod)(podOf("10.1.2.3"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if in := input(nil, []any{out}); len(in.Pods) != 0 || out.(*pod).Name != "iris-1" {
+	if p := out.(*slim[routing.Pod]); p.part != nil || p.Name != "iris-1" {
 		t.Errorf("the Pod is %+v", out)
 	}
 	if _, err := guarded(bug, brokenPod)(cache.DeletedFinalStateUnknown{}); err == nil {

@@ -4,110 +4,104 @@ package router
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/dynamic/dynamicinformer"
-	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// gatherFor is how long after a change further changes go into the same table.
+// gatherFor is how long after a change further changes wait, to go into one table.
 const gatherFor = 2 * time.Millisecond
 
 // watch keeps the table as the API server has it, until ctx ends.
 func (r *router) watch(ctx context.Context, services dynamic.Interface, pods kubernetes.Interface) error {
+	ctx = klog.NewContext(ctx, logr.FromSlogHandler(r.Log.Handler()))
+	var reflectors sync.WaitGroup
+	defer reflectors.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	dynamicFactory := dynamicinformer.NewDynamicSharedInformerFactory(services, 0)
-	defer dynamicFactory.Shutdown()
-	podFactory := informers.NewSharedInformerFactoryWithOptions(pods, 0, informers.WithTweakListOptions(
-		func(o *metav1.ListOptions) { o.LabelSelector = v1beta1.LabelRevision }))
-	defer podFactory.Shutdown()
-	defer cancel() // before the two Shutdowns wait
-
-	changed := make(chan struct{}, 1)
-	serviceInformer := dynamicFactory.ForResource(v1beta1.Resource).Informer()
-	podInformer := podFactory.Core().V1().Pods().Informer()
-	if err := errors.Join(
-		r.warn(serviceInformer),
-		r.follow("InferenceServices", serviceInformer, guarded(slimService, brokenService), changed),
-		r.follow("Pods", podInformer, guarded(r.slimPod, brokenPod), changed),
-	); err != nil {
-		return err
+	start := func(what string, from cache.ListerWatcher, object any, to cache.ReflectorStore) {
+		reflector := cache.NewReflectorWithOptions(from, object, to, cache.ReflectorOptions{Name: "router", TypeDescription: what})
+		reflectors.Go(func() { reflector.RunWithContext(ctx) })
 	}
-	dynamicFactory.Start(ctx.Done())
-	podFactory.Start(ctx.Done())
-	if !cache.WaitForCacheSync(ctx.Done(), serviceInformer.HasSynced, podInformer.HasSynced) {
-		return nil // ctx ended
+	start("InferenceServices", listWatch(services, services.Resource(v1beta1.Resource), "", r.mirror.services.slim), &unstructured.Unstructured{}, &r.mirror.services)
+	start("Pods", listWatch(pods, pods.CoreV1().Pods(""), v1beta1.LabelRevision, r.mirror.pods.slim), &corev1.Pod{}, &r.mirror.pods)
+	for _, synced := range []chan struct{}{r.mirror.services.synced, r.mirror.pods.synced} {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-synced:
+		}
 	}
-	r.rebuild(ctx, serviceInformer.GetStore(), podInformer.GetStore(), changed)
+	r.follow(ctx)
 	return nil
 }
 
-// follow makes an informer keep only what the table needs and report changes.
-func (r *router) follow(what string, informer cache.SharedIndexInformer, slim cache.TransformFunc, changed chan<- struct{}) error {
-	notify := func() {
-		select {
-		case changed <- struct{}{}:
-		default: // a rebuild is due already
-		}
-	}
-	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(any) { notify() },
-		UpdateFunc: func(any, any) { notify() },
-		DeleteFunc: func(any) { notify() },
-	})
-	err = errors.Join(err, informer.SetTransform(slim), informer.SetWatchErrorHandlerWithContext(
-		func(ctx context.Context, _ *cache.Reflector, err error) {
-			if ctx.Err() == nil {
-				r.Log.Warn("watch "+what, "err", err)
+// collection is all objects of a kind, as a client of Kubernetes has it.
+type collection[L runtime.Object] interface {
+	List(ctx context.Context, o metav1.ListOptions) (L, error)
+	Watch(ctx context.Context, o metav1.ListOptions) (watch.Interface, error)
+}
+
+// listWatch returns the objects of a kind that have a label, or all. Recent API servers
+// send all objects as events of a watch. Of others it slims the list page by page.
+func listWatch[L runtime.Object](client any, of collection[L], label string, slim cache.TransformFunc) cache.ListerWatcher {
+	return cache.ToListWatcherWithWatchListSemantics(&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.LabelSelector = label
+			page, err := of.List(ctx, o)
+			if err != nil {
+				return nil, err
 			}
-		}))
+			return slimList(page, slim)
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watch.Interface, error) {
+			o.LabelSelector = label
+			return of.Watch(ctx, o)
+		},
+	}, client)
+}
+
+func slimList(page runtime.Object, slim cache.TransformFunc) (runtime.Object, error) {
+	m, err := meta.ListAccessor(page)
 	if err != nil {
-		return fmt.Errorf("watch %s: %w", what, err)
+		return nil, err
 	}
-	return nil
-}
-
-// warn logs every annotation that cannot be read, once.
-func (r *router) warn(informer cache.SharedIndexInformer) error {
-	warn := func(before, after any) {
-		s, ok := after.(*service)
-		if old, _ := before.(*service); !ok || s.warning == "" || (old != nil && old.warning == s.warning) {
-			return
+	out := &metav1.List{ListMeta: metav1.ListMeta{ResourceVersion: m.GetResourceVersion(), Continue: m.GetContinue()}}
+	return out, meta.EachListItem(page, func(o runtime.Object) error {
+		s, err := slim(o)
+		if object, ok := s.(runtime.Object); ok {
+			out.Items = append(out.Items, runtime.RawExtension{Object: object})
 		}
-		r.Log.Warn("the split alone decides", "inferenceservice", s.Namespace+"/"+s.Name, "annotation", v1beta1.AnnotationSticky, "err", s.warning)
-	}
-	_, err := informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
-		AddFunc:    func(o any) { warn(nil, o) },
-		UpdateFunc: warn,
+		return err
 	})
-	return err
 }
 
-// rebuild makes a table at once and after every change. It then pauses for as long
-// as that took, to leave half of the time to requests.
-func (r *router) rebuild(ctx context.Context, services, pods cache.Store, changed <-chan struct{}) {
+// follow makes a table at once and after every change.
+func (r *router) follow(ctx context.Context) {
 	for {
-		start := time.Now()
-		r.use(input(services.List(), pods.List()))
-		rest := max(gatherFor, time.Since(start))
+		r.change(r.mirror.take())
 		select {
 		case <-ctx.Done():
 			return
-		case <-changed:
+		case <-time.After(gatherFor):
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(rest):
+		case <-r.mirror.due:
 		}
 	}
 }

@@ -52,13 +52,8 @@ func (b *builder) guarded(s Service, old *route) (r *route) {
 // brokenRoute returns the route of a service that cannot be routed. It keeps its hosts.
 func (b *builder) brokenRoute(s Service, old *route) *route {
 	s.Traffic = nil
-	r := newRoute(s)
-	r.split = b.split(s, old, nil)
-	return r
+	return &route{service: s, split: b.split(s, old, nil)}
 }
-
-// Broken returns the services that cannot be routed.
-func (t *Table) Broken() []*Service { return t.broken }
 
 // Check returns why a service with this traffic could not be routed. It runs the
 // routers' own code.
@@ -71,7 +66,7 @@ func Check(namespace, name string, traffic []v1beta1.TrafficTarget) error {
 		}
 		s.Traffic = append(s.Traffic, share)
 	}
-	if broken := Build(Input{Services: []Service{s}}, nil).Broken(); len(broken) > 0 {
+	if broken := Build(Input{Services: []Service{s}}).Broken(); len(broken) > 0 {
 		return fmt.Errorf("InferenceService %s/%s cannot be routed: %s", namespace, name, broken[0].Broken)
 	}
 	return nil

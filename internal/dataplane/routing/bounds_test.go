@@ -42,7 +42,7 @@ func TestTableOfAnySharesIsBounded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			hostile := Service{Namespace: "other", Name: "hostile", Traffic: c.traffic, Sticky: v1beta1.Sticky{Header: "X-User"}}
 			var table *Table
-			if spent := allocated(func() { table = Build(Input{Domain: "example.com", Services: []Service{good, hostile}}, nil) }); spent > 200_000 {
+			if spent := allocated(func() { table = Build(Input{Domain: "example.com", Services: []Service{good, hostile}}) }); spent > 200_000 {
 				t.Errorf("%d bytes for two services", spent)
 			}
 			got := map[string]int{}
@@ -57,7 +57,7 @@ func TestTableOfAnySharesIsBounded(t *testing.T) {
 			if c := choose(t, table, host, ""); c.Revision.Name == "" {
 				t.Error("the other service does not answer")
 			}
-			if again := Build(Input{Domain: "example.com", Services: []Service{good, hostile}}, table); again.routes[1] != table.routes[1] {
+			if again := rebuild(table, Input{Domain: "example.com", Services: []Service{good, hostile}}); again != table {
 				t.Error("what did not change is made again")
 			}
 		})
@@ -66,7 +66,7 @@ func TestTableOfAnySharesIsBounded(t *testing.T) {
 
 func TestConcurrencyOfPodIsBounded(t *testing.T) {
 	for _, n := range []int{math.MinInt, -1, math.MaxInt} {
-		e := endpoint(Pod{Concurrency: n}, &RevisionStats{}, nil)
+		e := endpoint(Pod{Concurrency: n}, &Revision{})
 		if e.capacity < 0 || e.capacity > dispatchedPerSlot*maxConcurrency {
 			t.Errorf("a concurrency of %d has a capacity of %d", n, e.capacity)
 		}
@@ -78,22 +78,26 @@ func TestPanicBreaksOnlyOneService(t *testing.T) {
 	for i := range services {
 		services[i].Timeout = time.Second
 	}
-	b := &builder{Table: &Table{revisions: map[name]*Revision{}}, before: &Table{}}
+	b := newBuilder(&Table{})
 	b.make = func(s Service, old *route) *route {
 		if s.Name == "a" {
 			panic("index out of range")
 		}
 		return b.route(s, old)
 	}
-	if r := b.guarded(services[0], nil); r.service.Broken != "its data meets a bug: index out of range" || r.service.Traffic != nil {
-		t.Errorf("the service that meets a bug is %+v", r.service)
+	pods := map[Name][]Pod{{"n", "a-1"}: {{Addr: "a:1"}}, {"n", "b-1"}: {{Addr: "b:1"}}}
+	table := b.table(Change{Services: map[Name]*Service{{"n", "a"}: &services[0], {"n", "b"}: &services[1]}, Pods: pods})
+	if got := table.Broken(); len(got) != 1 || got[0].Broken != "its data meets a bug: index out of range" || got[0].Traffic != nil {
+		t.Errorf("broken are %+v", got)
 	}
-	if r := b.guarded(services[1], nil); r.service.Broken != "" || r.split.empty() {
-		t.Errorf("the other service is %+v", r.service)
+	if r := table.Revision("n", "a-1"); r == nil || len(r.services) != 0 || r.Ready() != 1 {
+		t.Errorf("the revision of the service that meets a bug is %+v", r)
 	}
-
+	if c, err := table.Route(ask("b.n", "/")); err != nil || c.Revision.Name != "b-1" {
+		t.Errorf("the other service answers %v, %v", c, err)
+	}
 	services[0].Broken = "its status is a number"
-	table := Build(Input{Domain: "example.com", Services: services}, nil)
+	table = Build(Input{Domain: "example.com", Services: services})
 	if got := table.Broken(); len(got) != 1 || got[0].Name != "a" {
 		t.Errorf("broken are %+v", got)
 	}
@@ -105,7 +109,7 @@ func TestPanicBreaksOnlyOneService(t *testing.T) {
 		t.Errorf("the other service answers %v, %v", c, err)
 	}
 	services[0].Broken = ""
-	if c, err := Build(Input{Domain: "example.com", Services: services}, table).Route(ask("a.n.example.com", "/")); err != nil || c.Revision.Name != "a-1" {
+	if c, err := rebuild(table, Input{Domain: "example.com", Services: services}).Route(ask("a.n.example.com", "/")); err != nil || c.Revision.Name != "a-1" {
 		t.Errorf("mended, it answers %v, %v", c, err)
 	}
 	percent := int64(1 << 40)
@@ -117,7 +121,7 @@ func TestPanicBreaksOnlyOneService(t *testing.T) {
 // For requests from outside a private service does not exist, by any name.
 func TestPrivateServiceHasNoRouteFromOutside(t *testing.T) {
 	private := iris()
-	table := Build(Input{Domain: "example.com", Services: []Service{private}}, nil)
+	table := Build(Input{Domain: "example.com", Services: []Service{private}})
 	type call struct{ host, path, tag string }
 	var calls []call
 	for _, label := range []string{"sklearn-iris", "sklearn-iris-predictor", "sklearn-iris-predictor-", "sklearn-iris-predictor-default", "prev-sklearn-iris-predictor", "latest-sklearn-iris-predictor-default"} {
@@ -128,8 +132,8 @@ func TestPrivateServiceHasNoRouteFromOutside(t *testing.T) {
 	}
 	public := table
 	private.Private = true
-	table = Build(Input{Domain: "example.com", Services: []Service{private}}, public)
-	nobody := Build(Input{Domain: "example.com"}, nil)
+	table = rebuild(public, Input{Domain: "example.com", Services: []Service{private}})
+	nobody := Build(Input{Domain: "example.com"})
 	for _, c := range calls {
 		request := ask(c.host, c.path, v1beta1.HeaderTag, c.tag)
 		if _, err := public.Route(request); err != nil {
@@ -148,9 +152,9 @@ func TestPrivateServiceHasNoRouteFromOutside(t *testing.T) {
 }
 
 func TestDomainWithClusterSuffix(t *testing.T) {
-	table := Build(Input{Domain: "cluster.local", Services: []Service{iris()}}, nil)
+	table := Build(Input{Domain: "cluster.local", Services: []Service{iris()}})
 	for _, host := range []string{"sklearn-iris.kserve-test.svc.cluster.local", "sklearn-iris.kserve-test.cluster.local"} {
-		if _, ok := table.match(host); !ok {
+		if r, _ := table.match(host, false); r == nil {
 			t.Errorf("%s names nothing", host)
 		}
 	}

@@ -20,7 +20,7 @@ type Revision struct {
 	Namespace string
 	Name      string
 	Stats     *RevisionStats // carried from table to table
-	service   *Service       // the service whose traffic names it, or nil
+	services  []string       // whose traffic names it, in alphabetical order
 	endpoints []*Endpoint
 }
 
@@ -34,16 +34,22 @@ type Endpoint struct {
 	avoid    atomic.Pointer[time.Time] // the end of avoiding it, by the monotonic clock
 }
 
-// endpoint returns the Endpoint of a Pod: that of old, or a new one.
-func endpoint(p Pod, stats *RevisionStats, old *Revision) *Endpoint {
-	if old != nil {
-		for _, e := range old.endpoints {
-			if e.Addr == p.Addr {
-				return e
-			}
+// endpoints returns the Endpoints of a revision's Pods, those of old that it has.
+func endpoints(pods []Pod, old *Revision) []*Endpoint {
+	out := make([]*Endpoint, len(pods))
+	for i, p := range pods {
+		out[i] = endpoint(p, old)
+	}
+	return out
+}
+
+func endpoint(p Pod, old *Revision) *Endpoint {
+	for _, e := range old.endpoints {
+		if e.Addr == p.Addr {
+			return e
 		}
 	}
-	return &Endpoint{Stats: stats, Addr: p.Addr, capacity: dispatchedPerSlot * int64(min(max(p.Concurrency, 0), maxConcurrency))}
+	return &Endpoint{Stats: old.Stats, Addr: p.Addr, capacity: dispatchedPerSlot * int64(min(max(p.Concurrency, 0), maxConcurrency))}
 }
 
 // has reports whether pods are the revision's Pods.

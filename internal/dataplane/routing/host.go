@@ -2,20 +2,16 @@
 
 package routing
 
-import (
-	"strings"
+import "strings"
 
-	"github.com/serin-dev/serin/internal/hosts"
-)
-
-// match returns the owner of a Host header. It ignores case, the port, a final dot and
-// the known suffixes.
-func (t *Table) match(host string) (hosts.Owner, bool) {
+// match returns the route and the tag that a Host header names, or nil. It ignores case,
+// the port, a final dot and the known suffixes.
+func (t *Table) match(host string, inside bool) (*route, string) {
 	label, namespace, ok := splitHost(host, t.domain)
 	if !ok {
-		return hosts.Owner{}, false
+		return nil, ""
 	}
-	return t.hosts.Find(namespace, label)
+	return t.owner(namespace, label, inside)
 }
 
 // splitHost splits a host LABEL.NAMESPACE with any known suffix.
@@ -31,7 +27,9 @@ func splitHost(host, domain string) (label, namespace string, ok bool) {
 	for _, suffix := range [...]string{"", domain, "svc.cluster.local", "svc", "localhost"} {
 		namespace, ok = rest, true
 		if suffix != "" {
-			namespace, ok = strings.CutSuffix(rest, "."+suffix)
+			if namespace, ok = strings.CutSuffix(rest, suffix); ok { // "."+suffix would copy it
+				namespace, ok = strings.CutSuffix(namespace, ".")
+			}
 		}
 		if ok && namespace != "" && !strings.Contains(namespace, ".") {
 			return label, namespace, true

@@ -18,7 +18,7 @@ func iris() Service {
 }
 
 func TestHostsOfServices(t *testing.T) {
-	table := Build(Input{Domain: "Example.com", Services: []Service{iris()}}, nil)
+	table := Build(Input{Domain: "Example.com", Services: []Service{iris()}})
 	for host, tag := range map[string]string{
 		"sklearn-iris.kserve-test.example.com":                        "",
 		"SKLEARN-iris.kserve-test.EXAMPLE.com":                        "",
@@ -40,19 +40,14 @@ func TestHostsOfServices(t *testing.T) {
 		"sklearn-iris.kserve-test.localhost:8080":                     "",
 		"prev-sklearn-iris-predictor.kserve-test.localhost":           "prev",
 	} {
-		e, ok := table.match(host)
-		if !ok {
-			t.Errorf("%s names nothing", host)
-			continue
-		}
-		if table.routes[e.Service].service.Name != "sklearn-iris" || e.Tag != tag {
-			t.Errorf("%s names %s with tag %q, want tag %q", host, table.routes[e.Service].service.Name, e.Tag, tag)
+		if r, got := table.match(host, false); r == nil || r.service.Name != "sklearn-iris" || got != tag {
+			t.Errorf("%s names %+v with tag %q, want tag %q", host, r, got, tag)
 		}
 	}
 }
 
 func TestUnknownHosts(t *testing.T) {
-	table := Build(Input{Domain: "example.com", Services: []Service{iris()}}, nil)
+	table := Build(Input{Domain: "example.com", Services: []Service{iris()}})
 	for _, host := range []string{
 		"", ".", ":", ":80", "localhost", "127.0.0.1:8080", "[::1]:8080", "example.com",
 		"sklearn-iris", "sklearn-iris.example.com", "sklearn-iris.other.example.com",
@@ -63,8 +58,8 @@ func TestUnknownHosts(t *testing.T) {
 		"latest-sklearn-iris.kserve-test.example.com",
 		".kserve-test.example.com", "a.sklearn-iris.kserve-test.example.com",
 	} {
-		if e, ok := table.match(host); ok {
-			t.Errorf("%q names %s with tag %q", host, table.routes[e.Service].service.Name, e.Tag)
+		if r, tag := table.match(host, false); r != nil {
+			t.Errorf("%q names %s with tag %q", host, r.service.Name, tag)
 		}
 	}
 }
@@ -72,28 +67,27 @@ func TestUnknownHosts(t *testing.T) {
 func TestShortenedHostOfTag(t *testing.T) {
 	long := strings.Repeat("long-", 10) + "name" // 54 characters
 	s := Service{Namespace: "n", Name: long, Traffic: []Share{{Revision: "r", Percent: 100, Tag: "prev"}}}
-	table := Build(Input{Domain: "example.com", Services: []Service{s}}, nil)
-	if e, ok := table.match(v1beta1.Predictor.Host("prev", long) + ".n.example.com"); !ok || e.Tag != "prev" {
-		t.Errorf("the shortened tag host names %v %v", e, ok)
+	table := Build(Input{Domain: "example.com", Services: []Service{s}})
+	if r, tag := table.match(v1beta1.Predictor.Host("prev", long)+".n.example.com", false); r == nil || tag != "prev" {
+		t.Errorf("the shortened tag host names %v %q", r, tag)
 	}
 }
 
 func FuzzHost(f *testing.F) {
-	table := Build(Input{Domain: "example.com", Services: []Service{iris()}}, nil)
+	table := Build(Input{Domain: "example.com", Services: []Service{iris()}})
 	for _, host := range []string{"sklearn-iris.kserve-test.example.com:80", "prev-sklearn-iris-predictor-.kserve-test.svc", "[::1]:80", "..", "a.b:c:d"} {
 		f.Add(host)
 	}
 	f.Fuzz(func(t *testing.T, host string) {
-		e, ok := table.match(host)
-		lower, lowerOK := table.match(strings.ToLower(host))
-		if ok != lowerOK || e != lower {
+		r, tag := table.match(host, false)
+		if lower, lowerTag := table.match(strings.ToLower(host), false); r != lower || tag != lowerTag {
 			t.Errorf("%q depends on its case", host)
 		}
-		if !ok {
+		if r == nil {
 			return
 		}
 		if !strings.Contains(strings.ToLower(host), "sklearn-iris") || !strings.Contains(strings.ToLower(host), ".kserve-test") {
-			t.Errorf("%q names %s", host, table.routes[e.Service].service.Name)
+			t.Errorf("%q names %s", host, r.service.Name)
 		}
 	})
 }

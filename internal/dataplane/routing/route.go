@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/serin-dev/serin/api/v1beta1"
-	"github.com/serin-dev/serin/internal/hosts"
 )
 
 // Request is the part of a request that decides its route.
@@ -42,17 +41,15 @@ func (r *Refusal) Error() string { return r.Text }
 // Route draws for a request, not for an attempt: a request that is sent to another Pod,
 // or that waited, keeps its Choice (see Rebind).
 func (t *Table) Route(req Request) (Choice, error) {
-	e, path, err := t.find(req)
+	r, tag, path, err := t.find(req)
 	if err != nil {
 		return Choice{}, err
 	}
-	r := t.routes[e.Service]
-	tag := req.Header(v1beta1.HeaderTag)
-	if tag == "" {
-		tag = e.Tag
+	if asked := req.Header(v1beta1.HeaderTag); asked != "" {
+		tag = asked
 	}
 	if tag != "" {
-		if revision := r.tags[tag]; revision != nil {
+		if revision := r.tagged(tag); revision != nil {
 			return Choice{&r.service, revision, path}, nil
 		}
 		return Choice{}, r.unknownTag(tag)
@@ -70,45 +67,66 @@ func (t *Table) Route(req Request) (Choice, error) {
 	return Choice{&r.service, r.revisions[r.split.next()], path}, nil
 }
 
-// find returns the owner of a request's host or, if the host has none, of its path,
-// with the rest of the path. For requests from outside, a private service does not
-// exist.
-func (t *Table) find(req Request) (e hosts.Owner, path string, err error) {
-	seen := func(e hosts.Owner) bool { return req.Inside || !t.routes[e.Service].service.Private }
-	if e, ok := t.match(req.Host); ok && seen(e) {
-		return e, "", nil
+// find returns the route and the tag of a request's host or, if the host has none, of
+// its path, with the rest of the path. For requests from outside, a private service does
+// not exist.
+func (t *Table) find(req Request) (r *route, tag, path string, err error) {
+	if r, tag := t.match(req.Host, req.Inside); r != nil {
+		return r, tag, "", nil
 	}
 	namespace, service, rest, ok := splitPath(req.Path)
 	if !ok {
-		return hosts.Owner{}, "", t.unknownHost(req.Host)
+		return nil, "", "", t.unknownHost(req.Host)
 	}
-	if e, ok = t.hosts.Find(namespace, service); !ok || !seen(e) {
-		return hosts.Owner{}, "", &Refusal{Status: 404, Text: fmt.Sprintf(
+	if r, tag = t.owner(namespace, service, req.Inside); r == nil {
+		return nil, "", "", &Refusal{Status: 404, Text: fmt.Sprintf(
 			"no InferenceService %s/%s, which the path asks for, nor any for host %q", namespace, service, req.Host)}
 	}
-	return e, rest, nil
+	return r, tag, rest, nil
+}
+
+// owner returns the route and the tag that have a name, or nil.
+func (t *Table) owner(namespace, label string, inside bool) (*route, string) {
+	o := t.hosts.Find(namespace, label)
+	if o == nil || o.Value.service.Private && !inside {
+		return nil, ""
+	}
+	return o.Value, o.Tag
 }
 
 // Rebind returns the Choice of this table for one of an earlier table, so that a
 // request that waited keeps its revision. It reports false if the revision has no
 // traffic entry any more.
 func (t *Table) Rebind(c Choice) (Choice, bool) {
-	revision := t.revisions[name{c.Revision.Namespace, c.Revision.Name}]
-	if revision == nil || revision.service == nil {
+	revision := t.Revision(c.Revision.Namespace, c.Revision.Name)
+	if revision == nil || len(revision.services) == 0 {
 		return Choice{}, false
 	}
-	return Choice{revision.service, revision, c.Path}, true
+	r, _ := t.routes.Get(Name{revision.Namespace, revision.services[0]})
+	return Choice{&r.service, revision, c.Path}, true
+}
+
+// tagged returns the revision of a tag, or nil.
+func (r *route) tagged(tag string) *Revision {
+	for i := range r.service.Traffic {
+		if r.service.Traffic[i].Tag == tag {
+			return r.revisions[i]
+		}
+	}
+	return nil
 }
 
 func (r *route) unknownTag(tag string) error {
-	has := "none"
-	if len(r.tags) > 0 {
-		names := make([]string, 0, len(r.tags))
-		for t := range r.tags {
-			names = append(names, t)
+	var tags []string
+	for _, share := range r.service.Traffic {
+		if share.Tag != "" {
+			tags = append(tags, share.Tag)
 		}
-		slices.Sort(names)
-		has = strings.Join(names, ", ")
+	}
+	has := "none"
+	if len(tags) > 0 {
+		slices.Sort(tags)
+		has = strings.Join(slices.Compact(tags), ", ")
 	}
 	return &Refusal{Status: 404, Text: fmt.Sprintf(
 		"InferenceService %s/%s has no traffic tag %q (its tags: %s)", r.service.Namespace, r.service.Name, tag, has)}

@@ -221,8 +221,8 @@ func TestDrawsAreUniformAndIndependent(t *testing.T) {
 func TestRoutersAndServicesBeginAtDifferentRequests(t *testing.T) {
 	begin := map[string][]int{"router": make([]int, 10), "service": make([]int, 10), "deal": make([]int, 4)}
 	count := func(what string, in Input) {
-		table := Build(in, nil)
-		split := table.routes[0].split
+		table := Build(in)
+		split := only(table).split
 		for i, share := range taken(split, len(begin[what])) {
 			if share == 0 {
 				begin[what][i]++
@@ -248,12 +248,20 @@ func TestRoutersAndServicesBeginAtDifferentRequests(t *testing.T) {
 	}
 }
 
+// only returns the route of a table's only service.
+func only(table *Table) *route {
+	for _, r := range table.routes.All() {
+		return r
+	}
+	return nil
+}
+
 // shared returns the split of iris with a canary at c percent, built on a table.
 func shared(before *Table, canary string, c int, pods ...Pod) (*Table, *split) {
 	s := iris()
 	s.Traffic[0].Revision, s.Traffic[0].Percent, s.Traffic[1].Percent = canary, c, 100-c
-	table := Build(Input{Domain: "example.com", Key: 7, Services: []Service{s}, Pods: pods}, before)
-	return table, table.routes[0].split
+	table := rebuild(before, Input{Domain: "example.com", Key: 7, Services: []Service{s}, Pods: pods})
+	return table, only(table).split
 }
 
 func TestChangedSharesBeginANewStratum(t *testing.T) {

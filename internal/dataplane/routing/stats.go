@@ -20,6 +20,7 @@ type Load struct {
 type RevisionStats struct {
 	Namespace string
 	Revision  string
+	Answers   Answers
 
 	turn    atomic.Uint64 // of the revision's Pods
 	waiting atomic.Int64

@@ -76,15 +76,15 @@ func TestLoadAddsUpToTheDurations(t *testing.T) {
 
 func TestRevisionKeepsStatsWhileItHasRequests(t *testing.T) {
 	in := Input{Domain: "example.com", Services: []Service{iris()}}
-	table := Build(in, nil)
+	table := Build(in)
 	stats := choose(t, table, host, "prev").Revision.Stats
 	stats.Begin(at(0))
-	table = Build(Input{}, table)
+	table = rebuild(table, Input{})
 	if r := table.Revision("kserve-test", "sklearn-iris-predictor-00001"); r == nil || r.Stats != stats || r.Ready() != 0 {
 		t.Fatalf("while a request is in flight the revision is %+v", r)
 	}
 	stats.End(at(1))
-	table = Build(Input{}, table)
+	table = rebuild(table, Input{})
 	if r := table.Revision("kserve-test", "sklearn-iris-predictor-00001"); r != nil {
 		t.Errorf("after the last request the revision is %+v", r)
 	}

@@ -40,7 +40,7 @@ func TestStickyKeyOfRequest(t *testing.T) {
 // sticky is a table of one service with these shares, sticky to X-User.
 func sticky(shares ...Share) *Table {
 	s := Service{Namespace: "n", Name: "iris", Sticky: v1beta1.Sticky{Header: "X-User"}, Traffic: shares}
-	return Build(Input{Domain: "example.com", Services: []Service{s}}, nil)
+	return Build(Input{Domain: "example.com", Services: []Service{s}})
 }
 
 // revisionOf returns the revision that answers a user.

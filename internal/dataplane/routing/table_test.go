@@ -89,7 +89,7 @@ func TestRoute(t *testing.T) {
 		{"a path with more in front", "localhost", "/a" + byPath, "", `404 no InferenceService for host "localhost"` + help},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			choice, err := Build(in, nil).Route(ask(c.host, c.path, v1beta1.HeaderTag, c.tag))
+			choice, err := Build(in).Route(ask(c.host, c.path, v1beta1.HeaderTag, c.tag))
 			got := ""
 			if refusal := (*Refusal)(nil); errors.As(err, &refusal) {
 				got = fmt.Sprintf("%d %s", refusal.Status, refusal.Text)
@@ -104,7 +104,7 @@ func TestRoute(t *testing.T) {
 }
 
 func TestConcurrentRequestsSplitExactly(t *testing.T) {
-	table := Build(Input{Domain: "example.com", Services: []Service{iris()}}, nil)
+	table := Build(Input{Domain: "example.com", Services: []Service{iris()}})
 	var mu sync.Mutex
 	got := map[string]int{}
 	var wg sync.WaitGroup
@@ -131,11 +131,11 @@ func TestConcurrentRequestsSplitExactly(t *testing.T) {
 
 func TestNewTableKeepsSplitAndCounters(t *testing.T) {
 	in := Input{Domain: "example.com", Services: []Service{iris()}, Pods: pods("sklearn-iris-predictor-00001", "a:1")}
-	table := Build(in, nil)
+	table := Build(in)
 	got := map[string]int{}
 	for range 100 {
 		got[choose(t, table, host, "").Revision.Name]++
-		table = Build(in, table)
+		table = rebuild(table, in)
 	}
 	want := map[string]int{"sklearn-iris-predictor-00003": 10, "sklearn-iris-predictor-00001": 90}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -146,9 +146,9 @@ func TestNewTableKeepsSplitAndCounters(t *testing.T) {
 	e.Begin()
 	in.Pods = pods("sklearn-iris-predictor-00001", "b:1", "a:1")
 	in.Services = nil // a revision without traffic still counts
-	table = Build(in, table)
+	table = rebuild(table, in)
 	in.Services = []Service{iris()}
-	revision := choose(t, Build(in, table), host, "prev").Revision
+	revision := choose(t, rebuild(table, in), host, "prev").Revision
 	for range 10 {
 		if next := revision.Endpoint(time.Now()); next.Addr != "b:1" {
 			t.Fatalf("the Pod with a request in flight was chosen over an idle one")
@@ -159,17 +159,17 @@ func TestNewTableKeepsSplitAndCounters(t *testing.T) {
 
 func TestRebindKeepsRevisionOfWaitingRequest(t *testing.T) {
 	in := Input{Domain: "example.com", Services: []Service{iris()}}
-	table := Build(in, nil)
+	table := Build(in)
 	held := choose(t, table, host, "latest")
 	in.Pods = pods("sklearn-iris-predictor-00003", "a:1")
-	if c, ok := Build(in, table).Rebind(held); !ok || c.Revision.Name != held.Revision.Name || c.Revision.Ready() != 1 {
+	if c, ok := rebuild(table, in).Rebind(held); !ok || c.Revision.Name != held.Revision.Name || c.Revision.Ready() != 1 {
 		t.Errorf("Again = %+v, %v", c, ok)
 	}
 	in.Services[0].Traffic = []Share{{Revision: "sklearn-iris-predictor-00001", Percent: 100}}
-	if c, ok := Build(in, table).Rebind(held); ok {
+	if c, ok := rebuild(table, in).Rebind(held); ok {
 		t.Errorf("the revision has no traffic any more, Again = %+v", c)
 	}
-	if c, ok := Build(Input{}, table).Rebind(held); ok {
+	if c, ok := rebuild(table, Input{}).Rebind(held); ok {
 		t.Errorf("the service is gone, Again = %+v", c)
 	}
 }
@@ -177,7 +177,7 @@ func TestRebindKeepsRevisionOfWaitingRequest(t *testing.T) {
 func TestEndpoint(t *testing.T) {
 	now := time.Unix(1000, 0)
 	in := Input{Domain: "example.com", Services: []Service{iris()}, Pods: pods("sklearn-iris-predictor-00001", "a:1", "b:1", "c:1")}
-	r := choose(t, Build(in, nil), host, "prev").Revision
+	r := choose(t, Build(in), host, "prev").Revision
 	seen := map[string]*Endpoint{}
 	for range 3 {
 		e := r.Endpoint(now)
@@ -207,7 +207,7 @@ func TestEndpoint(t *testing.T) {
 	if got := r.Endpoint(now); got != a {
 		t.Errorf("with all Pods to be avoided the idle one is best, got %v", got)
 	}
-	if e := choose(t, Build(in, nil), host, "latest").Revision.Endpoint(now); e != nil {
+	if e := choose(t, Build(in), host, "latest").Revision.Endpoint(now); e != nil {
 		t.Errorf("a revision without Pods has %v", e)
 	}
 }
@@ -219,7 +219,7 @@ func TestEndpointCapacityIsTwoPerSlot(t *testing.T) {
 		{Namespace: "kserve-test", Revision: "sklearn-iris-predictor-00001", Addr: "b:1", Concurrency: 2},
 		{Namespace: "kserve-test", Revision: "sklearn-iris-predictor-00003", Addr: "c:1"},
 	}}
-	table := Build(in, nil)
+	table := Build(in)
 	limited, unlimited := choose(t, table, host, "prev").Revision, choose(t, table, host, "latest").Revision
 	got := map[string]int{}
 	for range 100 {
@@ -249,9 +249,9 @@ func TestSplitIsExactBetweenNewTables(t *testing.T) {
 		for range rapid.IntRange(1, 20).Draw(t, "swaps") {
 			c := rapid.SampledFrom([]int{0, 1, 10, 50, 99, 100}).Draw(t, "canary")
 			service.Traffic[0].Percent, service.Traffic[1].Percent = c, 100-c
-			table = Build(Input{Domain: "example.com", Services: []Service{{
+			table = rebuild(table, Input{Domain: "example.com", Services: []Service{{
 				Namespace: service.Namespace, Name: service.Name, Traffic: slices.Clone(service.Traffic),
-			}}}, table)
+			}}})
 			n := rapid.IntRange(0, 250).Draw(t, "requests")
 			canary := 0
 			for range n {
@@ -270,77 +270,8 @@ func TestSplitIsExactBetweenNewTables(t *testing.T) {
 	})
 }
 
-// show describes a table in full, but for its counters.
-func show(table *Table) map[string]string {
-	out := map[string]string{"domain": table.domain}
-	out["hosts"] = fmt.Sprintf("%+v", table.hosts)
-	for _, r := range table.routes {
-		text := fmt.Sprintf("%+v", r.service)
-		for _, revision := range r.revisions {
-			text += " " + revision.Name
-		}
-		text += fmt.Sprint(" ", r.split.first, r.split.last, r.split.strata, r.split.round)
-		for tag, revision := range r.tags {
-			if table.revisions[name{revision.Namespace, revision.Name}] != revision {
-				text += " stale " + tag
-			}
-		}
-		out["service "+r.service.Name] = text
-	}
-	for r := range table.Revisions {
-		var addrs []string
-		for _, e := range r.endpoints {
-			addrs = append(addrs, e.Addr)
-		}
-		slices.Sort(addrs)
-		again, ok := table.Rebind(Choice{Revision: r})
-		out["revision "+r.Name] = fmt.Sprint(addrs, ok)
-		if ok {
-			out["revision "+r.Name] += " of " + again.Service.Name
-		}
-	}
-	return out
-}
-
-// A table built from the one before is the table built from nothing, and the
-// one before stays as it was.
-func TestIncrementalBuildEqualsFullBuild(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var table *Table
-		for range rapid.IntRange(1, 10).Draw(t, "changes") {
-			in := Input{Domain: "example.com"}
-			for _, service := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a", "b", "c", "b-predictor"}), 0, 4, rapid.ID).Draw(t, "services") {
-				percent := rapid.SampledFrom([]int{0, 10, 100}).Draw(t, "percent")
-				tag := rapid.SampledFrom([]string{"", "latest"}).Draw(t, "tag")
-				in.Services = append(in.Services, Service{Namespace: "n", Name: service, Traffic: []Share{
-					{Revision: service + "-2", Percent: percent, Tag: tag}, {Revision: service + "-1", Percent: 100 - percent, Tag: "prev"},
-				}[rapid.IntRange(0, 1).Draw(t, "from"):]})
-			}
-			for _, revision := range []string{"a-1", "a-2", "b-1", "c-1", "c-2"} {
-				for i := range rapid.IntRange(0, 2).Draw(t, "pods") {
-					in.Pods = append(in.Pods, Pod{Namespace: "n", Revision: revision, Addr: fmt.Sprint(revision, ":", i)})
-				}
-			}
-			var before map[string]string
-			if table != nil {
-				before = show(table)
-			}
-			next := Build(in, table)
-			if diff := cmp.Diff(show(Build(in, nil)), show(next)); diff != "" {
-				t.Fatal(diff)
-			}
-			if table != nil {
-				if diff := cmp.Diff(before, show(table)); diff != "" {
-					t.Fatalf("the table before changed: %s", diff)
-				}
-			}
-			table = next
-		}
-	})
-}
-
 func BenchmarkRoute(b *testing.B) {
-	table := Build(Input{Domain: "example.com", Services: []Service{iris()}, Pods: pods("sklearn-iris-predictor-00001", "a:1")}, nil)
+	table := Build(Input{Domain: "example.com", Services: []Service{iris()}, Pods: pods("sklearn-iris-predictor-00001", "a:1")})
 	request := ask(host, "/")
 	b.ReportAllocs()
 	for b.Loop() {
@@ -351,7 +282,7 @@ func BenchmarkRoute(b *testing.B) {
 }
 
 func BenchmarkRouteInParallel(b *testing.B) {
-	table := Build(Input{Domain: "example.com", Services: []Service{iris()}}, nil)
+	table := Build(Input{Domain: "example.com", Services: []Service{iris()}})
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		request := ask(host, "/")
@@ -361,25 +292,4 @@ func BenchmarkRouteInParallel(b *testing.B) {
 			}
 		}
 	})
-}
-
-func BenchmarkBuild5000Services(b *testing.B) {
-	in := Input{Domain: "example.com"}
-	for i := range 5000 {
-		s := iris()
-		s.Name = fmt.Sprintf("iris-%d", i)
-		for j := range s.Traffic {
-			s.Traffic[j].Revision = fmt.Sprintf("%s-predictor-%05d", s.Name, j+1)
-			in.Pods = append(in.Pods, Pod{Namespace: s.Namespace, Revision: s.Traffic[j].Revision, Addr: fmt.Sprint(i, ":", j)})
-		}
-		in.Services = append(in.Services, s)
-	}
-	table := Build(in, nil)
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		s := &in.Services[i%len(in.Services)]
-		s.Traffic = slices.Clone(s.Traffic)
-		s.Traffic[0].Percent, s.Traffic[1].Percent = s.Traffic[1].Percent, s.Traffic[0].Percent
-		table = Build(in, table)
-	}
 }
