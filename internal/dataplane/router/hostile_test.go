@@ -12,7 +12,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
 	"github.com/serin-dev/serin/internal/dataplane/routing"
@@ -60,11 +59,12 @@ func watchHostile(t *testing.T, seed uint64) {
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		u := &unstructured.Unstructured{}
-		if u.UnmarshalJSON(raw) == nil {
-			if err := r.mirror.services.Update(u); err != nil {
-				t.Errorf("%v:\n%.2000s", err, raw)
-			}
+		s, err := decodeService(raw)
+		if err == nil {
+			err = r.mirror.services.Update(s.slim())
+		}
+		if err != nil {
+			t.Errorf("%v:\n%.2000s", err, raw)
 		}
 		p := &corev1.Pod{}
 		if json.Unmarshal(podJSON, p) == nil {

@@ -121,7 +121,7 @@ func TestTableIsOfWhatThereIs(t *testing.T) {
 // What changes nothing about the routes makes no table, and wakes nobody.
 func TestEventWithoutARoutingChangeIsDropped(t *testing.T) {
 	r := newRouter(Config{Domain: "example.com", Loopback: true, Log: slog.New(slog.DiscardHandler)})
-	u, p := stored(t, "metadata: {name: iris, namespace: team}\nstatus: {components: {predictor: {traffic: [{revisionName: iris-predictor-00001, percent: 100}]}}}"), podOf("127.1.2.3")
+	u, p := object(t, "metadata: {name: iris, namespace: team}\nstatus: {components: {predictor: {traffic: [{revisionName: iris-predictor-00001, percent: 100}]}}}"), podOf("127.1.2.3")
 	event := func() {
 		t.Helper()
 		if err := errors.Join(r.mirror.services.Update(u), r.mirror.pods.Update(p)); err != nil {
@@ -159,7 +159,7 @@ func TestUnreadableAnnotationIsLoggedOnce(t *testing.T) {
 	log := &strings.Builder{}
 	r := newRouter(Config{Log: slog.New(slog.NewTextHandler(log, nil))})
 	for i, sticky := range []string{"x", "x", "header:X-User", "x", "y"} {
-		u := stored(t, "metadata: {name: iris, namespace: team, annotations: {serin.dev/sticky: '"+sticky+"'}}")
+		u := object(t, "metadata: {name: iris, namespace: team, annotations: {serin.dev/sticky: '"+sticky+"'}}")
 		u.SetResourceVersion(fmt.Sprint(i))
 		if err := r.mirror.services.Update(u); err != nil {
 			t.Fatal(err)

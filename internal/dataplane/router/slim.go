@@ -3,6 +3,8 @@
 package router
 
 import (
+	encodingjson "encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -14,6 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/tools/cache"
 
@@ -72,6 +76,54 @@ func brokenService(m metav1.ObjectMeta, why string) any {
 
 func brokenPod(m metav1.ObjectMeta, _ string) any { return &slim[routing.Pod]{ObjectMeta: m} }
 
+// stored is the part of an InferenceService's JSON that routing needs. The rest, most of
+// it, is never decoded.
+type stored struct {
+	Kind     string `json:"kind"`
+	Metadata struct {
+		Namespace         string         `json:"namespace"`
+		Name              string         `json:"name"`
+		UID               types.UID      `json:"uid"`
+		ResourceVersion   string         `json:"resourceVersion"`
+		CreationTimestamp string         `json:"creationTimestamp"`
+		Labels            map[string]any `json:"labels"`
+		Annotations       map[string]any `json:"annotations"`
+	} `json:"metadata"`
+	Spec struct {
+		Predictor struct {
+			Labels  map[string]any `json:"labels"`
+			Timeout float64        `json:"timeout"`
+		} `json:"predictor"`
+	} `json:"spec"`
+	Status struct {
+		URL        string `json:"url"`
+		Components struct {
+			Predictor struct {
+				URL     string  `json:"url"`
+				Traffic []entry `json:"traffic"`
+			} `json:"predictor"`
+		} `json:"components"`
+	} `json:"status"`
+}
+
+// entry is an entry of the traffic.
+type entry struct {
+	RevisionName string  `json:"revisionName"`
+	Percent      float64 `json:"percent"`
+	Tag          string  `json:"tag"`
+	URL          string  `json:"url"`
+}
+
+// decodeService reads JSON. It leaves out the fields of a wrong type, and fails only if
+// this is no JSON.
+func decodeService(b []byte) (*stored, error) {
+	s := &stored{}
+	if err, wrongType := json.Unmarshal(b, s), (*encodingjson.UnmarshalTypeError)(nil); err != nil && !errors.As(err, &wrongType) {
+		return nil, err
+	}
+	return s, nil
+}
+
 // slimService keeps the traffic, and the few fields of the spec that routing
 // needs.
 func slimService(o any) any {
@@ -79,77 +131,76 @@ func slimService(o any) any {
 	if !ok {
 		return o // already slim, or a tombstone
 	}
-	m := slimMeta(u)
-	s := &service{Service: routing.Service{
-		Namespace: m.Namespace,
-		Name:      m.Name,
-		UID:       string(m.UID),
-		Created:   m.CreationTimestamp.Unix(),
-		Private:   v1beta1.Private(object(u.Object, "metadata", "labels"), object(u.Object, "spec", "predictor", "labels")),
-	}}
-	if sticky, ok := u.GetAnnotations()[v1beta1.AnnotationSticky]; ok {
-		var err error
-		if s.Sticky, err = v1beta1.ParseSticky(sticky); err != nil {
-			s.warning = err.Error()
-		}
+	b, err := u.MarshalJSON()
+	if err != nil {
+		return brokenService(slimMeta(u), err.Error())
 	}
-	seconds := whole(object(u.Object, "spec", "predictor")["timeout"], v1beta1.MaxTimeoutSeconds)
-	s.Timeout = time.Duration(seconds) * time.Second
-	predictor := object(u.Object, "status", "components", string(v1beta1.Predictor))
-	s.HasHost = shows(object(u.Object, "status")["url"], m.Name)
-	s.HasPredictorHost = shows(predictor["url"], v1beta1.Predictor.Host("", m.Name))
-	traffic, _ := predictor["traffic"].([]any)
-	for _, t := range traffic {
-		if share, ok := slimShare(m.Name, t); ok && len(s.Traffic) < v1beta1.MaxShares {
-			s.Traffic = append(s.Traffic, share)
-		}
+	s, err := decodeService(b)
+	if err != nil {
+		return brokenService(slimMeta(u), err.Error())
 	}
-	return &slim[service]{ObjectMeta: m, part: s}
+	return s.slim()
 }
 
-// slimShare reads a traffic entry. It refuses an entry that names no revision of
-// this service.
-func slimShare(service string, entry any) (routing.Share, bool) {
-	t, _ := entry.(map[string]any)
-	revision, _ := t["revisionName"].(string)
-	if _, ours := v1beta1.Predictor.RevisionNumber(service, revision); !ours {
+// meta returns the metadata for the reflector.
+func (s *stored) meta() metav1.ObjectMeta {
+	m := metav1.ObjectMeta{Namespace: s.Metadata.Namespace, Name: s.Metadata.Name, UID: s.Metadata.UID, ResourceVersion: s.Metadata.ResourceVersion}
+	if created, err := time.Parse(time.RFC3339, s.Metadata.CreationTimestamp); err == nil {
+		m.CreationTimestamp = metav1.NewTime(created)
+	}
+	if end, ok := s.Metadata.Annotations[metav1.InitialEventsAnnotationKey].(string); ok {
+		m.Annotations = map[string]string{metav1.InitialEventsAnnotationKey: end} // of a bookmark
+	}
+	return m
+}
+
+func (s *stored) slim() *slim[service] {
+	m := s.meta()
+	predictor := s.Status.Components.Predictor
+	out := &service{Service: routing.Service{
+		Namespace:        m.Namespace,
+		Name:             m.Name,
+		UID:              string(m.UID),
+		Created:          m.CreationTimestamp.Unix(),
+		Private:          v1beta1.Private(s.Metadata.Labels, s.Spec.Predictor.Labels),
+		Timeout:          time.Duration(whole(s.Spec.Predictor.Timeout, v1beta1.MaxTimeoutSeconds)) * time.Second,
+		HasHost:          hosts.Shows(s.Status.URL, m.Name),
+		HasPredictorHost: hosts.Shows(predictor.URL, v1beta1.Predictor.Host("", m.Name)),
+	}}
+	if sticky, ok := s.Metadata.Annotations[v1beta1.AnnotationSticky].(string); ok {
+		var err error
+		if out.Sticky, err = v1beta1.ParseSticky(sticky); err != nil {
+			out.warning = err.Error()
+		}
+	}
+	for _, t := range predictor.Traffic {
+		if share, ok := t.share(m.Name); ok && len(out.Traffic) < v1beta1.MaxShares {
+			out.Traffic = append(out.Traffic, share)
+		}
+	}
+	return &slim[service]{ObjectMeta: m, part: out}
+}
+
+// share reads a traffic entry. It refuses an entry that names no revision of this
+// service.
+func (t entry) share(service string) (routing.Share, bool) {
+	if _, ours := v1beta1.Predictor.RevisionNumber(service, t.RevisionName); !ours {
 		return routing.Share{}, false
 	}
-	tag, _ := t["tag"].(string)
+	tag := t.Tag
 	if len(tag) > validation.DNS1123LabelMaxLength {
 		tag = "" // no host and no header could ask for it
 	}
 	return routing.Share{
-		Revision: revision,
-		Percent:  int(whole(t["percent"], 100)),
+		Revision: t.RevisionName,
+		Percent:  int(whole(t.Percent, 100)),
 		Tag:      tag,
-		NoHost:   tag != "" && !shows(t["url"], v1beta1.Predictor.Host(tag, service)),
+		NoHost:   tag != "" && !hosts.Shows(t.URL, v1beta1.Predictor.Host(tag, service)),
 	}, true
 }
 
-func shows(url any, label string) bool {
-	s, _ := url.(string)
-	return hosts.Shows(s, label)
-}
-
-// whole returns a number, cut to 0 and most. Anything else is 0.
-func whole(v any, most int64) int64 {
-	switch n := v.(type) {
-	case int64:
-		return min(max(n, 0), most)
-	case float64: // JSON's, and too large for an int64
-		return int64(min(max(n, 0), float64(most)))
-	}
-	return 0
-}
-
-// object returns the object at a path, or nil.
-func object(o map[string]any, path ...string) map[string]any {
-	for _, field := range path {
-		o, _ = o[field].(map[string]any)
-	}
-	return o
-}
+// whole returns a number, cut to 0 and most.
+func whole(n float64, most int64) int64 { return int64(min(max(n, 0), float64(most))) }
 
 // slimPod keeps the revision, and of a ready Pod the address and the concurrency.
 func (r *router) slimPod(o any) any {

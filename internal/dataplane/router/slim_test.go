@@ -23,8 +23,8 @@ import (
 	"github.com/serin-dev/serin/internal/dataplane/routing"
 )
 
-// stored is an InferenceService as an informer gets it.
-func stored(tb testing.TB, text string) *unstructured.Unstructured {
+// object is an InferenceService as a list has it.
+func object(tb testing.TB, text string) *unstructured.Unstructured {
 	tb.Helper()
 	b, err := yaml.YAMLToJSON([]byte("apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\n" + text))
 	u := &unstructured.Unstructured{}
@@ -74,7 +74,7 @@ func TestSlimServiceKeepsTraffic(t *testing.T) {
 		"a visibility of nothing":            {"spec: {predictor: {labels: {networking.knative.dev/visibility: ''}}}", routing.Service{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := slimService(stored(t, "metadata: {name: iris, namespace: team, uid: u, creationTimestamp: '1970-01-01T00:00:07Z'}\n"+c.rest))
+			got := slimService(object(t, "metadata: {name: iris, namespace: team, uid: u, creationTimestamp: '1970-01-01T00:00:07Z'}\n"+c.rest))
 			c.want.Namespace, c.want.Name, c.want.UID, c.want.Created = "team", "iris", "u", 7
 			if diff := cmp.Diff(c.want, got.(*slim[service]).part.Service, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -85,7 +85,7 @@ func TestSlimServiceKeepsTraffic(t *testing.T) {
 
 func TestTrafficOfServiceIsBounded(t *testing.T) {
 	entries := strings.Repeat("{revisionName: iris-predictor-00001, percent: 1},", 10_000)
-	got := slimService(stored(t, "metadata: {name: iris, namespace: team}\nspec: {}\nstatus: {components: {predictor: {traffic: ["+entries+"]}}}"))
+	got := slimService(object(t, "metadata: {name: iris, namespace: team}\nspec: {}\nstatus: {components: {predictor: {traffic: ["+entries+"]}}}"))
 	if n := len(got.(*slim[service]).part.Traffic); n != v1beta1.MaxShares {
 		t.Errorf("%d shares are kept, want %d", n, v1beta1.MaxShares)
 	}
@@ -145,7 +145,7 @@ func TestPodsThatGetRequests(t *testing.T) {
 // A bug that one object meets in the informer's own goroutine is that object's.
 func TestPanicBreaksOnlyOneObject(t *testing.T) {
 	bug := func(any) any { panic("index out of range") }
-	out, err := guarded(bug, brokenService)(stored(t, "metadata: {name: iris, namespace: team, uid: u}"))
+	out, err := guarded(bug, brokenService)(object(t, "metadata: {name: iris, namespace: team, uid: u}"))
 	if err != nil {
 		t.Fatal(err)
 	}

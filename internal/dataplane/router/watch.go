@@ -11,7 +11,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
@@ -36,7 +35,7 @@ func (r *router) watch(ctx context.Context, services dynamic.Interface, pods kub
 		reflector := cache.NewReflectorWithOptions(from, object, to, cache.ReflectorOptions{Name: "router", TypeDescription: what})
 		reflectors.Go(func() { reflector.RunWithContext(ctx) })
 	}
-	start("InferenceServices", listWatch(services, services.Resource(v1beta1.Resource), "", r.mirror.services.slim), &unstructured.Unstructured{}, &r.mirror.services)
+	start("InferenceServices", listWatch(services, services.Resource(v1beta1.Resource), "", r.mirror.services.slim), nil, &r.mirror.services)
 	start("Pods", listWatch(pods, pods.CoreV1().Pods(""), v1beta1.LabelRevision, r.mirror.pods.slim), &corev1.Pod{}, &r.mirror.pods)
 	for _, synced := range []chan struct{}{r.mirror.services.synced, r.mirror.pods.synced} {
 		select {
