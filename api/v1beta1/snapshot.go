@@ -25,7 +25,15 @@ const (
 	EnvModelDigest = "SERIN_MODEL_DIGEST"
 	// EnvRevision holds the name of the Pod's revision.
 	EnvRevision = "SERIN_REVISION"
+	// EnvService holds the name of the Pod's service.
+	EnvService = "SERIN_SERVICE"
+	// EnvTerminationLog holds the path of the file for the termination message.
+	EnvTerminationLog = "SERIN_TERMINATION_LOG"
 )
+
+// ExitOtherModel is the exit code of ContainerFetch if the model is not the one
+// that EnvModelDigest names.
+const ExitOtherModel = 3
 
 // ModelsName returns the name of the ConfigMap that holds the digests of a
 // service's revisions: a key for each, by its name.

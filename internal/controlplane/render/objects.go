@@ -68,6 +68,9 @@ func deployment(isvc *v1beta1.InferenceService, r Revision) *appsv1ac.Deployment
 		panic(fmt.Sprintf("convert a Pod template to its apply configuration: %v", err))
 	}
 	pod.WithLabels(labels(isvc, r))
+	if r.Template.Pins {
+		pin(pod, isvc.Name, r.Name)
+	}
 	return appsv1ac.Deployment(v1beta1.DeploymentName(r.Name), isvc.Namespace).
 		WithLabels(labels(isvc, r)).
 		WithAnnotations(r.Scale.Annotations()).
@@ -80,6 +83,24 @@ func deployment(isvc *v1beta1.InferenceService, r Revision) *appsv1ac.Deployment
 				WithType(appsv1.RollingUpdateDeploymentStrategyType).
 				WithRollingUpdate(appsv1ac.RollingUpdateDeployment().WithMaxUnavailable(intstr.FromInt32(0)))).
 			WithTemplate(pod))
+}
+
+// pin tells the Pods' storage-initializer which model they must get. The digest
+// is not in the template, which never changes: the kubelet reads it from the
+// ConfigMap whenever it starts the container. There is none before the first
+// Pod of the revision has fetched the model.
+func pin(pod *corev1ac.PodTemplateSpecApplyConfiguration, service, revision string) {
+	for i := range pod.Spec.InitContainers {
+		if c := &pod.Spec.InitContainers[i]; *c.Name == v1beta1.ContainerFetch {
+			c.WithEnv(
+				corev1ac.EnvVar().WithName(v1beta1.EnvService).WithValue(service),
+				corev1ac.EnvVar().WithName(v1beta1.EnvRevision).WithValue(revision),
+				corev1ac.EnvVar().WithName(v1beta1.EnvTerminationLog).WithValue(corev1.TerminationMessagePathDefault),
+				corev1ac.EnvVar().WithName(v1beta1.EnvModelDigest).WithValueFrom(corev1ac.EnvVarSource().WithConfigMapKeyRef(
+					corev1ac.ConfigMapKeySelector().WithName(v1beta1.Predictor.ModelsName(service)).WithKey(revision).WithOptional(true))),
+			)
+		}
+	}
 }
 
 // Addresses returns the Services behind a service's names within the cluster,

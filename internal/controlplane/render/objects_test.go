@@ -4,6 +4,8 @@ package render
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -91,4 +93,32 @@ func convert[T any](t *testing.T, o runtime.ApplyConfiguration) *T {
 		t.Fatal(err)
 	}
 	return decodeStrict[T](t, b)
+}
+
+// TestRevisionOfAnEarlierVersionIsRenderedAsThen compares with what the version
+// before models were pinned made of a record that it stored.
+func TestRevisionOfAnEarlierVersionIsRenderedAsThen(t *testing.T) {
+	read := func(name string) []byte {
+		b, err := os.ReadFile(filepath.Join("testdata", "unpinned", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	tmpl, err := ReadTemplate(decodeStrict[appsv1.ControllerRevision](t, read("record.json")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	isvc := &v1beta1.InferenceService{}
+	isvc.Name, isvc.Namespace, isvc.UID = "sklearn-iris", "kserve-test", "5e71"
+	objects := Objects(isvc, Revision{Name: "sklearn-iris-predictor-00001", Number: 1, Template: tmpl, Scale: scale.Demand{Active: true, Min: 1}})
+	for name, o := range map[string]any{"record.json": objects.Record, "deployment.json": objects.Deployment} {
+		got, err := json.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(string(read(name)), string(got)+"\n"); diff != "" {
+			t.Errorf("%s (-then +now):\n%s", name, diff)
+		}
+	}
 }

@@ -16,6 +16,7 @@ package render
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
@@ -35,10 +36,14 @@ type Template struct {
 	Runtime string `json:"runtime,omitempty"`
 	// ClusterRuntime is the ClusterServingRuntime that was merged in.
 	ClusterRuntime string `json:"clusterRuntime,omitempty"`
+	// Pins says that the Pods fetch no other model than the first of them did; see
+	// pin. Revisions that an earlier version of Serin recorded do not have it.
+	Pins bool `json:"pins,omitempty"`
 	// Spec is what the user wrote: all of it that Hash covers, so that writing
 	// it again asks for this revision.
 	Spec *v1beta1.PredictorSpec `json:"spec,omitempty"`
-	// Pod is complete but for the labels that hold the revision's name.
+	// Pod is complete but for what holds the revision's name: labels, and variables
+	// of storage-initializer.
 	Pod corev1.PodTemplateSpec `json:"pod"`
 }
 
@@ -104,6 +109,7 @@ func Resolve(isvc *v1beta1.InferenceService, runtimes []v1alpha1.ServingRuntime,
 		return nil, err
 	}
 	t.Pod.Spec = *spec
+	t.Pins = slices.ContainsFunc(spec.InitContainers, func(c corev1.Container) bool { return c.Name == v1beta1.ContainerFetch })
 	t.Pod.Labels, t.Pod.Annotations = podMetadata(isvc, &runtime)
 	t.Pod.Annotations[v1beta1.AnnotationConcurrency] = strconv.FormatInt(t.Concurrency(), 10)
 	return t, nil
