@@ -4,11 +4,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"os/signal"
@@ -29,7 +31,14 @@ gs://bucket/path, s3://bucket/path, https://host/file, http://host/file, file://
   --cache-dir DIR   keep downloads in DIR, and reuse unchanged ones
   --max-size SIZE   refuse a larger model, as stored or as unpacked: 500Mi, 2Gi, 1Ti
                     (default 100Gi, or the variable FETCH_MAX_SIZE)
+
+Variables: SERIN_MODEL_DIGEST, if it is not empty, is the digest that the model must have. SERIN_REVISION and
+SERIN_SERVICE name what it is for. The file SERIN_TERMINATION_LOG (default /dev/termination-log), if there is
+one, gets the digest of the model.
 `
+
+// exitOtherModel is the exit code if the model does not have the digest that it must have.
+const exitOtherModel = 3
 
 func main() { os.Exit(run()) }
 
@@ -45,15 +54,35 @@ func run() int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	err = storage.Run(ctx, cfg)
+	digests, err := storage.Run(ctx, cfg)
 	if err == nil {
+		report(digests)
 		return 0
 	}
 	fmt.Fprintln(os.Stderr, err)
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return 128 + int(syscall.SIGTERM)
+	case errors.Is(err, storage.ErrOtherModel):
+		return exitOtherModel
 	}
 	return 1
+}
+
+// report writes the digests of the models into the file for the termination message, if this is a
+// container. A model that is in place needs no report.
+func report(digests []string) {
+	f, err := os.OpenFile(cmp.Or(os.Getenv("SERIN_TERMINATION_LOG"), "/dev/termination-log"), os.O_WRONLY|os.O_TRUNC, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err == nil {
+		_, err = f.WriteString(strings.Join(digests, "\n"))
+		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "the digest of the model is not reported:", err)
+	}
 }
 
 func parse(args []string) (storage.Config, error) {
@@ -76,6 +105,13 @@ func parse(args []string) (storage.Config, error) {
 	}
 	for i := 0; i < flags.NArg(); i += 2 {
 		cfg.Models = append(cfg.Models, storage.Model{Source: flags.Arg(i), Dest: flags.Arg(i + 1)})
+	}
+	cfg.Pin = storage.Pin{Digest: os.Getenv("SERIN_MODEL_DIGEST"), Revision: os.Getenv("SERIN_REVISION"), Service: os.Getenv("SERIN_SERVICE")}
+	switch d := cfg.Pin.Digest; {
+	case d != "" && !storage.ValidDigest(d):
+		return cfg, fmt.Errorf(`SERIN_MODEL_DIGEST %.100q: must be "sha256:" and 64 hexadecimal digits`, d)
+	case d != "" && len(cfg.Models) > 1:
+		return cfg, errors.New("SERIN_MODEL_DIGEST is the digest of one model: name one source and one folder")
 	}
 	return cfg, nil
 }

@@ -31,7 +31,7 @@ func start(t *testing.T, files fstest.MapFS) string {
 func fetchTo(t *testing.T, source string) (string, error) {
 	t.Helper()
 	dest := t.TempDir()
-	err := storage.Run(context.Background(), storage.Config{
+	_, err := storage.Run(context.Background(), storage.Config{
 		Models:   []storage.Model{{Source: source, Dest: dest}},
 		CacheDir: t.TempDir(),
 		Log:      io.Discard,

@@ -64,9 +64,10 @@ const (
 	maxHops     = 40       // links that Linux follows for one name
 )
 
-// unpack writes the content of the archive from into the folder dir. It returns an error if that is
-// more than most bytes. A panic of a reader becomes an error of one sentence about the archive.
-func unpack(ctx context.Context, from string, kind archive, dir string, most int64) (err error) {
+// unpack writes the content of the archive from into the folder dir, and returns what that is. It
+// returns an error if that is more than most bytes. A panic of a reader becomes an error of one
+// sentence about the archive.
+func unpack(ctx context.Context, from string, kind archive, dir string, most int64) (files []content, err error) {
 	defer func() {
 		if bug := recover(); bug != nil {
 			err = bad("it makes Serin's reader fail, which is a bug: please report it and attach the archive (%v)", bug)
@@ -76,19 +77,19 @@ func unpack(ctx context.Context, from string, kind archive, dir string, most int
 }
 
 // unpackAll is unpack without the recovery, for tests that look for panics.
-func unpackAll(ctx context.Context, from string, kind archive, dir string, most int64) error {
+func unpackAll(ctx context.Context, from string, kind archive, dir string, most int64) ([]content, error) {
 	f, err := os.Open(from)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = f.Close() }()
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { _ = root.Close() }()
 	u := &unpacker{ctx: ctx, root: root, most: most, made: map[string]made{".": {kind: fs.ModeDir}}, ends: map[string]string{}}
@@ -103,9 +104,12 @@ func unpackAll(ctx context.Context, from string, kind archive, dir string, most 
 		err = u.tar(bufio.NewReader(u.untilDone(f)))
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return u.check()
+	if err := u.check(); err != nil {
+		return nil, err
+	}
+	return u.contents(), nil
 }
 
 var errArchive = errors.New("bad archive")

@@ -74,7 +74,7 @@ func unpacked(tb testing.TB, kind archive, content string) (string, error) {
 	if err := os.Mkdir(to, 0o755); err != nil {
 		tb.Fatal(err)
 	}
-	err := unpackAll(context.Background(), from, kind, to, math.MaxInt64)
+	_, err := unpackAll(context.Background(), from, kind, to, math.MaxInt64)
 	if err != nil {
 		err = archiveError(object{label: "/m.tar"}, err)
 	}

@@ -19,11 +19,12 @@ import (
 //
 //	blobs/{sha256 of content}    the content, read-only
 //	index/{sha256 of object}     which blob a version of a stored object is; touched by every use
+//	models/{digest of model}     which blobs a model consists of; written again by every use
 //	locks/{sha256 of object}     held while that object is downloaded, so that others wait instead of downloading too
 //	tmp/                         downloads under way
 //	lock                         shared by running fetches, exclusive while one of them cleans up; its time is that of the last pruning
 //
-// A blob gets its name when it is complete, and its index entry is written afterwards, so a crash
+// A blob gets its name when it is complete, and what names it is written afterwards, so a crash
 // leaves nothing wrong. Targets are hard links to blobs: a program that writes to its model writes
 // to the cache. Such a blob is recognised by its size or its modification time, which is blobTime
 // for an intact one.
@@ -51,7 +52,7 @@ type entry struct {
 
 // openCache prepares the folder. It cleans up if no other fetch is running.
 func openCache(ctx context.Context, dir string) (*cache, error) {
-	for _, sub := range []string{"blobs", "index", "locks", "tmp"} {
+	for _, sub := range []string{"blobs", "index", "models", "locks", "tmp"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, err
 		}
@@ -76,12 +77,19 @@ func openCache(ctx context.Context, dir string) (*cache, error) {
 
 func (c *cache) close() { _ = c.lock.Close() }
 
-// get returns the path of the blob that holds o, and whether it was there already. On a miss, fill
-// writes the content to the path it is given.
-func (c *cache) get(ctx context.Context, o object, fill func(path string) (digest, error)) (string, bool, error) {
+// get returns the blob that holds o, and whether it was there already. On a miss, fill writes the
+// content to the path it is given.
+func (c *cache) get(ctx context.Context, o object, fill func(path string) (digest, error)) (digest, bool, error) {
+	if o.sum != "" {
+		return o.sum, true, nil
+	}
+	if o.version == "" { // so no later run can know that it is still the same
+		sum, err := c.add("", o, fill)
+		return sum, false, err
+	}
 	key := cacheKey(o)
-	if blob, ok := c.find(key, o); ok {
-		return blob, true, nil
+	if sum, ok := c.find(key, o); ok {
+		return sum, true, nil
 	}
 	f, err := os.OpenFile(filepath.Join(c.dir, "locks", key), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -91,28 +99,29 @@ func (c *cache) get(ctx context.Context, o object, fill func(path string) (diges
 	if err := lock(ctx, f, syscall.LOCK_EX); err != nil {
 		return "", false, err
 	}
-	if blob, ok := c.find(key, o); ok { // another run has downloaded it
-		return blob, true, nil
+	if sum, ok := c.find(key, o); ok { // another run has downloaded it
+		return sum, true, nil
 	}
-	blob, err := c.add(key, o, fill)
-	return blob, false, err
+	sum, err := c.add(key, o, fill)
+	return sum, false, err
 }
 
 // find looks o up and marks it as used.
-func (c *cache) find(key string, o object) (string, bool) {
+func (c *cache) find(key string, o object) (digest, bool) {
 	path := filepath.Join(c.dir, "index", key)
 	e, err := readEntry(path)
-	if err != nil || o.size >= 0 && e.Size != o.size || !c.intact(e) {
+	if err != nil || o.size >= 0 && e.Size != o.size || !c.intact(e.Digest, e.Size) {
 		return "", false
 	}
 	now := time.Now()
 	if os.Chtimes(path, now, now) != nil {
 		return "", false
 	}
-	return c.blob(e.Digest), true
+	return e.Digest, true
 }
 
-func (c *cache) add(key string, o object, fill func(path string) (digest, error)) (string, error) {
+// add makes a blob of o, and an index entry if it has a key.
+func (c *cache) add(key string, o object, fill func(path string) (digest, error)) (digest, error) {
 	dir, err := os.MkdirTemp(filepath.Join(c.dir, "tmp"), "")
 	if err != nil {
 		return "", err
@@ -127,8 +136,7 @@ func (c *cache) add(key string, o object, fill func(path string) (digest, error)
 	if err != nil {
 		return "", err
 	}
-	e := entry{Object: o.label, Version: o.version, Digest: sum, Size: info.Size()}
-	if !c.intact(e) { // otherwise another object has the same content, and targets link to it already
+	if !c.intact(sum, info.Size()) { // otherwise another object has the same content, and targets link to it already
 		if err := os.Chtimes(tmp, blobTime, blobTime); err != nil {
 			return "", err
 		}
@@ -136,15 +144,19 @@ func (c *cache) add(key string, o object, fill func(path string) (digest, error)
 			return "", err
 		}
 	}
-	return c.blob(sum), writeEntry(filepath.Join(dir, "entry"), filepath.Join(c.dir, "index", key), e)
+	if key == "" {
+		return sum, nil
+	}
+	e := entry{Object: o.label, Version: o.version, Digest: sum, Size: info.Size()}
+	return sum, writeEntry(filepath.Join(dir, "entry"), filepath.Join(c.dir, "index", key), e)
 }
 
 func (c *cache) blob(d digest) string { return filepath.Join(c.dir, "blobs", string(d)) }
 
 // intact is a cheap check; the content was verified when it was downloaded.
-func (c *cache) intact(e entry) bool {
-	info, err := os.Lstat(c.blob(e.Digest))
-	return err == nil && info.Mode().IsRegular() && info.Size() == e.Size && info.ModTime().Equal(blobTime)
+func (c *cache) intact(sum digest, size int64) bool {
+	info, err := os.Lstat(c.blob(sum))
+	return err == nil && info.Mode().IsRegular() && info.Size() == size && info.ModTime().Equal(blobTime)
 }
 
 // clean removes the files of killed runs and, once per pruneEvery, what was not used. It needs the
@@ -165,26 +177,34 @@ func (c *cache) clean(now time.Time) error {
 	return os.Chtimes(c.lock.Name(), now, now)
 }
 
-// prune removes entries that were not used for a while, and blobs without an entry.
+// prune removes entries and lists of models that were not used for a while, and blobs that none of
+// the others names.
 func (c *cache) prune(now time.Time) error {
-	used := map[string]bool{}
-	index := filepath.Join(c.dir, "index")
-	err := removeIf(index, func(d os.DirEntry) bool {
-		info, err := d.Info()
-		if err != nil || now.Sub(info.ModTime()) > unused {
-			return true
-		}
-		e, err := readEntry(filepath.Join(index, d.Name()))
-		if err != nil {
-			return true
-		}
-		used[string(e.Digest)] = true
-		return false
+	used := map[digest]bool{}
+	use := func(sub string, read func(path string) ([]digest, error)) error {
+		return removeIf(filepath.Join(c.dir, sub), func(d os.DirEntry) bool {
+			info, err := d.Info()
+			if err != nil || now.Sub(info.ModTime()) > unused {
+				return true
+			}
+			sums, err := read(filepath.Join(c.dir, sub, d.Name()))
+			for _, sum := range sums {
+				used[sum] = true
+			}
+			return err != nil
+		})
+	}
+	err := use("index", func(path string) ([]digest, error) {
+		e, err := readEntry(path)
+		return []digest{e.Digest}, err
 	})
 	if err != nil {
 		return err
 	}
-	return removeIf(filepath.Join(c.dir, "blobs"), func(d os.DirEntry) bool { return !used[d.Name()] })
+	if err := use("models", readSums); err != nil {
+		return err
+	}
+	return removeIf(filepath.Join(c.dir, "blobs"), func(d os.DirEntry) bool { return !used[digest(d.Name())] })
 }
 
 func removeIf(dir string, unwanted func(os.DirEntry) bool) error {
@@ -215,7 +235,7 @@ func readEntry(path string) (entry, error) {
 	if err == nil {
 		err = json.Unmarshal(b, &e)
 	}
-	if err == nil && len(e.Digest) != sha256.Size*2 {
+	if err == nil && !e.Digest.valid() {
 		err = errors.New("not a digest")
 	}
 	return e, err

@@ -89,24 +89,53 @@ func TestUnusedCacheEntriesAreRemoved(t *testing.T) {
 	cacheDir := t.TempDir()
 	mustFetch(t, cacheDir, "gs://b/old")
 	long := time.Now().Add(-unused - time.Hour)
-	old, err := filepath.Glob(filepath.Join(cacheDir, "index", "*"))
-	if err != nil || len(old) != 1 {
-		t.Fatalf("index %v, %v", old, err)
-	}
-	for _, path := range []string{old[0], filepath.Join(cacheDir, "lock")} {
-		if err := os.Chtimes(path, long, long); err != nil {
-			t.Fatal(err)
-		}
-	}
-	writeTree(t, cacheDir, map[string]string{"tmp/killed/blob": "half", "blobs/orphan": "x"})
+	age(t, long, cacheDir, "index/*", "models/*", "lock")
+	writeTree(t, cacheDir, map[string]string{"tmp/killed/blob": "half", "blobs/orphan": "x", "models/torn": "serin mo"})
 	mustFetch(t, cacheDir, "gs://b/new")
-	for _, sub := range []string{"blobs", "index"} {
+	for _, sub := range []string{"blobs", "index", "models"} {
 		entries, err := os.ReadDir(filepath.Join(cacheDir, sub))
 		if err != nil || len(entries) != 1 {
 			t.Errorf("%d left in %s (%v), want the one of the new model", len(entries), sub, err)
 		}
 	}
 	wantEmpty(t, filepath.Join(cacheDir, "tmp"))
+}
+
+// age sets the time of the files in the cache that match.
+func age(t *testing.T, at time.Time, cacheDir string, patterns ...string) {
+	t.Helper()
+	for _, pattern := range patterns {
+		paths, err := filepath.Glob(filepath.Join(cacheDir, pattern))
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, paths, err)
+		}
+		for _, path := range paths {
+			if err := os.Chtimes(path, at, at); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+func TestModelUsedByItsDigestStays(t *testing.T) {
+	noCredentials(t)
+	dir, cacheDir := t.TempDir(), t.TempDir()
+	files := map[string]string{"a": "one", "b/c": "two"}
+	writeTree(t, dir, files)
+	digest := mustDigest(t, cacheDir, dir)
+	gone := filepath.Join(t.TempDir(), "gone")
+	running, err := openCache(t.Context(), cacheDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	age(t, time.Now().Add(-unused-time.Hour), cacheDir, "index/*", "models/*", "lock")
+	// The first run does not clean up, because another one runs. It uses the model.
+	wantPinned(t, cacheDir, gone, digest, files)
+	running.close()
+	wantPinned(t, cacheDir, gone, digest, files)
+	if left, err := os.ReadDir(filepath.Join(cacheDir, "index")); err != nil || len(left) != 0 {
+		t.Errorf("%d index entries are left (%v): nothing was cleaned up", len(left), err)
+	}
 }
 
 func TestNoCleaningWhileOthersRun(t *testing.T) {

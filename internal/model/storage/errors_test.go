@@ -204,7 +204,7 @@ func TestSilentServerIsGivenUp(t *testing.T) {
 	}
 	var log eventually.Buffer
 	f := &fetcher{log: &log, backoff: backoff{attempts: 2, base: time.Millisecond, stall: 50 * time.Millisecond}}
-	err := f.run(context.Background(), Config{Models: []Model{{"gs://b/model", t.TempDir()}}, Log: &log})
+	_, err := f.run(context.Background(), Config{Models: []Model{{"gs://b/model", t.TempDir()}}, Log: &log})
 	want := "gs://b/model/model.joblib: the storage service does not answer in time"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s\nlog:\n%s", err, want, log.String())

@@ -11,13 +11,17 @@
 //	source.list -> objects -> cache.get (download on a miss) -> a hidden folder in the target -> rename
 //
 // Only the last step changes what the model server sees. The next run removes the folders of a
-// killed one. Every error that the package returns is one line for the user.
+// killed one. A digest of the files is made on the way, and a run that is told one delivers no other
+// model. Every error that the package returns is one line for the user.
 package storage
 
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -30,8 +34,18 @@ type Config struct {
 	Models   []Model
 	CacheDir string    // holds downloads shared by all runs; empty means no cache
 	MaxSize  int64     // bytes that a model may hold, as stored and as unpacked; 0 means DefaultMaxSize
+	Pin      Pin       // of the one model in Models
 	Log      io.Writer // gets plain lines of progress
 }
+
+// Pin says which model must be delivered, whatever lies at its source by now.
+type Pin struct {
+	Digest            string // as Run returns it; empty means any
+	Revision, Service string // that the model is for; for messages
+}
+
+// ErrOtherModel is the cause of an Error if the model does not have the digest of the Pin.
+var ErrOtherModel = errors.New("not the pinned model")
 
 // DefaultMaxSize is large enough for most models and too small to fill most disks.
 const DefaultMaxSize = 100 << 30
@@ -46,137 +60,198 @@ type Model struct {
 // enough to keep the memory of an init container small.
 const parallel = 8
 
-// Run fetches the models in order, and returns the first failure, an *Error, or the error of ctx.
-func Run(ctx context.Context, cfg Config) error {
+// Run fetches the models in order, and returns their digests or the first failure: an *Error, or the
+// error of ctx.
+func Run(ctx context.Context, cfg Config) (digests []string, err error) {
 	return (&fetcher{log: cfg.Log, backoff: defaultBackoff}).run(ctx, cfg)
 }
 
 type fetcher struct {
 	log     io.Writer
-	most    int64  // see Config.MaxSize
+	most    int64 // see Config.MaxSize
+	pin     Pin
 	cache   *cache // nil means none
 	backoff backoff
 }
 
-func (f *fetcher) run(ctx context.Context, cfg Config) error {
-	f.most = cmp.Or(cfg.MaxSize, DefaultMaxSize)
+func (f *fetcher) run(ctx context.Context, cfg Config) ([]string, error) {
+	f.most, f.pin = cmp.Or(cfg.MaxSize, DefaultMaxSize), cfg.Pin
 	sources := make([]source, len(cfg.Models))
 	for i, m := range cfg.Models {
 		s, err := parse(m.Source)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		sources[i] = s
 	}
 	if cfg.CacheDir != "" {
 		c, err := openCache(ctx, cfg.CacheDir)
 		if err != nil {
-			return explain("the cache "+cfg.CacheDir, err)
+			return nil, explain("the cache "+cfg.CacheDir, err)
 		}
 		defer c.close()
 		f.cache = c
 	}
+	digests := make([]string, len(cfg.Models))
 	for i, m := range cfg.Models {
-		if err := f.model(ctx, sources[i], m.Dest); err != nil {
-			return explain(sources[i].String(), err)
+		var err error
+		if digests[i], err = f.model(ctx, sources[i], m.Dest); err != nil {
+			return nil, explain(sources[i].String(), err)
 		}
 	}
-	return nil
+	return digests, nil
 }
 
-// model fetches one model into the folder dest.
-func (f *fetcher) model(ctx context.Context, src source, dest string) error {
+// model fetches one model into the folder dest, and returns its digest.
+func (f *fetcher) model(ctx context.Context, src source, dest string) (string, error) {
 	start := time.Now()
 	say(f.log, "fetching %s to %s", src, dest)
 	t, err := openTarget(ctx, dest)
 	if err != nil {
-		return explain(dest, err)
+		return "", explain(dest, err)
 	}
 	defer t.close()
+	got, p, err := f.choose(ctx, src, t)
+	if err != nil {
+		return "", err
+	}
+	if err := t.commit(); err != nil {
+		return "", explain(dest, err)
+	}
+	p.summary(time.Since(start))
+	return got, nil
+}
 
+// choose stages the pinned model from the cache, or else what the source has, if that is pinned or
+// nothing is.
+func (f *fetcher) choose(ctx context.Context, src source, t *target) (string, *progress, error) {
+	want := f.pin.Digest
+	if want != "" && f.cache != nil {
+		got, p, err := f.stage(ctx, storedModel{f.cache, want, src.String()}, t)
+		switch {
+		case err == nil && got == want:
+			return got, p, nil
+		case err == nil:
+			say(f.log, "the cache names another model %s", want)
+		case !errors.Is(err, fs.ErrNotExist):
+			say(f.log, "the model is not taken from the cache: %v", err)
+		}
+		if err := t.empty(); err != nil {
+			return "", nil, err
+		}
+	}
+	got, p, err := f.stage(ctx, src, t)
+	if err == nil && want != "" && got != want {
+		return "", nil, f.pin.mismatch(src, got)
+	}
+	return got, p, err
+}
+
+// mismatch is the error of a model with another digest than the pinned one.
+func (p Pin) mismatch(src source, got string) *Error {
+	return &Error{
+		Subject: fmt.Sprintf("the model at %s is not the one that revision %s was made of", src, p.Revision),
+		Reason:  fmt.Sprintf("it has digest %s now, and had %s; `serin rollout refresh %s` makes a new revision of it", got, p.Digest, p.Service),
+		Cause:   ErrOtherModel,
+	}
+}
+
+// stage puts a model into the hidden folder of the target, and returns its digest.
+func (f *fetcher) stage(ctx context.Context, src source, t *target) (string, *progress, error) {
 	var objects []object
-	err = f.retry(ctx, src.String(), func() (_ bool, err error) {
+	err := f.retry(ctx, src.String(), func() (_ bool, err error) {
 		ctx, cancel := context.WithTimeout(ctx, f.backoff.stall)
 		defer cancel()
 		objects, err = src.list(ctx)
 		return false, err
 	})
 	if err != nil {
-		return err
+		return "", nil, err
 	}
 	p := newProgress(f.log, src.String(), objects, f.most)
 	defer p.stop()
 	if p.total > f.most {
-		return permanent(src.String(), tooLarge(f.most).Error())
+		return "", nil, permanent(src.String(), tooLarge(f.most).Error())
 	}
 	if err := f.files(ctx, objects, t.staged, p); err != nil {
-		return err
+		return "", nil, err
 	}
-	if len(objects) == 1 && objects[0].archive != noArchive {
-		if err := unpackStaged(ctx, t.staged, objects[0], f.most); err != nil {
-			return err
+	files := contents(objects)
+	if packed(objects) != noArchive {
+		if files, err = unpackStaged(ctx, t.staged, objects[0], f.most); err != nil {
+			return "", nil, err
 		}
 	}
-	if err := t.commit(); err != nil {
-		return explain(dest, err)
+	got := modelDigest(files)
+	if f.cache != nil {
+		err = f.cache.keep(got, objects)
 	}
-	p.stop()
-	p.summary(time.Since(start))
-	return nil
+	return got, p, err
 }
 
-// files puts every object into the folder dir.
+// files puts every object into the folder dir, and notes its size and digest.
 func (f *fetcher) files(ctx context.Context, objects []object, dir string, p *progress) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallel)
-	for _, o := range objects {
+	for i := range objects {
 		g.Go(func() error {
+			o := &objects[i]
 			to := filepath.Join(dir, filepath.FromSlash(o.name))
 			if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 				return err
 			}
-			return f.file(ctx, o, to, p)
+			sum, err := f.file(ctx, *o, to, p)
+			if err != nil {
+				return err
+			}
+			info, err := os.Stat(to)
+			if err != nil {
+				return err
+			}
+			o.sum, o.size = sum, info.Size()
+			return nil
 		})
 	}
 	return g.Wait()
 }
 
-// file puts one object at the path to, from the cache where possible.
-func (f *fetcher) file(ctx context.Context, o object, to string, p *progress) error {
-	if f.cache == nil || o.version == "" {
-		_, err := f.download(ctx, o, to, p)
-		return err
+// file puts one object at the path to, from the cache where possible, and returns its digest.
+func (f *fetcher) file(ctx context.Context, o object, to string, p *progress) (digest, error) {
+	if f.cache == nil {
+		return f.download(ctx, o, to, p)
 	}
-	blob, hit, err := f.cache.get(ctx, o, func(tmp string) (digest, error) {
+	sum, hit, err := f.cache.get(ctx, o, func(tmp string) (digest, error) {
 		return f.download(ctx, o, tmp, p)
 	})
 	if err != nil {
-		return err
+		return "", err
 	}
+	blob := f.cache.blob(sum)
 	if hit {
 		if err := p.cached(blob); err != nil {
-			return err
+			return "", err
 		}
 	}
-	return linkOrCopy(blob, to)
+	return sum, linkOrCopy(blob, to)
 }
 
-// unpackStaged replaces the one staged archive by its content.
-func unpackStaged(ctx context.Context, staged string, o object, most int64) error {
+// unpackStaged replaces the one staged archive by its content, and returns what that is.
+func unpackStaged(ctx context.Context, staged string, o object, most int64) ([]content, error) {
 	from := filepath.Join(staged, filepath.FromSlash(o.name))
 	// The archive is moved away first, because it may hold a file of its own name.
 	aside := filepath.Join(filepath.Dir(staged), "archive")
 	if err := os.Rename(from, aside); err != nil {
-		return err
+		return nil, err
 	}
 	if err := os.RemoveAll(staged); err != nil { // an archive may have been in a folder
-		return err
+		return nil, err
 	}
 	if err := os.Mkdir(staged, 0o755); err != nil {
-		return err
+		return nil, err
 	}
-	if err := unpack(ctx, aside, o.archive, staged, most); err != nil {
-		return archiveError(o, err)
+	files, err := unpack(ctx, aside, o.archive, staged, most)
+	if err != nil {
+		return nil, archiveError(o, err)
 	}
-	return nil
+	return files, nil
 }

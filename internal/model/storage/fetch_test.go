@@ -106,7 +106,7 @@ func try(t *testing.T, cacheDir, source, dest string) (string, error) {
 	t.Helper()
 	var log eventually.Buffer
 	cfg := Config{CacheDir: cacheDir, Models: []Model{{Source: source, Dest: dest}}, Log: &log}
-	err := (&fetcher{log: &log, backoff: quick}).run(context.Background(), cfg)
+	_, err := (&fetcher{log: &log, backoff: quick}).run(context.Background(), cfg)
 	return log.String(), err
 }
 

@@ -139,7 +139,7 @@ func TestUnpackingStopsWithItsContext(t *testing.T) {
 		if err := os.WriteFile(from, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := archiveError(object{}, unpack(ctx, from, kind, to, math.MaxInt64)); !errors.Is(err, context.Canceled) {
+		if _, err := unpack(ctx, from, kind, to, math.MaxInt64); !errors.Is(archiveError(object{}, err), context.Canceled) {
 			t.Errorf("kind %d: %v", kind, err)
 		}
 	}
@@ -155,7 +155,8 @@ func TestPanicBecomesAnErrorOfOneSentence(t *testing.T) {
 	if err := os.WriteFile(from, []byte(tarred(t, map[string]string{"x": "y"})), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	err := archiveError(object{label: "/m.tar"}, unpack(broken{t.Context()}, from, tarArchive, t.TempDir(), math.MaxInt64))
+	_, err := unpack(broken{t.Context()}, from, tarArchive, t.TempDir(), math.MaxInt64)
+	err = archiveError(object{label: "/m.tar"}, err)
 	want := "/m.tar: bad archive: it makes Serin's reader fail, which is a bug: please report it and attach the archive (index out of range [7] with length 3)"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)

@@ -55,7 +55,7 @@ func TestModelsLargerThanMaxSizeAreRefused(t *testing.T) {
 		for _, cache := range []string{"", cacheDir} {
 			dest := t.TempDir()
 			var log bytes.Buffer
-			err := (&fetcher{log: &log, backoff: quick}).run(context.Background(), Config{CacheDir: cache, MaxSize: most, Models: []Model{{c.source, dest}}, Log: &log})
+			_, err := (&fetcher{log: &log, backoff: quick}).run(context.Background(), Config{CacheDir: cache, MaxSize: most, Models: []Model{{c.source, dest}}, Log: &log})
 			if got := fmt.Sprint(err); c.want == "" && err != nil || c.want != "" && got != c.want {
 				t.Errorf("%s: %v, want %s", c.source, err, c.want)
 			}
@@ -66,7 +66,7 @@ func TestModelsLargerThanMaxSizeAreRefused(t *testing.T) {
 	}
 	// What lies in the cache counts as well.
 	var log bytes.Buffer
-	err := (&fetcher{log: &log, backoff: quick}).run(context.Background(), Config{CacheDir: cacheDir, MaxSize: most - 1, Models: []Model{{s.URL + "/fits", t.TempDir()}}, Log: &log})
+	_, err := (&fetcher{log: &log, backoff: quick}).run(context.Background(), Config{CacheDir: cacheDir, MaxSize: most - 1, Models: []Model{{s.URL + "/fits", t.TempDir()}}, Log: &log})
 	if err == nil || !strings.Contains(err.Error(), "the model is larger than 999 B") {
 		t.Errorf("from the cache: %v", err)
 	}

@@ -28,6 +28,7 @@ type object struct {
 	version string // changes whenever the content does; empty when the source has none
 	size    int64  // -1 when unknown
 	crc32c  uint32 // 0 when unknown
+	sum     digest // of its content; empty until that is known
 	archive archive
 
 	// open reads the content of exactly this version from offset on, which is 0 unless the object is
@@ -78,10 +79,10 @@ func parse(uri string) (source, error) {
 func quoted(s string) string { return fmt.Sprintf("%q", s) }
 
 // below returns the path of key relative to the folder prefix, which ends in a slash or is empty. It
-// returns false for a key that would leave the folder.
+// returns false for a key that cannot be a file in it.
 func below(prefix, key string) (string, bool) {
 	rel, ok := strings.CutPrefix(key, prefix)
-	if !ok || rel == "" || path.Clean(rel) != rel || !fits(rel) || !filepath.IsLocal(filepath.FromSlash(rel)) {
+	if !ok || rel == "" || rel == "." || strings.Contains(rel, "\x00") || path.Clean(rel) != rel || !fits(rel) || !filepath.IsLocal(filepath.FromSlash(rel)) {
 		return "", false
 	}
 	return rel, true

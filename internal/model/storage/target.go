@@ -57,6 +57,16 @@ func (t *target) prepare(ctx context.Context) error {
 	return os.Mkdir(t.staged, 0o755)
 }
 
+// empty begins the unfinished model anew.
+func (t *target) empty() error {
+	for _, path := range []string{t.staged, filepath.Join(t.root, "archive")} {
+		if err := os.RemoveAll(path); err != nil {
+			return err
+		}
+	}
+	return os.Mkdir(t.staged, 0o755)
+}
+
 // commit moves the finished model into the target. Files of the same names are moved into the
 // scratch folder first, and removed with it.
 func (t *target) commit() error {

@@ -4,7 +4,10 @@ package storage
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"hash"
 	"io"
 	"io/fs"
 	"maps"
@@ -36,6 +39,7 @@ type unpacker struct {
 type made struct {
 	kind fs.FileMode
 	to   string // target of a link, as in the archive
+	file content
 }
 
 // name returns the path of an entry below the root, or "." for the root itself.
@@ -127,13 +131,14 @@ func (u *unpacker) file(name string, r io.Reader, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	u.made[name] = made{}
-	err = u.copy(f, r)
+	before, sum := u.written, sha256.New()
+	err = u.copy(f, sum, r)
+	u.made[name] = made{file: content{size: u.written - before, sum: digest(hex.EncodeToString(sum.Sum(nil))), run: mode.Perm()&0o111 != 0}}
 	return errors.Join(err, f.Close())
 }
 
 // copy distinguishes errors of the disk from those of the archive.
-func (u *unpacker) copy(f *os.File, r io.Reader) error {
+func (u *unpacker) copy(f *os.File, sum hash.Hash, r io.Reader) error {
 	if u.buf == nil {
 		u.buf = make([]byte, 256<<10)
 	}
@@ -149,6 +154,7 @@ func (u *unpacker) copy(f *os.File, r io.Reader) error {
 		if _, err := f.Write(u.buf[:n]); err != nil {
 			return err
 		}
+		sum.Write(u.buf[:n])
 		switch {
 		case u.ctx.Err() != nil:
 			return u.ctx.Err()
@@ -174,13 +180,14 @@ func (u *unpacker) link(name, to string) error {
 // hardLink makes another name for an earlier file.
 func (u *unpacker) hardLink(name, to string) error {
 	to = path.Clean(to)
-	if at, ok := u.made[to]; !ok || at.kind != 0 || to == name {
+	at, ok := u.made[to]
+	if !ok || at.kind != 0 || to == name {
 		return bad("the hard link %s leads to no file before it", short(name))
 	}
 	if err := u.place(name); err != nil {
 		return err
 	}
-	u.made[name] = made{}
+	u.made[name] = made{file: at.file}
 	return u.root.Link(to, name)
 }
 
@@ -202,6 +209,28 @@ func (u *unpacker) check() error {
 		return bad("it holds no file")
 	}
 	return nil
+}
+
+// contents returns what a model server finds, once check has followed all links. What lies behind a
+// link to a folder is named once, where it is.
+func (u *unpacker) contents() []content {
+	var files []content
+	for name, m := range u.made {
+		if m.kind == fs.ModeDir {
+			continue
+		}
+		end := name
+		if m.kind == fs.ModeSymlink {
+			end = u.ends[name]
+		}
+		f := content{to: end}
+		if at := u.made[end]; at.kind != fs.ModeDir {
+			f = at.file
+		}
+		f.name = name
+		files = append(files, f)
+	}
+	return files
 }
 
 // follow returns the path to which Linux would resolve a name. Nothing is below a link, so the folder
