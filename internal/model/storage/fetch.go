@@ -18,10 +18,7 @@ package storage
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -37,15 +34,6 @@ type Config struct {
 	Pin      Pin       // of the one model in Models
 	Log      io.Writer // gets plain lines of progress
 }
-
-// Pin says which model must be delivered, whatever lies at its source by now.
-type Pin struct {
-	Digest            string // as Run returns it; empty means any
-	Revision, Service string // that the model is for; for messages
-}
-
-// ErrOtherModel is the cause of an Error if the model does not have the digest of the Pin.
-var ErrOtherModel = errors.New("not the pinned model")
 
 // DefaultMaxSize is large enough for most models and too small to fill most disks.
 const DefaultMaxSize = 100 << 30
@@ -111,7 +99,7 @@ func (f *fetcher) model(ctx context.Context, src source, dest string) (string, e
 		return "", explain(dest, err)
 	}
 	defer t.close()
-	got, p, err := f.choose(ctx, src, t)
+	got, p, err := f.pinned(ctx, src, t)
 	if err != nil {
 		return "", err
 	}
@@ -122,52 +110,19 @@ func (f *fetcher) model(ctx context.Context, src source, dest string) (string, e
 	return got, nil
 }
 
-// choose stages the pinned model from the cache, or else what the source has, if that is pinned or
-// nothing is.
-func (f *fetcher) choose(ctx context.Context, src source, t *target) (string, *progress, error) {
-	want := f.pin.Digest
-	if want != "" && f.cache != nil {
-		got, p, err := f.stage(ctx, storedModel{f.cache, want, src.String()}, t)
-		switch {
-		case err == nil && got == want:
-			return got, p, nil
-		case err == nil:
-			say(f.log, "the cache names another model %s", want)
-		case !errors.Is(err, fs.ErrNotExist):
-			say(f.log, "the model is not taken from the cache: %v", err)
-		}
-		if err := t.empty(); err != nil {
-			return "", nil, err
-		}
-	}
-	got, p, err := f.stage(ctx, src, t)
-	if err == nil && want != "" && got != want {
-		return "", nil, f.pin.mismatch(src, got)
-	}
-	return got, p, err
-}
-
-// mismatch is the error of a model with another digest than the pinned one.
-func (p Pin) mismatch(src source, got string) *Error {
-	return &Error{
-		Subject: fmt.Sprintf("the model at %s is not the one that revision %s was made of", src, p.Revision),
-		Reason:  fmt.Sprintf("it has digest %s now, and had %s; `serin rollout refresh %s` makes a new revision of it", got, p.Digest, p.Service),
-		Cause:   ErrOtherModel,
-	}
-}
-
-// stage puts a model into the hidden folder of the target, and returns its digest.
-func (f *fetcher) stage(ctx context.Context, src source, t *target) (string, *progress, error) {
-	var objects []object
-	err := f.retry(ctx, src.String(), func() (_ bool, err error) {
+// list returns the files of the model that src has now.
+func (f *fetcher) list(ctx context.Context, src source) (objects []object, err error) {
+	err = f.retry(ctx, src.String(), func() (_ bool, err error) {
 		ctx, cancel := context.WithTimeout(ctx, f.backoff.stall)
 		defer cancel()
 		objects, err = src.list(ctx)
 		return false, err
 	})
-	if err != nil {
-		return "", nil, err
-	}
+	return objects, err
+}
+
+// stage puts a model into the hidden folder of the target, and returns its digest.
+func (f *fetcher) stage(ctx context.Context, src source, objects []object, t *target) (string, *progress, error) {
 	p := newProgress(f.log, src.String(), objects, f.most)
 	defer p.stop()
 	if p.total > f.most {
@@ -178,15 +133,16 @@ func (f *fetcher) stage(ctx context.Context, src source, t *target) (string, *pr
 	}
 	files := contents(objects)
 	if packed(objects) != noArchive {
+		var err error
 		if files, err = unpackStaged(ctx, t.staged, objects[0], f.most); err != nil {
 			return "", nil, err
 		}
 	}
 	got := modelDigest(files)
-	if f.cache != nil {
-		err = f.cache.keep(got, objects)
+	if f.cache == nil {
+		return got, p, nil
 	}
-	return got, p, err
+	return got, p, f.cache.keep(got, objects)
 }
 
 // files puts every object into the folder dir, and notes its size and digest.

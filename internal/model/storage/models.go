@@ -3,7 +3,6 @@
 package storage
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -11,28 +10,19 @@ import (
 	"strings"
 )
 
-// storedModel is a source: the model of a digest, as far as the cache holds it.
-// Its files are those of the list in models/, whatever lies at any URI by now.
-// The list is not trusted: stage computes the digest of what it gets from it.
-type storedModel struct {
-	cache  *cache
-	digest string
-	uri    string // from which it was to come, for messages
-}
-
-func (s storedModel) String() string { return s.uri }
-
-func (s storedModel) list(context.Context) ([]object, error) {
-	kind, files, err := readListFile(s.cache.model(s.digest))
+// kept returns the files of the model of a digest, if the cache holds them all. Its list of them is a
+// hint: the caller computes the digest of what it gets. The uri is for messages.
+func (c *cache) kept(digest, uri string) ([]object, error) {
+	kind, files, err := readListFile(c.model(digest))
 	if err != nil {
-		return nil, &Error{Subject: s.uri, Reason: err.Error(), Cause: err}
+		return nil, err
 	}
 	var objects []object
 	for _, f := range files {
-		if !s.cache.intact(f.sum, f.size) {
-			return nil, permanent(s.uri, "the cache does not hold "+short(f.name)+" any more, or not as it was")
+		if !c.intact(f.sum, f.size) {
+			return nil, fmt.Errorf("%s was removed or changed", short(f.name))
 		}
-		objects = append(objects, object{name: f.name, label: s.uri, size: f.size, sum: f.sum, archive: kind})
+		objects = append(objects, object{name: f.name, label: uri, size: f.size, sum: f.sum, archive: kind})
 	}
 	return objects, nil
 }

@@ -63,14 +63,50 @@ func wantOther(t *testing.T, cacheDir, source, digest, now string) {
 	t.Helper()
 	dest := t.TempDir()
 	writeTree(t, dest, map[string]string{"before": "x"})
-	_, err := tryPinned(t, cacheDir, source, dest, digest)
 	want := "the model at " + source + " is not the one that revision iris-predictor-00001 was made of: it has digest " + now +
 		" now, and had " + digest + "; `serin rollout refresh iris` makes a new revision of it"
-	if err == nil || err.Error() != want || !errors.Is(err, ErrOtherModel) {
-		t.Errorf("got  %v\nwant %s", err, want)
+	for range 2 { // the second time, a note says so
+		_, err := tryPinned(t, cacheDir, source, dest, digest)
+		if err == nil || err.Error() != want || !errors.Is(err, ErrOtherModel) {
+			t.Errorf("got  %v\nwant %s", err, want)
+		}
+		files := tree(t, dest)
+		delete(files, note)
+		if diff := cmp.Diff(map[string]string{"before": "x"}, files); diff != "" {
+			t.Errorf("the target (-want +got):\n%s", diff)
+		}
 	}
-	if diff := cmp.Diff(map[string]string{"before": "x"}, tree(t, dest)); diff != "" {
-		t.Errorf("the target (-want +got):\n%s", diff)
+}
+
+func TestRefusedModelIsNotFetchedAgain(t *testing.T) {
+	content, version := "one", `"1"`
+	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Etag", version)
+		_, _ = io.WriteString(w, content)
+	}))
+	uri, dest := s.URL+"/m", t.TempDir()
+	digest := mustDigest(t, "", uri)
+	for _, c := range []struct {
+		content, version string
+		requests         int    // the first lists
+		want             string // in the error
+	}{
+		{"two", `"2"`, 2, "is not the one"},
+		{"two", `"2"`, 1, "is not the one"},
+		{"six", `"3"`, 2, "is not the one"},
+		{"ten", "", 2, "is not the one"},
+		{"ten", "", 2, "is not the one"},
+		{"one", `"5"`, 2, ""},
+	} {
+		s.matching()
+		content, version = c.content, c.version
+		_, err := tryPinned(t, "", uri, dest, digest)
+		if n := s.matching(); n != c.requests || (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%d requests for %s with version %s, want %d: %v", n, c.content, c.version, c.requests, err)
+		}
+	}
+	if diff := cmp.Diff(map[string]string{"m": "one"}, tree(t, dest)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

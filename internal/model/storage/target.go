@@ -87,6 +87,9 @@ func (t *target) commit() error {
 			return err
 		}
 	}
+	if err := os.Remove(filepath.Join(t.dir.Name(), note)); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	return nil
 }
 

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package storage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Pin says which model must be delivered, whatever lies at its source by now.
+type Pin struct {
+	Digest            string // as Run returns it; empty means any
+	Revision, Service string // that the model is for; for messages
+}
+
+// ErrOtherModel is the cause of an Error if the model does not have the digest of the Pin.
+var ErrOtherModel = errors.New("not the pinned model")
+
+// mismatch is the error of a model with another digest than the pinned one.
+func (p Pin) mismatch(src source, got string) *Error {
+	return &Error{
+		Subject: fmt.Sprintf("the model at %s is not the one that revision %s was made of", src, p.Revision),
+		Reason:  fmt.Sprintf("it has digest %s now, and had %s; `serin rollout refresh %s` makes a new revision of it", got, p.Digest, p.Service),
+		Cause:   ErrOtherModel,
+	}
+}
+
+// pinned stages the pinned model: from the cache, or else from the source if that still has it.
+// Without a pin it stages what the source has.
+func (f *fetcher) pinned(ctx context.Context, src source, t *target) (string, *progress, error) {
+	want := f.pin.Digest
+	if want == "" {
+		objects, err := f.list(ctx, src)
+		if err != nil {
+			return "", nil, err
+		}
+		return f.stage(ctx, src, objects, t)
+	}
+	if f.cache != nil {
+		got, p, err := f.kept(ctx, src, t)
+		if got == want && err == nil {
+			return got, p, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			say(f.log, "the cache does not hold %s: it has %q, %v", want, got, err)
+		}
+		if err := t.empty(); err != nil {
+			return "", nil, err
+		}
+	}
+	objects, err := f.list(ctx, src)
+	if err != nil {
+		return "", nil, err
+	}
+	versions := versionsOf(objects)
+	if got := t.refused(want, versions); got != "" {
+		return "", nil, f.pin.mismatch(src, got)
+	}
+	got, p, err := f.stage(ctx, src, objects, t)
+	if err == nil && got != want {
+		return "", nil, errors.Join(f.pin.mismatch(src, got), t.refuse(want, versions, got))
+	}
+	return got, p, err
+}
+
+// kept stages what the cache holds for the pinned digest.
+func (f *fetcher) kept(ctx context.Context, src source, t *target) (string, *progress, error) {
+	objects, err := f.cache.kept(f.pin.Digest, src.String())
+	if err != nil {
+		return "", nil, err
+	}
+	return f.stage(ctx, src, objects, t)
+}
+
+// note is a file of the target in which a run leaves the digest of a model that it refused. Kubernetes
+// starts the init container again and again, and the model need not be fetched each time.
+const note = ".serin-refused"
+
+// versionsOf returns a hash of the versions of all objects, or nothing if one has none.
+func versionsOf(objects []object) string {
+	h := sha256.New()
+	for _, o := range objects {
+		if o.version == "" {
+			return ""
+		}
+		fmt.Fprintln(h, cacheKey(o))
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// refuse notes that these versions of the objects have the digest got.
+func (t *target) refuse(want, versions, got string) error {
+	return os.WriteFile(filepath.Join(t.dir.Name(), note), fmt.Appendf(nil, "%s %s %s", want, versions, got), 0o600)
+}
+
+// refused returns the digest of these versions of the objects if an earlier run refused them.
+func (t *target) refused(want, versions string) string {
+	b, _ := os.ReadFile(filepath.Join(t.dir.Name(), note))
+	got, ok := strings.CutPrefix(string(b), want+" "+versions+" ")
+	if versions == "" || !ok || got == want || !ValidDigest(got) {
+		return ""
+	}
+	return got
+}
