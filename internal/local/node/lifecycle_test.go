@@ -104,6 +104,48 @@ spec:
 	c.event(t, "BackOff", "Back-off restarting failed container main")
 }
 
+// storage-initializer reports what it fetched, and reads what it must fetch whenever it starts.
+func TestInitContainerReportsAndReadsItsEnvironmentAnew(t *testing.T) {
+	c := startCluster(t)
+	pod := c.create(t, `
+metadata: {labels: {revision: iris-1}}
+spec:
+  initContainers:
+  - name: fetch
+    args: ["env:DIGEST", "env:REVISION", "env:LOG", "write:/dev/termination-log=sha256:one"]
+    env:
+    - {name: LOG, value: /dev/termination-log}
+    - {name: REVISION, valueFrom: {fieldRef: {fieldPath: "metadata.labels['revision']"}}}
+    - {name: DIGEST, valueFrom: {configMapKeyRef: {name: models, key: iris-1, optional: true}}}
+  containers: [{name: main, args: ["wait:"]}]
+`)
+	reported := func(restarts int32) func(*corev1.Pod) bool {
+		return func(p *corev1.Pod) bool {
+			fetch := p.Status.InitContainerStatuses
+			return isReady(p) && len(fetch) == 1 && fetch[0].RestartCount == restarts && fetch[0].State.Terminated != nil &&
+				fetch[0].State.Terminated.Message == "sha256:one"
+		}
+	}
+	rest := "\nREVISION=iris-1\nLOG=" + podDirOf(c.dir, pod.UID).container("fetch", "message") + "\n"
+	c.pod(t, "web", "ready, with a message", reported(0))
+	c.logs(t, "web/fetch", "DIGEST="+rest)
+	maps := c.client.CoreV1().ConfigMaps("default")
+	models, err := maps.Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "models"}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, data := range []map[string]string{{"iris-2": "x"}, {"iris-1": "sha256:one"}} {
+		models.Data = data
+		if models, err = maps.Update(t.Context(), models, metav1.UpdateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		c.stop()
+		c.startNode(t)
+		c.pod(t, "web", "ready again, with a message", reported(int32(i+1)))
+		c.logs(t, "web/fetch", "DIGEST="+data["iris-1"]+rest)
+	}
+}
+
 func TestDeletedPodIsNotReadyAtOnceAndEndsInOrder(t *testing.T) {
 	c := startCluster(t)
 	c.create(t, `

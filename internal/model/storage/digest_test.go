@@ -201,9 +201,9 @@ func FuzzList(f *testing.F) {
 // FuzzPinned looks a digest up in a cache whose list of it a stranger wrote: no other model is
 // delivered.
 func FuzzPinned(f *testing.F) {
-	f.Add([]byte("serin model 1\n"+string(sumOf("one"))+" 3 \"m\"\n"))
-	f.Add([]byte("serin model 1\n"+string(sumOf("one"))+" 3 \"m/m\"\n"))
-	f.Add([]byte("serin model 1 tar\n"+string(sumOf("one"))+" 3 \"m\"\n"))
+	f.Add([]byte("serin model 1\n" + string(sumOf("one")) + " 3 \"m\"\n"))
+	f.Add([]byte("serin model 1\n" + string(sumOf("one")) + " 3 \"m/m\"\n"))
+	f.Add([]byte("serin model 1 tar\n" + string(sumOf("one")) + " 3 \"m\"\n"))
 	f.Fuzz(func(t *testing.T, list []byte) {
 		t.Setenv("HOME", t.TempDir())
 		dir, cacheDir := t.TempDir(), t.TempDir()
