@@ -4,8 +4,8 @@ package v1beta1
 
 import "strings"
 
-// A revision pins its model: all its Pods serve the content that the first of
-// them fetched.
+// A revision is held to its model: all its Pods serve the content that the first
+// of them fetched.
 const (
 	// AnnotationModelDigest, on a ControllerRevision, is the digest of the model
 	// that the revision is made of. The controller writes it once.

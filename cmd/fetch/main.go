@@ -106,8 +106,8 @@ func parse(args []string) (storage.Config, error) {
 	for i := 0; i < flags.NArg(); i += 2 {
 		cfg.Models = append(cfg.Models, storage.Model{Source: flags.Arg(i), Dest: flags.Arg(i + 1)})
 	}
-	cfg.Pin = storage.Pin{Digest: os.Getenv("SERIN_MODEL_DIGEST"), Revision: os.Getenv("SERIN_REVISION"), Service: os.Getenv("SERIN_SERVICE")}
-	switch d := cfg.Pin.Digest; {
+	cfg.Want = storage.Want{Digest: os.Getenv("SERIN_MODEL_DIGEST"), Revision: os.Getenv("SERIN_REVISION"), Service: os.Getenv("SERIN_SERVICE")}
+	switch d := cfg.Want.Digest; {
 	case d != "" && !storage.ValidDigest(d):
 		return cfg, fmt.Errorf(`SERIN_MODEL_DIGEST %.100q: must be "sha256:" and 64 hexadecimal digits`, d)
 	case d != "" && len(cfg.Models) > 1:

@@ -69,7 +69,7 @@ func deployment(isvc *v1beta1.InferenceService, r Revision) *appsv1ac.Deployment
 	}
 	pod.WithLabels(labels(isvc, r))
 	if r.Template.Pins {
-		pin(pod, isvc.Name, r.Name)
+		hold(pod, isvc.Name, r.Name)
 	}
 	return appsv1ac.Deployment(v1beta1.DeploymentName(r.Name), isvc.Namespace).
 		WithLabels(labels(isvc, r)).
@@ -85,11 +85,11 @@ func deployment(isvc *v1beta1.InferenceService, r Revision) *appsv1ac.Deployment
 			WithTemplate(pod))
 }
 
-// pin tells the Pods' storage-initializer which model they must get. The digest
+// hold tells the Pods' storage-initializer which model they must get. The digest
 // is not in the template, which never changes: the kubelet reads it from the
 // ConfigMap whenever it starts the container. There is none before the first
 // Pod of the revision has fetched the model.
-func pin(pod *corev1ac.PodTemplateSpecApplyConfiguration, service, revision string) {
+func hold(pod *corev1ac.PodTemplateSpecApplyConfiguration, service, revision string) {
 	for i := range pod.Spec.InitContainers {
 		if c := &pod.Spec.InitContainers[i]; *c.Name == v1beta1.ContainerFetch {
 			c.WithEnv(

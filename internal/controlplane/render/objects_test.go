@@ -96,10 +96,10 @@ func convert[T any](t *testing.T, o runtime.ApplyConfiguration) *T {
 }
 
 // TestRevisionOfAnEarlierVersionIsRenderedAsThen compares with what the version
-// before models were pinned made of a record that it stored.
+// before revisions were held to their models made of a record that it stored.
 func TestRevisionOfAnEarlierVersionIsRenderedAsThen(t *testing.T) {
 	read := func(name string) []byte {
-		b, err := os.ReadFile(filepath.Join("testdata", "unpinned", name))
+		b, err := os.ReadFile(filepath.Join("testdata", "earlier", name))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,7 @@ type Template struct {
 	// ClusterRuntime is the ClusterServingRuntime that was merged in.
 	ClusterRuntime string `json:"clusterRuntime,omitempty"`
 	// Pins says that the Pods fetch no other model than the first of them did; see
-	// pin. Revisions that an earlier version of Serin recorded do not have it.
+	// hold. Revisions that an earlier version of Serin recorded do not have it.
 	Pins bool `json:"pins,omitempty"`
 	// Spec is what the user wrote: all of it that Hash covers, so that writing
 	// it again asks for this revision.

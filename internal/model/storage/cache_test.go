@@ -130,9 +130,9 @@ func TestModelUsedByItsDigestStays(t *testing.T) {
 	}
 	age(t, time.Now().Add(-unused-time.Hour), cacheDir, "index/*", "models/*", "lock")
 	// The first run does not clean up, because another one runs. It uses the model.
-	wantPinned(t, cacheDir, gone, digest, files)
+	wantModel(t, cacheDir, gone, digest, files)
 	running.close()
-	wantPinned(t, cacheDir, gone, digest, files)
+	wantModel(t, cacheDir, gone, digest, files)
 	if left, err := os.ReadDir(filepath.Join(cacheDir, "index")); err != nil || len(left) != 0 {
 		t.Errorf("%d index entries are left (%v): nothing was cleaned up", len(left), err)
 	}

@@ -198,9 +198,9 @@ func FuzzList(f *testing.F) {
 	})
 }
 
-// FuzzPinned looks a digest up in a cache whose list of it a stranger wrote: no other model is
+// FuzzWanted looks a digest up in a cache whose list of it a stranger wrote: no other model is
 // delivered.
-func FuzzPinned(f *testing.F) {
+func FuzzWanted(f *testing.F) {
 	f.Add([]byte("serin model 1\n" + string(sumOf("one")) + " 3 \"m\"\n"))
 	f.Add([]byte("serin model 1\n" + string(sumOf("one")) + " 3 \"m/m\"\n"))
 	f.Add([]byte("serin model 1 tar\n" + string(sumOf("one")) + " 3 \"m\"\n"))
@@ -213,6 +213,6 @@ func FuzzPinned(f *testing.F) {
 		if err := os.WriteFile(c.model(digest), list, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		wantPinned(t, cacheDir, dir, digest, map[string]string{"m": "one"})
+		wantModel(t, cacheDir, dir, digest, map[string]string{"m": "one"})
 	})
 }

@@ -31,7 +31,7 @@ type Config struct {
 	Models   []Model
 	CacheDir string    // holds downloads shared by all runs; empty means no cache
 	MaxSize  int64     // bytes that a model may hold, as stored and as unpacked; 0 means DefaultMaxSize
-	Pin      Pin       // of the one model in Models
+	Want     Want      // the one model in Models, if a digest is known
 	Log      io.Writer // gets plain lines of progress
 }
 
@@ -57,13 +57,13 @@ func Run(ctx context.Context, cfg Config) (digests []string, err error) {
 type fetcher struct {
 	log     io.Writer
 	most    int64 // see Config.MaxSize
-	pin     Pin
+	want    Want
 	cache   *cache // nil means none
 	backoff backoff
 }
 
 func (f *fetcher) run(ctx context.Context, cfg Config) ([]string, error) {
-	f.most, f.pin = cmp.Or(cfg.MaxSize, DefaultMaxSize), cfg.Pin
+	f.most, f.want = cmp.Or(cfg.MaxSize, DefaultMaxSize), cfg.Want
 	sources := make([]source, len(cfg.Models))
 	for i, m := range cfg.Models {
 		s, err := parse(m.Source)
@@ -99,7 +99,7 @@ func (f *fetcher) model(ctx context.Context, src source, dest string) (string, e
 		return "", explain(dest, err)
 	}
 	defer t.close()
-	got, p, err := f.pinned(ctx, src, t)
+	got, p, err := f.wanted(ctx, src, t)
 	if err != nil {
 		return "", err
 	}

@@ -19,10 +19,10 @@ import (
 	"github.com/serin-dev/serin/internal/testkit/eventually"
 )
 
-// tryPinned fetches source into dest, if it has the digest, and returns the digest that it has.
-func tryPinned(t *testing.T, cacheDir, source, dest, digest string) (string, error) {
+// tryFor fetches source into dest, if it has the digest, and returns the digest that it has.
+func tryFor(t *testing.T, cacheDir, source, dest, digest string) (string, error) {
 	t.Helper()
-	cfg := Config{CacheDir: cacheDir, Models: []Model{{Source: source, Dest: dest}}, Pin: Pin{Digest: digest, Revision: "iris-predictor-00001", Service: "iris"}}
+	cfg := Config{CacheDir: cacheDir, Models: []Model{{Source: source, Dest: dest}}, Want: Want{Digest: digest, Revision: "iris-predictor-00001", Service: "iris"}}
 	var log eventually.Buffer
 	got, err := (&fetcher{log: &log, backoff: quick}).run(context.Background(), cfg)
 	if err != nil {
@@ -34,7 +34,7 @@ func tryPinned(t *testing.T, cacheDir, source, dest, digest string) (string, err
 // mustDigest returns the digest of what lies at source.
 func mustDigest(t *testing.T, cacheDir, source string) string {
 	t.Helper()
-	digest, err := tryPinned(t, cacheDir, source, t.TempDir(), "")
+	digest, err := tryFor(t, cacheDir, source, t.TempDir(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,11 +44,11 @@ func mustDigest(t *testing.T, cacheDir, source string) string {
 	return digest
 }
 
-// wantPinned checks that a pinned fetch delivers these files.
-func wantPinned(t *testing.T, cacheDir, source, digest string, want map[string]string) {
+// wantModel checks that a fetch for a digest delivers these files.
+func wantModel(t *testing.T, cacheDir, source, digest string, want map[string]string) {
 	t.Helper()
 	dest := t.TempDir()
-	got, err := tryPinned(t, cacheDir, source, dest, digest)
+	got, err := tryFor(t, cacheDir, source, dest, digest)
 	if err != nil || got != digest {
 		t.Errorf("%s: digest %s (%v), want %s", source, got, err, digest)
 	}
@@ -57,7 +57,7 @@ func wantPinned(t *testing.T, cacheDir, source, digest string, want map[string]s
 	}
 }
 
-// wantOther checks that a pinned fetch ends with the sentence of another model, and leaves the
+// wantOther checks that a fetch for a digest ends with the sentence of another model, and leaves the
 // target as it is.
 func wantOther(t *testing.T, cacheDir, source, digest, now string) {
 	t.Helper()
@@ -66,7 +66,7 @@ func wantOther(t *testing.T, cacheDir, source, digest, now string) {
 	want := "the model at " + source + " is not the one that revision iris-predictor-00001 was made of: it has digest " + now +
 		" now, and had " + digest + "; `serin rollout refresh iris` makes a new revision of it"
 	for range 2 { // the second time, a note says so
-		_, err := tryPinned(t, cacheDir, source, dest, digest)
+		_, err := tryFor(t, cacheDir, source, dest, digest)
 		if err == nil || err.Error() != want || !errors.Is(err, ErrOtherModel) {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
@@ -100,7 +100,7 @@ func TestRefusedModelIsNotFetchedAgain(t *testing.T) {
 	} {
 		s.matching()
 		content, version = c.content, c.version
-		_, err := tryPinned(t, "", uri, dest, digest)
+		_, err := tryFor(t, "", uri, dest, digest)
 		if n := s.matching(); n != c.requests || (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%d requests for %s with version %s, want %d: %v", n, c.content, c.version, c.requests, err)
 		}
@@ -173,18 +173,18 @@ func TestLinksAndRightsInArchivesCount(t *testing.T) {
 	}
 }
 
-func TestPinnedModelComesFromTheCache(t *testing.T) {
+func TestWantedModelComesFromTheCache(t *testing.T) {
 	noCredentials(t)
 	files := map[string]string{"model.joblib": "one", "sub/x": "two"}
 	for kind, source := range stored(t, files) {
 		t.Run(kind, func(t *testing.T) {
 			cacheDir := t.TempDir()
 			digest := mustDigest(t, cacheDir, source)
-			wantPinned(t, cacheDir, source, digest, files)
-			wantPinned(t, cacheDir, filepath.Join(t.TempDir(), "gone"), digest, files)
+			wantModel(t, cacheDir, source, digest, files)
+			wantModel(t, cacheDir, filepath.Join(t.TempDir(), "gone"), digest, files)
 			for other, changed := range stored(t, map[string]string{"model.joblib": "two"}) {
 				now := mustDigest(t, "", changed)
-				wantPinned(t, cacheDir, changed, digest, files)
+				wantModel(t, cacheDir, changed, digest, files)
 				wantOther(t, "", changed, digest, now)
 				wantOther(t, t.TempDir(), changed, digest, now)
 				if t.Failed() {
@@ -192,12 +192,12 @@ func TestPinnedModelComesFromTheCache(t *testing.T) {
 				}
 			}
 			// Without a cache, the content may be anywhere.
-			wantPinned(t, "", source, digest, files)
+			wantModel(t, "", source, digest, files)
 		})
 	}
 }
 
-func TestPinnedModelOfAServerWithoutVersionsComesFromTheCache(t *testing.T) {
+func TestWantedModelOfAServerWithoutVersionsComesFromTheCache(t *testing.T) {
 	noCredentials(t)
 	content := "one"
 	s := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, content) }))
@@ -205,17 +205,17 @@ func TestPinnedModelOfAServerWithoutVersionsComesFromTheCache(t *testing.T) {
 	digest := mustDigest(t, cacheDir, s.URL+"/model")
 	content = "two"
 	s.matching()
-	wantPinned(t, cacheDir, s.URL+"/model", digest, map[string]string{"model": "one"})
+	wantModel(t, cacheDir, s.URL+"/model", digest, map[string]string{"model": "one"})
 	if n := s.matching(); n != 0 {
 		t.Errorf("%d requests for a model that the cache holds", n)
 	}
 	if mustDigest(t, cacheDir, s.URL+"/model") == digest {
-		t.Error("without a pin, the old content was delivered")
+		t.Error("without a digest, the old content was delivered")
 	}
 }
 
 // What a program did to its model through the hard link must not reach another Pod.
-func TestDamagedPinnedModelIsNotDelivered(t *testing.T) {
+func TestDamagedModelIsNotDelivered(t *testing.T) {
 	noCredentials(t)
 	files := map[string]string{"model.joblib": "one"}
 	for kind, source := range stored(t, files) {
@@ -231,13 +231,13 @@ func TestDamagedPinnedModelIsNotDelivered(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				if _, err := tryPinned(t, cacheDir, "/no/such/model", t.TempDir(), digest); err == nil || !strings.Contains(err.Error(), "no such model") {
+				if _, err := tryFor(t, cacheDir, "/no/such/model", t.TempDir(), digest); err == nil || !strings.Contains(err.Error(), "no such model") {
 					t.Errorf("from a source that is gone: %v", err)
 				}
 				other := stored(t, map[string]string{"model.joblib": "two"})[kind]
 				wantOther(t, cacheDir, other, digest, mustDigest(t, "", other))
-				wantPinned(t, cacheDir, source, digest, files)
-				wantPinned(t, cacheDir, "/no/such/model", digest, files)
+				wantModel(t, cacheDir, source, digest, files)
+				wantModel(t, cacheDir, "/no/such/model", digest, files)
 			})
 		}
 	}
@@ -255,7 +255,7 @@ func TestListOfAnotherModelIsNotBelieved(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantOther(t, cacheDir, two[kind], digest, other)
-		wantPinned(t, cacheDir, one[kind], digest, map[string]string{"m": "one"})
+		wantModel(t, cacheDir, one[kind], digest, map[string]string{"m": "one"})
 	}
 }
 
@@ -272,7 +272,7 @@ func TestManyFetchesOfOneDigest(t *testing.T) {
 				to = t.TempDir()
 			}
 			g.Go(func() error {
-				got, err := tryPinned(t, cacheDir, source, to, digest)
+				got, err := tryFor(t, cacheDir, source, to, digest)
 				if err == nil && got != digest {
 					err = errors.New("digest " + got)
 				}

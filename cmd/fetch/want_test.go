@@ -12,8 +12,8 @@ import (
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
-// pinned adds the variables of a model Pod, and returns the file for its termination message.
-func pinned(t *testing.T, cmd *exec.Cmd, digest string) (message string) {
+// podEnv adds the variables of a model Pod, and returns the file for its termination message.
+func podEnv(t *testing.T, cmd *exec.Cmd, digest string) (message string) {
 	t.Helper()
 	message = filepath.Join(t.TempDir(), "message")
 	if err := os.WriteFile(message, nil, 0o600); err != nil {
@@ -27,11 +27,11 @@ func pinned(t *testing.T, cmd *exec.Cmd, digest string) (message string) {
 	return message
 }
 
-// fetchPinned runs serin-fetch and returns its exit code, what it reports and the last line of its log.
-func fetchPinned(t *testing.T, digest string, args ...string) (code int, report, line string) {
+// fetchFor runs serin-fetch and returns its exit code, what it reports and the last line of its log.
+func fetchFor(t *testing.T, digest string, args ...string) (code int, report, line string) {
 	t.Helper()
 	cmd, stderr := serinFetch(t, args...)
-	message := pinned(t, cmd, digest)
+	message := podEnv(t, cmd, digest)
 	_ = cmd.Run()
 	got, err := os.ReadFile(message)
 	if err != nil {
@@ -51,18 +51,18 @@ func write(t *testing.T, content string) string {
 
 func TestDigestIsTheTerminationMessage(t *testing.T) {
 	model := write(t, "one")
-	_, digest, _ := fetchPinned(t, "", model, t.TempDir())
+	_, digest, _ := fetchFor(t, "", model, t.TempDir())
 	if !v1beta1.IsModelDigest(digest) {
 		t.Fatalf("the message is %q", digest)
 	}
-	if code, same, _ := fetchPinned(t, digest, model, t.TempDir()); code != 0 || same != digest {
+	if code, same, _ := fetchFor(t, digest, model, t.TempDir()); code != 0 || same != digest {
 		t.Errorf("exit %d, digest %s, want %s", code, same, digest)
 	}
 	if err := os.WriteFile(model, []byte("two"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, other, _ := fetchPinned(t, "", model, t.TempDir())
-	code, report, line := fetchPinned(t, digest, model, t.TempDir())
+	_, other, _ := fetchFor(t, "", model, t.TempDir())
+	code, report, line := fetchFor(t, digest, model, t.TempDir())
 	want := "the model at " + model + " is not the one that revision iris-predictor-00001 was made of: it has digest " + other +
 		" now, and had " + digest + "; `serin rollout refresh iris` makes a new revision of it"
 	if code != v1beta1.ExitOtherModel || report != "" || line != want {
@@ -75,7 +75,7 @@ func TestDigestIsTheTerminationMessage(t *testing.T) {
 		{"sha256:1", `serin-fetch: SERIN_MODEL_DIGEST "sha256:1": must be "sha256:" and 64 hexadecimal digits`, []string{model, t.TempDir()}},
 		{digest, "serin-fetch: SERIN_MODEL_DIGEST is the digest of one model: name one source and one folder", []string{model, t.TempDir(), model, t.TempDir()}},
 	} {
-		if code, report, line := fetchPinned(t, c.digest, c.args...); code != 2 || report != "" || line != c.want {
+		if code, report, line := fetchFor(t, c.digest, c.args...); code != 2 || report != "" || line != c.want {
 			t.Errorf("exit %d, report %q\ngot  %s\nwant %s", code, report, line, c.want)
 		}
 	}
@@ -97,7 +97,7 @@ func TestModelIsInPlaceWithoutAReport(t *testing.T) {
 
 // A kill at any time leaves the cache and the target in order: what is delivered later is the whole
 // model of the digest, or nothing.
-func TestKilledPinnedFetch(t *testing.T) {
+func TestKilledFetchForADigest(t *testing.T) {
 	files := map[string]string{}
 	dir, cacheDir, dest := t.TempDir(), t.TempDir(), t.TempDir()
 	for _, name := range []string{"a", "b", "c", "d"} {
@@ -106,11 +106,11 @@ func TestKilledPinnedFetch(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	_, digest, _ := fetchPinned(t, "", dir, t.TempDir())
+	_, digest, _ := fetchFor(t, "", dir, t.TempDir())
 	args := []string{"--cache-dir", cacheDir, dir, dest}
 	for _, until := range []string{"locks", "tmp", "blobs", "index", "models"} { // in the order in which they are filled
 		cmd, _ := serinFetch(t, args...)
-		pinned(t, cmd, digest)
+		podEnv(t, cmd, digest)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +129,7 @@ func TestKilledPinnedFetch(t *testing.T) {
 			}
 		}
 	}
-	code, report, line := fetchPinned(t, digest, args...)
+	code, report, line := fetchFor(t, digest, args...)
 	if code != 0 || report != digest {
 		t.Fatalf("exit %d, digest %s, want %s: %s", code, report, digest, line)
 	}
@@ -137,7 +137,7 @@ func TestKilledPinnedFetch(t *testing.T) {
 		t.Fatal(err)
 	}
 	last := t.TempDir()
-	if code, report, line := fetchPinned(t, digest, "--cache-dir", cacheDir, dir, last); code != 0 || report != digest {
+	if code, report, line := fetchFor(t, digest, "--cache-dir", cacheDir, dir, last); code != 0 || report != digest {
 		t.Fatalf("exit %d, digest %s, want %s: %s", code, report, digest, line)
 	}
 	for _, folder := range []string{dest, last} {

@@ -14,28 +14,28 @@ import (
 	"strings"
 )
 
-// Pin says which model must be delivered, whatever lies at its source by now.
-type Pin struct {
+// Want says which model must be delivered, whatever lies at its source by now.
+type Want struct {
 	Digest            string // as Run returns it; empty means any
 	Revision, Service string // that the model is for; for messages
 }
 
-// ErrOtherModel is the cause of an Error if the model does not have the digest of the Pin.
-var ErrOtherModel = errors.New("not the pinned model")
+// ErrOtherModel is the cause of an Error if the model does not have the digest of the Want.
+var ErrOtherModel = errors.New("not the model of the digest")
 
-// mismatch is the error of a model with another digest than the pinned one.
-func (p Pin) mismatch(src source, got string) *Error {
+// mismatch is the error of a model with another digest than the wanted one.
+func (w Want) mismatch(src source, got string) *Error {
 	return &Error{
-		Subject: fmt.Sprintf("the model at %s is not the one that revision %s was made of", src, p.Revision),
-		Reason:  fmt.Sprintf("it has digest %s now, and had %s; `serin rollout refresh %s` makes a new revision of it", got, p.Digest, p.Service),
+		Subject: fmt.Sprintf("the model at %s is not the one that revision %s was made of", src, w.Revision),
+		Reason:  fmt.Sprintf("it has digest %s now, and had %s; `serin rollout refresh %s` makes a new revision of it", got, w.Digest, w.Service),
 		Cause:   ErrOtherModel,
 	}
 }
 
-// pinned stages the pinned model: from the cache, or else from the source if that still has it.
-// Without a pin it stages what the source has.
-func (f *fetcher) pinned(ctx context.Context, src source, t *target) (string, *progress, error) {
-	want := f.pin.Digest
+// wanted stages the wanted model: from the cache, or else from the source if that still has it. If any
+// is wanted, it stages what the source has.
+func (f *fetcher) wanted(ctx context.Context, src source, t *target) (string, *progress, error) {
+	want := f.want.Digest
 	if want == "" {
 		objects, err := f.list(ctx, src)
 		if err != nil {
@@ -61,18 +61,18 @@ func (f *fetcher) pinned(ctx context.Context, src source, t *target) (string, *p
 	}
 	versions := versionsOf(objects)
 	if got := t.refused(want, versions); got != "" {
-		return "", nil, f.pin.mismatch(src, got)
+		return "", nil, f.want.mismatch(src, got)
 	}
 	got, p, err := f.stage(ctx, src, objects, t)
 	if err == nil && got != want {
-		return "", nil, errors.Join(f.pin.mismatch(src, got), t.refuse(want, versions, got))
+		return "", nil, errors.Join(f.want.mismatch(src, got), t.refuse(want, versions, got))
 	}
 	return got, p, err
 }
 
-// kept stages what the cache holds for the pinned digest.
+// kept stages what the cache holds for the wanted digest.
 func (f *fetcher) kept(ctx context.Context, src source, t *target) (string, *progress, error) {
-	objects, err := f.cache.kept(f.pin.Digest, src.String())
+	objects, err := f.cache.kept(f.want.Digest, src.String())
 	if err != nil {
 		return "", nil, err
 	}
