@@ -14,6 +14,7 @@ import (
 	appsv1ac "k8s.io/client-go/applyconfigurations/apps/v1"
 	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
+	"k8s.io/utils/ptr"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/controlplane/scale"
@@ -91,7 +92,7 @@ func deployment(isvc *v1beta1.InferenceService, r Revision) *appsv1ac.Deployment
 // Pod of the revision has fetched the model.
 func hold(pod *corev1ac.PodTemplateSpecApplyConfiguration, service, revision string) {
 	for i := range pod.Spec.InitContainers {
-		if c := &pod.Spec.InitContainers[i]; *c.Name == v1beta1.ContainerFetch {
+		if c := &pod.Spec.InitContainers[i]; ptr.Deref(c.Name, "") == v1beta1.ContainerFetch {
 			c.WithEnv(
 				corev1ac.EnvVar().WithName(v1beta1.EnvService).WithValue(service),
 				corev1ac.EnvVar().WithName(v1beta1.EnvRevision).WithValue(revision),

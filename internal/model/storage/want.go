@@ -36,20 +36,15 @@ func (w Want) mismatch(src source, got string) *Error {
 // is wanted, it stages what the source has.
 func (f *fetcher) wanted(ctx context.Context, src source, t *target) (string, *progress, error) {
 	want := f.want.Digest
-	if want == "" {
-		objects, err := f.list(ctx, src)
-		if err != nil {
-			return "", nil, err
-		}
-		return f.stage(ctx, src, objects, t)
-	}
-	if f.cache != nil {
+	if want != "" && f.cache != nil {
 		got, p, err := f.kept(ctx, src, t)
-		if got == want && err == nil {
+		switch {
+		case err == nil && got == want:
 			return got, p, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			say(f.log, "the cache does not hold %s: it has %q, %v", want, got, err)
+		case err == nil:
+			say(f.log, "the cached model is not used: it has digest %s", got)
+		case !errors.Is(err, fs.ErrNotExist):
+			say(f.log, "the cached model is not used: %v", err)
 		}
 		if err := t.empty(); err != nil {
 			return "", nil, err
@@ -64,7 +59,7 @@ func (f *fetcher) wanted(ctx context.Context, src source, t *target) (string, *p
 		return "", nil, f.want.mismatch(src, got)
 	}
 	got, p, err := f.stage(ctx, src, objects, t)
-	if err == nil && got != want {
+	if err == nil && want != "" && got != want {
 		return "", nil, errors.Join(f.want.mismatch(src, got), t.refuse(want, versions, got))
 	}
 	return got, p, err
