@@ -27,6 +27,8 @@ const (
 	EnvRevision = "SERIN_REVISION"
 	// EnvService holds the name of the Pod's service.
 	EnvService = "SERIN_SERVICE"
+	// EnvNamespace holds the name of the Pod's namespace.
+	EnvNamespace = "SERIN_NAMESPACE"
 	// EnvTerminationLog holds the path of the file for the termination message.
 	EnvTerminationLog = "SERIN_TERMINATION_LOG"
 )

@@ -33,7 +33,7 @@ gs://bucket/path, s3://bucket/path, https://host/file, http://host/file, file://
                     (default 100Gi, or the variable FETCH_MAX_SIZE)
 
 Variables: SERIN_MODEL_DIGEST, if it is not empty, is the digest that the model must have. SERIN_REVISION and
-SERIN_SERVICE name what it is for. The file SERIN_TERMINATION_LOG (default /dev/termination-log), if there is
+SERIN_SERVICE name what it is for. It is taken from the cache if it was fetched for SERIN_NAMESPACE. The file SERIN_TERMINATION_LOG (default /dev/termination-log), if there is
 one, gets the digest of the model.
 `
 
@@ -106,6 +106,7 @@ func parse(args []string) (storage.Config, error) {
 	for i := 0; i < flags.NArg(); i += 2 {
 		cfg.Models = append(cfg.Models, storage.Model{Source: flags.Arg(i), Dest: flags.Arg(i + 1)})
 	}
+	cfg.Scope = os.Getenv("SERIN_NAMESPACE")
 	cfg.Want = storage.Want{Digest: os.Getenv("SERIN_MODEL_DIGEST"), Revision: os.Getenv("SERIN_REVISION"), Service: os.Getenv("SERIN_SERVICE")}
 	switch d := cfg.Want.Digest; {
 	case d != "" && !storage.ValidDigest(d):

@@ -70,7 +70,7 @@ func deployment(isvc *v1beta1.InferenceService, r Revision) *appsv1ac.Deployment
 	}
 	pod.WithLabels(labels(isvc, r))
 	if r.Template.Pins {
-		hold(pod, isvc.Name, r.Name)
+		hold(pod, isvc, r.Name)
 	}
 	return appsv1ac.Deployment(v1beta1.DeploymentName(r.Name), isvc.Namespace).
 		WithLabels(labels(isvc, r)).
@@ -90,15 +90,16 @@ func deployment(isvc *v1beta1.InferenceService, r Revision) *appsv1ac.Deployment
 // is not in the template, which never changes: the kubelet reads it from the
 // ConfigMap whenever it starts the container. There is none before the first
 // Pod of the revision has fetched the model.
-func hold(pod *corev1ac.PodTemplateSpecApplyConfiguration, service, revision string) {
+func hold(pod *corev1ac.PodTemplateSpecApplyConfiguration, isvc *v1beta1.InferenceService, revision string) {
 	for i := range pod.Spec.InitContainers {
 		if c := &pod.Spec.InitContainers[i]; ptr.Deref(c.Name, "") == v1beta1.ContainerFetch {
 			c.WithEnv(
-				corev1ac.EnvVar().WithName(v1beta1.EnvService).WithValue(service),
+				corev1ac.EnvVar().WithName(v1beta1.EnvNamespace).WithValue(isvc.Namespace),
+				corev1ac.EnvVar().WithName(v1beta1.EnvService).WithValue(isvc.Name),
 				corev1ac.EnvVar().WithName(v1beta1.EnvRevision).WithValue(revision),
 				corev1ac.EnvVar().WithName(v1beta1.EnvTerminationLog).WithValue(corev1.TerminationMessagePathDefault),
 				corev1ac.EnvVar().WithName(v1beta1.EnvModelDigest).WithValueFrom(corev1ac.EnvVarSource().WithConfigMapKeyRef(
-					corev1ac.ConfigMapKeySelector().WithName(v1beta1.Predictor.ModelsName(service)).WithKey(revision).WithOptional(true))),
+					corev1ac.ConfigMapKeySelector().WithName(v1beta1.Predictor.ModelsName(isvc.Name)).WithKey(revision).WithOptional(true))),
 			)
 		}
 	}

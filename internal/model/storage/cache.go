@@ -19,7 +19,7 @@ import (
 //
 //	blobs/{sha256 of content}    the content, read-only
 //	index/{sha256 of object}     which blob a version of a stored object is; touched by every use
-//	models/{digest of model}     which blobs a model consists of; written again by every use
+//	models/{sha256 of digest}    which blobs a model of some scope consists of; written again by every use
 //	locks/{sha256 of object}     held while that object is downloaded, so that others wait instead of downloading too
 //	tmp/                         downloads under way
 //	lock                         shared by running fetches, exclusive while one of them cleans up; its time is that of the last pruning
@@ -29,8 +29,9 @@ import (
 // to the cache. Such a blob is recognised by its size or its modification time, which is blobTime
 // for an intact one.
 type cache struct {
-	dir  string
-	lock *os.File
+	dir   string
+	scope string // see Config.Scope
+	lock  *os.File
 }
 
 const (

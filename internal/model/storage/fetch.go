@@ -30,6 +30,7 @@ import (
 type Config struct {
 	Models   []Model
 	CacheDir string    // holds downloads shared by all runs; empty means no cache
+	Scope    string    // a namespace: what its runs have fetched, others of it get by the digest alone
 	MaxSize  int64     // bytes that a model may hold, as stored and as unpacked; 0 means DefaultMaxSize
 	Want     Want      // the one model in Models, if a digest is known
 	Log      io.Writer // gets plain lines of progress
@@ -78,6 +79,7 @@ func (f *fetcher) run(ctx context.Context, cfg Config) ([]string, error) {
 			return nil, explain("the cache "+cfg.CacheDir, err)
 		}
 		defer c.close()
+		c.scope = cfg.Scope
 		f.cache = c
 	}
 	digests := make([]string, len(cfg.Models))

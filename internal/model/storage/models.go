@@ -3,11 +3,12 @@
 package storage
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 // kept returns the files of the model of a digest, if the cache holds them all. Its list of them is a
@@ -44,8 +45,11 @@ func contents(objects []object) []content {
 	return files
 }
 
+// model returns the path of the list of a model. A digest is no secret, and the source is not asked for
+// its model, so that list is of one scope.
 func (c *cache) model(digest string) string {
-	return filepath.Join(c.dir, "models", strings.TrimPrefix(digest, digestPrefix))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", c.scope, digest))
+	return filepath.Join(c.dir, "models", hex.EncodeToString(sum[:]))
 }
 
 // keep notes which blobs a model is made of, for later runs that must get the

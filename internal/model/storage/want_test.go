@@ -287,3 +287,33 @@ func TestManyFetchesOfOneDigest(t *testing.T) {
 		}
 	}
 }
+
+// A digest is no secret. It must not open what only another namespace may fetch.
+func TestModelOfAnotherScopeIsNotDeliveredByItsDigest(t *testing.T) {
+	noCredentials(t)
+	dir, cacheDir := t.TempDir(), t.TempDir()
+	writeTree(t, dir, map[string]string{"model.joblib": "private"})
+	run := func(scope, source, digest string) (string, error) {
+		cfg := Config{CacheDir: cacheDir, Scope: scope, Models: []Model{{source, t.TempDir()}}, Want: Want{Digest: digest}}
+		got, err := (&fetcher{log: io.Discard, backoff: quick}).run(t.Context(), cfg)
+		return strings.Join(got, ""), err
+	}
+	digest, err := run("a", dir, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := run("a", "/no/such/model", digest); err != nil || got != digest {
+		t.Errorf("within the scope: %s, %v", got, err)
+	}
+	for _, scope := range []string{"b", "", `a"`} {
+		if _, err := run(scope, "/no/such/model", digest); err == nil {
+			t.Errorf("scope %q got it without asking the source", scope)
+		}
+	}
+	if got, err := run("b", dir, digest); err != nil || got != digest {
+		t.Errorf("from the source: %s, %v", got, err)
+	}
+	if got, err := run("b", "/no/such/model", digest); err != nil || got != digest {
+		t.Errorf("after it was fetched from the source: %s, %v", got, err)
+	}
+}
