@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -195,24 +194,5 @@ func FuzzList(f *testing.F) {
 		if got := strings.ReplaceAll(string(list), "\r\n", "\n"); strings.TrimRight(got, "\r\n") != strings.TrimSuffix(again.String(), "\n") {
 			t.Errorf("accepted %q\nwritten  %q", list, again.String())
 		}
-	})
-}
-
-// FuzzWanted looks a digest up in a cache whose list of it a stranger wrote: no other model is
-// delivered.
-func FuzzWanted(f *testing.F) {
-	f.Add([]byte("serin model 1\n" + string(sumOf("one")) + " 3 \"m\"\n"))
-	f.Add([]byte("serin model 1\n" + string(sumOf("one")) + " 3 \"m/m\"\n"))
-	f.Add([]byte("serin model 1 tar\n" + string(sumOf("one")) + " 3 \"m\"\n"))
-	f.Fuzz(func(t *testing.T, list []byte) {
-		t.Setenv("HOME", t.TempDir())
-		dir, cacheDir := t.TempDir(), t.TempDir()
-		writeTree(t, dir, map[string]string{"m": "one"})
-		digest := mustDigest(t, cacheDir, dir)
-		c := &cache{dir: cacheDir}
-		if err := os.WriteFile(c.model(digest), list, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		wantModel(t, cacheDir, dir, digest, map[string]string{"m": "one"})
 	})
 }

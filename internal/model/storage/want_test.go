@@ -6,6 +6,7 @@ import (
 	"archive/tar"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/serin-dev/serin/internal/testkit/eventually"
+	"github.com/serin-dev/serin/internal/testkit/hostile"
 )
 
 // tryFor fetches source into dest, if it has the digest, and returns the digest that it has.
@@ -257,6 +259,42 @@ func TestListOfAnotherModelIsNotBelieved(t *testing.T) {
 		wantOther(t, cacheDir, two[kind], digest, other)
 		wantModel(t, cacheDir, one[kind], digest, map[string]string{"m": "one"})
 	}
+}
+
+// strangeList makes a list of up to four files out of what the cache holds and what it does not.
+func strangeList(d *hostile.Choices, sums []digest) string {
+	list := hostile.Pick(d, listHeads[:]) + "\n"
+	for range 1 + d.Byte()%4 {
+		list += fmt.Sprintf("%s %d %q\n", hostile.Pick(d, sums), hostile.Pick(d, []int{3, 3, 3, 0, 4}), hostile.Pick(d, []string{"a", "b", "b/c", "m", "m.tar", "../m", "m/m"}))
+	}
+	if b := []byte(list); d.Byte()%4 == 0 {
+		b[d.Below(len(b))] ^= d.Byte()
+		return string(b)
+	}
+	return list
+}
+
+func TestStrangeListsInTheCacheDeliverNoOtherModel(t *testing.T) {
+	noCredentials(t)
+	dir, cacheDir := t.TempDir(), t.TempDir()
+	files := map[string]string{"a": "one", "b": "two"}
+	writeTree(t, dir, files)
+	c := &cache{dir: cacheDir}
+	sums := []digest{sumOf("one"), sumOf("two"), sumOf("one"), sumOf("two"), sumOf("six")}
+	digest := mustDigest(t, cacheDir, dir)
+	hostile.ForASecond(t, func(t *testing.T, decisions []byte) bool {
+		t.Helper()
+		list := strangeList(hostile.NewChoices(decisions), sums)
+		if err := os.WriteFile(c.model(digest), []byte(list), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := readList(strings.NewReader(list))
+		wantModel(t, cacheDir, dir, digest, files)
+		if t.Failed() {
+			t.Fatalf("with the list\n%s", list)
+		}
+		return err == nil
+	})
 }
 
 func TestManyFetchesOfOneDigest(t *testing.T) {
