@@ -75,3 +75,17 @@ func queueArgument(p *corev1.Pod, prefix, missing string) string {
 	}
 	return missing
 }
+
+// PodModelDigest returns the digest of the model that a Pod fetched, as its
+// ContainerFetch reported it, or nothing.
+func PodModelDigest(p *corev1.Pod) string {
+	for i := range p.Status.InitContainerStatuses {
+		c := &p.Status.InitContainerStatuses[i]
+		if t := c.State.Terminated; c.Name == ContainerFetch && t != nil && t.ExitCode == 0 {
+			if digest := strings.TrimSpace(t.Message); IsModelDigest(digest) {
+				return digest
+			}
+		}
+	}
+	return ""
+}

@@ -3,6 +3,7 @@
 package v1beta1
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -81,5 +82,33 @@ func TestPodConcurrency(t *testing.T) {
 		if got, err := PodConcurrency(p); got != c.want || (err != nil) != c.broken {
 			t.Errorf("%s: %d, %v", name, got, err)
 		}
+	}
+}
+
+// What a Pod reports is input from a stranger.
+func TestModelDigestOfAPodHasOneForm(t *testing.T) {
+	digest := "sha256:" + strings.Repeat("0a", 32)
+	status := func(name string, code int32, message string) corev1.ContainerStatus {
+		return corev1.ContainerStatus{Name: name, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: code, Message: message}}}
+	}
+	for name, tt := range map[string]struct {
+		status corev1.ContainerStatus
+		want   string
+	}{
+		"as reported":          {status(ContainerFetch, 0, digest), digest},
+		"with a line's end":    {status(ContainerFetch, 0, digest+"\n"), digest},
+		"after a failure":      {status(ContainerFetch, 1, digest), ""},
+		"of another container": {status("mine", 0, digest), ""},
+		"of two models":        {status(ContainerFetch, 0, digest+"\n"+digest), ""},
+		"cut off":              {status(ContainerFetch, 0, digest[:70]), ""},
+		"a sentence":           {status(ContainerFetch, 0, "all is well"), ""},
+		"running":              {corev1.ContainerStatus{Name: ContainerFetch}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &corev1.Pod{Status: corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{tt.status}}}
+			if got := PodModelDigest(p); got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
 	}
 }

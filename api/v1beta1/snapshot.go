@@ -2,7 +2,11 @@
 
 package v1beta1
 
-import "strings"
+import (
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // A revision is held to its model: all its Pods serve the content that the first
 // of them fetched.
@@ -48,6 +52,15 @@ const digestPrefix = "sha256:"
 func IsModelDigest(s string) bool {
 	digits, ok := strings.CutPrefix(s, digestPrefix)
 	return ok && len(digits) == 64 && strings.Trim(digits, "0123456789abcdef") == ""
+}
+
+// RecordedDigest returns the digest of the model that a ControllerRevision is
+// made of, or nothing.
+func RecordedDigest(record metav1.Object) string {
+	if digest := record.GetAnnotations()[AnnotationModelDigest]; IsModelDigest(digest) {
+		return digest
+	}
+	return ""
 }
 
 // ShortModelDigest returns the first 12 hexadecimal digits of a model's digest,

@@ -27,6 +27,11 @@ type InferenceServiceStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxProperties=8
 	Components map[Component]ComponentStatus `json:"components,omitempty"`
+	// Digest of the model of each revision with traffic, by the revision's name.
+	// Routers leave out Pods that report another one.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	ModelDigests map[string]ModelDigest `json:"modelDigests,omitempty"`
 	// The model's own state: loading, loaded, or why it failed.
 	// +optional
 	ModelStatus *ModelStatus `json:"modelStatus,omitempty"`
@@ -78,6 +83,11 @@ type ComponentStatus struct {
 	// +optional
 	Address *Address `json:"address,omitempty"`
 }
+
+// ModelDigest is "sha256:" and 64 hexadecimal digits.
+// +kubebuilder:validation:MaxLength=71
+// +kubebuilder:validation:Pattern=`^sha256:[0-9a-f]{64}$`
+type ModelDigest string
 
 // TrafficTarget is one revision's share of the traffic.
 type TrafficTarget struct {
@@ -143,6 +153,9 @@ const (
 	ConditionPredictorRouteReady         = "PredictorRouteReady"
 	ConditionRoutesReady                 = "RoutesReady"
 	ConditionStopped                     = "Stopped"
+	// ConditionModelChanged is Serin's own: there, and True, while new Pods of a
+	// revision do not start because the model at its storageUri is another now.
+	ConditionModelChanged = "ModelChanged"
 )
 
 // ModelStatus says whether the model that the spec asks for is loaded.
@@ -211,7 +224,7 @@ type FailureInfo struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Location string `json:"location,omitempty"`
-	// One word: ModelLoadFailed, RuntimeUnhealthy, NoSupportingRuntime, RuntimeNotRecognized, RuntimeDisabled, InvalidPredictorSpec.
+	// One word: ModelLoadFailed, ModelChanged, RuntimeUnhealthy, NoSupportingRuntime, RuntimeNotRecognized, RuntimeDisabled, InvalidPredictorSpec.
 	// +optional
 	Reason FailureReason `json:"reason,omitempty"`
 	// What the program said.
@@ -236,6 +249,7 @@ type FailureReason string
 // Failure reasons.
 const (
 	ModelLoadFailed      FailureReason = "ModelLoadFailed"
+	ModelChanged         FailureReason = "ModelChanged"
 	RuntimeUnhealthy     FailureReason = "RuntimeUnhealthy"
 	RuntimeDisabled      FailureReason = "RuntimeDisabled"
 	NoSupportingRuntime  FailureReason = "NoSupportingRuntime"

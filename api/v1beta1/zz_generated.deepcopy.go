@@ -284,6 +284,13 @@ func (in *InferenceServiceStatus) DeepCopyInto(out *InferenceServiceStatus) {
 			(*out)[key] = *val.DeepCopy()
 		}
 	}
+	if in.ModelDigests != nil {
+		in, out := &in.ModelDigests, &out.ModelDigests
+		*out = make(map[string]ModelDigest, len(*in))
+		for key, val := range *in {
+			(*out)[key] = val
+		}
+	}
 	if in.ModelStatus != nil {
 		in, out := &in.ModelStatus, &out.ModelStatus
 		*out = new(ModelStatus)
