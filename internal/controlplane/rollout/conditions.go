@@ -56,6 +56,9 @@ func (s *situation) conditions(a answer, traffic []v1beta1.TrafficTarget) []v1be
 	if s.stopped() {
 		all = append(all, s.condition(v1beta1.ConditionStopped, severityInfo, isTrue))
 	}
+	if r := s.changed(a); r != nil && !s.stopped() {
+		all = append(all, s.condition(v1beta1.ConditionModelChanged, severityInfo, state{metav1.ConditionTrue, string(v1beta1.ModelChanged), failed(r).message}))
+	}
 	slices.SortFunc(all, func(a, b v1beta1.Condition) int { return cmp.Compare(a.Type, b.Type) })
 	return all
 }

@@ -106,7 +106,7 @@ func TestInvariantsHoldInAllShortHistories(t *testing.T) {
 
 func (h *historyCheck) copy() *historyCheck {
 	c := *h
-	c.world, c.rolledBack = h.clone(), maps.Clone(h.rolledBack)
+	c.world, c.rolledBack, c.unheld = h.clone(), maps.Clone(h.rolledBack), maps.Clone(h.unheld)
 	return &c
 }
 

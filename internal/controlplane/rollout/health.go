@@ -25,13 +25,15 @@ type Health struct {
 	Failure *v1beta1.FailureInfo
 	// Pending is set if no Pod has failed. Failure is then why none is scheduled.
 	Pending bool
+	// Fetched are the Pods that reported which model they fetched, oldest first.
+	Fetched []Fetched
 }
 
 // HealthOf reads the health of a revision off its Pods and its Deployment,
 // which may be nil. Pods that are being deleted do not count. A Pod fails from
 // its first crash until it is ready, also in between, while it tries again.
 func HealthOf(pods []corev1.Pod, d *appsv1.Deployment) Health {
-	var h Health
+	h := Health{Fetched: fetched(pods)}
 	pods = slices.SortedFunc(slices.Values(pods), func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
 	for i := range pods {
 		p := &pods[i]
@@ -125,7 +127,10 @@ func containerFailure(c *corev1.ContainerStatus, init bool) *v1beta1.FailureInfo
 		Message:  lastLine(t.Message),
 		ExitCode: t.ExitCode,
 	}
-	if c.Name == v1beta1.ContainerModel || c.Name == v1beta1.ContainerFetch {
+	switch {
+	case c.Name == v1beta1.ContainerFetch && t.ExitCode == v1beta1.ExitOtherModel:
+		f.Reason = v1beta1.ModelChanged
+	case c.Name == v1beta1.ContainerModel || c.Name == v1beta1.ContainerFetch:
 		f.Reason = v1beta1.ModelLoadFailed
 	}
 	if f.Message == "" {

@@ -3,6 +3,7 @@
 package rollout
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -35,6 +36,18 @@ func TestHealthOf(t *testing.T) {
 	}}})
 	fetchFailure := &v1beta1.FailureInfo{
 		Location: "a", Reason: v1beta1.ModelLoadFailed, Message: "gs://b/m: no such object", ExitCode: 1, Time: &finished,
+	}
+	digest := func(of string) string { return "sha256:" + strings.Repeat(of, 64) }
+	fetched := func(name string, age time.Duration, of, state string) corev1.Pod {
+		p := pod(name, corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{{Name: v1beta1.ContainerFetch, Ready: true, State: exited(0, digest(of))}}})
+		p.CreationTimestamp = metav1.NewTime(epoch.Add(age * time.Second))
+		switch state {
+		case "Ready":
+			p.Status.Conditions = isReady.Conditions
+		case "Leaving":
+			p.DeletionTimestamp = &finished
+		}
+		return p
 	}
 	deleting := pod("gone", isReady)
 	deleting.DeletionTimestamp = &finished
@@ -77,6 +90,18 @@ func TestHealthOf(t *testing.T) {
 				Name: v1beta1.ContainerFetch, State: runs, LastTerminationState: exited(1, "gs://b/m: no such object"),
 			}}})},
 			want: Health{Failed: 1, Failure: fetchFailure},
+		},
+		"the fetch found another model": {
+			pods: []corev1.Pod{pod("a", corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{{
+				Name: v1beta1.ContainerFetch, State: exited(v1beta1.ExitOtherModel, "the model is another"),
+			}}})},
+			want: Health{Failed: 1, Failure: &v1beta1.FailureInfo{
+				Location: "a", Reason: v1beta1.ModelChanged, Message: "the model is another", ExitCode: v1beta1.ExitOtherModel, Time: &finished,
+			}},
+		},
+		"Pods that fetched a model, the oldest first": {
+			pods: []corev1.Pod{fetched("b", 1, "a", "Ready"), fetched("c", 0, "c", ""), fetched("a", 1, "b", ""), fetched("d", 0, "d", "Leaving")},
+			want: Health{Ready: 1, Fetched: []Fetched{{"c", digest("c"), false}, {"a", digest("b"), false}, {"b", digest("a"), true}}},
 		},
 		"one Pod is ready, another fails": {
 			pods: []corev1.Pod{pod("b", isReady), fetchFailed},

@@ -62,6 +62,9 @@ func (s *situation) planned(a answer, status v1beta1.InferenceServiceStatus) []P
 			New:      s.isNew && r.Name == s.n.Name,
 			Active:   s.active(r.Name, a),
 			Starting: s.starting(r.Name, a),
+			Digest:   s.contents[r.Name].digest,
+			Found:    s.contents[r.Name].found,
+			Foreign:  s.contents[r.Name].foreign,
 		}
 		p.Deployed = p.Active || r.runs() || s.stays(r.Name, next)
 		if p.Deployed && !p.Active {
@@ -91,8 +94,13 @@ func (s *situation) stays(name string, next v1beta1.ComponentStatus) bool {
 // requests there until a status without it is stored.
 func (s *situation) active(name string, a answer) bool {
 	_, had := s.oldShare(name)
+	return had || s.needed(name, a)
+}
+
+// needed reports whether a revision must have replicas for what is decided.
+func (s *situation) needed(name string, a answer) bool {
 	_, has := share(a.weights, name)
-	return had || has || a.await != nil && a.await.Name == name || s.n != nil && s.n.Name == name && !s.stopped()
+	return has || a.await != nil && a.await.Name == name || s.n != nil && s.n.Name == name && !s.stopped()
 }
 
 // idleSince is the time from which an inactive revision needs no replicas.

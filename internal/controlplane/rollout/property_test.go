@@ -78,6 +78,19 @@ func TestInvariantsHoldInRandomHistories(t *testing.T) {
 				r.Health = drawHealth(t)
 				h.step(t)
 			},
+			"model overwritten": func(t *rapid.T) { h.overwrite(); h.step(t) },
+			"Pods start": func(t *rapid.T) {
+				if len(h.revisions) == 0 {
+					t.Skip("no revisions")
+				}
+				h.drawPods(t, &h.revisions[rapid.IntRange(0, len(h.revisions)-1).Draw(t, "revision")])
+				h.step(t)
+			},
+			"mutable": func(t *rapid.T) {
+				h.wasMutable = true
+				h.annotate(v1beta1.AnnotationMutableModel, rapid.Bool().Draw(t, "on"))
+				h.step(t)
+			},
 			"time": func(t *rapid.T) {
 				h.now = h.now.Add(rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second, time.Minute}).Draw(t, "time"))
 				h.step(t)
@@ -138,11 +151,13 @@ type historyCheck struct {
 	*world
 	rolledBack map[string]bool // revisions that must not get traffic
 	last       int             // number given to a revision
+	wasMutable bool            // revisions need not serve one model each
+	unheld     map[string]bool // revisions that had traffic while none of their Pods had reported a model
 	starting   []string
 }
 
 func newHistoryCheck() *historyCheck {
-	return &historyCheck{world: newWorld(), rolledBack: map[string]bool{}}
+	return &historyCheck{world: newWorld(), rolledBack: map[string]bool{}, unheld: map[string]bool{}}
 }
 
 // step decides and checks every invariant.
@@ -163,6 +178,7 @@ func (h *historyCheck) step(t testingT) {
 	h.checkHistory(t, p)
 	h.checkPods(t, before)
 	h.checkDeployments(t)
+	h.checkContent(t)
 	checkSettled(t, h.world)
 	checkCrash(t, before, h.world)
 	h.starting = names(p, starting)
@@ -194,23 +210,30 @@ func (h *historyCheck) refuse(t *rapid.T) {
 			create:   rapid.Bool().Draw(t, "record refused"),
 			status:   rapid.Bool().Draw(t, "status refused"),
 			letGo:    rapid.Bool().Draw(t, "idle refused"),
+			digest:   rapid.Bool().Draw(t, "digest refused"),
+			models:   rapid.Bool().Draw(t, "ConfigMap refused"),
 			activate: map[string]bool{},
 		}
 		for i := range len(h.revisions) + 1 {
 			deny.activate[fmt.Sprintf("iris-predictor-%05d", i+1)] = rapid.Bool().Draw(t, "Deployment refused")
 		}
-		switch rapid.IntRange(0, 3).Draw(t, "meanwhile") {
+		switch rapid.IntRange(0, 4).Draw(t, "meanwhile") {
 		case 0:
 			h.apply(rapid.SampledFrom([]string{"m1", "m2", "m3"}).Draw(t, "model"), "", drawCanary(t))
 		case 1:
 			h.isvc.Generation++
 			h.isvc.Spec.Predictor.CanaryTrafficPercent = drawCanary(t)
+		case 2:
+			if len(h.revisions) > 0 {
+				h.drawPods(t, &h.revisions[len(h.revisions)-1])
+			}
 		}
 		old := h.isvc.Status.Components[v1beta1.Predictor]
 		before := h.clone()
 		p := h.round(deny)
 		h.checkPods(t, before)
 		h.checkTraffic(t, p, old)
+		h.checkContent(t)
 		if n := p.New(); n != nil {
 			h.last = max(h.last, n.Number)
 		}
@@ -339,7 +362,10 @@ func (h *historyCheck) settle(t testingT) {
 		p = h.decide()
 		for i := range h.revisions {
 			if r := &h.revisions[i]; slices.Contains(names(p, active), r.Name) {
-				r.Health = Health{Ready: 3}
+				r.Health = Health{}
+				for range 3 {
+					h.start(r, false, true, true)
+				}
 			}
 		}
 		old := h.isvc.Status.Components[v1beta1.Predictor]

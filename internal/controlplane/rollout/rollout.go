@@ -87,6 +87,12 @@ type Revision struct {
 	Name        string
 	Number      int
 	Hash, Model string
+	// Digest is the recorded digest of the model's content; empty until a Pod
+	// has reported one.
+	Digest string
+	// Pins is set if the revision's Pods ask for the recorded content. Those of
+	// revisions that an earlier version of Serin made do not.
+	Pins bool
 	Health
 	// Deployed is set if the revision has a Deployment. Drained is set if it can
 	// go: it is marked idle, has no replicas, and the last of its Pods has ended.
@@ -125,6 +131,14 @@ type PlannedRevision struct {
 	// IdleSince is when a deployed, inactive revision became so. Without it, the
 	// revision goes to zero at once.
 	IdleSince time.Time
+	// Digest is that of the model which all Pods of the revision must serve.
+	// Empty: they serve what they find.
+	Digest string
+	// Found is the digest to record for the revision, once and for ever; empty if
+	// there is none to record.
+	Found string
+	// Foreign are the Pods that serve another model. They must be deleted.
+	Foreign []string
 	// Percent is the share of the traffic; nil without a traffic entry. Shares
 	// sum to 100, or there are none.
 	Percent *int64

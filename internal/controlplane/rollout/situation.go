@@ -26,12 +26,15 @@ type situation struct {
 	nReady bool
 	// isNew is set if n does not exist yet.
 	isNew bool
+	// contents are by revision.
+	contents map[string]content
 }
 
 func read(in Input) *situation {
 	in.Min = max(in.Min, 0)
 	s := &situation{in: in, old: in.Service.Status.Components[v1beta1.Predictor], c: CanaryPercent(in.Service)}
 	s.full = s.c >= 100
+	s.hold()
 	s.r = s.revision(s.old.LatestRolledoutRevision)
 	s.p = s.revision(s.old.PreviousRolledoutRevision)
 	s.n, s.isNew = s.wanted()

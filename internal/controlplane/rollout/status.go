@@ -29,6 +29,7 @@ func (s *situation) status(a answer) v1beta1.InferenceServiceStatus {
 		c.URL = s.url(v1beta1.Predictor.Host("", name))
 		c.Address = s.address(v1beta1.Predictor.Host("", name))
 		c.Traffic = s.traffic(a, c)
+		st.ModelDigests = s.digests(a)
 	}
 	st.Components = map[v1beta1.Component]v1beta1.ComponentStatus{v1beta1.Predictor: c}
 	st.Conditions = s.conditions(a, c.Traffic)
@@ -119,7 +120,7 @@ func (s *situation) modelStatus(a answer) *v1beta1.ModelStatus {
 	case s.n.Failure != nil && !s.n.Pending:
 		m.TransitionStatus = v1beta1.BlockedByFailedLoad
 		m.States.TargetModelState = v1beta1.FailedToLoad
-		m.LastFailureInfo = s.failure()
+		m.LastFailureInfo = s.failure(s.n)
 	default:
 		m.TransitionStatus = v1beta1.InProgress
 		m.States.TargetModelState = v1beta1.Pending
@@ -127,14 +128,17 @@ func (s *situation) modelStatus(a answer) *v1beta1.ModelStatus {
 			m.States.TargetModelState = v1beta1.Loading
 		}
 	}
+	if r := s.changed(a); r != nil && m.LastFailureInfo == nil {
+		m.LastFailureInfo = s.failure(r)
+	}
 	return m
 }
 
-// failure is n's failure. A Pod that fails again in the same way is the same
+// failure is the failure of a revision. A Pod that fails again in the same way is the same
 // failure: its time is that of the first, so a crash loop writes no status.
-func (s *situation) failure() *v1beta1.FailureInfo {
-	f := *s.n.Failure
-	f.ModelRevisionName = s.n.Name
+func (s *situation) failure(r *Revision) *v1beta1.FailureInfo {
+	f := *r.Failure
+	f.ModelRevisionName = r.Name
 	if m := s.in.Service.Status.ModelStatus; m != nil && m.LastFailureInfo != nil {
 		before := *m.LastFailureInfo
 		before.Time = f.Time

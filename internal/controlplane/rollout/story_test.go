@@ -25,6 +25,9 @@ import (
 //	stop on                       the stop annotation
 //	ready 00002 1                 a revision's ready replicas
 //	fail 00002 MESSAGE            a revision's Pod fails to load its model
+//	fetch 00002 A                 another of its Pods fetched the model A, and is ready
+//	changed 00002 MESSAGE         another of its Pods finds another model than recorded
+//	mutable on                    the annotation that lets it
 //	wait 00002 MESSAGE            no node takes a revision's Pod
 //	invalid REASON MESSAGE        the spec, of the model as before, resolves to nothing
 //	c 10                          canaryTrafficPercent alone
@@ -71,6 +74,8 @@ func (w *world) happen(line string) error {
 		w.isvc.Labels = map[string]string{k: v}
 	case "tags":
 		w.annotate(v1beta1.AnnotationTagRouting, arg == "on")
+	case "mutable":
+		w.annotate(v1beta1.AnnotationMutableModel, arg == "on")
 	case "stop":
 		w.annotate(v1beta1.AnnotationStop, arg == "on")
 	case "invalid":
@@ -85,7 +90,7 @@ func (w *world) happen(line string) error {
 		w.deny.activate = map[string]bool{"iris-predictor-" + arg: true}
 	case "accept":
 		w.deny = refused{}
-	case "ready", "fail", "wait", "delete":
+	case "ready", "fail", "fetch", "changed", "wait", "delete":
 		return w.happenTo(verb, arg, rest)
 	default:
 		return fmt.Errorf("unknown verb %q", verb)
@@ -109,6 +114,13 @@ func (w *world) happenTo(verb, number, rest string) error {
 		return err
 	case "fail":
 		r.Health = Health{Failed: 1, Failure: &v1beta1.FailureInfo{Location: r.Name + "-pod", Reason: v1beta1.ModelLoadFailed, Message: rest, ExitCode: 1}}
+	case "fetch":
+		w.started++
+		r.Ready++
+		r.Fetched = append(r.Fetched, Fetched{Pod: fmt.Sprintf("pod-%d", w.started), Digest: rest, Ready: true})
+	case "changed":
+		r.Failed++
+		r.Failure = &v1beta1.FailureInfo{Location: r.Name + "-pod", Reason: v1beta1.ModelChanged, Message: rest, ExitCode: v1beta1.ExitOtherModel}
 	case "wait":
 		r.Health = Health{Pending: true, Failure: &v1beta1.FailureInfo{Location: r.Name + "-pod", Reason: v1beta1.RuntimeUnhealthy, Message: rest}}
 	case "delete":

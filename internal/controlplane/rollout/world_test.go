@@ -24,23 +24,25 @@ type world struct {
 	deny      refused
 	now       time.Time
 	min       int32 // replicas
+	storage
 }
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func newWorld() *world {
 	return &world{
-		isvc: &v1beta1.InferenceService{ObjectMeta: metav1.ObjectMeta{Name: "iris", Namespace: "ns", Annotations: map[string]string{}}},
-		now:  epoch,
-		min:  1,
-		idle: map[string]bool{},
+		isvc:    &v1beta1.InferenceService{ObjectMeta: metav1.ObjectMeta{Name: "iris", Namespace: "ns", Annotations: map[string]string{}}},
+		now:     epoch,
+		min:     1,
+		idle:    map[string]bool{},
+		storage: newStorage(),
 	}
 }
 
 func (w *world) clone() *world {
 	return &world{
 		isvc: w.isvc.DeepCopy(), target: w.target, revisions: slices.Clone(w.revisions),
-		idle: maps.Clone(w.idle), now: w.now, min: w.min,
+		idle: maps.Clone(w.idle), now: w.now, min: w.min, storage: w.storage.clone(),
 	}
 }
 
@@ -75,6 +77,7 @@ func (w *world) input() Input {
 // refused are the writes that the API does not take.
 type refused struct {
 	create, status, letGo bool
+	digest, models        bool            // the annotation of a record, and the ConfigMap
 	activate              map[string]bool // by revision
 }
 
@@ -89,9 +92,15 @@ func (w *world) round(deny refused) Plan {
 		in.Target.Invalid = &Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: "refused"}
 		p = Decide(in)
 	case p.New() != nil:
-		w.revisions = append(w.revisions, Revision{Name: p.New().Name, Number: p.New().Number, Hash: w.target.Hash, Model: w.target.Model})
+		w.revisions = append(w.revisions, Revision{Name: p.New().Name, Number: p.New().Number, Hash: w.target.Hash, Model: w.target.Model, Pins: true})
 	}
-	if in.Refusals = w.activate(p, deny); len(in.Refusals) > 0 {
+	recorded, refusals := w.record(p, deny)
+	if recorded {
+		in.Revisions = slices.Clone(w.revisions)
+		p = Decide(in)
+	}
+	in.Refusals = slices.Concat(refusals, w.activate(p, deny), w.tell(p, deny))
+	if len(in.Refusals) > 0 {
 		p = Decide(in)
 	}
 	if !reflect.DeepEqual(w.isvc.Status, p.Status) {
@@ -102,6 +111,9 @@ func (w *world) round(deny refused) Plan {
 	}
 	if !deny.letGo {
 		w.letGo(p)
+		if len(in.Refusals) == 0 {
+			w.deleteForeign(p)
+		}
 	}
 	return p
 }
@@ -218,12 +230,18 @@ func (w *world) summary(p Plan) string {
 		line("starting: %s", strings.Join(names(p, starting), " "))
 	}
 	for _, r := range p.Revisions {
+		if digest := p.Status.ModelDigests[r.Name]; digest != "" {
+			line("model: %s serves %s", r.Name, digest)
+		}
+		if len(r.Foreign) > 0 {
+			line("foreign: %s", strings.Join(r.Foreign, " "))
+		}
 		if !r.IdleSince.IsZero() {
 			line("idle: %s since %s", r.Name, r.IdleSince.Sub(epoch))
 		}
 	}
 	for _, c := range p.Status.Conditions {
-		if c.Status != metav1.ConditionTrue || c.Type == v1beta1.ConditionReady {
+		if c.Status != metav1.ConditionTrue || c.Type == v1beta1.ConditionReady || c.Type == v1beta1.ConditionModelChanged {
 			line("%s=%s since %s %s: %s", c.Type, c.Status, c.LastTransitionTime.Sub(epoch), c.Reason, c.Message)
 		}
 	}
