@@ -68,8 +68,9 @@ var walkThrough = []struct{ name, annotations, predictor, traffic string }{
 }
 
 // certain is how many writes a new revision takes, whatever the timing: two
-// objects, an event, and the status.
-const certain = 4
+// objects, the digest of its model, the ConfigMap with that, an event, and the
+// status.
+const certain = 6
 
 // In every step of the walk-through the controller is killed after each of its
 // writes, or the API refuses some of them for a while. Each step ends in the same

@@ -24,6 +24,7 @@ var kept = []schema.GroupVersionResource{
 	{Group: "apps", Version: "v1", Resource: "controllerrevisions"},
 	{Group: "apps", Version: "v1", Resource: "deployments"},
 	{Version: "v1", Resource: "services"},
+	{Version: "v1", Resource: "configmaps"},
 }
 
 // age ends the time in which revisions of history are warm, and returns those that
@@ -64,7 +65,9 @@ func state(ctx context.Context, api dynamic.Interface, namespace string) (string
 			return "", err
 		}
 		for _, o := range list.Items { // sorted by name
-			out = append(out, essence(o))
+			if o.GetName() != "kube-root-ca.crt" {
+				out = append(out, essence(o))
+			}
 		}
 	}
 	y, err := yaml.Marshal(out)

@@ -33,10 +33,14 @@ func controllerRules() []rbacv1.PolicyRule {
 		rule(serving, []string{"patch"}, "inferenceservices/status"),
 		// For owner references with blockOwnerDeletion.
 		rule(serving, []string{"update"}, "inferenceservices/finalizers"),
-		rule(apps, append(read, "create", "delete"), "controllerrevisions"),
+		// To adopt one, and to record the digest of its model.
+		rule(apps, append(read, "create", "patch", "delete"), "controllerrevisions"),
 		rule(apps, append(read, "create", "patch", "delete"), "deployments"),
 		rule(core, append(read, "create", "patch", "delete"), "services"),
-		rule(core, read, "pods"),
+		// Which model the Pods of a revision must get.
+		rule(core, append(read, "create", "update"), "configmaps"),
+		// Those that fetched another model than their revision.
+		rule(core, append(read, "delete"), "pods"),
 		// To find other nodes for its own Pods.
 		rule(core, read, "nodes"),
 		rule(core, []string{"create"}, "events"),

@@ -47,11 +47,12 @@ func TestPermissionsOfEachPart(t *testing.T) {
 		want  []string
 	}{
 		"the controller, everywhere": {controllerRules(), []string{
-			"apps/controllerrevisions: get list watch create delete",
+			"apps/controllerrevisions: get list watch create patch delete",
 			"apps/deployments: get list watch create patch delete",
+			"configmaps: get list watch create update",
 			"events: create",
 			"nodes: get list watch",
-			"pods: get list watch",
+			"pods: get list watch delete",
 			"services: get list watch create patch delete",
 			"serving.kserve.io/clusterservingruntimes: get list watch",
 			"serving.kserve.io/inferenceservices/finalizers: update",

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 
@@ -75,7 +76,7 @@ func (w writer) applyObjects(ctx context.Context, objects []wanted) ([]rollout.R
 // cleanUp marks revisions idle, and deletes Deployments and records that need not
 // exist. The stored status no longer names them: see rollout.PlannedRevision.
 func (w writer) cleanUp(ctx context.Context, s *snapshot, p rollout.Plan, objects []wanted) error {
-	toDelete := s.toDelete(p)
+	toDelete := append(s.toDelete(p), s.foreign(ctx, p)...)
 	var differ []wanted
 	for _, o := range objects {
 		if same, err := o.covered(); o.idle && (!same || err != nil) {
@@ -118,6 +119,14 @@ func (w writer) applyObject(ctx context.Context, o wanted) error {
 	switch ac := o.object.(type) {
 	case *appsv1ac.ControllerRevisionApplyConfiguration:
 		return w.adopt(ctx, o) // made once, never changed
+	case *corev1ac.ConfigMapApplyConfiguration:
+		if same, err := o.covered(); err != nil || same {
+			return err
+		}
+		if o.current == nil { // an apply could merge into an object of a user's
+			return w.create(ctx, ac, &corev1.ConfigMap{})
+		}
+		return w.replace(ctx, ac, o.current)
 	case *corev1ac.ServiceApplyConfiguration:
 		if o.current == nil && ac.Spec.ExternalName != nil {
 			// Users choose this name: an apply could merge into an object of theirs.
@@ -158,13 +167,9 @@ func (w writer) adopt(ctx context.Context, o wanted) error {
 // either it is ours and the cache is late, or it belongs to somebody else, such as
 // a deleted service of the same name.
 func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty client.Object) error {
-	object := empty.DeepCopyObject().(client.Object)
-	b, err := json.Marshal(ac)
-	if err == nil {
-		err = json.Unmarshal(b, object)
-	}
+	object, err := objectOf(ac, empty)
 	if err != nil {
-		return fmt.Errorf("convert %s: %w", describe(ac), err)
+		return err
 	}
 	mine := metav1.GetControllerOf(object)
 	err = w.client.Create(ctx, object, fieldOwner)
@@ -186,6 +191,19 @@ func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty
 	}
 	// It is ours, but may lack the label that the cache selects by.
 	return w.wrap(ctx, "apply", ac, w.client.Apply(ctx, ac, fieldOwner, client.ForceOwnership))
+}
+
+// objectOf returns an apply configuration as an object of the kind of another.
+func objectOf(ac runtime.ApplyConfiguration, kind client.Object) (client.Object, error) {
+	object := reflect.New(reflect.TypeOf(kind).Elem()).Interface().(client.Object)
+	b, err := json.Marshal(ac)
+	if err == nil {
+		err = json.Unmarshal(b, object)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("convert %s: %w", describe(ac), err)
+	}
+	return object, nil
 }
 
 func (w writer) delete(ctx context.Context, o client.Object) error {

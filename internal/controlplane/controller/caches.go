@@ -24,7 +24,7 @@ import (
 
 // caches hold, packed, the objects of which there are some for each service.
 type caches struct {
-	services, revisions, deployments, addresses, pods *kind
+	services, revisions, deployments, addresses, models, pods *kind
 	// runtimes and clusterRuntimes are few. They are here because users write them.
 	runtimes, clusterRuntimes *kind
 }
@@ -43,6 +43,7 @@ func newCaches() caches {
 		revisions:       &kind{empty: &appsv1.ControllerRevision{}, labelled: true},
 		deployments:     &kind{empty: &appsv1.Deployment{}, labelled: true},
 		addresses:       &kind{empty: &corev1.Service{}, labelled: true},
+		models:          &kind{empty: &corev1.ConfigMap{}, labelled: true},
 		pods:            &kind{empty: &corev1.Pod{}, labelled: true},
 		runtimes:        &kind{empty: unchecked(v1alpha1.GroupVersion.WithKind("ServingRuntime"))},
 		clusterRuntimes: &kind{empty: unchecked(v1alpha1.GroupVersion.WithKind("ClusterServingRuntime"))},
@@ -59,7 +60,7 @@ func unchecked(kind schema.GroupVersionKind) *unstructured.Unstructured {
 }
 
 func (c caches) all() []*kind {
-	return []*kind{c.services, c.revisions, c.deployments, c.addresses, c.pods, c.runtimes, c.clusterRuntimes}
+	return []*kind{c.services, c.revisions, c.deployments, c.addresses, c.models, c.pods, c.runtimes, c.clusterRuntimes}
 }
 
 // byService is the name of the index of objects by NAMESPACE/SERVICE.

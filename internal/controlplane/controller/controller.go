@@ -177,10 +177,17 @@ func (r *reconciler) reconcile(ctx context.Context, s *snapshot, now time.Time) 
 		s.invalid = &rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: refused.Error()}
 		plan = s.decide(r.Config, now)
 	}
+	recorded, refusals, err := r.writer.recordDigests(ctx, s, plan)
+	if errors.Is(err, errOutdated) {
+		return err // a Pod of an unrecorded model would not count
+	}
+	if recorded {
+		plan = s.decide(r.Config, now)
+	}
 	objects := s.objects(plan, r.Config)
-	refusals, err := r.writer.applyObjects(ctx, objects)
-	refused = errors.Join(refused, err) // a late cache, too, stops no status
-	if s.refusals = refusals; len(refusals) > 0 {
+	more, wrong := r.writer.applyObjects(ctx, objects)
+	refused = errors.Join(refused, err, wrong) // a late cache, too, stops no status
+	if s.refusals = append(refusals, more...); len(s.refusals) > 0 {
 		plan = s.decide(r.Config, now)
 	}
 	changed := false

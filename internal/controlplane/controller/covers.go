@@ -4,8 +4,10 @@ package controller
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -23,8 +25,8 @@ func (o wanted) covered() (bool, error) {
 }
 
 // covers reports whether current is as desired. The API server adds defaults, so
-// fields that desired does not mention do not count. Serin's own annotations do:
-// one too many is a difference.
+// fields that desired does not mention do not count. Serin's own annotations and
+// the data of a ConfigMap do: one too many is a difference.
 func covers(current client.Object, desired runtime.ApplyConfiguration) (bool, error) {
 	have, err := runtime.DefaultUnstructuredConverter.ToUnstructured(current)
 	if err != nil {
@@ -39,6 +41,11 @@ func covers(current client.Object, desired runtime.ApplyConfiguration) (bool, er
 	wanted, _, _ := unstructured.NestedStringMap(want, "metadata", "annotations")
 	for k := range current.GetAnnotations() {
 		if _, ok := wanted[k]; !ok && v1beta1.SetsSerin(k) {
+			return false, nil
+		}
+	}
+	if models, ok := current.(*corev1.ConfigMap); ok {
+		if data, _, _ := unstructured.NestedStringMap(want, "data"); !maps.Equal(models.Data, data) {
 			return false, nil
 		}
 	}

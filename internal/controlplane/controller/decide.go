@@ -31,11 +31,12 @@ func (s *snapshot) decide(c Config, now time.Time) rollout.Plan {
 		one := rollout.Revision{
 			Name:      r.record.Name,
 			Number:    int(r.record.Revision),
+			Digest:    v1beta1.RecordedDigest(r.record),
 			Health:    rollout.HealthOf(r.pods, r.deployment),
 			IdleSince: r.demand.IdleSince,
 		}
 		if r.template != nil {
-			one.Hash, one.Model = r.template.Hash, r.template.Model
+			one.Hash, one.Model, one.Pins = r.template.Hash, r.template.Model, r.template.Pins
 			one.Deployed, one.Drained = r.deployment != nil, r.drained()
 		}
 		in.Revisions = append(in.Revisions, one)

@@ -30,6 +30,8 @@ type snapshot struct {
 	addresses map[string]*corev1.Service
 	// taken are the names that the service wants and other services have.
 	taken map[string]string
+	// models tells Pods which model they must get; nil until made.
+	models *corev1.ConfigMap
 	// externalRoute leads to the service from a Gateway or an Ingress controller.
 	externalRoute client.Object // nil until made
 	// orphans are objects of ours whose ControllerRevision is gone, and Services
@@ -73,7 +75,7 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*sna
 	if s.taken, err = r.caches.taken(s.service); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(r.attach(ctx, s, objects), r.readExternalRoute(ctx, s)); err != nil {
+	if err := errors.Join(r.attach(ctx, s, objects), r.readModels(s), r.readExternalRoute(ctx, s)); err != nil {
 		return nil, err
 	}
 	s.orphans = append(s.orphans, s.unwanted()...)
@@ -119,8 +121,8 @@ func (s *snapshot) takeAddresses(objects []client.Object) []client.Object {
 }
 
 // history reads the revisions, oldest first. If the status or an object names one
-// that the cache does not show, either the cache is late or somebody deleted the
-// revision, so the API is asked.
+// that the cache does not show, or the status the model of one, either the cache is
+// late or somebody deleted the revision, so the API is asked.
 func (r *reconciler) history(ctx context.Context, s *v1beta1.InferenceService, objects []client.Object) ([]revision, error) {
 	records, err := of[appsv1.ControllerRevision](r.caches.revisions, s)
 	if err != nil {
@@ -131,7 +133,9 @@ func (r *reconciler) history(ctx context.Context, s *v1beta1.InferenceService, o
 		named = append(named, o.GetLabels()[v1beta1.LabelRevision])
 	}
 	if slices.ContainsFunc(named, func(name string) bool {
-		return !slices.ContainsFunc(records, func(cr appsv1.ControllerRevision) bool { return cr.Name == name && belongs(&cr, s) })
+		return !slices.ContainsFunc(records, func(cr appsv1.ControllerRevision) bool {
+			return cr.Name == name && belongs(&cr, s) && (s.Status.ModelDigests[name] == "" || v1beta1.RecordedDigest(&cr) != "")
+		})
 	}) {
 		var list appsv1.ControllerRevisionList
 		if err := r.api.List(ctx, &list, client.InNamespace(s.Namespace), client.MatchingLabels{v1beta1.LabelService: s.Name}); err != nil {

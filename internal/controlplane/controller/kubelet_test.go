@@ -28,7 +28,8 @@ const nodeName = "fake"
 type kubelet struct {
 	client kubernetes.Interface
 	mu     sync.Mutex
-	held   map[string]bool // namespace/revision
+	held   map[string]bool   // namespace/revision
+	models map[string]string // digest of what lies in storage, by namespace
 	pods   cache.Store
 }
 
@@ -50,7 +51,7 @@ func startKubelet(ctx context.Context, cfg *rest.Config) (*kubelet, error) {
 		return nil, err
 	}
 	informer := informers.NewSharedInformerFactory(c, 0).Core().V1().Pods().Informer()
-	k := &kubelet{client: c, held: map[string]bool{}, pods: informer.GetStore()}
+	k := &kubelet{client: c, held: map[string]bool{}, models: map[string]string{}, pods: informer.GetStore()}
 	_, err = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(o any) { k.sync(ctx, o.(*corev1.Pod)) },
 		UpdateFunc: func(_, o any) { k.sync(ctx, o.(*corev1.Pod)) },
@@ -76,6 +77,13 @@ func (k *kubelet) hold(t *testing.T, namespace, revision string) (release func()
 	}
 }
 
+// store changes what Pods of a namespace fetch from now on.
+func (k *kubelet) store(namespace, digest string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.models[namespace] = digest
+}
+
 // sync gives a Pod the status it should have. Errors do not matter: a Pod that
 // changed meanwhile comes again.
 func (k *kubelet) sync(ctx context.Context, p *corev1.Pod) {
@@ -87,7 +95,7 @@ func (k *kubelet) sync(ctx context.Context, p *corev1.Pod) {
 		return
 	}
 	k.mu.Lock()
-	held := k.held[p.Namespace+"/"+p.Labels[v1beta1.LabelRevision]]
+	held, digest := k.held[p.Namespace+"/"+p.Labels[v1beta1.LabelRevision]], k.models[p.Namespace]
 	k.mu.Unlock()
 	status := corev1.PodStatus{Phase: corev1.PodRunning, PodIP: "127.0.0.2", PodIPs: []corev1.PodIP{{IP: "127.0.0.2"}}}
 	switch {
@@ -104,13 +112,22 @@ func (k *kubelet) sync(ctx context.Context, p *corev1.Pod) {
 	case !held:
 		status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 	}
+	if digest != "" {
+		status.InitContainerStatuses = append(status.InitContainerStatuses, corev1.ContainerStatus{
+			Name:  v1beta1.ContainerFetch,
+			State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Completed", Message: digest}},
+		})
+	}
 	ready := slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 	})
-	if p.Status.Phase == status.Phase && ready == (len(status.Conditions) > 0) && len(p.Status.InitContainerStatuses) == len(status.InitContainerStatuses) {
+	if p.Status.Phase == status.Phase && ready == (len(status.Conditions) > 0) && (v1beta1.PodModelDigest(p) != "" || len(p.Status.InitContainerStatuses) == len(status.InitContainerStatuses)) {
 		return
 	}
 	p = p.DeepCopy()
+	if len(p.Status.InitContainerStatuses) > 0 && v1beta1.PodModelDigest(p) != "" {
+		status.InitContainerStatuses = p.Status.InitContainerStatuses // it fetched before
+	}
 	p.Status = status
 	_, _ = k.client.CoreV1().Pods(p.Namespace).UpdateStatus(ctx, p, metav1.UpdateOptions{})
 }

@@ -40,6 +40,7 @@ func (s *snapshot) objects(p rollout.Plan, cfg Config) []wanted {
 			out = append(out, wanted{object: o.Deployment, current: orNil(have.deployment), revision: planned.Name, idle: !planned.Active})
 		}
 	}
+	out = append(out, s.modelsObject(p)...)
 	if cfg.Router != "" {
 		for _, ac := range render.Addresses(s.service, cfg.Router) {
 			if s.taken[*ac.Name] == "" {

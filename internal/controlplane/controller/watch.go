@@ -28,6 +28,7 @@ func (r *reconciler) watch(m ctrl.Manager) error {
 		Owns(&appsv1.ControllerRevision{}).
 		Owns(&appsv1.Deployment{}).
 		Owns(&corev1.Service{}).
+		Owns(&corev1.ConfigMap{}).
 		Watches(r.caches.services.empty, handler.EnqueueRequestsFromMapFunc(r.rivals)).
 		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(serviceOfPod)).
 		Watches(r.caches.runtimes.empty, handler.EnqueueRequestsFromMapFunc(r.invalidServices)).

@@ -122,6 +122,15 @@ func Addresses(isvc *v1beta1.InferenceService, router string) []*corev1ac.Servic
 	return out
 }
 
+// Models returns the ConfigMap that tells the Pods of a service's revisions which
+// model they must get; see pin.
+func Models(isvc *v1beta1.InferenceService, digests map[string]string) *corev1ac.ConfigMapApplyConfiguration {
+	return corev1ac.ConfigMap(v1beta1.Predictor.ModelsName(isvc.Name), isvc.Namespace).
+		WithLabels(map[string]string{v1beta1.LabelService: isvc.Name, v1beta1.LabelComponent: string(v1beta1.Predictor)}).
+		WithOwnerReferences(owner(isvc)).
+		WithData(digests)
+}
+
 // selector never changes in a revision's life.
 func selector(r Revision) map[string]string {
 	return map[string]string{v1beta1.LabelRevision: r.Name}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/controlplane/render"
+	"github.com/serin-dev/serin/internal/controlplane/rollout"
+)
+
+// readModels finds the ConfigMap that tells Pods which model they must get.
+func (r *reconciler) readModels(s *snapshot) error {
+	all, err := of[corev1.ConfigMap](r.caches.models, s.service)
+	for i := range all {
+		if all[i].Name == v1beta1.Predictor.ModelsName(s.service.Name) && belongs(&all[i], s.service) {
+			s.models = &all[i]
+		}
+	}
+	return err
+}
+
+// modelsObject is that ConfigMap as it should be, if there should be one. What
+// refuses it concerns the newest revision.
+func (s *snapshot) modelsObject(p rollout.Plan) []wanted {
+	digests := map[string]string{}
+	newest := ""
+	for _, r := range p.Revisions {
+		if newest = r.Name; r.Digest != "" {
+			digests[r.Name] = r.Digest
+		}
+	}
+	if len(digests) == 0 && s.models == nil {
+		return nil
+	}
+	return []wanted{{object: render.Models(s.service, digests), current: orNil(s.models), revision: newest}}
+}
+
+// recordDigests records what a plan found, once for each revision. It reports
+// whether there was anything, and what the API refused.
+func (w writer) recordDigests(ctx context.Context, s *snapshot, p rollout.Plan) (recorded bool, refusals []rollout.Refusal, err error) {
+	for i := range s.revisions {
+		r := &s.revisions[i]
+		planned := p.Revision(r.record.Name)
+		if planned == nil || planned.Found == "" {
+			continue
+		}
+		record, wrong := w.recordDigest(ctx, r.record, planned.Found)
+		switch {
+		case wrong == nil:
+			r.record, recorded = record, true
+		case !errors.Is(wrong, errOutdated):
+			refusals = append(refusals, rollout.Refusal{Revision: r.record.Name, Message: wrong.Error()})
+		}
+		err = errors.Join(err, wrong)
+	}
+	return recorded, refusals, err
+}
+
+// recordDigest writes over the very record that was read: what another
+// controller has recorded stays.
+func (w writer) recordDigest(ctx context.Context, cr *appsv1.ControllerRevision, digest string) (*appsv1.ControllerRevision, error) {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
+		"uid":             cr.UID,
+		"resourceVersion": cr.ResourceVersion,
+		"annotations":     map[string]string{v1beta1.AnnotationModelDigest: digest},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	out := &appsv1.ControllerRevision{ObjectMeta: metav1.ObjectMeta{Namespace: cr.Namespace, Name: cr.Name}}
+	err = w.client.Patch(ctx, out, client.RawPatch(types.MergePatchType, patch), fieldOwner)
+	switch {
+	case apierrors.IsConflict(err), apierrors.IsNotFound(err), apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause), err != nil && ctx.Err() != nil:
+		return nil, errOutdated
+	case err != nil:
+		return nil, fmt.Errorf("record the model of revision %s: %w", cr.Name, err)
+	}
+	return out, nil
+}
+
+// replace writes an object as it should be over the very one that was read. An
+// apply would leave in it what others wrote, and what was there at its creation.
+func (w writer) replace(ctx context.Context, ac runtime.ApplyConfiguration, current client.Object) error {
+	object, err := objectOf(ac, current)
+	if err != nil {
+		return err
+	}
+	object.SetUID(current.GetUID())
+	object.SetResourceVersion(current.GetResourceVersion())
+	err = w.client.Update(ctx, object, fieldOwner)
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return errOutdated
+	}
+	return w.wrap(ctx, "replace", ac, err)
+}
+
+// foreign returns the Pods that serve another model than their revision, once the
+// Pods that follow them are told which one to get.
+func (s *snapshot) foreign(ctx context.Context, p rollout.Plan) (out []client.Object) {
+	if len(s.refusals) > 0 {
+		return nil
+	}
+	for _, r := range s.revisions {
+		planned := p.Revision(r.record.Name)
+		for i := range r.pods {
+			if pod := &r.pods[i]; planned != nil && slices.Contains(planned.Foreign, pod.Name) {
+				log.FromContext(ctx).Info("replacing a Pod that fetched another model than its revision", "pod", pod.Name)
+				out = append(out, pod)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controller_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/serin-dev/serin/api/v1beta1"
+	"github.com/serin-dev/serin/internal/testkit/eventually"
+)
+
+var (
+	modelA = "sha256:" + strings.Repeat("a", 64)
+	modelB = "sha256:" + strings.Repeat("b", 64)
+)
+
+const modelsName = "iris-predictor-models"
+
+// told is the data of the ConfigMap of digests, nil if there is none.
+func told(ctx context.Context, namespace string) map[string]string {
+	var cm corev1.ConfigMap
+	if api.Get(ctx, client.ObjectKey{Namespace: namespace, Name: modelsName}, &cm) != nil {
+		return nil
+	}
+	return cm.Data
+}
+
+func waitTold(t *testing.T, namespace string, want map[string]string) {
+	t.Helper()
+	eventually.Holds(t, func(ctx context.Context) (any, bool) {
+		got := told(ctx, namespace)
+		return got, cmp.Equal(got, want)
+	})
+}
+
+func TestModelOfARevisionIsRecordedOnce(t *testing.T) {
+	t.Parallel()
+	ns := newNamespace(t)
+	before := writes.now()
+	node.store(ns, modelA)
+	apply(t, ns, model("one", ""))
+	s := wait(t, ns, isReady)
+	if got := s.Status.ModelDigests["iris-predictor-00001"]; string(got) != modelA {
+		t.Errorf("the status names %q", got)
+	}
+	waitTold(t, ns, map[string]string{"iris-predictor-00001": modelA})
+
+	node.store(ns, modelB)
+	apply(t, ns, model("two", "10"))
+	wait(t, ns, hasTraffic("10% 00002, 90% 00001"))
+	waitTold(t, ns, map[string]string{"iris-predictor-00001": modelA, "iris-predictor-00002": modelB})
+	for revision, want := range map[string]string{"iris-predictor-00001": modelA, "iris-predictor-00002": modelB} {
+		var cr appsv1.ControllerRevision
+		if err := api.Get(t.Context(), client.ObjectKey{Namespace: ns, Name: revision}, &cr); err != nil {
+			t.Fatal(err)
+		}
+		if got := cr.Annotations[v1beta1.AnnotationModelDigest]; got != want {
+			t.Errorf("the record of %s says %q", revision, got)
+		}
+	}
+
+	apply(t, ns, model("two", "20"))
+	wait(t, ns, hasTraffic("20% 00002, 80% 00001"))
+	all := writes.since(before, ns)
+	for write, want := range map[string]int{"PATCH controllerrevisions/": 2, "POST configmaps": 1, "PUT configmaps": 1, "DELETE pods": 0} {
+		if n := len(slices.DeleteFunc(slices.Clone(all), func(w string) bool { return !strings.HasPrefix(w, write) })); n != want {
+			t.Errorf("%d times %s, want %d: %q", n, write, want, all)
+		}
+	}
+}
+
+func TestPodWithAnotherModelIsReplaced(t *testing.T) {
+	t.Parallel()
+	ns := newNamespace(t)
+	node.store(ns, modelA)
+	apply(t, ns, model("one", ""))
+	wait(t, ns, isReady)
+	node.store(ns, modelB)
+	apply(t, ns, model("one", "")+"minReplicas: 2\n")
+	before := writes.now()
+	scaleTo(t, ns, 2)
+	eventually.Holds(t, func(context.Context) (any, bool) {
+		all := writes.since(before, ns)
+		return all, slices.ContainsFunc(all, func(w string) bool { return strings.HasPrefix(w, "DELETE pods") })
+	})
+	if s, err := get(t.Context(), ns); err != nil || condition(s, v1beta1.ConditionPredictorReady).Status == metav1.ConditionTrue {
+		t.Errorf("a Pod with another model counts: %+v, %v", s.Status, err)
+	}
+	node.store(ns, modelA)
+	wait(t, ns, isReady)
+	var pods corev1.PodList
+	if err := api.List(t.Context(), &pods, client.InNamespace(ns)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range pods.Items {
+		if p := &pods.Items[i]; !v1beta1.PodLeaving(p) && v1beta1.PodModelDigest(p) != modelA {
+			t.Errorf("Pod %s serves %q", p.Name, v1beta1.PodModelDigest(p))
+		}
+	}
+}
+
+// scaleTo is the autoscaler's part.
+func scaleTo(t *testing.T, namespace string, replicas int32) {
+	t.Helper()
+	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "iris-predictor-00001-deployment"}}
+	patch := client.RawPatch("application/merge-patch+json", []byte(`{"spec":{"replicas":`+string(rune('0'+replicas))+`}}`))
+	if err := api.Patch(t.Context(), d, patch); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestConfigMapOfModelsIsKept(t *testing.T) {
+	t.Parallel()
+	ns := newNamespace(t)
+	node.store(ns, modelA)
+	apply(t, ns, model("one", ""))
+	wait(t, ns, isReady)
+	want := map[string]string{"iris-predictor-00001": modelA}
+	waitTold(t, ns, want)
+	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: modelsName}}
+	for _, change := range []func() error{
+		func() error { return api.Delete(t.Context(), cm.DeepCopy()) },
+		func() error {
+			patch := `{"data":{"iris-predictor-00001":"` + modelB + `","iris-predictor-00002":"` + modelB + `"}}`
+			return api.Patch(t.Context(), cm.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(patch)))
+		},
+	} {
+		if err := change(); err != nil {
+			t.Fatal(err)
+		}
+		waitTold(t, ns, want)
+	}
+
+	annotate := func(value string) {
+		s := &v1beta1.InferenceService{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "iris"}}
+		patch := `{"metadata":{"annotations":{"` + v1beta1.AnnotationMutableModel + `":` + value + `}}}`
+		if err := api.Patch(t.Context(), s, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	annotate(`"true"`)
+	waitTold(t, ns, nil)
+	wait(t, ns, func(s *v1beta1.InferenceService) bool {
+		return isReady(s) && len(s.Status.ModelDigests) == 0
+	})
+	annotate("null")
+	waitTold(t, ns, want)
+}
+
+func TestStrangersConfigMapIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	ns := newNamespace(t)
+	theirs := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: modelsName}, Data: map[string]string{"a": "b"}}
+	if err := api.Create(t.Context(), theirs); err != nil {
+		t.Fatal(err)
+	}
+	node.store(ns, modelA)
+	apply(t, ns, model("one", ""))
+	wait(t, ns, func(s *v1beta1.InferenceService) bool {
+		return traffic(s) == "100% 00001" && strings.Contains(condition(s, v1beta1.ConditionReady).Message, "ConfigMap "+modelsName+" exists and is not Serin's: delete it")
+	})
+	if diff := cmp.Diff(theirs.Data, told(t.Context(), ns)); diff != "" {
+		t.Error(diff)
+	}
+	if err := api.Delete(t.Context(), theirs); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, ns, isReady)
+	waitTold(t, ns, map[string]string{"iris-predictor-00001": modelA})
+}
