@@ -17,8 +17,9 @@ func historyCommand(t *target) *cobra.Command {
 		Use:   "history ISVC",
 		Short: "List the revisions of a service, or show one",
 		Long: `List the kept revisions, newest first, with their state in the rollout, their share of
-the traffic, their Pods and their model. --revision shows the spec of a revision, which
-'undo --to-revision' writes back.
+the traffic, their Pods, their model and the digest of its content: equal digests are
+equal models. --revision shows the spec of a revision, which 'undo --to-revision' writes
+back.
 
 With -o json or -o yaml it prints what 'status' prints, and each revision's spec.`,
 		Example: `history iris
@@ -44,7 +45,7 @@ history iris --revision 2`,
 				}
 			}
 			if format == "" || format == formatWide {
-				table(c.OutOrStdout(), r.Revisions, time.Now(), format == formatWide)
+				table(c.OutOrStdout(), r.Revisions, time.Now(), format == formatWide, digestColumn)
 				return nil
 			}
 			return write(c.OutOrStdout(), format, documentOf(r, true))
@@ -58,7 +59,7 @@ history iris --revision 2`,
 
 // showRevision prints a revision and its spec, as YAML that people can read.
 func showRevision(c *cobra.Command, rev *action.Revision) error {
-	table(c.OutOrStdout(), []action.Revision{*rev}, time.Now(), true)
+	table(c.OutOrStdout(), []action.Revision{*rev}, time.Now(), true, digestColumn)
 	if rev.Spec == nil {
 		return fmt.Errorf("revision %s was recorded without its spec", rev.Name)
 	}

@@ -46,6 +46,7 @@ type revisionReport struct {
 	PodsReady      int32          `json:"podsReady"`
 	PodsWanted     int32          `json:"podsWanted"`
 	Model          string         `json:"model,omitempty"`
+	ModelDigest    string         `json:"modelDigest,omitempty"`
 	Runtime        string         `json:"runtime,omitempty"`
 	Created        time.Time      `json:"created"`
 	Spec           map[string]any `json:"spec,omitempty"` // of history only
@@ -70,7 +71,7 @@ func documentOf(r *action.Rollout, spec bool) document {
 	for _, rev := range slices.Backward(r.Revisions) {
 		one := revisionReport{
 			Name: rev.Name, Number: rev.Number, State: rev.State, TrafficPercent: rev.Share,
-			PodsReady: rev.Ready, PodsWanted: rev.Wanted, Model: rev.Model, Runtime: rev.Runtime, Created: rev.Created.UTC(),
+			PodsReady: rev.Ready, PodsWanted: rev.Wanted, Model: rev.Model, ModelDigest: rev.Digest, Runtime: rev.Runtime, Created: rev.Created.UTC(),
 		}
 		if spec {
 			one.Spec = rev.Spec
@@ -115,19 +116,34 @@ func write(out io.Writer, format string, v any) error {
 	return e.Encode(v)
 }
 
-// table prints the revisions, newest first.
-func table(out io.Writer, revisions []action.Revision, now time.Time, wide bool) {
+// column is one that not every table has.
+type column struct {
+	head string
+	of   func(action.Revision) string
+}
+
+var (
+	digestColumn  = column{"DIGEST", func(rev action.Revision) string { return v1beta1.ShortModelDigest(rev.Digest) }}
+	runtimeColumn = column{"RUNTIME", func(rev action.Revision) string { return rev.Runtime }}
+)
+
+// table prints the revisions, newest first, with the columns that all tables have
+// and further ones, the last of them only if it is wide.
+func table(out io.Writer, revisions []action.Revision, now time.Time, wide bool, further ...column) {
 	w := tabwriter.NewWriter(out, 0, 8, 3, ' ', 0)
-	head := "REVISION\tSTATE\tTRAFFIC\tPODS\tAGE\tMODEL"
 	if wide {
-		head += "\tRUNTIME"
+		further = append(further, runtimeColumn)
+	}
+	head := "REVISION\tSTATE\tTRAFFIC\tPODS\tAGE\tMODEL"
+	for _, c := range further {
+		head += "\t" + c.head
 	}
 	fmt.Fprintln(w, head)
 	for _, rev := range slices.Backward(revisions) {
 		row := fmt.Sprintf("%s\t%s\t%s\t%d/%d\t%s\t%s",
 			rev.Name, dash(string(rev.State)), percent(rev.Share), rev.Ready, rev.Wanted, age(rev.Created, now), dash(rev.Model))
-		if wide {
-			row += "\t" + dash(rev.Runtime)
+		for _, c := range further {
+			row += "\t" + dash(c.of(rev))
 		}
 		fmt.Fprintln(w, row)
 	}

@@ -44,7 +44,7 @@ With -o json or -o yaml it prints one document at the end:
   canaryTrafficPercent             as in the spec; absent if it is
   failure                          reason, message, modelRevisionName, ... of the last failure
   revisions                        newest first, with name, number, state, trafficPercent,
-                                   podsReady, podsWanted, model, runtime, created
+                                   podsReady, podsWanted, model, modelDigest, runtime, created
 A revision's state is current, starting, canary, rolled back, rolled out, previous,
 or absent for a past revision. Fields may be added, but none changes its meaning.`,
 		Example: `status iris

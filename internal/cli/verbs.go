@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -77,6 +78,7 @@ abort iris --dry-run -o yaml     the manifest, to commit`,
 			Args: oneService,
 		}, regardless, func(_ []string, r *action.Rollout, _ action.Evidence) (action.Change, error) { return r.Abort() }),
 		undoCommand(t),
+		refreshCommand(t),
 	}
 }
 
@@ -106,6 +108,23 @@ undo iris --to-revision 2`,
 			return r.UndoTo(revision)
 		}
 		return r.Undo()
+	})
+}
+
+// refreshCommand rolls out a model that was overwritten.
+func refreshCommand(t *target) *cobra.Command {
+	return changeCommand(t, &cobra.Command{
+		Use:   "refresh ISVC",
+		Short: "Roll out what lies at the storageUri now",
+		Long: `Make a new revision of the model that lies at the storageUri now. All Pods of a
+revision serve the model that its first Pod fetched, so a file that was overwritten has
+no effect before. The command sets the annotation serin.dev/refresh of the predictor to
+the present time. Where canaryTrafficPercent is set, the new revision is a canary.`,
+		Example: `refresh iris
+refresh iris --dry-run -o yaml     the manifest, to commit`,
+		Args: oneService,
+	}, regardless, func(_ []string, r *action.Rollout, _ action.Evidence) (action.Change, error) {
+		return r.Refresh(time.Now())
 	})
 }
 

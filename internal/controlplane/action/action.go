@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package action turns the actions of a person on a rollout (promote, set-traffic,
-// pause, abort, undo) into changes of the spec, and says where the rollout stands
+// pause, abort, undo, refresh) into changes of the spec, and says where the rollout stands
 // and what happens next.
 //
 // Objects of the API go into Read; a Rollout comes out. Outlook says in a
-// sentence what happens next. Promote, SetTraffic, Pause, Abort, Undo and
-// UndoTo return a Change, an edit of the spec that anyone could have made by
+// sentence what happens next. Promote, SetTraffic, Pause, Abort, Undo, UndoTo and
+// Refresh return a Change, an edit of the spec that anyone could have made by
 // hand, or the reason why there is none. Only the rules of package rollout move
 // traffic: what a Change does is the difference between the status and the Plans
 // of rollout.Simulate.
@@ -98,6 +98,7 @@ type record struct {
 	Model          string         `json:"model"`
 	Runtime        string         `json:"runtime"`
 	ClusterRuntime string         `json:"clusterRuntime"`
+	Pins           bool           `json:"pins"`
 	Spec           map[string]any `json:"spec"`
 }
 
@@ -154,6 +155,8 @@ func (r *Rollout) read(unreadable error) rollout.Input {
 	for _, rev := range r.Revisions {
 		in.Revisions = append(in.Revisions, rev.Revision)
 	}
+	n := rollout.NextNumber(r.Service.Name, in.Revisions, r.status())
+	in.Next = rollout.Revision{Name: v1beta1.Predictor.RevisionName(r.Service.Name, n), Number: n}
 	return in
 }
 
@@ -182,7 +185,7 @@ func (r *Rollout) revision(cr *appsv1.ControllerRevision, o Objects) Revision {
 		rec = record{}
 	}
 	rev := Revision{
-		Revision: rollout.Revision{Name: cr.Name, Number: int(cr.Revision), Hash: rec.Hash, Model: rec.Model},
+		Revision: rollout.Revision{Name: cr.Name, Number: int(cr.Revision), Hash: rec.Hash, Model: rec.Model, Digest: v1beta1.RecordedDigest(cr), Pins: rec.Pins},
 		Created:  cr.CreationTimestamp.Time,
 		Runtime:  cmp.Or(rec.Runtime, rec.ClusterRuntime),
 		Spec:     rec.Spec,

@@ -48,6 +48,9 @@ var outlooks = []func(*Rollout) (Outlook, bool){
 func (r *Rollout) Outlook() Outlook {
 	for _, answer := range outlooks {
 		if o, ok := answer(r); ok {
+			if c := r.condition(v1beta1.ConditionModelChanged); o.Outcome != Failed && c.Status == metav1.ConditionTrue {
+				o.Next += " But new Pods do not start. " + c.Message
+			}
 			return o
 		}
 	}

@@ -20,12 +20,13 @@ import (
 //	apply FIELDS           a manifest with these fields of the predictor, as YAML
 //	ready 2 0              a revision's ready Pods
 //	fail 2                 its only Pod fails
+//	changed 2              another Pod of it finds another model than recorded
 //	broken MODEL           this model will not load
 //	stop                   the annotation that stops the service
 //	slow                   new revisions are not ready until told
 //	controller away        nobody looks at changes from here on
 //	records without specs  from here on, as of an older Serin
-//	promote, pause, abort, undo, undo to 1, traffic 20
+//	promote, pause, abort, undo, undo to 1, traffic 20, refresh
 //	promote seen 100 3     promote, knowing of 100 requests and 3 errors
 func TestStories(t *testing.T) {
 	golden.Stories(t, func() func(*testing.T, []string) (string, error) { return newWorld().play })
@@ -53,7 +54,7 @@ func (w *world) happen(line string) (string, error) {
 	switch verb {
 	case "apply":
 		err = w.apply("{" + rest + "}")
-	case "ready", "fail":
+	case "ready", "fail", "changed":
 		w.setHealth(verb, strings.Fields(rest))
 	case "slow":
 		w.slow = true
@@ -81,7 +82,13 @@ func (w *world) setHealth(verb string, args []string) {
 		n, _ := strconv.Atoi(args[1])
 		h = rollout.Health{Ready: int32(n)}
 	}
-	w.health[fmt.Sprintf("iris-predictor-%05d", number)] = h
+	name := fmt.Sprintf("iris-predictor-%05d", number)
+	if verb == "changed" {
+		h = w.health[name]
+		h.Failed++
+		h.Failure = &v1beta1.FailureInfo{Reason: v1beta1.ModelChanged}
+	}
+	w.health[name] = h
 }
 
 // ask asks for something and, if that can be had, does it.
@@ -113,6 +120,8 @@ func (w *world) ask(verb string, args []string) (string, error) {
 		} else {
 			c, err = r.Undo()
 		}
+	case "refresh":
+		c, err = r.Refresh(w.now)
 	default:
 		return "", fmt.Errorf("unknown verb %q", verb)
 	}

@@ -200,6 +200,11 @@ func (w *world) pods(revision string) []corev1.Pod {
 		p := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprintf("%s-%d", revision, i), Labels: w.labels(revision)}}
 		if i < h.Ready {
 			p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
+		} else if h.Failure != nil && h.Failure.Reason == v1beta1.ModelChanged {
+			p.Status.InitContainerStatuses = []corev1.ContainerStatus{{
+				Name:  v1beta1.ContainerFetch,
+				State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: v1beta1.ExitOtherModel, Message: "the model is another now"}},
+			}}
 		} else {
 			p.Status.ContainerStatuses = []corev1.ContainerStatus{{
 				Name:  v1beta1.ContainerModel,

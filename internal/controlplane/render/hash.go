@@ -54,8 +54,17 @@ func content(p *v1beta1.PredictorSpec) *v1beta1.PredictorSpec {
 }
 
 // Model returns the identity of the model alone, readable: its format and
-// place, or for custom containers the image and its STORAGE_URI.
+// place, or for custom containers the image and its STORAGE_URI, and when it was
+// refreshed.
 func Model(p *v1beta1.PredictorSpec) string {
+	model := place(p)
+	if at := p.Annotations[v1beta1.AnnotationRefresh]; at != "" && model != "" {
+		model += " refreshed " + at
+	}
+	return model
+}
+
+func place(p *v1beta1.PredictorSpec) string {
 	if m := p.ModelOrLegacy(); m != nil {
 		format := m.ModelFormat.Name
 		if m.ModelFormat.Version != nil {
@@ -65,6 +74,17 @@ func Model(p *v1beta1.PredictorSpec) string {
 	}
 	if c := modelContainer(p.Containers); c != nil {
 		return strings.TrimSpace(c.Image + " " + storageURI(c))
+	}
+	return ""
+}
+
+// StorageURI returns where the predictor's model is fetched from, or nothing.
+func StorageURI(p *v1beta1.PredictorSpec) string {
+	if m := p.ModelOrLegacy(); m != nil {
+		return ptr.Deref(m.StorageURI, "")
+	}
+	if c := modelContainer(p.Containers); c != nil {
+		return storageURI(c)
 	}
 	return ""
 }

@@ -77,7 +77,7 @@ func TestSpellingsOfTheSameSpecHaveTheSameHash(t *testing.T) {
 		"traffic":        {`sklearn: {}`, `{sklearn: {}, canaryTrafficPercent: 0, minReplicas: 3}`},
 		"control annotations": {
 			`sklearn: {}`,
-			`{sklearn: {}, annotations: {serving.kserve.io/enable-tag-routing: "true", serving.kserve.io/stop: "true", autoscaling.knative.dev/target: "5", serin.dev/x: z}}`,
+			`{sklearn: {}, annotations: {serving.kserve.io/enable-tag-routing: "true", serving.kserve.io/stop: "true", autoscaling.knative.dev/target: "5", serin.dev/x: z, serin.dev/mutable-model: "true"}}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -93,6 +93,8 @@ func TestSpecsThatMeanDifferentThingsHaveDifferentHashes(t *testing.T) {
 		"order of args":       {`sklearn: {args: [a, b]}`, `sklearn: {args: [b, a]}`},
 		"named runtime":       {`sklearn: {}`, `model: {modelFormat: {name: sklearn}, runtime: r}`},
 		"large integers":      {`{sklearn: {}, containerConcurrency: 9007199254740993}`, `{sklearn: {}, containerConcurrency: 9007199254740992}`},
+		"refreshed":           {`{sklearn: {}, annotations: {serin.dev/refresh: "2026-01-02T03:04:05Z"}}`, `sklearn: {}`},
+		"refreshed again":     {`{sklearn: {}, annotations: {serin.dev/refresh: "2026-01-02T03:04:05Z"}}`, `{sklearn: {}, annotations: {serin.dev/refresh: "2026-01-02T03:04:06Z"}}`},
 		"empty selector":      {`{sklearn: {}, affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: a, namespaceSelector: {}}]}}}`, `{sklearn: {}, affinity: {podAffinity: {requiredDuringSchedulingIgnoredDuringExecution: [{topologyKey: a}]}}}`},
 		"false is not absent": {`{sklearn: {}, automountServiceAccountToken: false}`, `sklearn: {}`},
 	} {
@@ -106,12 +108,13 @@ func TestSpecsThatMeanDifferentThingsHaveDifferentHashes(t *testing.T) {
 
 func TestModelIsTheFormatAndThePlace(t *testing.T) {
 	for spec, want := range map[string]string{
-		`sklearn: {storageUri: gs://b/m, args: [x]}`:                                            "sklearn gs://b/m",
-		`model: {modelFormat: {name: sklearn, version: "1"}, runtime: r, storageUri: gs://b/m}`: "sklearn:1 gs://b/m",
-		`model: {modelFormat: {name: huggingface}}`:                                             "huggingface",
-		`containers: [{name: mine, image: i, env: [{name: STORAGE_URI, value: gs://b/m}]}]`:     "i gs://b/m",
-		`containers: [{name: a, image: x}, {name: kserve-container, image: i}]`:                 "i",
-		`containers: [{name: a, image: x}, {name: b, image: i}]`:                                "",
+		`{sklearn: {storageUri: gs://b/m}, annotations: {serin.dev/refresh: "2026-01-02T03:04:05Z"}}`: "sklearn gs://b/m refreshed 2026-01-02T03:04:05Z",
+		`sklearn: {storageUri: gs://b/m, args: [x]}`:                                                  "sklearn gs://b/m",
+		`model: {modelFormat: {name: sklearn, version: "1"}, runtime: r, storageUri: gs://b/m}`:       "sklearn:1 gs://b/m",
+		`model: {modelFormat: {name: huggingface}}`:                                                   "huggingface",
+		`containers: [{name: mine, image: i, env: [{name: STORAGE_URI, value: gs://b/m}]}]`:           "i gs://b/m",
+		`containers: [{name: a, image: x}, {name: kserve-container, image: i}]`:                       "i",
+		`containers: [{name: a, image: x}, {name: b, image: i}]`:                                      "",
 		`{}`: "",
 	} {
 		if got := Model(predictor(t, spec)); got != want {

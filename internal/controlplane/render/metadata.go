@@ -29,6 +29,8 @@ func podMetadata(isvc *v1beta1.InferenceService, r *v1alpha1.ServingRuntimeSpec)
 // neither reaches Pods nor makes a revision.
 func IsControl(annotation string) bool {
 	switch annotation {
+	case v1beta1.AnnotationRefresh:
+		return false // it asks for another revision
 	case v1beta1.AnnotationTagRouting, v1beta1.AnnotationStop, corev1.LastAppliedConfigAnnotation:
 		return true
 	}
