@@ -114,6 +114,7 @@ func TestScripts(t *testing.T) {
 			"expand":     expand,
 			"account":    account,
 			"part":       part,
+			"store":      store,
 			"tmpfs":      tmpfs,
 			"terminal":   terminal,
 			"tutorial":   tutorial,
