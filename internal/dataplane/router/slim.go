@@ -96,8 +96,9 @@ type stored struct {
 		} `json:"predictor"`
 	} `json:"spec"`
 	Status struct {
-		URL        string `json:"url"`
-		Components struct {
+		URL          string         `json:"url"`
+		ModelDigests map[string]any `json:"modelDigests"`
+		Components   struct {
 			Predictor struct {
 				URL     string  `json:"url"`
 				Traffic []entry `json:"traffic"`
@@ -175,6 +176,8 @@ func (s *stored) slim() *slim[service] {
 	}
 	for _, t := range predictor.Traffic {
 		if share, ok := t.share(m.Name); ok && len(out.Traffic) < v1beta1.MaxShares {
+			model, _ := s.Status.ModelDigests[share.Revision].(string)
+			share.Model = routing.ParseModel(model)
 			out.Traffic = append(out.Traffic, share)
 		}
 	}
@@ -222,6 +225,7 @@ func (r *router) slimPod(o any) any {
 		Revision:    revision,
 		Addr:        net.JoinHostPort(p.Status.PodIP, strconv.Itoa(v1beta1.QueuePort)),
 		Concurrency: concurrency,
+		Model:       routing.ParseModel(v1beta1.PodModelDigest(p)),
 	}
 	return s
 }

@@ -43,6 +43,7 @@ func TestSlimServiceKeepsTraffic(t *testing.T) {
 		rest   = "status: {url: 'http://iris.team.example.com', components: {predictor: {traffic: [{revisionName: iris-predictor-00001, percent: 100}]}}}"
 		status = "spec: {predictor: {}}\nstatus: "
 	)
+	digits := strings.Repeat("0f", 32)
 	all := []routing.Share{{Revision: "iris-predictor-00001", Percent: 100}}
 	for name, c := range map[string]struct {
 		rest string
@@ -59,6 +60,12 @@ func TestSlimServiceKeepsTraffic(t *testing.T) {
 			status + "{components: {predictor: {url: 'http://iris-predictor.team.example.com', traffic: [{revisionName: iris-predictor-00002, percent: 10, tag: latest, url: 'http://latest-iris-predictor.team.example.com'}, {revisionName: iris-predictor-00001, percent: 90, tag: prev}]}}}",
 			routing.Service{HasPredictorHost: true, Traffic: []routing.Share{{Revision: "iris-predictor-00002", Percent: 10, Tag: "latest"}, {Revision: "iris-predictor-00001", Percent: 90, Tag: "prev", NoHost: true}}},
 		},
+		"a model": {
+			status + "{modelDigests: {iris-predictor-00001: 'sha256:" + digits + "', other: 1}, components: {predictor: {traffic: [{revisionName: iris-predictor-00001, percent: 100}]}}}",
+			routing.Service{Traffic: []routing.Share{{Revision: "iris-predictor-00001", Percent: 100, Model: routing.ParseModel("sha256:" + digits)}}},
+		},
+		"a model that is none":               {status + "{modelDigests: {iris-predictor-00001: 1}, components: {predictor: {traffic: [{revisionName: iris-predictor-00001, percent: 100}]}}}", routing.Service{Traffic: all}},
+		"models that are a list":             {status + "{modelDigests: [1], components: {predictor: {traffic: [{revisionName: iris-predictor-00001, percent: 100}]}}}", routing.Service{Traffic: all}},
 		"another's host":                     {status + "{url: 'http://victim.team.example.com', components: {predictor: {url: 'iris-predictor'}}}", routing.Service{}},
 		"another service's revision":         {status + "{components: {predictor: {traffic: [{revisionName: victim-predictor-00001, percent: 100}]}}}", routing.Service{}},
 		"a share of all memory":              {status + "{components: {predictor: {traffic: [{revisionName: iris-predictor-00001, percent: 4611686018427387904}]}}}", routing.Service{Traffic: all}},
@@ -138,6 +145,20 @@ func TestPodsThatGetRequests(t *testing.T) {
 		change(p)
 		if got := addr(cluster, p); got != "" {
 			t.Errorf("a Pod that is %s gets requests at %s", name, got)
+		}
+	}
+}
+
+func TestSlimPodKeepsItsModel(t *testing.T) {
+	r := newRouter(Config{Log: slog.New(slog.DiscardHandler)})
+	digest := "sha256:" + strings.Repeat("0f", 32)
+	for message, want := range map[string]routing.Model{digest: routing.ParseModel(digest), "a sentence": {}} {
+		p := podOf("10.1.2.3")
+		p.Status.InitContainerStatuses = []corev1.ContainerStatus{{
+			Name: v1beta1.ContainerFetch, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Message: message}},
+		}}
+		if got := r.slimPod(p).(*slim[routing.Pod]).part.Model; got != want {
+			t.Errorf("a Pod that reports %q has model %v, want %v", message, got, want)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func (b *builder) table(c Change) *Table {
 	for key, pods := range c.Pods {
 		if !b.has(key, pods) {
 			r := b.revision(key)
-			r.endpoints = endpoints(pods, r)
+			r.pods = endpoints(pods, r)
 		}
 	}
 	if len(b.routed)+len(b.own)+len(b.ended) == 0 && b.routes == b.before.routes {
@@ -80,19 +80,16 @@ func (b *builder) service(key Name, s *Service) {
 	}
 }
 
-// name changes which revisions a service names.
+// name changes which revisions a service names, or the model of one of them.
 func (b *builder) name(key Name, before, after []Share) {
-	names := func(traffic []Share, revision string) bool {
-		return slices.ContainsFunc(traffic, func(s Share) bool { return s.Revision == revision })
-	}
 	for _, s := range before {
-		if !names(after, s.Revision) {
+		if _, named := modelOf(after, s.Revision); !named {
 			r := b.revision(Name{key.Namespace, s.Revision})
 			r.services = slices.DeleteFunc(slices.Clone(r.services), func(name string) bool { return name == key.Name })
 		}
 	}
 	for _, s := range after {
-		if names(before, s.Revision) {
+		if was, named := modelOf(before, s.Revision); named && was == s.Model {
 			continue
 		}
 		r := b.revision(Name{key.Namespace, s.Revision})
@@ -170,7 +167,7 @@ func (b *builder) drop() {
 	look := func(key Name) {
 		r := b.Revision(key.Namespace, key.Name)
 		switch {
-		case r == nil || len(r.services) > 0 || len(r.endpoints) > 0:
+		case r == nil || len(r.services) > 0 || len(r.pods) > 0:
 		case r.Stats.busy(): // its load is reported until the last request ends
 			b.ended = append(b.ended, key)
 		default:
@@ -182,8 +179,9 @@ func (b *builder) drop() {
 			look(key)
 		}
 	}
-	for key := range b.own {
+	for key, r := range b.own {
 		look(key)
+		r.hold(b.model(r))
 	}
 }
 

@@ -113,6 +113,7 @@ func step(t *rapid.T, in *Input, history int) Change {
 			s.Traffic = append(s.Traffic, Share{
 				Revision: rapid.SampledFrom(revisions).Draw(t, "revision"), Percent: rapid.SampledFrom([]int{0, 10, 90, 100, 1000}).Draw(t, "percent"),
 				Tag: rapid.SampledFrom([]string{"", "latest", "prev"}).Draw(t, "tag"), NoHost: rapid.Bool().Draw(t, "without a host"),
+				Model: Model{byte(rapid.IntRange(0, 2).Draw(t, "model"))},
 			})
 		}
 		key := Name{s.Namespace, s.Name}
@@ -126,7 +127,7 @@ func step(t *rapid.T, in *Input, history int) Change {
 		key := Name{"n", rapid.SampledFrom(revisions).Draw(t, "of revision")}
 		c.Pods[key] = nil
 		for i := range rapid.IntRange(0, 2).Draw(t, "number") {
-			c.Pods[key] = append(c.Pods[key], Pod{Namespace: "n", Revision: key.Name, Addr: fmt.Sprint(key.Name, ":", i+history%2)})
+			c.Pods[key] = append(c.Pods[key], Pod{Namespace: "n", Revision: key.Name, Addr: fmt.Sprint(key.Name, ":", i+history%2), Model: Model{byte(rapid.IntRange(0, 2).Draw(t, "of model"))}})
 		}
 		in.Pods = slices.DeleteFunc(in.Pods, func(p Pod) bool { return p.Revision == key.Name })
 		in.Pods = append(in.Pods, c.Pods[key]...)

@@ -21,7 +21,9 @@ type Revision struct {
 	Name      string
 	Stats     *RevisionStats // carried from table to table
 	services  []string       // whose traffic names it, in alphabetical order
-	endpoints []*Endpoint
+	pods      []*Endpoint    // all that are ready
+	endpoints []*Endpoint    // those of pods that serve the revision's model
+	model     Model
 }
 
 // Endpoint is a ready Pod. All tables share the Endpoint while its Pod is ready.
@@ -29,6 +31,7 @@ type Endpoint struct {
 	Stats *RevisionStats // of its revision
 	Addr  string
 
+	model    Model // that the Pod serves
 	capacity int64 // of requests that are dispatched to it at once; zero: any number
 	inFlight atomic.Int64
 	avoid    atomic.Pointer[time.Time] // the end of avoiding it, by the monotonic clock
@@ -44,22 +47,24 @@ func endpoints(pods []Pod, old *Revision) []*Endpoint {
 }
 
 func endpoint(p Pod, old *Revision) *Endpoint {
-	for _, e := range old.endpoints {
-		if e.Addr == p.Addr {
+	for _, e := range old.pods {
+		if e.is(p) {
 			return e
 		}
 	}
-	return &Endpoint{Stats: old.Stats, Addr: p.Addr, capacity: dispatchedPerSlot * int64(min(max(p.Concurrency, 0), maxConcurrency))}
+	return &Endpoint{Stats: old.Stats, Addr: p.Addr, model: p.Model, capacity: dispatchedPerSlot * int64(min(max(p.Concurrency, 0), maxConcurrency))}
 }
+
+func (e *Endpoint) is(p Pod) bool { return e.Addr == p.Addr && e.model == p.Model }
 
 // has reports whether pods are the revision's Pods.
 func (r *Revision) has(pods []Pod) bool {
-	return len(pods) == len(r.endpoints) && !slices.ContainsFunc(pods, func(p Pod) bool {
-		return !slices.ContainsFunc(r.endpoints, func(e *Endpoint) bool { return e.Addr == p.Addr })
+	return len(pods) == len(r.pods) && !slices.ContainsFunc(pods, func(p Pod) bool {
+		return !slices.ContainsFunc(r.pods, func(e *Endpoint) bool { return e.is(p) })
 	})
 }
 
-// Ready returns how many ready Pods the revision has.
+// Ready returns how many ready Pods the revision has, without those of another model.
 func (r *Revision) Ready() int { return len(r.endpoints) }
 
 // Endpoint returns the Pod with the fewest requests in flight, or nil if there is

@@ -48,6 +48,7 @@ type Share struct {
 	Percent  int
 	Tag      string // a name that asks for this revision; empty: none
 	NoHost   bool   // the tag has no host, only the header
+	Model    Model  // which all Pods of the revision must serve
 }
 
 // Pod is a ready Pod of a revision.
@@ -58,6 +59,7 @@ type Pod struct {
 
 	// Concurrency is the number of slots of its queue; zero: no limit.
 	Concurrency int
+	Model       Model // that it serves
 }
 
 // Name is a namespaced name, of a service or of a revision.
