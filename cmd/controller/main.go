@@ -51,9 +51,9 @@ func main() {
 }
 
 type options struct {
-	kubeconfig, domain, routers, routerHost, health, leaderElection, spread, logLevel string
-	gateway, ingressClass, scheme                                                     string
-	render                                                                            render.Options
+	kubeconfig, domain, routers, routerHost, health, metrics, leaderElection, spread, logLevel string
+	gateway, ingressClass, scheme                                                              string
+	render                                                                                     render.Options
 }
 
 func command() *cobra.Command {
@@ -74,6 +74,7 @@ func command() *cobra.Command {
 	f.StringVar(&o.ingressClass, "ingress-class", "", "class of the Ingress controller before the routers: each service gets an Ingress in the namespace of --router-host")
 	f.Var(setting.OneOf(&o.scheme, "http", "http", "https"), "url-scheme", "scheme of the services' URLs: https if TLS ends before the routers")
 	f.Var(setting.Listen(&o.health, ""), "health", "address for /healthz and /readyz (default: not served)")
+	f.Var(setting.Listen(&o.metrics, ""), "metrics", "address for /metrics: reconciles, queues, API requests and memory, for Prometheus (default: not served)")
 	f.StringVar(&o.render.FetchImage, "fetch-image", "serin/fetch", "image of the init container storage-initializer")
 	f.StringVar(&o.render.QueueImage, "queue-image", "serin/queue", "image of the sidecar queue-proxy")
 	f.Var(setting.Folder(&o.render.ModelCache, ""), "model-cache", "folder on each node that keeps downloaded models (default: every Pod downloads for itself)")
@@ -108,7 +109,8 @@ func run(ctx context.Context, o options) error {
 	parts := lifecycle.New()
 	parts.Start("controller", func(ctx context.Context) error {
 		return controller.Run(ctx, controller.Config{
-			Config: shared, Domain: o.domain, Router: o.routerHost, ExternalRoute: route, Scheme: o.scheme, Render: o.render, Health: o.health,
+			Config: shared, Domain: o.domain, Router: o.routerHost, ExternalRoute: route, Scheme: o.scheme, Render: o.render,
+			Health: o.health, Metrics: o.metrics,
 			Routable: routing.Check,
 		})
 	})

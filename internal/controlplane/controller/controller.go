@@ -65,8 +65,9 @@ type Config struct {
 	// Routable is routing.Check. Its error becomes the reason Unroutable in the
 	// service's status.
 	Routable func(namespace, name string, traffic []v1beta1.TrafficTarget) error
-	// Health is where /healthz and /readyz are served. Empty: nowhere.
-	Health string
+	// Health is where /healthz and /readyz are served, Metrics where /metrics is.
+	// Empty: nowhere.
+	Health, Metrics string
 }
 
 // name is that of the lease, of the owner of fields, and of the source of events.
@@ -122,9 +123,10 @@ func manager(c Config, packed caches) (ctrl.Manager, error) {
 		objects[k.empty] = one
 	}
 	return c.Manager(name, operator.Options{
-		Scheme: []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, v1beta1.AddToScheme, gatewayv1.Install},
-		Cache:  cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: objects},
-		Health: c.Health,
+		Scheme:  []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, v1beta1.AddToScheme, gatewayv1.Install},
+		Cache:   cache.Options{DefaultTransform: cache.TransformStripManagedFields(), ByObject: objects},
+		Health:  c.Health,
+		Metrics: c.Metrics,
 	})
 }
 

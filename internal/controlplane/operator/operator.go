@@ -43,8 +43,9 @@ type Config struct {
 type Options struct {
 	Scheme []func(*runtime.Scheme) error
 	Cache  cache.Options
-	// Health is the address of /healthz and /readyz. Empty: not served.
-	Health string
+	// Health is the address of /healthz and /readyz, Metrics that of /metrics, which
+	// tells of all managers in the process. Empty: not served.
+	Health, Metrics string
 }
 
 // A killed leader is replaced within leaseDuration + 2 x retryPeriod. client-go
@@ -70,7 +71,7 @@ func (c Config) Manager(name string, o Options) (ctrl.Manager, error) {
 	return ctrl.NewManager(cfg, ctrl.Options{
 		Scheme:                        scheme,
 		Logger:                        logger,
-		Metrics:                       metricsserver.Options{BindAddress: "0"},
+		Metrics:                       metricsserver.Options{BindAddress: cmp.Or(o.Metrics, "0")},
 		HealthProbeBindAddress:        cmp.Or(o.Health, "0"),
 		LeaderElection:                c.LeaderElection != "",
 		LeaderElectionNamespace:       c.LeaderElection,

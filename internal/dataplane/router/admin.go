@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/serin-dev/serin/internal/dataplane/connlimit"
@@ -26,7 +28,7 @@ func (r *router) administer(ctx, serving context.Context) error {
 		return nil
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(r.metrics.registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.Gatherers{r.metrics.registry, process()}, promhttp.HandlerOpts{}))
 	mux.HandleFunc(report.Pattern, r.report)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -46,4 +48,12 @@ func (r *router) administer(ctx, serving context.Context) error {
 		return fmt.Errorf("serve metrics on %s: %w", r.Admin.Addr(), err)
 	}
 	return nil
+}
+
+// process returns what every Go program can say about itself: memory, CPU and
+// garbage collection.
+func process() *prometheus.Registry {
+	r := prometheus.NewRegistry()
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return r
 }
