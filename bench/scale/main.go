@@ -4,23 +4,24 @@
 
 // Command scale measures controller and router with thousands of services: how
 // long until all are Ready, how much memory the two hold, how many API requests
-// a change costs, and how soon a change reaches the router.
+// a change costs, how soon a change reaches the router, and where its time goes.
 //
 // The API is that of `serin up` without its controller, router and node:
-// serin-controller and serin-router run as programs, as in a cluster, and kwok
-// plays nodes whose Pods become ready at once. The Pods have loopback
+// serin-controller and serin-router run as programs, as in a cluster. This program
+// plays the nodes, whose Pods become ready at once. The Pods have loopback
 // addresses, and one server answers on all of them, so requests go all the way.
 //
-//	go install sigs.k8s.io/kwok/cmd/kwok@v0.8.0
 //	go run ./bench/scale -bin bin -services 5000
+//	go run ./bench/scale -bin bin -services 500 -for 10m   # ends after 10 minutes, with what it has
+//	go run ./bench/scale -bin bin -work                    # counts the work of a change, with few services and with more
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"time"
 
@@ -28,21 +29,30 @@ import (
 )
 
 type options struct {
-	bin, kwok, file   string
-	services, changes int
-	pause             time.Duration
+	bin, file         string
+	services, ceiling int
+	changes           int
+	pause, limit      time.Duration
+	work              bool
 }
 
 func main() {
 	var o options
 	flag.StringVar(&o.bin, "bin", "bin", "folder with the programs")
-	flag.StringVar(&o.kwok, "kwok", "kwok", "the program kwok")
 	flag.StringVar(&o.file, "json", "", "file that gets the numbers")
 	flag.IntVar(&o.services, "services", 5000, "InferenceServices, of two revisions each")
+	flag.IntVar(&o.ceiling, "ceiling", 400, "the most services in a namespace")
 	flag.IntVar(&o.changes, "changes", 200, "how many single changes to measure")
 	flag.DurationVar(&o.pause, "quiet", 30*time.Second, "how long to watch that nothing is done when nothing changes")
+	flag.DurationVar(&o.limit, "for", 0, "end after this time, and report what was measured until then (0: no limit)")
+	flag.BoolVar(&o.work, "work", false, "count the work of a change instead, which does not depend on the machine")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	if o.limit > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, o.limit, fmt.Errorf("the %v of -for are over", o.limit))
+		defer cancel()
+	}
 	err := run(ctx, o)
 	stop()
 	if err != nil {
@@ -51,10 +61,8 @@ func main() {
 	}
 }
 
+// run measures, and reports what it measured even if it did not come to the end.
 func run(ctx context.Context, o options) error {
-	if _, err := exec.LookPath(o.kwok); err != nil {
-		return fmt.Errorf("%w: go install sigs.k8s.io/kwok/cmd/kwok@v0.8.0", err)
-	}
 	s, err := start(ctx, o)
 	if s != nil {
 		defer s.stop()
@@ -63,14 +71,27 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	var r report.Report
-	fmt.Printf("%d services on nodes of kwok\n", o.services)
-	if err := s.all(ctx, &r, "one revision each", o.services, s.create, ready); err != nil {
+	measure := s.measure
+	if o.work {
+		measure = s.countWork
+	}
+	err = measure(ctx, o, &r)
+	return errors.Join(err, r.Write(o.file))
+}
+
+// measure measures times, memory and CPU.
+func (s *system) measure(ctx context.Context, o options, r *report.Report) error {
+	fmt.Printf("%d services in %d namespaces\n", o.services, s.namespaces)
+	if err := s.all(ctx, r, "one revision each", o.services, s.create, func(st state) bool { return st.ready }); err != nil {
 		return err
 	}
-	if err := s.all(ctx, &r, "two revisions each", o.services, s.canary, split); err != nil {
+	if err := s.all(ctx, r, "two revisions each", o.services, s.canary, func(st state) bool { return st.split }); err != nil {
 		return err
 	}
-	quiet, err := s.watchQuiet(ctx, o.pause)
+	if err := s.settle(ctx, settled); err != nil {
+		return err
+	}
+	quiet, err := s.during(ctx, o.pause)
 	if err != nil {
 		return err
 	}
@@ -78,39 +99,38 @@ func run(ctx context.Context, o options) error {
 	r.Add("scale-quiet-cpu", "controller", quiet.controller)
 	r.Add("scale-quiet-cpu", "router", quiet.router)
 	changes, err := s.change(ctx, o.changes, o.services)
-	if err != nil {
-		return err
-	}
-	r.Add("scale-change-p50", "", report.Median(changes.took))
-	r.Add("scale-change-p99", "", report.Percentile(changes.took, 99))
-	r.Add("scale-change-max", "", report.Percentile(changes.took, 100))
-	r.Add("scale-change-requests", "", float64(changes.requests)/float64(len(changes.took)))
-	return r.Write(o.file)
+	changes.report(r)
+	return errors.Join(err, s.memory(r, "after the changes"))
 }
 
 // all does something with all services, waits until they fulfil a condition, and
 // adds what it took.
-func (s *system) all(ctx context.Context, r *report.Report, at string, services int, do func(context.Context, int) error, fulfils condition) error {
+func (s *system) all(ctx context.Context, r *report.Report, at string, services int, do func(context.Context, int) error, fulfils func(state) bool) error {
 	begin := time.Now()
-	if err := s.each(ctx, services, do); err != nil {
+	if err := s.each(ctx, 0, services, do); err != nil {
 		return err
 	}
 	r.Add("scale-write", at, time.Since(begin).Seconds())
-	if err := s.await(ctx, at, services, fulfils); err != nil {
+	if err := s.services.await(ctx, at, services, fulfils, s.nodes.failed); err != nil {
 		return err
 	}
 	r.Add("scale-ready", at, time.Since(begin).Seconds())
-	controller, err := use(s.controller)
+	controller, router, err := s.use()
 	if err != nil {
 		return err
 	}
-	router, err := use(s.router)
+	r.Add("scale-controller-cpu", at, controller.cpu)
+	r.Add("scale-router-cpu", at, router.cpu)
+	return s.memory(r, at)
+}
+
+// memory adds what controller and router hold.
+func (s *system) memory(r *report.Report, at string) error {
+	controller, router, err := s.use()
 	if err != nil {
 		return err
 	}
 	r.Add("scale-controller-memory", at, controller.resident)
 	r.Add("scale-router-memory", at, router.resident)
-	r.Add("scale-controller-cpu", at, controller.cpu)
-	r.Add("scale-router-cpu", at, router.cpu)
 	return nil
 }

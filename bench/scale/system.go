@@ -6,7 +6,7 @@ package main
 
 import (
 	"context"
-	_ "embed" // stages
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -19,7 +19,6 @@ import (
 
 	"github.com/prometheus/procfs"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
@@ -32,29 +31,22 @@ type system struct {
 	api                *kubetest.Server
 	client             *kubernetes.Clientset
 	objects            dynamic.Interface
+	services           *services
+	nodes              *nodes
+	namespaces         int
 	controller, router *exec.Cmd
-	others             []*exec.Cmd
-	requests           string // host:port of the router
+	requests, admin    string // host:port of the router
+	metrics            string // host:port of the controller's metrics
 	pods               *http.Server
 }
 
-//go:embed stages.yaml
-var stages []byte
-
-const (
-	namespaces  = 50
-	podsPerNode = 250
-	queuePort   = "8012" // where the router expects Pods
-)
+const queuePort = "8012" // where the router expects Pods
 
 // start starts everything, and makes nodes and namespaces.
 func start(ctx context.Context, o options) (*system, error) {
-	s := &system{}
+	s := &system{namespaces: max(1, (o.services+o.ceiling-1)/o.ceiling)}
 	var err error
-	if err = os.Setenv("SERIN_BIN", o.bin); err != nil {
-		return s, err
-	}
-	if s.api, err = kubetest.Start(ctx, "--without=controller,router,node"); err != nil {
+	if s.api, err = startAPI(ctx, o.bin); err != nil {
 		return nil, err
 	}
 	if s.client, err = kubernetes.NewForConfig(s.api.REST); err != nil {
@@ -66,27 +58,55 @@ func start(ctx context.Context, o options) (*system, error) {
 	if err := s.servePods(ctx); err != nil {
 		return s, err
 	}
-	if err := s.furnish(ctx, 2*o.services/podsPerNode*5/4+2); err != nil {
+	for i := range s.namespaces {
+		if _, err := s.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: s.namespace(i)}}, metav1.CreateOptions{}); err != nil {
+			return s, err
+		}
+	}
+	if s.nodes, err = startNodes(ctx, s.client, 2*o.services/podsPerNode*5/4+2); err != nil {
 		return s, err
+	}
+	if s.services, err = watchServices(ctx, s.objects); err != nil {
+		return s, err
+	}
+	return s, s.startPrograms(ctx, o.bin)
+}
+
+// startAPI starts the API server, which is not what is measured. It collects garbage
+// seldom: as `serin up` is set for a laptop, that is a third of its work.
+func startAPI(ctx context.Context, bin string) (*kubetest.Server, error) {
+	for name, value := range map[string]string{"SERIN_BIN": bin, "GOGC": "400", "GOMEMLIMIT": "4GiB"} {
+		if err := os.Setenv(name, value); err != nil {
+			return nil, err
+		}
+	}
+	api, err := kubetest.Start(ctx, "--without=controller,router,node")
+	return api, errors.Join(err, os.Unsetenv("GOGC"), os.Unsetenv("GOMEMLIMIT"))
+}
+
+// startPrograms starts controller and router.
+func (s *system) startPrograms(ctx context.Context, bin string) (err error) {
+	if s.metrics, err = free(ctx); err != nil {
+		return err
 	}
 	kubeconfig := "--kubeconfig=" + s.api.Kubeconfig
-	config := s.log("stages") + ".yaml"
-	if err := os.WriteFile(config, stages, 0o600); err != nil {
-		return s, err
+	if s.controller, err = s.program("controller", filepath.Join(bin, "serin-controller"), kubeconfig, "--log-level=warn",
+		"--router-host=serin-router.serin-system.svc.cluster.local", "--metrics="+s.metrics); err != nil {
+		return err
 	}
-	kwok, err := s.program("kwok", o.kwok, kubeconfig, "--config="+config, "--manage-all-nodes", "--cidr=127.0.0.0/8", "--node-ip=127.0.0.1")
+	if s.router, err = s.program("router", filepath.Join(bin, "serin-router"), kubeconfig, "--listen=127.0.0.1:0", "--admin=127.0.0.1:0"); err != nil {
+		return err
+	}
+	return s.findRouter(ctx)
+}
+
+// free returns a local address with a port that nobody uses.
+func free(ctx context.Context) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return s, err
+		return "", err
 	}
-	s.others = append(s.others, kwok)
-	if s.controller, err = s.program("controller", filepath.Join(o.bin, "serin-controller"), kubeconfig, "--log-level=warn",
-		"--router-host=serin-router.serin-system.svc.cluster.local"); err != nil {
-		return s, err
-	}
-	if s.router, err = s.program("router", filepath.Join(o.bin, "serin-router"), kubeconfig, "--listen=127.0.0.1:0", "--admin=127.0.0.1:0"); err != nil {
-		return s, err
-	}
-	return s, s.findRouter(ctx)
+	return l.Addr().String(), l.Close()
 }
 
 // servePods answers for all Pods.
@@ -101,32 +121,6 @@ func (s *system) servePods(ctx context.Context) error {
 	go func() { _ = s.pods.Serve(l) }() // ends when it is closed
 	return nil
 }
-
-// furnish makes nodes and namespaces.
-func (s *system) furnish(ctx context.Context, nodes int) error {
-	room := corev1.ResourceList{
-		corev1.ResourceCPU:    resource.MustParse("1000"),
-		corev1.ResourceMemory: resource.MustParse("1000Gi"),
-		corev1.ResourcePods:   *resource.NewQuantity(podsPerNode, resource.DecimalSI),
-	}
-	for i := range nodes {
-		name := fmt.Sprintf("kwok-%d", i)
-		if _, err := s.client.CoreV1().Nodes().Create(ctx, &corev1.Node{
-			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{corev1.LabelHostname: name}},
-			Status:     corev1.NodeStatus{Allocatable: room, Capacity: room},
-		}, metav1.CreateOptions{}); err != nil {
-			return err
-		}
-	}
-	for i := range namespaces {
-		if _, err := s.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace(i)}}, metav1.CreateOptions{}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func namespace(i int) string { return fmt.Sprintf("team-%d", i%namespaces) }
 
 // program starts one, with a log beside the API's data.
 func (s *system) program(name, path string, args ...string) (*exec.Cmd, error) {
@@ -145,7 +139,7 @@ func (s *system) program(name, path string, args ...string) (*exec.Cmd, error) {
 
 func (s *system) log(name string) string { return filepath.Join(s.api.Dir, name+".log") }
 
-var listening = regexp.MustCompile(`requests=(\S+:\d+) `)
+var listening = regexp.MustCompile(`requests=(\S+:\d+) admin=(\S+:\d+)`)
 
 func (s *system) findRouter(ctx context.Context) error {
 	for deadline := time.Now().Add(30 * time.Second); ; {
@@ -154,7 +148,7 @@ func (s *system) findRouter(ctx context.Context) error {
 			return err
 		}
 		if m := listening.FindSubmatch(said); m != nil {
-			s.requests = string(m[1])
+			s.requests, s.admin = string(m[1]), string(m[2])
 			return nil
 		}
 		if time.Now().After(deadline) {
@@ -169,7 +163,7 @@ func (s *system) findRouter(ctx context.Context) error {
 }
 
 func (s *system) stop() {
-	for _, cmd := range append(s.others, s.controller, s.router) {
+	for _, cmd := range []*exec.Cmd{s.controller, s.router} {
 		if cmd != nil && cmd.Process != nil {
 			_ = cmd.Process.Kill() // its data is not needed
 			_ = cmd.Wait()
@@ -185,6 +179,13 @@ func (s *system) stop() {
 type usage struct {
 	resident float64 // MB
 	cpu      float64 // seconds so far
+}
+
+// use returns what controller and router use.
+func (s *system) use() (controller, router usage, err error) {
+	controller, err1 := use(s.controller)
+	router, err2 := use(s.router)
+	return controller, router, errors.Join(err1, err2)
 }
 
 func use(cmd *exec.Cmd) (usage, error) {
