@@ -4,6 +4,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -39,7 +40,7 @@ type kind struct {
 
 func newCaches() caches {
 	return caches{
-		services:        &kind{empty: unchecked(v1beta1.Kind)},
+		services:        &kind{empty: unchecked(v1beta1.Kind), Cache: packed.Cache{Mark: invalid}},
 		revisions:       &kind{empty: &appsv1.ControllerRevision{}, labelled: true},
 		deployments:     &kind{empty: &appsv1.Deployment{}, labelled: true},
 		addresses:       &kind{empty: &corev1.Service{}, labelled: true},
@@ -74,6 +75,27 @@ func serviceIndex(o any) ([]string, error) {
 	return []string{object.GetNamespace() + "/" + object.GetLabels()[v1beta1.LabelService]}, nil
 }
 
+// byInvalid is the index of invalid services, by namespace and, as "", of all.
+const byInvalid = "invalid"
+
+var invalidIndex = toolscache.Indexers{byInvalid: func(o any) ([]string, error) {
+	service, ok := o.(metav1.Object)
+	if !ok || !packed.Marked(o) {
+		return nil, nil
+	}
+	return []string{service.GetNamespace(), metav1.NamespaceAll}, nil
+}}
+
+// invalid reports whether the status of a service says that its spec is invalid.
+func invalid(o packed.Object) bool {
+	u, ok := o.(*unstructured.Unstructured)
+	if !ok {
+		return false
+	}
+	status, _, _ := unstructured.NestedString(u.Object, "status", "modelStatus", "transitionStatus")
+	return status == string(v1beta1.InvalidSpec)
+}
+
 // open connects the caches to their informers, which hold the objects.
 func (c caches) open(ctx context.Context, informers cache.Cache) error {
 	for _, k := range c.all() {
@@ -90,7 +112,7 @@ func (c caches) open(ctx context.Context, informers cache.Cache) error {
 		}
 		k.Indexer = shared.GetIndexer()
 	}
-	return c.services.AddIndexers(nameIndex)
+	return errors.Join(c.services.AddIndexers(nameIndex), c.services.AddIndexers(invalidIndex))
 }
 
 // service returns a service, nil if there is none. If its spec does not decode,

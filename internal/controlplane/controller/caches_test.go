@@ -3,9 +3,12 @@
 package controller_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/serin-dev/serin/internal/controlplane/controller"
@@ -42,5 +45,36 @@ func TestAServiceThatCannotBeReadSaysWhy(t *testing.T) {
 				t.Errorf("says %q, want %q", got, tc.want)
 			}
 		})
+	}
+}
+
+// A runtime reconciles the services that it could make valid, and no others: of
+// those that there are by the thousand, none is unpacked.
+func TestRuntimeReconcilesInvalidServices(t *testing.T) {
+	var services []*unstructured.Unstructured
+	for name, status := range map[string]string{
+		"a/invalid": `{"modelStatus": {"transitionStatus": "InvalidSpec"}}`,
+		"a/well":    `{"modelStatus": {"transitionStatus": "UpToDate"}}`,
+		"a/new":     `{}`,
+		"a/hostile": `{"modelStatus": [{"transitionStatus": "InvalidSpec"}]}`,
+		"b/invalid": `{"modelStatus": {"transitionStatus": "InvalidSpec"}}`,
+	} {
+		namespace, name, _ := strings.Cut(name, "/")
+		u := &unstructured.Unstructured{}
+		if err := u.UnmarshalJSON(fmt.Appendf(nil, `{"apiVersion": "serving.kserve.io/v1beta1", "kind": "InferenceService",
+			"metadata": {"namespace": %q, "name": %q}, "spec": {"predictor": {}}, "status": %s}`, namespace, name, status)); err != nil {
+			t.Fatal(err)
+		}
+		services = append(services, u)
+	}
+	for namespace, want := range map[string][]string{"a": {"a/invalid"}, "b": {"b/invalid"}, "c": nil, "": {"a/invalid", "b/invalid"}} {
+		var got []string
+		for _, request := range controller.InvalidServices(t, namespace, services...) {
+			got = append(got, request.String())
+		}
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("a runtime of namespace %q: %s", namespace, diff)
+		}
 	}
 }

@@ -49,17 +49,14 @@ func serviceOfPod(_ context.Context, o client.Object) []reconcile.Request {
 // the same time is not missed: its new status reconciles it again, with the
 // runtime in the cache.
 func (r *reconciler) invalidServices(_ context.Context, runtime client.Object) []reconcile.Request {
+	services, err := r.caches.services.ByIndex(byInvalid, runtime.GetNamespace())
+	if err != nil {
+		return nil // there is such an index
+	}
 	var out []reconcile.Request
-	for _, o := range r.caches.services.List() {
-		if object := o.(metav1.Object); runtime.GetNamespace() != "" && object.GetNamespace() != runtime.GetNamespace() {
-			continue
-		}
-		var s v1beta1.InferenceService
-		if err := r.caches.services.Unpack(o, &s); err != nil {
-			continue // no runtime helps it
-		}
-		if m := s.Status.ModelStatus; m != nil && m.TransitionStatus == v1beta1.InvalidSpec {
-			out = append(out, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&s)})
+	for _, o := range services {
+		if s, ok := o.(metav1.Object); ok {
+			out = append(out, reconcile.Request{NamespacedName: types.NamespacedName{Namespace: s.GetNamespace(), Name: s.GetName()}})
 		}
 	}
 	return out

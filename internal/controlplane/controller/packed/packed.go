@@ -42,6 +42,9 @@ type Object interface {
 type Cache struct {
 	// Indexer holds the packed objects. It is the informer's.
 	toolscache.Indexer
+	// Mark, if it is set, sees each object before it is packed, for an index of those
+	// for which it returns true. An object that cannot be packed is not marked.
+	Mark func(o Object) bool
 
 	once  sync.Once
 	write *zstd.Encoder
@@ -53,7 +56,14 @@ type Cache struct {
 // the whole object, compressed.
 type packed struct {
 	metav1.PartialObjectMetadata
-	whole []byte
+	whole  []byte
+	marked bool
+}
+
+// Marked reports whether a cached object was marked.
+func Marked(o any) bool {
+	p, ok := o.(*packed)
+	return ok && p.marked
 }
 
 // DeepCopyObject returns the same object. It is never changed.
@@ -106,6 +116,7 @@ func (c *Cache) pack(object Object) (*packed, error) {
 		return nil, err
 	}
 	p := head(object)
+	p.marked = c.Mark != nil && c.Mark(object)
 	p.whole = bytes.Clone(c.write.EncodeAll(b, nil)) // it allocates for the worst case
 	return p, nil
 }
