@@ -98,7 +98,7 @@ type record struct {
 	Model          string         `json:"model"`
 	Runtime        string         `json:"runtime"`
 	ClusterRuntime string         `json:"clusterRuntime"`
-	Pins           bool           `json:"pins"`
+	HoldsModel     bool           `json:"holdsModel"`
 	Spec           map[string]any `json:"spec"`
 }
 
@@ -185,7 +185,7 @@ func (r *Rollout) revision(cr *appsv1.ControllerRevision, o Objects) Revision {
 		rec = record{}
 	}
 	rev := Revision{
-		Revision: rollout.Revision{Name: cr.Name, Number: int(cr.Revision), Hash: rec.Hash, Model: rec.Model, Digest: v1beta1.RecordedDigest(cr), Pins: rec.Pins},
+		Revision: rollout.Revision{Name: cr.Name, Number: int(cr.Revision), Hash: rec.Hash, Model: rec.Model, Digest: v1beta1.RecordedDigest(cr), HoldsModel: rec.HoldsModel},
 		Created:  cr.CreationTimestamp.Time,
 		Runtime:  cmp.Or(rec.Runtime, rec.ClusterRuntime),
 		Spec:     rec.Spec,

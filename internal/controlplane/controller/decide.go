@@ -36,7 +36,7 @@ func (s *snapshot) decide(c Config, now time.Time) rollout.Plan {
 			IdleSince: r.demand.IdleSince,
 		}
 		if r.template != nil {
-			one.Hash, one.Model, one.Pins = r.template.Hash, r.template.Model, r.template.Pins
+			one.Hash, one.Model, one.HoldsModel = r.template.Hash, r.template.Model, r.template.HoldsModel
 			one.Deployed, one.Drained = r.deployment != nil, r.drained()
 		}
 		in.Revisions = append(in.Revisions, one)

@@ -69,7 +69,7 @@ func deployment(isvc *v1beta1.InferenceService, r Revision) *appsv1ac.Deployment
 		panic(fmt.Sprintf("convert a Pod template to its apply configuration: %v", err))
 	}
 	pod.WithLabels(labels(isvc, r))
-	if r.Template.Pins {
+	if r.Template.HoldsModel {
 		hold(pod, isvc, r.Name)
 	}
 	return appsv1ac.Deployment(v1beta1.DeploymentName(r.Name), isvc.Namespace).

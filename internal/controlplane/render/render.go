@@ -36,9 +36,9 @@ type Template struct {
 	Runtime string `json:"runtime,omitempty"`
 	// ClusterRuntime is the ClusterServingRuntime that was merged in.
 	ClusterRuntime string `json:"clusterRuntime,omitempty"`
-	// Pins says that the Pods fetch no other model than the first of them did; see
+	// HoldsModel says that the Pods fetch no other model than the first of them did; see
 	// hold. Revisions that an earlier version of Serin recorded do not have it.
-	Pins bool `json:"pins,omitempty"`
+	HoldsModel bool `json:"holdsModel,omitempty"`
 	// Spec is what the user wrote: all of it that Hash covers, so that writing
 	// it again asks for this revision.
 	Spec *v1beta1.PredictorSpec `json:"spec,omitempty"`
@@ -109,7 +109,7 @@ func Resolve(isvc *v1beta1.InferenceService, runtimes []v1alpha1.ServingRuntime,
 		return nil, err
 	}
 	t.Pod.Spec = *spec
-	t.Pins = slices.ContainsFunc(spec.InitContainers, func(c corev1.Container) bool { return c.Name == v1beta1.ContainerFetch })
+	t.HoldsModel = slices.ContainsFunc(spec.InitContainers, func(c corev1.Container) bool { return c.Name == v1beta1.ContainerFetch })
 	t.Pod.Labels, t.Pod.Annotations = podMetadata(isvc, &runtime)
 	t.Pod.Annotations[v1beta1.AnnotationConcurrency] = strconv.FormatInt(t.Concurrency(), 10)
 	return t, nil

@@ -57,7 +57,7 @@ func (s *situation) hold() {
 		if r.Digest == "" && len(r.Fetched) > 0 {
 			c.found = r.Fetched[0].Digest
 		}
-		if r.Pins && !s.mutable() && !s.drifted(r) {
+		if r.HoldsModel && !s.mutable() && !s.drifted(r) {
 			c.digest = r.Digest
 			for _, f := range r.Fetched {
 				if f.Digest == r.Digest {

@@ -90,9 +90,9 @@ type Revision struct {
 	// Digest is the recorded digest of the model's content; empty until a Pod
 	// has reported one.
 	Digest string
-	// Pins is set if the revision's Pods ask for the recorded content. Those of
+	// HoldsModel is set if the revision's Pods ask for the recorded content. Those of
 	// revisions that an earlier version of Serin made do not.
-	Pins bool
+	HoldsModel bool
 	Health
 	// Deployed is set if the revision has a Deployment. Drained is set if it can
 	// go: it is marked idle, has no replicas, and the last of its Pods has ended.

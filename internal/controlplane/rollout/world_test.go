@@ -92,7 +92,7 @@ func (w *world) round(deny refused) Plan {
 		in.Target.Invalid = &Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: "refused"}
 		p = Decide(in)
 	case p.New() != nil:
-		w.revisions = append(w.revisions, Revision{Name: p.New().Name, Number: p.New().Number, Hash: w.target.Hash, Model: w.target.Model, Pins: true})
+		w.revisions = append(w.revisions, Revision{Name: p.New().Name, Number: p.New().Number, Hash: w.target.Hash, Model: w.target.Model, HoldsModel: true})
 	}
 	recorded, refusals := w.record(p, deny)
 	if recorded {
