@@ -6,8 +6,10 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -19,6 +21,8 @@ import (
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/serin-dev/serin/api/v1beta1"
 )
 
 // podsPerNode is what a real node has at most.
@@ -79,6 +83,9 @@ func bare(o any) (any, error) {
 		Spec:       corev1.PodSpec{NodeName: p.Spec.NodeName},
 		Status:     corev1.PodStatus{Phase: p.Status.Phase},
 	}
+	for _, c := range p.Spec.InitContainers {
+		out.Spec.InitContainers = append(out.Spec.InitContainers, corev1.Container{Name: c.Name, Image: c.Image, Args: c.Args})
+	}
 	for _, c := range p.Spec.Containers {
 		out.Spec.Containers = append(out.Spec.Containers, corev1.Container{Name: c.Name, Image: c.Image})
 	}
@@ -116,6 +123,15 @@ func (n *nodes) ready(p *corev1.Pod) corev1.PodStatus {
 	status := corev1.PodStatus{Phase: corev1.PodRunning, StartTime: &now, PodIP: ip, PodIPs: []corev1.PodIP{{IP: ip}}}
 	for _, kind := range []corev1.PodConditionType{corev1.PodInitialized, corev1.ContainersReady, corev1.PodReady} {
 		status.Conditions = append(status.Conditions, corev1.PodCondition{Type: kind, Status: corev1.ConditionTrue, LastTransitionTime: now})
+	}
+	for _, c := range p.Spec.InitContainers {
+		if c.Name == v1beta1.ContainerFetch { // it reports the digest of what it fetched
+			digest := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(strings.Join(c.Args, " "))))
+			status.InitContainerStatuses = append(status.InitContainerStatuses, corev1.ContainerStatus{
+				Name: c.Name, Image: c.Image, Ready: true,
+				State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{Reason: "Completed", Message: digest, StartedAt: now, FinishedAt: now}},
+			})
+		}
 	}
 	for _, c := range p.Spec.Containers {
 		status.ContainerStatuses = append(status.ContainerStatuses, corev1.ContainerStatus{

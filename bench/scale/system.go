@@ -38,15 +38,18 @@ type system struct {
 	requests, admin    string // host:port of the router
 	metrics            string // host:port of the controller's metrics
 	pods               *http.Server
+	unwatch            context.CancelFunc // ends this program's watches
 }
 
 const queuePort = "8012" // where the router expects Pods
 
 // start starts everything, and makes nodes and namespaces.
 func start(ctx context.Context, o options) (*system, error) {
-	s := &system{namespaces: max(1, (o.services+o.ceiling-1)/o.ceiling)}
+	watching, unwatch := context.WithCancel(ctx)
+	s := &system{namespaces: max(1, (o.services+o.ceiling-1)/o.ceiling), unwatch: unwatch}
 	var err error
 	if s.api, err = startAPI(ctx, o.bin); err != nil {
+		unwatch()
 		return nil, err
 	}
 	if s.client, err = kubernetes.NewForConfig(s.api.REST); err != nil {
@@ -63,10 +66,10 @@ func start(ctx context.Context, o options) (*system, error) {
 			return s, err
 		}
 	}
-	if s.nodes, err = startNodes(ctx, s.client, 2*o.services/podsPerNode*5/4+2); err != nil {
+	if s.nodes, err = startNodes(watching, s.client, 2*o.services/podsPerNode*5/4+2); err != nil {
 		return s, err
 	}
-	if s.services, err = watchServices(ctx, s.objects); err != nil {
+	if s.services, err = watchServices(watching, s.objects); err != nil {
 		return s, err
 	}
 	return s, s.startPrograms(ctx, o.bin)
@@ -163,6 +166,7 @@ func (s *system) findRouter(ctx context.Context) error {
 }
 
 func (s *system) stop() {
+	s.unwatch()
 	for _, cmd := range []*exec.Cmd{s.controller, s.router} {
 		if cmd != nil && cmd.Process != nil {
 			_ = cmd.Process.Kill() // its data is not needed
