@@ -88,7 +88,7 @@ func TestLoadIsReportedWhenARequestBeginsToWait(t *testing.T) {
 
 func TestAnswersOfANamespaceAreReported(t *testing.T) {
 	w := newWorld(t)
-	w.service(target(one, 90, ""), target(two, 10, ""))
+	w.service(target(one, 100, ""), target(two, 0, ""))
 	w.pod(one, true, ok)
 	w.knows(one)
 	if status, _ := w.ask(); status != 200 {
