@@ -15,8 +15,8 @@ import (
 const (
 	// few is the number of services with which the work is counted first.
 	few = 50
-	// changed is the number of services that change: each goes up and down.
-	changed = 20
+	// changed is the number of services that change: each goes up and down some times.
+	changed, times = 20, 3
 	// calm is how long no request may come before and after the count.
 	calm = 2 * time.Second
 )
@@ -68,8 +68,9 @@ func (s *system) countWork(ctx context.Context, o options, r *report.Report) err
 		r.Add("work-allocations", "controller, "+at, counts[i].controller)
 		r.Add("work-allocations", "router, "+at, counts[i].router)
 	}
-	r.Add("work-growth", "controller", counts[1].controller/counts[0].controller)
-	r.Add("work-growth", "router", counts[1].router/counts[0].router)
+	growth := counts[1].minus(counts[0]).over(float64(o.services - few))
+	r.Add("work-growth", "controller", max(0, growth.controller)) // less is noise
+	r.Add("work-growth", "router", max(0, growth.router))
 	return nil
 }
 
@@ -83,16 +84,14 @@ func (s *system) workOfChanges(ctx context.Context) (work, error) {
 	if err != nil {
 		return work{}, err
 	}
-	for i := range changed {
-		for _, up := range []bool{true, false} {
-			if _, err := s.changeOne(ctx, i, up); err != nil {
-				return work{}, err
-			}
+	for n := range 2 * times * changed {
+		if _, err := s.changeOne(ctx, n/2%changed, n%2 == 0); err != nil {
+			return work{}, err
 		}
 	}
 	after, err := s.settledWork(ctx)
 	counting := before.minus(first) // the programs work for it, too
-	return after.minus(before).minus(counting).over(2 * changed), err
+	return after.minus(before).minus(counting).over(2 * times * changed), err
 }
 
 // settledWork returns the work so far, once all of it is done.
