@@ -23,7 +23,7 @@ func store(ts *testscript.TestScript, neg bool, args []string) {
 	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", net.JoinHostPort(running(ts).cluster.storeHost(), "0"))
 	ts.Check(err)
 	server := &http.Server{Handler: http.FileServer(http.Dir(folder)), ReadHeaderTimeout: 10 * time.Second}
-	go server.Serve(l) //nolint:errcheck // ends with ErrServerClosed
+	go server.Serve(l)
 	ts.Defer(func() { _ = server.Close() })
 	ts.Setenv("STORE", "http://"+l.Addr().String())
 }

@@ -134,18 +134,18 @@ func table(out io.Writer, revisions []action.Revision, now time.Time, wide bool,
 	if wide {
 		further = append(further, runtimeColumn)
 	}
-	head := "REVISION\tSTATE\tTRAFFIC\tPODS\tAGE\tMODEL"
+	fmt.Fprint(w, "REVISION\tSTATE\tTRAFFIC\tPODS\tAGE\tMODEL")
 	for _, c := range further {
-		head += "\t" + c.head
+		fmt.Fprint(w, "\t", c.head)
 	}
-	fmt.Fprintln(w, head)
+	fmt.Fprintln(w)
 	for _, rev := range slices.Backward(revisions) {
-		row := fmt.Sprintf("%s\t%s\t%s\t%d/%d\t%s\t%s",
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d/%d\t%s\t%s",
 			rev.Name, dash(string(rev.State)), percent(rev.Share), rev.Ready, rev.Wanted, age(rev.Created, now), dash(rev.Model))
 		for _, c := range further {
-			row += "\t" + dash(c.of(rev))
+			fmt.Fprint(w, "\t", dash(c.of(rev)))
 		}
-		fmt.Fprintln(w, row)
+		fmt.Fprintln(w)
 	}
 	_ = w.Flush()
 }

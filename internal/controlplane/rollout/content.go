@@ -53,26 +53,32 @@ func (s *situation) hold() {
 	s.in.Revisions = slices.Clone(s.in.Revisions)
 	for i := range s.in.Revisions {
 		r := &s.in.Revisions[i]
-		c := content{}
-		if r.Digest == "" && len(r.Fetched) > 0 {
-			c.found = r.Fetched[0].Digest
-		}
-		if r.HoldsModel && !s.mutable() && !s.drifted(r) {
-			c.digest = r.Digest
-			for _, f := range r.Fetched {
-				if f.Digest == r.Digest {
-					continue
-				}
-				if f.Ready {
-					r.Ready--
-				}
-				if r.Digest != "" {
-					c.foreign = append(c.foreign, f.Pod)
-				}
-			}
-		}
-		s.contents[r.Name] = c
+		s.contents[r.Name] = s.content(r)
 	}
+}
+
+// content finds that of one revision, and takes the Pods that serve another from
+// its ready ones.
+func (s *situation) content(r *Revision) (c content) {
+	if r.Digest == "" && len(r.Fetched) > 0 {
+		c.found = r.Fetched[0].Digest
+	}
+	if !r.HoldsModel || s.mutable() || s.drifted(r) {
+		return c
+	}
+	c.digest = r.Digest
+	for _, f := range r.Fetched {
+		if f.Digest == r.Digest {
+			continue
+		}
+		if f.Ready {
+			r.Ready--
+		}
+		if r.Digest != "" {
+			c.foreign = append(c.foreign, f.Pod)
+		}
+	}
+	return c
 }
 
 // mutable reports whether the user lets Pods of one revision serve different

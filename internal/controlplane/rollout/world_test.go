@@ -194,7 +194,6 @@ func names(p Plan, is func(PlannedRevision) bool) []string {
 }
 
 func kept(PlannedRevision) bool       { return true }
-func deployed(r PlannedRevision) bool { return r.Deployed }
 func active(r PlannedRevision) bool   { return r.Active }
 func starting(r PlannedRevision) bool { return r.Starting }
 
