@@ -41,7 +41,7 @@ const (
 	kubeconfigVariable = "SERIN_E2E_KUBECONFIG"
 	imagesVariable     = "SERIN_E2E_IMAGES"   // PREFIX:VERSION
 	hereVariable       = "SERIN_E2E_HERE"     // its nodes are of this machine, with its files and processes
-	previousVariable   = "SERIN_E2E_PREVIOUS" // program of the version before, whose images are PREFIX:before
+	previousVariable   = "SERIN_E2E_PREVIOUS" // program of an earlier version, whose images are PREFIX:before
 )
 
 // findHome returns the cluster that the environment names, or nil.

@@ -4,12 +4,13 @@
 # Runs the stories of e2e in a cluster: e2e-cluster.sh CLUSTER-PROGRAM PREFIX VERSION
 #
 # Without KUBECONFIG that is the cluster of `make cluster`, which gets the
-# images PREFIX/NAME:VERSION of this commit, and of the one before to upgrade
+# images PREFIX/NAME:VERSION of this commit, and of an earlier one to upgrade
 # from. With KUBECONFIG, its nodes must be able to pull PREFIX/NAME:VERSION,
 # and the image client of e2e/cluster/client.
 set -euo pipefail
 cluster=$1 prefix=$2 version=$3
 previous=${SERIN_E2E_PREVIOUS:-}
+earlier=831e52c # the last one with a Deployment and a Service for each revision of history
 
 # images VERSION SOURCES [FLAGS]: builds and loads them.
 images() {
@@ -27,8 +28,9 @@ if [ -z "${KUBECONFIG:-}" ]; then
 	export SERIN_E2E_HERE=yes
 	echo "Images of $version."
 	images "$version" . -programs controller,router,queue,fetch,modelserver,e2e/cluster/client
-	if [ -z "$previous" ] && before=$(git rev-parse --verify --quiet HEAD~1); then
-		echo "Images of the commit before, $(git describe --always "$before"), to upgrade from."
+	# A shallow clone may have only the commit before.
+	if [ -z "$previous" ] && before=$(git rev-parse --verify --quiet $earlier^{commit} || git rev-parse --verify --quiet HEAD~1); then
+		echo "Images of $(git describe --always "$before"), to upgrade from."
 		previous=$(mktemp -d)
 		git worktree add --quiet --detach "$previous" "$before"
 		trap 'git worktree remove --force "$previous"' EXIT
