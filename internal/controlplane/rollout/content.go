@@ -88,20 +88,14 @@ func (s *situation) mutable() bool {
 	return s.in.Service.Annotations[key] == "true" || s.in.Service.Spec.Predictor.Annotations[key] == "true"
 }
 
-// drifted reports whether a revision with traffic, which was not held to its
-// content until now, serves only other models. It stays so until it is refreshed:
-// holding it would end all that serve.
+// drifted reports whether a revision with traffic was not held to its content
+// until now, and no Pod serves it any more. It stays so until it is refreshed:
+// holding it would end all that serve, and none could follow.
 func (s *situation) drifted(r *Revision) bool {
-	if _, had := s.oldShare(r.Name); !had || s.in.Service.Status.ModelDigests[r.Name] != "" || r.Ready == 0 {
+	if _, had := s.oldShare(r.Name); !had || s.in.Service.Status.ModelDigests[r.Name] != "" {
 		return false
 	}
-	others := int32(0)
-	for _, f := range r.Fetched {
-		if f.Ready && f.Digest != r.Digest {
-			others++
-		}
-	}
-	return others == r.Ready
+	return !slices.ContainsFunc(r.Fetched, func(f Fetched) bool { return f.Digest == r.Digest })
 }
 
 // digests are those of the revisions with traffic, for the routers.

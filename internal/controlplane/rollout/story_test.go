@@ -90,7 +90,7 @@ func (w *world) happen(line string) error {
 		w.deny.activate = map[string]bool{"iris-predictor-" + arg: true}
 	case "accept":
 		w.deny = refused{}
-	case "ready", "fail", "fetch", "changed", "wait", "delete":
+	case "ready", "unready", "fail", "fetch", "changed", "wait", "delete":
 		return w.happenTo(verb, arg, rest)
 	default:
 		return fmt.Errorf("unknown verb %q", verb)
@@ -112,6 +112,11 @@ func (w *world) happenTo(verb, number, rest string) error {
 		ready, err := strconv.ParseInt(rest, 10, 32)
 		r.Health = Health{Ready: int32(ready)}
 		return err
+	case "unready": // its Pods fail a probe
+		r.Ready, r.Fetched = 0, slices.Clone(r.Fetched)
+		for i := range r.Fetched {
+			r.Fetched[i].Ready = false
+		}
 	case "fail":
 		r.Health = Health{Failed: 1, Failure: &v1beta1.FailureInfo{Location: r.Name + "-pod", Reason: v1beta1.ModelLoadFailed, Message: rest, ExitCode: 1}}
 	case "fetch":
