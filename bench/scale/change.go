@@ -77,15 +77,30 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 // this program, and the router answered by it.
 type moments struct{ patched, status, answered time.Time }
 
-// patience is how long a single change may take.
+// patience is how long a single change, and the first answer by it, may take.
 const patience = 30 * time.Second
 
-// changeOne gives the canary of a service 99% or nothing, and waits for the status
-// and for the first answer by it.
-func (s *system) changeOne(ctx context.Context, i int, up bool) (m moments, err error) {
-	percent, revision := int64(0), name(i)+older
+// changeOne changes a service, and waits for the first answer by it.
+func (s *system) changeOne(ctx context.Context, i int, up bool) (moments, error) {
+	m, err := s.changeStatus(ctx, i, up)
+	if err != nil {
+		return m, err
+	}
+	revision := name(i) + older
 	if up {
-		percent, revision = 99, name(i)+newer
+		revision = name(i) + newer
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	m.answered, err = s.awaitAnswer(ctx, i, revision)
+	return m, err
+}
+
+// changeStatus gives the canary of a service 99% or nothing, and waits for the status.
+func (s *system) changeStatus(ctx context.Context, i int, up bool) (m moments, err error) {
+	percent := int64(0)
+	if up {
+		percent = 99
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -93,10 +108,7 @@ func (s *system) changeOne(ctx context.Context, i int, up bool) (m moments, err 
 	if err := s.patch(ctx, i, fmt.Sprintf(`{"spec":{"predictor":{"canaryTrafficPercent":%d}}}`, percent)); err != nil {
 		return m, err
 	}
-	if m.status, err = s.services.awaitCanary(ctx, name(i), percent); err != nil {
-		return m, err
-	}
-	m.answered, err = s.awaitAnswer(ctx, i, revision)
+	m.status, err = s.services.awaitCanary(ctx, name(i), percent)
 	return m, err
 }
 

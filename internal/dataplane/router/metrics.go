@@ -96,6 +96,9 @@ func (c *revisions) Collect(out chan<- prometheus.Metric) {
 	}
 	out <- &sample{c.broken, nil, prometheus.GaugeValue, float64(len(v.table.Broken()))}
 	namespaces := map[string]bool{}
+	for namespace := range v.table.Namespaces {
+		namespaces[namespace] = true
+	}
 	for r := range v.table.Revisions {
 		namespaces[r.Namespace] = true
 		labels := []*dto.LabelPair{pair("namespace", r.Namespace), pair("revision", r.Name)}

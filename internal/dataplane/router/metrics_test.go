@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/serin-dev/serin/internal/dataplane/routing"
 )
 
 // The reference lists the metrics that there are.
@@ -42,6 +44,39 @@ func TestReferenceListsMetrics(t *testing.T) {
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A namespace's refusals are known for as long as it has a service, also while none of
+// its services has a revision.
+func TestRefusalsOfANamespaceAreCounted(t *testing.T) {
+	r := newRouter(Config{Domain: "example.com", Log: slog.New(slog.DiscardHandler)})
+	refused := func() map[string]float64 {
+		out := map[string]float64{}
+		for range 2 { // the first may be the last that shows what is gone
+			families, err := r.metrics.registry.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			clear(out)
+			for _, f := range families {
+				if f.GetName() == "serin_router_held_refused_total" {
+					for _, m := range f.GetMetric() {
+						out[m.GetLabel()[0].GetValue()] = m.GetCounter().GetValue()
+					}
+				}
+			}
+		}
+		return out
+	}
+	r.use(routing.Input{Services: []routing.Service{{Namespace: "team", Name: "iris"}}})
+	r.metrics.refuseWaiter("team")
+	if diff := cmp.Diff(map[string]float64{"team": 1}, refused()); diff != "" {
+		t.Error(diff)
+	}
+	r.use(routing.Input{})
+	if diff := cmp.Diff(map[string]float64{}, refused()); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -69,7 +69,12 @@ func (m *mirror) setPod(_ routing.Name, old, p *routing.Pod) {
 	defer m.mu.Unlock()
 	if old != nil {
 		key := routing.Name{Namespace: old.Namespace, Name: old.Revision}
-		m.setPods(key, slices.DeleteFunc(slices.Clone(m.of[key]), func(o routing.Pod) bool { return o == *old }))
+		pods := m.of[key]
+		// Until all events are here, another Pod may have the same address: one goes.
+		if i := slices.Index(pods, *old); i >= 0 {
+			pods = slices.Concat(pods[:i], pods[i+1:])
+		}
+		m.setPods(key, pods)
 	}
 	if p != nil {
 		key := routing.Name{Namespace: p.Namespace, Name: p.Revision}

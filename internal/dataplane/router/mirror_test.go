@@ -83,7 +83,7 @@ func TestTableIsOfWhatThereIs(t *testing.T) {
 				err = change(&r.mirror.services, services, fmt.Sprint(n), next)
 			} else {
 				if rapid.IntRange(0, 3).Draw(t, "there") > 0 {
-					p := podOf(fmt.Sprint("127.1.2.", n))
+					p := podOf(fmt.Sprint("127.1.2.", rapid.IntRange(0, 2).Draw(t, "address"))) // an ended Pod's may be used again
 					p.Name = fmt.Sprint("pod-", n)
 					revision := fmt.Sprintf("iris-%d-%d", n/2, rapid.IntRange(1, 2).Draw(t, "revision"))
 					p.Labels[v1beta1.LabelRevision], p.OwnerReferences[0].Name = revision, v1beta1.DeploymentName(revision)+"-5d4f"

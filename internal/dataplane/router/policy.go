@@ -190,13 +190,15 @@ func unavailable(text string) *proxy.Refusal {
 // access log.
 func (a *attempt) Done(req *proxy.Request) {
 	now := time.Now()
+	if e := a.endpoint; e != nil {
+		e.Stats.Answers.Add(req.Status, now.Sub(req.Start)) // while its requests keep the revision in the table
+	}
 	if a.stats != nil {
 		a.stats.End(now)
 	}
 	if e := a.endpoint; e != nil {
 		e.End()
 		a.ended(e.Stats, now)
-		e.Stats.Answers.Add(req.Status, now.Sub(req.Start))
 	} else {
 		a.metrics.refuse(req.Status)
 	}

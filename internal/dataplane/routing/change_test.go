@@ -80,7 +80,11 @@ func show(table *Table) map[string]string {
 	}
 	for r := range table.Revisions {
 		var addrs []string
-		for _, e := range r.endpoints {
+		shown := r.endpoints
+		if len(r.services) == 0 {
+			shown = r.pods // which of them get requests is as it was when a service named it
+		}
+		for _, e := range shown {
 			addrs = append(addrs, e.Addr)
 		}
 		slices.Sort(addrs)

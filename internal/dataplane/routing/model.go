@@ -36,10 +36,11 @@ func (r *Revision) hold(model Model) {
 	}
 }
 
-// model returns the model that a revision's Pods must serve.
+// model returns the model that a revision's Pods must serve: the one before, once it
+// has no traffic.
 func (b *builder) model(r *Revision) Model {
 	if len(r.services) == 0 {
-		return Model{}
+		return r.model // a request in flight may still be sent to another Pod
 	}
 	route, _ := b.routes.Get(Name{r.Namespace, r.services[0]})
 	m, _ := modelOf(route.service.Traffic, r.Name)

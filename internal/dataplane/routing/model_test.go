@@ -52,4 +52,9 @@ func TestPodsOfAnotherModelGetNoRequests(t *testing.T) {
 	if got := answering(table); got != "of-b " {
 		t.Errorf("after they changed places answer %s", got)
 	}
+	// A request in flight may be sent on to another Pod after the traffic has moved away.
+	table = table.With(Change{Services: map[Name]*Service{{"n", "iris"}: nil}})
+	if got := answering(table); got != "of-b " {
+		t.Errorf("without traffic answer %s", got)
+	}
 }

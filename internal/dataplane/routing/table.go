@@ -133,5 +133,15 @@ func (t *Table) Revisions(yield func(*Revision) bool) {
 	}
 }
 
+// Namespaces calls yield for the namespace of each service, and so for some of them
+// more than once.
+func (t *Table) Namespaces(yield func(string) bool) {
+	for key := range t.routes.All() {
+		if !yield(key.Namespace) {
+			return
+		}
+	}
+}
+
 // Broken returns the services that cannot be routed.
 func (t *Table) Broken() []*Service { return t.broken }
