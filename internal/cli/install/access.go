@@ -38,7 +38,7 @@ func controllerRules() []rbacv1.PolicyRule {
 		rule(apps, append(read, "create", "patch", "delete"), "deployments"),
 		rule(core, append(read, "create", "patch", "delete"), "services"),
 		// Which model the Pods of a revision must get.
-		rule(core, append(read, "create", "update"), "configmaps"),
+		rule(core, append(read, "create", "update", "patch"), "configmaps"),
 		// Those that fetched another model than their revision.
 		rule(core, append(read, "delete"), "pods"),
 		// To find other nodes for its own Pods.

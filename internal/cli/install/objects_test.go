@@ -49,7 +49,7 @@ func TestPermissionsOfEachPart(t *testing.T) {
 		"the controller, everywhere": {controllerRules(), []string{
 			"apps/controllerrevisions: get list watch create patch delete",
 			"apps/deployments: get list watch create patch delete",
-			"configmaps: get list watch create update",
+			"configmaps: get list watch create update patch",
 			"events: create",
 			"nodes: get list watch",
 			"pods: get list watch delete",
