@@ -112,8 +112,8 @@ func (w writer) replace(ctx context.Context, ac runtime.ApplyConfiguration, curr
 // foreign returns the Pods that serve another model than their revision, once the
 // Pods that follow them are told which one to get.
 func (s *snapshot) foreign(ctx context.Context, p rollout.Plan) (out []client.Object) {
-	if len(s.refusals) > 0 {
-		return nil
+	if slices.ContainsFunc(s.refusals, func(f rollout.Refusal) bool { return f.Revision != "" && !f.Deployment }) {
+		return nil // of the record, or of what tells Pods
 	}
 	for _, r := range s.revisions {
 		planned := p.Revision(r.record.Name)

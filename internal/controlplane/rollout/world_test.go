@@ -111,7 +111,7 @@ func (w *world) round(deny refused) Plan {
 	}
 	if !deny.letGo {
 		w.letGo(p)
-		if len(in.Refusals) == 0 {
+		if !slices.ContainsFunc(in.Refusals, func(f Refusal) bool { return f.Revision != "" && !f.Deployment }) {
 			w.deleteForeign(p)
 		}
 	}
