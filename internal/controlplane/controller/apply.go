@@ -163,7 +163,7 @@ func (w writer) adopt(ctx context.Context, o wanted) error {
 	return w.wrap(ctx, "adopt", o.object, w.client.Apply(ctx, ac, fieldOwner, client.ForceOwnership))
 }
 
-// create makes an object, of the kind of empty. If one of that name exists,
+// create makes an object, and fills empty, which is of its kind. If one of that name exists,
 // either it is ours and the cache is late, or it belongs to somebody else, such as
 // a deleted service of the same name.
 func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty client.Object) error {
@@ -174,6 +174,7 @@ func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty
 	mine := metav1.GetControllerOf(object)
 	err = w.client.Create(ctx, object, fieldOwner)
 	if !apierrors.IsAlreadyExists(err) {
+		reflect.ValueOf(empty).Elem().Set(reflect.ValueOf(object).Elem())
 		return w.wrap(ctx, "create", ac, err)
 	}
 	if err := w.api.Get(ctx, client.ObjectKeyFromObject(object), empty); err != nil {
@@ -189,8 +190,14 @@ func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty
 		}
 		return errOutdated
 	}
-	// It is ours, but may lack the label that the cache selects by.
-	return w.wrap(ctx, "apply", ac, w.client.Apply(ctx, ac, fieldOwner, client.ForceOwnership))
+	if _, ok := empty.(*corev1.ConfigMap); ok && empty.GetLabels()[v1beta1.LabelService] == object.GetLabels()[v1beta1.LabelService] {
+		return errOutdated
+	}
+	// It is ours, but lacks the label that the cache selects by.
+	if err := w.client.Apply(ctx, ac, fieldOwner, client.ForceOwnership); err != nil {
+		return w.wrap(ctx, "apply", ac, err)
+	}
+	return errOutdated
 }
 
 // objectOf returns an apply configuration as an object of the kind of another.

@@ -222,6 +222,11 @@ func (r *reconciler) start(ctx context.Context, s *snapshot, p rollout.Plan) err
 	if err := r.writer.dryRun(ctx, o.Deployment); err != nil {
 		return err
 	}
+	if s.template.HoldsModel {
+		if err := r.writer.prepareModels(ctx, s, p, n.Name); err != nil {
+			return err
+		}
+	}
 	return r.writer.create(ctx, o.Record, &appsv1.ControllerRevision{})
 }
 

@@ -190,7 +190,9 @@ func (r *reconciler) attach(ctx context.Context, s *snapshot, objects []client.O
 	}
 	for _, p := range pods {
 		rev := named[v1beta1.RevisionOfPod(&p)]
-		// An older Pod is of a deleted service of the same name.
+		// An older Pod is of a deleted service of the same name. One of the same
+		// second may be, too, until the garbage collector deletes it: its Deployment
+		// and ReplicaSet have the same names, and their identities are not known here.
 		if rev != nil && !p.CreationTimestamp.Before(&rev.record.CreationTimestamp) {
 			rev.pods = append(rev.pods, p)
 		}

@@ -27,27 +27,57 @@ import (
 func (r *reconciler) readModels(s *snapshot) error {
 	all, err := of[corev1.ConfigMap](r.caches.models, s.service)
 	for i := range all {
-		if all[i].Name == v1beta1.Predictor.ModelsName(s.service.Name) && belongs(&all[i], s.service) {
+		if belongs(&all[i], s.service) && named(&all[i], s.service) {
 			s.models = &all[i]
 		}
 	}
 	return err
 }
 
-// modelsObject is that ConfigMap as it should be, if there should be one. What
-// refuses it concerns the newest revision.
-func (s *snapshot) modelsObject(p rollout.Plan) []wanted {
-	digests := map[string]string{}
-	newest := ""
+// prepareModels sees to it that no Pod of a new revision reads what an earlier one
+// of that name had to get. A deleted service's ConfigMap may outlive its records,
+// and a user's may have the name: while it exists, no revision starts.
+func (w writer) prepareModels(ctx context.Context, s *snapshot, p rollout.Plan, revision string) error {
+	ac := render.Models(s.service, digests(p))
+	switch {
+	case s.models == nil:
+		models := &corev1.ConfigMap{}
+		if err := w.create(ctx, ac, models); err != nil {
+			return err
+		}
+		s.models = models
+	case s.models.Data[revision] != "": // it was left without an owner
+		if err := w.replace(ctx, ac, s.models); err != nil {
+			return err
+		}
+		return errOutdated
+	}
+	return nil
+}
+
+// digests are those that Pods must be told, by revision.
+func digests(p rollout.Plan) map[string]string {
+	out := map[string]string{}
 	for _, r := range p.Revisions {
-		if newest = r.Name; r.Digest != "" {
-			digests[r.Name] = r.Digest
+		if r.Digest != "" {
+			out[r.Name] = r.Digest
 		}
 	}
-	if len(digests) == 0 && s.models == nil {
+	return out
+}
+
+// modelsObject is the ConfigMap as it should be, if there should be one. What
+// refuses it concerns the newest revision.
+func (s *snapshot) modelsObject(p rollout.Plan) []wanted {
+	tell := digests(p)
+	if len(tell) == 0 && s.models == nil {
 		return nil
 	}
-	return []wanted{{object: render.Models(s.service, digests), current: orNil(s.models), revision: newest}}
+	newest := ""
+	for _, r := range p.Revisions {
+		newest = r.Name
+	}
+	return []wanted{{object: render.Models(s.service, tell), current: orNil(s.models), revision: newest}}
 }
 
 // recordDigests records what a plan found, once for each revision. It reports

@@ -72,7 +72,7 @@ func TestModelOfARevisionIsRecordedOnce(t *testing.T) {
 	apply(t, ns, model("two", "20"))
 	wait(t, ns, hasTraffic("20% 00002, 80% 00001"))
 	all := writes.since(before, ns)
-	for write, want := range map[string]int{"PATCH controllerrevisions/": 2, "POST configmaps": 1, "PUT configmaps": 1, "DELETE pods": 0} {
+	for write, want := range map[string]int{"PATCH controllerrevisions/": 2, "POST configmaps": 1, "PUT configmaps": 2, "DELETE pods": 0} {
 		if n := len(slices.DeleteFunc(slices.Clone(all), func(w string) bool { return !strings.HasPrefix(w, write) })); n != want {
 			t.Errorf("%d times %s, want %d: %q", n, write, want, all)
 		}
@@ -157,24 +157,108 @@ func TestConfigMapOfModelsIsKept(t *testing.T) {
 	waitTold(t, ns, want)
 }
 
+// Pods of a new revision would read which model they must get from a ConfigMap
+// that says it of other revisions, so there is no new revision until it is gone.
+func TestNoRevisionStartsBesideAnothersConfigMap(t *testing.T) {
+	t.Parallel()
+	deleted := metav1.OwnerReference{APIVersion: v1beta1.GroupVersion.String(), Kind: v1beta1.Kind.Kind, Name: "iris", UID: "00000000-0000-0000-0000-000000000001", Controller: new(true)}
+	for name, c := range map[string]struct {
+		meta metav1.ObjectMeta
+		says string
+	}{
+		"a user's":                              {metav1.ObjectMeta{}, "is not Serin's"},
+		"a user's, with the label of a service": {metav1.ObjectMeta{Labels: map[string]string{v1beta1.LabelService: "iris"}}, "is not Serin's"},
+		"a deleted service's": {metav1.ObjectMeta{
+			Labels:          map[string]string{v1beta1.LabelService: "iris", v1beta1.LabelComponent: "predictor"},
+			OwnerReferences: []metav1.OwnerReference{deleted},
+			Finalizers:      []string{"example.com/slow"}, // or the garbage collector is fast
+		}, "is not as Serin made it for iris"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ns := newNamespace(t)
+			theirs := &corev1.ConfigMap{ObjectMeta: c.meta, Data: map[string]string{"iris-predictor-00001": modelB}}
+			theirs.Namespace, theirs.Name = ns, modelsName
+			if err := api.Create(t.Context(), theirs); err != nil {
+				t.Fatal(err)
+			}
+			node.store(ns, modelA)
+			before := writes.now()
+			apply(t, ns, model("one", ""))
+			wait(t, ns, isRefused("ConfigMap "+modelsName+" exists and "+c.says+": delete it"))
+			if diff := cmp.Diff(theirs.Data, told(t.Context(), ns)); diff != "" {
+				t.Error(diff)
+			}
+			for _, w := range writes.since(before, ns) {
+				if strings.HasPrefix(w, "POST controllerrevisions") || strings.HasPrefix(w, "PATCH deployments/") {
+					t.Errorf("a revision starts: %s", w)
+				}
+			}
+			if err := api.Patch(t.Context(), theirs, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))); err != nil {
+				t.Fatal(err)
+			}
+			if err := api.Delete(t.Context(), theirs); client.IgnoreNotFound(err) != nil {
+				t.Fatal(err)
+			}
+			wait(t, ns, isReady)
+			waitTold(t, ns, map[string]string{"iris-predictor-00001": modelA})
+		})
+	}
+}
+
+// Traffic moves between the revisions that there are, whoever has the ConfigMap.
 func TestStrangersConfigMapIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	ns := newNamespace(t)
-	theirs := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: modelsName}, Data: map[string]string{"a": "b"}}
-	if err := api.Create(t.Context(), theirs); err != nil {
-		t.Fatal(err)
-	}
 	node.store(ns, modelA)
 	apply(t, ns, model("one", ""))
-	wait(t, ns, func(s *v1beta1.InferenceService) bool {
-		return traffic(s) == "100% 00001" && strings.Contains(condition(s, v1beta1.ConditionReady).Message, "ConfigMap "+modelsName+" exists and is not Serin's: delete it")
-	})
-	if diff := cmp.Diff(theirs.Data, told(t.Context(), ns)); diff != "" {
-		t.Error(diff)
-	}
-	if err := api.Delete(t.Context(), theirs); err != nil {
+	wait(t, ns, isReady)
+	apply(t, ns, model("two", "10"))
+	wait(t, ns, hasTraffic("10% 00002, 90% 00001"))
+	waitTold(t, ns, map[string]string{"iris-predictor-00001": modelA, "iris-predictor-00002": modelA})
+	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: modelsName}}
+	if err := api.Patch(t.Context(), cm, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":null,"ownerReferences":null},"data":{"a":"b"}}`))); err != nil {
 		t.Fatal(err)
 	}
+	theirs := told(t.Context(), ns)
+	apply(t, ns, model("two", "20"))
+	wait(t, ns, func(s *v1beta1.InferenceService) bool {
+		return traffic(s) == "20% 00002, 80% 00001" && strings.Contains(condition(s, v1beta1.ConditionReady).Message, "ConfigMap "+modelsName+" exists and is not Serin's: delete it")
+	})
+	apply(t, ns, model("three", "20"))
+	s := wait(t, ns, isRefused("ConfigMap "+modelsName+" exists and is not Serin's"))
+	if got := traffic(s); got != "20% 00002, 80% 00001" {
+		t.Errorf("traffic: %s", got)
+	}
+	if diff := cmp.Diff(theirs, told(t.Context(), ns)); diff != "" {
+		t.Error(diff)
+	}
+	if err := api.Delete(t.Context(), cm); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, ns, hasTraffic("20% 00003, 80% 00001"))
+	eventually.Holds(t, func(ctx context.Context) (any, bool) {
+		got := told(ctx, ns)
+		return got, got["iris-predictor-00003"] == modelA && got["iris-predictor-00001"] == modelA
+	})
+}
+
+// What somebody took the label from, which the cache selects by, gets it again.
+func TestConfigMapOfModelsKeepsItsLabel(t *testing.T) {
+	t.Parallel()
+	ns := newNamespace(t)
+	node.store(ns, modelA)
+	apply(t, ns, model("one", ""))
 	wait(t, ns, isReady)
 	waitTold(t, ns, map[string]string{"iris-predictor-00001": modelA})
+	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: modelsName}}
+	if err := api.Patch(t.Context(), cm, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":null},"data":{"iris-predictor-00001":"`+modelB+`"}}`))); err != nil {
+		t.Fatal(err)
+	}
+	waitTold(t, ns, map[string]string{"iris-predictor-00001": modelA})
+	eventually.Holds(t, func(ctx context.Context) (any, bool) {
+		err := api.Get(ctx, client.ObjectKeyFromObject(cm), cm)
+		return cm.Labels, err == nil && cm.Labels[v1beta1.LabelService] == "iris"
+	})
+	wait(t, ns, isReady)
 }

@@ -32,6 +32,9 @@ func named(o client.Object, s *v1beta1.InferenceService) bool {
 	switch o := o.(type) {
 	case *appsv1.Deployment:
 		return o.Name == v1beta1.DeploymentName(revision)
+	case *corev1.ConfigMap:
+		// Users give all of their objects the label of a service (kustomize's commonLabels).
+		return o.Name == v1beta1.Predictor.ModelsName(s.Name) && (owned || o.Labels[v1beta1.LabelComponent] == string(v1beta1.Predictor))
 	case *corev1.Service:
 		if revision != "" {
 			return o.Name == revision
