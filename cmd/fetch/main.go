@@ -33,8 +33,9 @@ gs://bucket/path, s3://bucket/path, https://host/file, http://host/file, file://
                     (default 100Gi, or the variable FETCH_MAX_SIZE)
 
 Variables: SERIN_MODEL_DIGEST, if it is not empty, is the digest that the model must have. SERIN_REVISION and
-SERIN_SERVICE name what it is for. It is taken from the cache if it was fetched for SERIN_NAMESPACE. The file SERIN_TERMINATION_LOG (default /dev/termination-log), if there is
-one, gets the digest of the model.
+SERIN_SERVICE name what it is for. With SERIN_REVISION, each FOLDER is for its model alone: all other files in it are
+removed. The model is taken from the cache if it was fetched for SERIN_NAMESPACE. The file SERIN_TERMINATION_LOG
+(default /dev/termination-log), if there is one, gets the digest of the model.
 `
 
 // exitOtherModel is the exit code if the model does not have the digest that it must have.
@@ -107,6 +108,7 @@ func parse(args []string) (storage.Config, error) {
 		cfg.Models = append(cfg.Models, storage.Model{Source: flags.Arg(i), Dest: flags.Arg(i + 1)})
 	}
 	cfg.Scope = os.Getenv("SERIN_NAMESPACE")
+	cfg.Whole = os.Getenv("SERIN_REVISION") != "" // a Pod's volume for the model
 	cfg.Want = storage.Want{Digest: os.Getenv("SERIN_MODEL_DIGEST"), Revision: os.Getenv("SERIN_REVISION"), Service: os.Getenv("SERIN_SERVICE")}
 	switch d := cfg.Want.Digest; {
 	case d != "" && !storage.ValidDigest(d):

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/serin-dev/serin/api/v1beta1"
 )
 
@@ -77,6 +79,29 @@ func TestDigestIsTheTerminationMessage(t *testing.T) {
 	} {
 		if code, report, line := fetchFor(t, c.digest, c.args...); code != 2 || report != "" || line != c.want {
 			t.Errorf("exit %d, report %q\ngot  %s\nwant %s", code, report, line, c.want)
+		}
+	}
+}
+
+// The folder of a Pod is for its model alone. A folder that somebody names by hand is not.
+func TestOnlyThePodsFolderIsEmptied(t *testing.T) {
+	for _, revision := range []string{"", "iris-predictor-00001"} {
+		dest := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dest, "before"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		model := write(t, "one")
+		cmd, stderr := serinFetch(t, model, dest)
+		cmd.Env = append(cmd.Env, v1beta1.EnvRevision+"="+revision)
+		if err := cmd.Run(); err != nil {
+			t.Fatalf("%v\n%s", err, stderr)
+		}
+		want := []string{"before", filepath.Base(model)}
+		if revision != "" {
+			want = want[1:]
+		}
+		if diff := cmp.Diff(want, visible(t, dest)); diff != "" {
+			t.Errorf("revision %q (-want +got):\n%s", revision, diff)
 		}
 	}
 }

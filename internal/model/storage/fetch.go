@@ -33,6 +33,7 @@ type Config struct {
 	Scope    string    // a namespace: what its runs have fetched, others of it get by the digest alone
 	MaxSize  int64     // bytes that a model may hold, as stored and as unpacked; 0 means DefaultMaxSize
 	Want     Want      // the one model in Models, if a digest is known
+	Whole    bool      // each Dest is for its model alone: all else that lies there is removed
 	Log      io.Writer // gets plain lines of progress
 }
 
@@ -59,12 +60,13 @@ type fetcher struct {
 	log     io.Writer
 	most    int64 // see Config.MaxSize
 	want    Want
+	whole   bool
 	cache   *cache // nil means none
 	backoff backoff
 }
 
 func (f *fetcher) run(ctx context.Context, cfg Config) ([]string, error) {
-	f.most, f.want = cmp.Or(cfg.MaxSize, DefaultMaxSize), cfg.Want
+	f.most, f.want, f.whole = cmp.Or(cfg.MaxSize, DefaultMaxSize), cfg.Want, cfg.Whole
 	sources := make([]source, len(cfg.Models))
 	for i, m := range cfg.Models {
 		s, err := parse(m.Source)
@@ -96,7 +98,7 @@ func (f *fetcher) run(ctx context.Context, cfg Config) ([]string, error) {
 func (f *fetcher) model(ctx context.Context, src source, dest string) (string, error) {
 	start := time.Now()
 	say(f.log, "fetching %s to %s", src, dest)
-	t, err := openTarget(ctx, dest)
+	t, err := openTarget(ctx, dest, f.whole)
 	if err != nil {
 		return "", explain(dest, err)
 	}

@@ -254,6 +254,47 @@ func TestFilesAndFolders(t *testing.T) {
 	}
 }
 
+// Kubernetes may run the init container again in the same volume, after the model was overwritten.
+func TestWholeTargetHoldsOneModel(t *testing.T) {
+	noCredentials(t)
+	left := map[string]string{"model.joblib": "one", "sub/old": "one", "sub/both": "one", scratch + "1/model/x": "killed", note: "refused"}
+	model := map[string]string{"model.pkl": "two", "sub/both": "two"}
+	byHand := map[string]string{"model.joblib": "one", "model.pkl": "two", "sub/both": "two"}
+	dir := t.TempDir()
+	writeTree(t, dir, model)
+	for whole, want := range map[bool]map[string]string{true: model, false: byHand} {
+		dest := t.TempDir()
+		writeTree(t, dest, left)
+		cfg := Config{Models: []Model{{dir, dest}}, Whole: whole, Log: io.Discard}
+		got, err := Run(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, tree(t, dest)); diff != "" {
+			t.Errorf("whole: %t (-want +got):\n%s", whole, diff)
+		}
+		if found := mustDigest(t, "", dest); whole && found != got[0] {
+			t.Errorf("the run reported %s, and the folder has %s", got[0], found)
+		}
+	}
+}
+
+// The note of a refused model has a name that a model's own file may have, too.
+func TestModelMayHoldAFileNamedAsTheNote(t *testing.T) {
+	noCredentials(t)
+	files := map[string]string{"model.joblib": "one", note: "the model's own"}
+	dir, dest := t.TempDir(), t.TempDir()
+	writeTree(t, dir, files)
+	for range 2 {
+		if log, err := try(t, "", dir, dest); err != nil {
+			t.Fatalf("%v\nlog:\n%s", err, log)
+		}
+		if diff := cmp.Diff(files, tree(t, dest)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
 func TestFetchingAgainReplaces(t *testing.T) {
 	dir, dest, cacheDir := t.TempDir(), t.TempDir(), t.TempDir()
 	for _, content := range []string{"one", "other"} {

@@ -22,9 +22,10 @@ type target struct {
 	dir    *os.File
 	root   string // the scratch folder
 	staged string // the folder of the unfinished model
+	whole  bool   // see Config.Whole
 }
 
-func openTarget(ctx context.Context, path string) (*target, error) {
+func openTarget(ctx context.Context, path string, whole bool) (*target, error) {
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, err
 	}
@@ -32,7 +33,7 @@ func openTarget(ctx context.Context, path string) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &target{dir: dir}
+	t := &target{dir: dir, whole: whole}
 	if err := t.prepare(ctx); err != nil {
 		t.close()
 		return nil, err
@@ -68,10 +69,19 @@ func (t *target) empty() error {
 }
 
 // commit moves the finished model into the target. Files of the same names are moved into the
-// scratch folder first, and removed with it.
+// scratch folder first, and removed with it. For a whole model, all other files are removed. A run
+// that is killed here leaves a mixture, but its container fails, and the next run does it all again.
 func (t *target) commit() error {
 	entries, err := os.ReadDir(t.staged)
 	if err != nil {
+		return err
+	}
+	keep := map[string]bool{filepath.Base(t.root): true}
+	for _, e := range entries {
+		keep[e.Name()] = true
+	}
+	unwanted := func(e os.DirEntry) bool { return e.Name() == note || t.whole && !keep[e.Name()] }
+	if err := removeIf(t.dir.Name(), unwanted); err != nil {
 		return err
 	}
 	old := filepath.Join(t.root, "old")
@@ -86,9 +96,6 @@ func (t *target) commit() error {
 		if err := os.Rename(filepath.Join(t.staged, e.Name()), to); err != nil {
 			return err
 		}
-	}
-	if err := os.Remove(filepath.Join(t.dir.Name(), note)); !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
 	return nil
 }
