@@ -102,6 +102,9 @@ func TestGoodServicesAreAccepted(t *testing.T) {
 		"everything of a predictor": predictor(`minReplicas: 1, maxReplicas: 3, scaleTarget: 5, scaleMetric: rps, containerConcurrency: 4, timeout: 60,
 			canaryTrafficPercent: 10, labels: {a: b}, annotations: {c: d}, serviceAccountName: s, nodeSelector: {a: b}, tolerations: [{operator: Exists}],
 			volumes: [{name: v, emptyDir: {}}], initContainers: [{name: i, image: i}], terminationGracePeriodSeconds: 0`),
+		"a refresh":               predictor(`annotations: {serin.dev/refresh: "2026-01-31T12:00:00.5+01:00"}`),
+		"a longest refresh":       predictor("annotations: {serin.dev/refresh: " + strings.Repeat("b", 64) + "}"),
+		"no refresh":              predictor(`annotations: {serin.dev/refresh: ""}`),
 		"canary of 0":             predictor("canaryTrafficPercent: 0"),
 		"canary of 100":           predictor("canaryTrafficPercent: 100"),
 		"no bound of replicas":    predictor("minReplicas: 5, maxReplicas: 0"),
@@ -122,6 +125,8 @@ func TestGoodServicesAreAccepted(t *testing.T) {
 		})
 	}
 }
+
+const refreshRule = `spec.predictor.annotations: Invalid value: serin.dev/refresh must be a time such as 2026-01-31T12:00:00Z, or another word of at most 64 letters, digits and : . + _ -`
 
 // TestBadServicesAreRejected pins every sentence that a user may read.
 func TestBadServicesAreRejected(t *testing.T) {
@@ -246,6 +251,22 @@ func TestBadServicesAreRejected(t *testing.T) {
 		{
 			"a bare word for a storage", model("storageUri: model"),
 			"spec.predictor.model.storageUri: Invalid value: \"model\": storageUri must be gs://bucket/path, s3://bucket/path, https://host/file, http://host/file, file:///path, /path or pvc://claim/path, without blanks: no other storage works in Serin yet",
+		},
+		{
+			"a refresh in words", predictor(`annotations: {serin.dev/refresh: "now, please"}`),
+			refreshRule,
+		},
+		{
+			"a refresh that writes to the terminal", predictor(`annotations: {serin.dev/refresh: "1\e[2J"}`),
+			refreshRule,
+		},
+		{
+			"a refresh of two lines", predictor(`annotations: {serin.dev/refresh: "1\n"}`),
+			refreshRule,
+		},
+		{
+			"a long refresh", predictor("annotations: {serin.dev/refresh: a" + strings.Repeat("b", 64) + "}"),
+			refreshRule,
 		},
 		{
 			"a name for the model's container", model("name: mine"),

@@ -107,6 +107,7 @@ type ComponentExtension struct {
 	Labels map[string]string `json:"labels,omitempty"`
 	// Annotations for this component's Pods; a change makes a new revision.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!('serin.dev/refresh' in self) || self['serin.dev/refresh'].matches('^[A-Za-z0-9:.+_-]{0,64}$')",message="serin.dev/refresh must be a time such as 2026-01-31T12:00:00Z, or another word of at most 64 letters, digits and : . + _ -"
 	Annotations map[string]string `json:"annotations,omitempty"`
 	// Rejected: does not work in Serin yet.
 	// +optional
