@@ -46,7 +46,7 @@ func (t *target) completeRevision(c *cobra.Command, args []string, _ string) ([]
 	}
 	var out []string
 	for _, rev := range r.Revisions {
-		out = append(out, fmt.Sprintf("%d\t%s, %s", rev.Number, rev.Name, rev.Model))
+		out = append(out, fmt.Sprintf("%d\t%s, %s", rev.Number, rev.Name, plain(rev.Model)))
 	}
 	return out, cobra.ShellCompDirectiveNoFileComp
 }

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
@@ -141,7 +143,7 @@ func table(out io.Writer, revisions []action.Revision, now time.Time, wide bool,
 	fmt.Fprintln(w)
 	for _, rev := range slices.Backward(revisions) {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d/%d\t%s\t%s",
-			rev.Name, dash(string(rev.State)), percent(rev.Share), rev.Ready, rev.Wanted, age(rev.Created, now), dash(rev.Model))
+			rev.Name, dash(string(rev.State)), percent(rev.Share), rev.Ready, rev.Wanted, age(rev.Created, now), dash(plain(rev.Model)))
 		for _, c := range further {
 			fmt.Fprint(w, "\t", dash(c.of(rev)))
 		}
@@ -160,6 +162,20 @@ func percent(p *int64) string {
 func dash(s string) string {
 	if s == "" {
 		return "-"
+	}
+	return s
+}
+
+// plain makes one line of what a user wrote, without codes that a terminal obeys.
+// A storageUri of the greatest length is shown whole.
+func plain(s string) string {
+	const most = 2300
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		quoted := strconv.Quote(s)
+		s = quoted[1 : len(quoted)-1]
+	}
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + "..."
 	}
 	return s
 }
