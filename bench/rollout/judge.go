@@ -95,7 +95,7 @@ func (r *result) judgeSplits(history []shown, margin time.Duration, answers []an
 		}
 		for i := window; i < len(steady); i++ {
 			r.Windows++
-			r.SplitError = max(r.SplitError, c.splitError(h.traffic, steady[i-window].sent, steady[i].sent))
+			r.SplitError = max(r.SplitError, c.windowError(h.traffic, steady[i-window].sent, steady[i].sent))
 		}
 	}
 }
@@ -167,6 +167,18 @@ func newCounts(answers []answer) counts {
 		slices.SortFunc(c.done[of], time.Time.Compare)
 	}
 	return c
+}
+
+// windowError returns by how many requests the split of a window is off. The router
+// keeps any hundred requests within one of the shares, and any number like it within
+// two, because a stratum may be cut at either end. So one more is allowed where
+// requests under way leave open how many it took.
+func (c counts) windowError(want shares, from, to time.Time) float64 {
+	off := c.splitError(want, from, to)
+	if n := c.taken("", from, to); n.least != window || n.most != window {
+		off = max(0, off-1)
+	}
+	return off
 }
 
 // splitError returns by how many requests the split between two times differs

@@ -48,6 +48,30 @@ func TestSplitError(t *testing.T) {
 	}
 }
 
+// At 10%, strata of ten requests may begin and end so that a hundred have ten or
+// eleven of them, and a hundred and one have twelve.
+func TestAnUncertainNumberMayBeOneMoreOff(t *testing.T) {
+	const ten = "bbbbbbbbba"
+	exact, off := strings.Repeat(ten, 10), strings.Repeat(ten, 8)+"aaaa"+strings.Repeat("b", 16)
+	for name, tt := range map[string]struct {
+		revisions string
+		delay     int
+		off       float64
+	}{
+		"a hundred that split exactly":           {exact, 1, 0},
+		"a hundred with two too many":            {off, 1, 2},
+		"about a hundred with two too many":      {off + exact, 2, 1},
+		"about a hundred that all go to one":     {strings.Repeat("a", 200), 2, 88.1},
+		"about a hundred that the other one has": {strings.Repeat("b", 200), 2, 8.9},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := newCounts(requests(tt.revisions, tt.delay)).windowError(shares{"a": 10, "b": 90}, ms(0), ms(100)); got != tt.off {
+				t.Errorf("off by %v, not by %v", got, tt.off)
+			}
+		})
+	}
+}
+
 func TestLost(t *testing.T) {
 	kills := []kill{{revision: "a", began: ms(10), gone: ms(12)}}
 	for name, tt := range map[string]struct {

@@ -63,6 +63,24 @@ func TestAnyHundredRequestsFollowAnyShares(t *testing.T) {
 	})
 }
 
+// Another number of requests than a hundred, about as many, may cut a stratum at either end.
+func TestTwoHundredOrFewerRequestsAreWithinTwoOfTheShares(t *testing.T) {
+	for c := 1; c < 100; c++ {
+		off := []int{0} // by how many hundredths of a request the first n are off
+		for n, share := range taken(newSplit([]int{c, 100 - c}, uint64(c)), 5000) {
+			off = append(off, off[n]-c)
+			if share == 0 {
+				off[n+1] += 100
+			}
+			for _, from := range off[max(0, n-199) : n+1] {
+				if by := off[n+1] - from; by <= -200 || by >= 200 {
+					t.Fatalf("%d%%: requests are off by %d hundredths at %d", c, by, n)
+				}
+			}
+		}
+	}
+}
+
 // Shares that a hostile status has need not sum to 100.
 func TestAnyTotalOfRequestsFollowsSharesOfAnyTotal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
