@@ -68,13 +68,6 @@ func TestTurnsFollowEveryTripleOfShares(t *testing.T) {
 
 func TestTurnsFollowAnyShares(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		var shares []int
-		left := 100
-		for range rapid.IntRange(0, 12).Draw(t, "entries") {
-			s := rapid.IntRange(0, left).Draw(t, "share")
-			shares = append(shares, s)
-			left -= s
-		}
-		checkTurns(t, append(shares, left))
+		checkTurns(t, drawHundred(t))
 	})
 }
