@@ -15,7 +15,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -151,14 +150,6 @@ func TestCanaryPromotionAndRollbackRestartNothing(t *testing.T) {
 func TestAnnotationsThatMakeNoSenseChangeNothing(t *testing.T) {
 	t.Parallel()
 	ns := newNamespace(t)
-	annotate := func(key, value string) {
-		t.Helper()
-		patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%s}}}`, key, value)
-		s := &v1beta1.InferenceService{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "iris"}}
-		if err := api.Patch(t.Context(), s, client.RawPatch(types.MergePatchType, patch)); err != nil {
-			t.Fatal(err)
-		}
-	}
 	deployment := func() map[string]string {
 		t.Helper()
 		var d appsv1.Deployment
@@ -183,7 +174,7 @@ func TestAnnotationsThatMakeNoSenseChangeNothing(t *testing.T) {
 		"serving.kserve.io/metrics":      `annotation serving.kserve.io/metrics "soon" belongs to the HorizontalPodAutoscaler`,
 		v1beta1.AnnotationSticky:         `annotation serin.dev/sticky: "soon" names nothing to stick to`,
 	} {
-		annotate(key, `"soon"`)
+		annotate(t, ns, key, `"soon"`)
 		s := wait(t, ns, func(s *v1beta1.InferenceService) bool {
 			return s.Status.ModelStatus.TransitionStatus == v1beta1.InvalidSpec
 		})
@@ -196,7 +187,7 @@ func TestAnnotationsThatMakeNoSenseChangeNothing(t *testing.T) {
 		if diff := cmp.Diff(want, deployment()); diff != "" {
 			t.Errorf("%s: the Deployment's annotations (-before +after):\n%s", key, diff)
 		}
-		annotate(key, "null")
+		annotate(t, ns, key, "null")
 		wait(t, ns, isReady)
 	}
 }

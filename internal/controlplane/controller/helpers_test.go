@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/yaml"
 
@@ -122,4 +123,19 @@ func traffic(s *v1beta1.InferenceService) string {
 
 func hasTraffic(want string) func(*v1beta1.InferenceService) bool {
 	return func(s *v1beta1.InferenceService) bool { return traffic(s) == want }
+}
+
+// patch merges a patch into an object, of which the name is enough.
+func patch(t *testing.T, o client.Object, patch string) {
+	t.Helper()
+	if err := api.Patch(t.Context(), o, client.RawPatch(types.MergePatchType, []byte(patch))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// annotate sets an annotation of the service to a value in JSON: null removes it.
+func annotate(t *testing.T, namespace, key, value string) {
+	t.Helper()
+	s := &v1beta1.InferenceService{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "iris"}}
+	patch(t, s, fmt.Sprintf(`{"metadata":{"annotations":{%q:%s}}}`, key, value))
 }

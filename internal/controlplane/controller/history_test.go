@@ -41,10 +41,7 @@ func holdPods(t *testing.T, namespace, revision string) (release func()) {
 	set := func(finalizers string) {
 		for _, p := range podsOf(t, namespace) {
 			if p.Labels[v1beta1.LabelRevision] == revision {
-				patch := fmt.Appendf(nil, `{"metadata":{"finalizers":%s}}`, finalizers)
-				if err := api.Patch(t.Context(), &p, client.RawPatch(types.MergePatchType, patch)); err != nil {
-					t.Fatal(err)
-				}
+				patch(t, &p, fmt.Sprintf(`{"metadata":{"finalizers":%s}}`, finalizers))
 			}
 		}
 	}

@@ -98,13 +98,9 @@ func TestPodWithAnotherModelIsReplaced(t *testing.T) {
 	}
 	node.store(ns, modelA)
 	wait(t, ns, isReady)
-	var pods corev1.PodList
-	if err := api.List(t.Context(), &pods, client.InNamespace(ns)); err != nil {
-		t.Fatal(err)
-	}
-	for i := range pods.Items {
-		if p := &pods.Items[i]; !v1beta1.PodLeaving(p) && v1beta1.PodModelDigest(p) != modelA {
-			t.Errorf("Pod %s serves %q", p.Name, v1beta1.PodModelDigest(p))
+	for _, p := range podsOf(t, ns) {
+		if !v1beta1.PodLeaving(&p) && v1beta1.PodModelDigest(&p) != modelA {
+			t.Errorf("Pod %s serves %q", p.Name, v1beta1.PodModelDigest(&p))
 		}
 	}
 }
@@ -113,10 +109,7 @@ func TestPodWithAnotherModelIsReplaced(t *testing.T) {
 func scaleTo(t *testing.T, namespace string, replicas int32) {
 	t.Helper()
 	d := &appsv1.Deployment{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "iris-predictor-00001-deployment"}}
-	patch := client.RawPatch("application/merge-patch+json", fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, replicas))
-	if err := api.Patch(t.Context(), d, patch); err != nil {
-		t.Fatal(err)
-	}
+	patch(t, d, fmt.Sprintf(`{"spec":{"replicas":%d}}`, replicas))
 }
 
 func TestConfigMapOfModelsIsKept(t *testing.T) {
@@ -128,32 +121,19 @@ func TestConfigMapOfModelsIsKept(t *testing.T) {
 	want := map[string]string{"iris-predictor-00001": modelA}
 	waitTold(t, ns, want)
 	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: modelsName}}
-	for _, change := range []func() error{
-		func() error { return api.Delete(t.Context(), cm.DeepCopy()) },
-		func() error {
-			patch := `{"data":{"iris-predictor-00001":"` + modelB + `","iris-predictor-00002":"` + modelB + `"}}`
-			return api.Patch(t.Context(), cm.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(patch)))
-		},
-	} {
-		if err := change(); err != nil {
-			t.Fatal(err)
-		}
-		waitTold(t, ns, want)
+	if err := api.Delete(t.Context(), cm.DeepCopy()); err != nil {
+		t.Fatal(err)
 	}
+	waitTold(t, ns, want)
+	patch(t, cm, `{"data":{"iris-predictor-00001":"`+modelB+`","iris-predictor-00002":"`+modelB+`"}}`)
+	waitTold(t, ns, want)
 
-	annotate := func(value string) {
-		s := &v1beta1.InferenceService{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: "iris"}}
-		patch := `{"metadata":{"annotations":{"` + v1beta1.AnnotationMutableModel + `":` + value + `}}}`
-		if err := api.Patch(t.Context(), s, client.RawPatch("application/merge-patch+json", []byte(patch))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	annotate(`"true"`)
+	annotate(t, ns, v1beta1.AnnotationMutableModel, `"true"`)
 	waitTold(t, ns, nil)
 	wait(t, ns, func(s *v1beta1.InferenceService) bool {
 		return isReady(s) && len(s.Status.ModelDigests) == 0
 	})
-	annotate("null")
+	annotate(t, ns, v1beta1.AnnotationMutableModel, "null")
 	waitTold(t, ns, want)
 }
 
@@ -194,9 +174,7 @@ func TestNoRevisionStartsBesideAnothersConfigMap(t *testing.T) {
 					t.Errorf("a revision starts: %s", w)
 				}
 			}
-			if err := api.Patch(t.Context(), theirs, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"finalizers":null}}`))); err != nil {
-				t.Fatal(err)
-			}
+			patch(t, theirs, `{"metadata":{"finalizers":null}}`)
 			if err := api.Delete(t.Context(), theirs); client.IgnoreNotFound(err) != nil {
 				t.Fatal(err)
 			}
@@ -217,9 +195,7 @@ func TestStrangersConfigMapIsLeftAlone(t *testing.T) {
 	wait(t, ns, hasTraffic("10% 00002, 90% 00001"))
 	waitTold(t, ns, map[string]string{"iris-predictor-00001": modelA, "iris-predictor-00002": modelA})
 	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: modelsName}}
-	if err := api.Patch(t.Context(), cm, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":null,"ownerReferences":null},"data":{"a":"b"}}`))); err != nil {
-		t.Fatal(err)
-	}
+	patch(t, cm, `{"metadata":{"labels":null,"ownerReferences":null},"data":{"a":"b"}}`)
 	theirs := told(t.Context(), ns)
 	apply(t, ns, model("two", "20"))
 	wait(t, ns, func(s *v1beta1.InferenceService) bool {
@@ -252,9 +228,7 @@ func TestConfigMapOfModelsKeepsItsLabel(t *testing.T) {
 	wait(t, ns, isReady)
 	waitTold(t, ns, map[string]string{"iris-predictor-00001": modelA})
 	cm := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: modelsName}}
-	if err := api.Patch(t.Context(), cm, client.RawPatch("application/merge-patch+json", []byte(`{"metadata":{"labels":null},"data":{"iris-predictor-00001":"`+modelB+`"}}`))); err != nil {
-		t.Fatal(err)
-	}
+	patch(t, cm, `{"metadata":{"labels":null},"data":{"iris-predictor-00001":"`+modelB+`"}}`)
 	waitTold(t, ns, map[string]string{"iris-predictor-00001": modelA})
 	eventually.Holds(t, func(ctx context.Context) (any, bool) {
 		err := api.Get(ctx, client.ObjectKeyFromObject(cm), cm)
