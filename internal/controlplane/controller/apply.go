@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"strings"
 	"sync"
 
@@ -163,34 +162,33 @@ func (w writer) adopt(ctx context.Context, o wanted) error {
 	return w.wrap(ctx, "adopt", o.object, w.client.Apply(ctx, ac, fieldOwner, client.ForceOwnership))
 }
 
-// create makes an object, and fills empty, which is of its kind. If one of that name exists,
-// either it is ours and the cache is late, or it belongs to somebody else, such as
-// a deleted service of the same name.
-func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty client.Object) error {
-	object, err := objectOf(ac, empty)
-	if err != nil {
+// create makes an object in the one that it is given, which is empty. If one of that
+// name exists, either it is ours and the cache is late, or it belongs to somebody else,
+// such as a deleted service of the same name.
+func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, object client.Object) error {
+	there := object.DeepCopyObject().(client.Object)
+	if err := fill(object, ac); err != nil {
 		return err
 	}
 	mine := metav1.GetControllerOf(object)
-	err = w.client.Create(ctx, object, fieldOwner)
+	err := w.client.Create(ctx, object, fieldOwner)
 	if !apierrors.IsAlreadyExists(err) {
-		reflect.ValueOf(empty).Elem().Set(reflect.ValueOf(object).Elem())
 		return w.wrap(ctx, "create", ac, err)
 	}
-	if err := w.api.Get(ctx, client.ObjectKeyFromObject(object), empty); err != nil {
+	if err := w.api.Get(ctx, client.ObjectKeyFromObject(object), there); err != nil {
 		return w.wrap(ctx, "read", ac, err)
 	}
-	owner := metav1.GetControllerOf(empty)
+	owner := metav1.GetControllerOf(there)
 	if owner == nil || owner.UID != mine.UID {
-		return taken(ac, empty)
+		return taken(ac, there)
 	}
-	if record, ok := empty.(*appsv1.ControllerRevision); ok {
+	if record, ok := there.(*appsv1.ControllerRevision); ok {
 		if record.Revision != object.(*appsv1.ControllerRevision).Revision || record.Labels[v1beta1.LabelService] != object.GetLabels()[v1beta1.LabelService] {
-			return taken(ac, empty) // no cache will ever show it as a revision
+			return taken(ac, there) // no cache will ever show it as a revision
 		}
 		return errOutdated
 	}
-	if _, ok := empty.(*corev1.ConfigMap); ok && empty.GetLabels()[v1beta1.LabelService] == object.GetLabels()[v1beta1.LabelService] {
+	if _, ok := there.(*corev1.ConfigMap); ok && there.GetLabels()[v1beta1.LabelService] == object.GetLabels()[v1beta1.LabelService] {
 		return errOutdated
 	}
 	// It is ours, but lacks the label that the cache selects by.
@@ -200,17 +198,16 @@ func (w writer) create(ctx context.Context, ac runtime.ApplyConfiguration, empty
 	return errOutdated
 }
 
-// objectOf returns an apply configuration as an object of the kind of another.
-func objectOf(ac runtime.ApplyConfiguration, kind client.Object) (client.Object, error) {
-	object := reflect.New(reflect.TypeOf(kind).Elem()).Interface().(client.Object)
+// fill makes an empty object what an apply configuration of its kind says.
+func fill(object client.Object, ac runtime.ApplyConfiguration) error {
 	b, err := json.Marshal(ac)
 	if err == nil {
 		err = json.Unmarshal(b, object)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("convert %s: %w", describe(ac), err)
+		return fmt.Errorf("convert %s: %w", describe(ac), err)
 	}
-	return object, nil
+	return nil
 }
 
 func (w writer) delete(ctx context.Context, o client.Object) error {

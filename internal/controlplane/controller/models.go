@@ -13,8 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	corev1ac "k8s.io/client-go/applyconfigurations/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -123,16 +123,16 @@ func (w writer) recordDigest(ctx context.Context, cr *appsv1.ControllerRevision,
 	return out, nil
 }
 
-// replace writes an object as it should be over the very one that was read. An
+// replace writes a ConfigMap as it should be over the very one that was read. An
 // apply would leave in it what others wrote, and what was there at its creation.
-func (w writer) replace(ctx context.Context, ac runtime.ApplyConfiguration, current client.Object) error {
-	object, err := objectOf(ac, current)
-	if err != nil {
+func (w writer) replace(ctx context.Context, ac *corev1ac.ConfigMapApplyConfiguration, current client.Object) error {
+	object := &corev1.ConfigMap{}
+	if err := fill(object, ac); err != nil {
 		return err
 	}
 	object.SetUID(current.GetUID())
 	object.SetResourceVersion(current.GetResourceVersion())
-	err = w.client.Update(ctx, object, fieldOwner)
+	err := w.client.Update(ctx, object, fieldOwner)
 	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
 		return errOutdated
 	}

@@ -123,7 +123,7 @@ func Addresses(isvc *v1beta1.InferenceService, router string) []*corev1ac.Servic
 }
 
 // Models returns the ConfigMap that tells the Pods of a service's revisions which
-// model they must get; see pin.
+// model they must get; see hold.
 func Models(isvc *v1beta1.InferenceService, digests map[string]string) *corev1ac.ConfigMapApplyConfiguration {
 	return corev1ac.ConfigMap(v1beta1.Predictor.ModelsName(isvc.Name), isvc.Namespace).
 		WithLabels(map[string]string{v1beta1.LabelService: isvc.Name, v1beta1.LabelComponent: string(v1beta1.Predictor)}).
