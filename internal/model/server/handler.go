@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/valyala/fasthttp"
+
+	"github.com/serin-dev/serin/internal/model/format/sklearn"
 )
 
 var (
@@ -114,8 +116,9 @@ func (s *Server) readiness() int {
 	return http.StatusOK
 }
 
-// predict answers a prediction with KServe's status codes: 400 for a body that is
-// no V1 request, 500 for one that the model refuses.
+// predict answers a prediction. A request that is wrong, or that the model refuses,
+// is a 400. KServe says 500 for many of them, which would count as errors of the
+// model's revision.
 func (s *Server) predict(ctx *fasthttp.RequestCtx) {
 	b, ok := s.batches.Get().(*batch)
 	if !ok {
@@ -129,11 +132,7 @@ func (s *Server) predict(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	if err := b.parse(body); err != nil {
-		code := http.StatusInternalServerError
-		if _, ok := errors.AsType[*formatError](err); ok {
-			code = http.StatusBadRequest
-		}
-		fail(ctx, code, err.Error())
+		fail(ctx, http.StatusBadRequest, err.Error())
 		return
 	}
 	parsed := time.Now()
@@ -147,7 +146,11 @@ func (s *Server) predict(ctx *fasthttp.RequestCtx) {
 		b.classes, err = s.model.Predict(stop, b.classes[:0], b.x)
 	}
 	if err != nil {
-		fail(ctx, http.StatusInternalServerError, err.Error())
+		code := http.StatusInternalServerError
+		if _, ok := errors.AsType[sklearn.InputError](err); ok {
+			code = http.StatusBadRequest
+		}
+		fail(ctx, code, err.Error())
 		return
 	}
 	predicted := time.Now()
@@ -190,7 +193,7 @@ func decoded(ctx *fasthttp.RequestCtx) ([]byte, bool) {
 // pin its memory for good.
 func (s *Server) recycle(b *batch) {
 	const most = 1 << 16
-	if cap(b.x.Data) <= most && cap(b.out) <= most && cap(b.probabilities) <= most {
+	if max(cap(b.x.Data), cap(b.out), cap(b.probabilities), b.largest()) <= most {
 		s.batches.Put(b)
 	}
 }

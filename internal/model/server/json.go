@@ -3,10 +3,14 @@
 package server
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
+	"unicode"
+	"unicode/utf16"
 	"unsafe"
 )
 
@@ -137,21 +141,29 @@ func (p *parser) key() (string, error) {
 	if p.peek() != '"' {
 		return "", p.syntax("expected a key")
 	}
-	start := p.pos
-	escaped, err := p.str()
+	key, err := p.text()
 	if err != nil {
 		return "", err
-	}
-	quoted := p.data[start:p.pos]
-	key := unsafe.String(&quoted[1], len(quoted)-2)
-	if escaped {
-		key = unescape(quoted)
 	}
 	if p.peek() != ':' {
 		return "", p.syntax("expected a colon")
 	}
 	p.pos++
 	return key, nil
+}
+
+// text reads a string. It is valid until the body is reused.
+func (p *parser) text() (string, error) {
+	start := p.pos
+	escaped, err := p.str()
+	if err != nil {
+		return "", err
+	}
+	quoted := p.data[start:p.pos]
+	if escaped {
+		return unescape(quoted), nil
+	}
+	return unsafe.String(&quoted[1], len(quoted)-2), nil
 }
 
 // unescape decodes a string that str has read. It is a function of its own
@@ -193,15 +205,34 @@ func (p *parser) escape() error {
 	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
 		return nil
 	case 'u':
-		for range 4 {
-			p.pos++
-			if p.pos >= len(p.data) || !isHex(p.data[p.pos]) {
-				return p.syntax("malformed escape in a string")
-			}
+		r, err := p.codeUnit()
+		if err != nil || !utf16.IsSurrogate(r) {
+			return err
 		}
-		return nil
+		var low rune
+		if bytes.HasPrefix(p.data[p.pos+1:], []byte(`\u`)) {
+			p.pos += 2
+			low, err = p.codeUnit()
+		}
+		if err == nil && utf16.DecodeRune(r, low) == unicode.ReplacementChar {
+			err = p.syntax("half of a surrogate pair in a string")
+		}
+		return err
 	}
 	return p.syntax("malformed escape in a string")
+}
+
+// codeUnit reads the four digits of an escape.
+func (p *parser) codeUnit() (r rune, err error) {
+	for range 4 {
+		p.pos++
+		if p.pos >= len(p.data) || !isHex(p.data[p.pos]) {
+			return 0, p.syntax("malformed escape in a string")
+		}
+		digit, _ := strconv.ParseUint(string(p.data[p.pos]), 16, 8) // isHex
+		r = r<<4 | rune(digit)
+	}
+	return r, nil
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
@@ -237,7 +268,10 @@ func (p *parser) number() (float64, error) {
 	}
 	text := p.data[start:p.pos]
 	f, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(text), len(text)), 64)
-	if err != nil && !errors.Is(err, strconv.ErrRange) { // out of range is infinite
+	switch {
+	case math.IsInf(f, 0): // 1e400
+		return 0, &syntaxError{"number is infinity when parsed as double", start}
+	case err != nil && !errors.Is(err, strconv.ErrRange): // 1e-400 is 0
 		return 0, p.syntax("malformed number")
 	}
 	return f, nil

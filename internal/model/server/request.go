@@ -3,10 +3,9 @@
 package server
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"slices"
+	"unicode/utf8"
 
 	"github.com/serin-dev/serin/internal/model/format/sklearn"
 )
@@ -16,22 +15,15 @@ type batch struct {
 	features []string // the model's own names of its columns, if it has any
 	width    int      // how many columns it has
 	x        sklearn.Matrix
-
-	// For rows that are objects.
-	columns []string    // features, or else the names of the first object
-	cells   [][]float64 // the values of one object, by column
+	objects
 
 	classes       []int
 	probabilities []float64
 	out           []byte
 }
 
-// formatError is the error of a body that is no V1 request.
-type formatError struct{ message string }
-
-func (e *formatError) Error() string { return e.message }
-
-// inputError is an error about rows with the text that scikit-learn has for it.
+// inputError is an error of a request with the text that KServe, or scikit-learn,
+// has for it.
 type inputError string
 
 func (e inputError) Error() string { return string(e) }
@@ -39,54 +31,48 @@ func (e inputError) Error() string { return string(e) }
 // parse reads {"instances": [row, ...]}, or "inputs", which wins if both are
 // there. A row is a list of numbers, or an object of numbers by column.
 func (b *batch) parse(body []byte) error {
-	p := &parser{data: body}
-	err := b.request(p)
-	if _, ok := errors.AsType[*syntaxError](err); ok {
-		return &formatError{"Unrecognized request format: " + err.Error()}
+	if !utf8.Valid(body) {
+		return inputError("Unrecognized request format: the body is not valid UTF-8")
 	}
-	return err
+	p := &parser{data: body}
+	problem, err := b.request(p)
+	if err == nil {
+		err = p.end()
+	}
+	if err != nil {
+		return inputError("Unrecognized request format: " + err.Error())
+	}
+	return problem
 }
 
-func (b *batch) request(p *parser) error {
+// request reads a value to its end. It returns the problem of the rows that count,
+// and an error if the value is no JSON.
+func (b *batch) request(p *parser) (problem, err error) {
 	if p.peek() != '{' {
-		if err := p.document(); err != nil {
-			return err
-		}
-		return &formatError{"Unrecognized request format: not a JSON object"}
+		return inputError("Unrecognized request format: not a JSON object"), p.skip()
 	}
-	var problem error // of the rows that were read last
+	problem = inputError("'instances'")
 	found := ""
-	err := p.object(func(key string) error {
+	err = p.object(func(key string) error {
 		if key != "inputs" && (key != "instances" || found == "inputs") {
 			return p.skip()
 		}
 		found = key
-		if p.peek() != '[' {
-			if err := p.skip(); err != nil {
-				return err
-			}
-			return &formatError{fmt.Sprintf("Expected %q to be a list", key)}
-		}
-		// An error in these rows does not matter if the key occurs again, so
+		// The problem of these rows does not matter if the key occurs again, so
 		// skip them and go on.
 		start := *p
-		problem = b.rows(p)
-		if problem != nil {
-			*p = start
-			return p.skip()
+		if p.peek() == '[' {
+			problem = b.rows(p)
+		} else {
+			problem = inputError(fmt.Sprintf("Expected %q to be a list", key))
 		}
-		return nil
+		if problem == nil {
+			return nil
+		}
+		*p = start
+		return p.skip()
 	})
-	if err == nil {
-		err = p.end()
-	}
-	switch {
-	case err != nil:
-		return err
-	case found == "":
-		return errors.New("'instances'")
-	}
-	return problem
+	return problem, err
 }
 
 // rows reads a list of rows into the matrix.
@@ -99,7 +85,7 @@ func (b *batch) rows(p *parser) error {
 		case '[':
 			err = b.list(p)
 		case '{':
-			err = b.object(p)
+			err = b.object(p, false)
 		default:
 			err = inputError("Expected 2D array, got 1D array instead: each instance must be a list of numbers")
 		}
@@ -111,8 +97,13 @@ func (b *batch) rows(p *parser) error {
 	return err
 }
 
-// list reads [number, ...].
+// list reads [number, ...] as one row, or [object, ...] as several.
 func (b *batch) list(p *parser) error {
+	inside := *p
+	inside.pos++
+	if inside.peek() == '{' {
+		return p.array(func() error { return b.record(p) })
+	}
 	before := len(b.x.Data)
 	err := p.array(func() error {
 		v, err := b.cell(p)
@@ -148,7 +139,7 @@ func (b *batch) cell(p *parser) (float64, error) {
 	case 'f':
 		return 0, p.word("false")
 	case '"':
-		return 0, fmt.Errorf("instance %d holds a string, but the model works on numbers", b.x.Rows)
+		return b.text(p)
 	case '[':
 		return 0, inputError("Found array with dim 3, but the model works on rows of numbers")
 	case '{':
@@ -157,80 +148,19 @@ func (b *batch) cell(p *parser) (float64, error) {
 	return p.number()
 }
 
-// object reads {"column": number, ...} as one row, or {"column": [number,
-// ...], ...} as several.
-func (b *batch) object(p *parser) error {
-	define := b.columns == nil // a model fitted on an array takes columns as they come
-	for i := range b.cells {
-		b.cells[i] = b.cells[i][:0]
-	}
-	next := 0
-	err := p.object(func(key string) error {
-		i := column(b.columns, key, next)
-		switch {
-		case i >= 0:
-		case !define:
-			return fmt.Errorf("instance %d has an unknown feature %q", b.x.Rows, key)
-		case len(b.columns) == b.width:
-			return fmt.Errorf("instance %d has more features than the %d that the model works on", b.x.Rows, b.width)
-		default:
-			i = len(b.columns)
-			b.columns = append(b.columns, key)
-		}
-		next = i + 1
-		for len(b.cells) <= i {
-			b.cells = append(b.cells, nil)
-		}
-		b.cells[i] = b.cells[i][:0] // the last of equal keys wins
-		return b.column(p, i)
-	})
+// text reads a number that was sent as a string.
+func (b *batch) text(p *parser) (float64, error) {
+	s, err := p.text()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return b.transpose()
-}
-
-// column looks for a name, first where it is most likely.
-func column(columns []string, name string, likely int) int {
-	if likely < len(columns) && columns[likely] == name {
-		return likely
-	}
-	return slices.Index(columns, name)
-}
-
-// column reads the value or values of column i.
-func (b *batch) column(p *parser, i int) error {
-	one := func() error {
-		v, err := b.cell(p)
-		b.cells[i] = append(b.cells[i], v)
-		return err
-	}
-	if p.peek() == '[' {
-		return p.array(one)
-	}
-	return one()
-}
-
-// transpose turns the columns of one object into rows.
-func (b *batch) transpose() error {
-	if len(b.columns) == 0 {
-		return fmt.Errorf("instance %d has no features", b.x.Rows)
-	}
-	for i, name := range b.columns {
-		if i >= len(b.cells) || len(b.cells[i]) == 0 {
-			return fmt.Errorf("instance %d has no feature %q", b.x.Rows, name)
+	v, ok := pythonFloat(s)
+	if !ok {
+		const most = 40 // characters to repeat
+		if short := []rune(s[:min(len(s), 4*most)]); len(short) > most {
+			s = string(short[:most]) + "..."
 		}
-		if len(b.cells[i]) != len(b.cells[0]) {
-			return fmt.Errorf("the features of instance %d have different lengths", b.x.Rows)
-		}
+		return 0, inputError("could not convert string to float: '" + s + "'")
 	}
-	for row := range b.cells[0] {
-		for i := range b.columns {
-			b.x.Data = append(b.x.Data, b.cells[i][row])
-		}
-		if err := b.added(len(b.columns)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return v, nil
 }

@@ -136,10 +136,10 @@ func TestEndpointsAnswerAsKServeDoes(t *testing.T) {
 		"the wrong verb, readying": {"POST", "/v1/models/m", "", `405 {"detail":"Method Not Allowed"}`},
 		"the wrong verb, predict":  {"GET", "/v1/models/m:predict", "", `405 {"detail":"Method Not Allowed"}`},
 		"no JSON":                  {"POST", "/v1/models/m:predict", "hello", `400 {"error":"Unrecognized request format: expected a value (byte 0)"}`},
-		"no instances":             {"POST", "/v1/models/m:predict", "{}", `500 {"error":"'instances'"}`},
+		"no instances":             {"POST", "/v1/models/m:predict", "{}", `400 {"error":"'instances'"}`},
 		"instances that is none":   {"POST", "/v1/models/m:predict", `{"instances":1}`, `400 {"error":"Expected \"instances\" to be a list"}`},
-		"too few features":         {"POST", "/v1/models/m:predict", `{"instances":[[1,2,3]]}`, `500 {"error":"X has 3 features, but SVC is expecting 4 features as input."}`},
-		"a missing value":          {"POST", "/v1/models/m:predict", `{"instances":[[1,2,3,null]]}`, `500 {"error":"Input X contains NaN."}`},
+		"too few features":         {"POST", "/v1/models/m:predict", `{"instances":[[1,2,3]]}`, `400 {"error":"X has 3 features, but SVC is expecting 4 features as input."}`},
+		"a missing value":          {"POST", "/v1/models/m:predict", `{"instances":[[1,2,3,null]]}`, `400 {"error":"Input X contains NaN."}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := r.do(t, test.method, test.path, strings.NewReader(test.body))

@@ -100,13 +100,13 @@ type input struct {
 
 func (in input) shape() input { return in }
 
-// inputError is the error of an input that a model refuses, with the text that
+// InputError is the error of an input that a model refuses, with the text that
 // scikit-learn has for it.
-type inputError string
+type InputError string
 
-func (e inputError) Error() string { return string(e) }
+func (e InputError) Error() string { return string(e) }
 
-func inputErrorf(format string, args ...any) error { return inputError(fmt.Sprintf(format, args...)) }
+func inputErrorf(format string, args ...any) error { return InputError(fmt.Sprintf(format, args...)) }
 
 func (in input) accepts(row []float64) error {
 	limit := math.MaxFloat64
@@ -118,11 +118,11 @@ func (in input) accepts(row []float64) error {
 		case v >= -limit && v <= limit:
 		case math.IsNaN(v) && in.allowNaN:
 		case math.IsNaN(v):
-			return inputError("Input X contains NaN.")
+			return InputError("Input X contains NaN.")
 		case in.single:
-			return inputError("Input X contains infinity or a value too large for dtype('float32').")
+			return InputError("Input X contains infinity or a value too large for dtype('float32').")
 		default:
-			return inputError("Input X contains infinity or a value too large for dtype('float64').")
+			return InputError("Input X contains infinity or a value too large for dtype('float64').")
 		}
 	}
 	return nil
