@@ -85,27 +85,39 @@ func modelFile(dir string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read the model folder: %w", err)
 	}
-	var models []string
+	var models, others []string
 	for _, e := range entries {
-		if !e.IsDir() && slices.Contains(suffixes, filepath.Ext(e.Name())) {
+		switch {
+		case e.IsDir():
+			others = append(others, e.Name()+"/")
+		case slices.Contains(suffixes, filepath.Ext(e.Name())):
 			models = append(models, e.Name())
+		default:
+			others = append(others, e.Name())
 		}
 	}
-	switch len(models) {
-	case 0:
-		return "", fmt.Errorf("no model file in the model folder: want one whose name ends in %s", strings.Join(suffixes, ", "))
-	case 1:
+	switch {
+	case len(models) == 1:
 		return filepath.Join(dir, models[0]), nil
+	case len(models) > 1:
+		return "", fmt.Errorf("%d model files in the model folder, want one: %s", len(models), some(models))
+	case len(others) > 0:
+		return "", fmt.Errorf("no model file in the model folder: want one whose name ends in %s, found %s", strings.Join(suffixes, ", "), some(others))
 	}
+	return "", fmt.Errorf("no model file in the model folder: want one whose name ends in %s, but the folder is empty", strings.Join(suffixes, ", "))
+}
+
+// some names the first files of a folder.
+func some(files []string) string {
 	const most = 5 // to name in a status
 	var names []string
-	for _, name := range models[:min(most, len(models))] {
+	for _, name := range files[:min(most, len(files))] {
 		names = append(names, printable(name))
 	}
-	if len(models) > most {
+	if len(files) > most {
 		names = append(names, "...")
 	}
-	return "", fmt.Errorf("%d model files in the model folder, want one: %s", len(models), strings.Join(names, ", "))
+	return strings.Join(names, ", ")
 }
 
 // printable quotes a name that could do harm in a terminal or a log.

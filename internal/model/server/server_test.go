@@ -455,9 +455,10 @@ func TestFoldersWithoutOneGoodModelAreRefused(t *testing.T) {
 	}
 	for name, test := range map[string]struct{ dir, want string }{
 		"no folder":             {"testdata/none", "read the model folder: open DIR: no such file or directory"},
-		"an empty folder":       {folder(t), "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle"},
-		"other files":           {folder(t, "server_test.go"), "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle"},
-		"a folder of that name": {sub, "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle"},
+		"an empty folder":       {folder(t), "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle, but the folder is empty"},
+		"other files":           {folder(t, "server_test.go", "model.go"), "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle, found model.go, server_test.go"},
+		"many other files":      {folder(t, "encode.go", "gone.go", "handler.go", "json.go", "metrics.go", "model.go"), "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle, found encode.go, gone.go, handler.go, json.go, metrics.go, ..."},
+		"a folder of that name": {sub, "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle, found model.joblib/"},
 		"two models":            {folder(t, iris, fixtures+"suffix.pickle"), "2 model files in the model folder, want one: model.joblib, suffix.pickle"},
 		"a truncated model":     {folder(t, write("a.joblib", data[:2000])), "load a.joblib: the file ends too early: it is truncated or damaged"},
 		"an unsupported one":    {folder(t, fixtures+"refused/gradient-boosting.joblib"), "load gradient-boosting.joblib: sklearn.ensemble.GradientBoostingClassifier is not supported; supported are DecisionTreeClassifier, LogisticRegression, Pipeline, RandomForestClassifier, SVC, StandardScaler"},
