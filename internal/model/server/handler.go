@@ -131,14 +131,17 @@ func (s *Server) predict(ctx *fasthttp.RequestCtx) {
 	if !ok {
 		return
 	}
-	if err := b.parse(body); err != nil {
+	event, err := eventModeOf(&ctx.Request.Header)
+	if err == nil {
+		err = b.parse(body)
+	}
+	if err != nil {
 		fail(ctx, http.StatusBadRequest, err.Error())
 		return
 	}
 	parsed := time.Now()
 	s.metrics.preprocess.Observe(parsed.Sub(start).Seconds())
 
-	var err error
 	stop := func() error { return gone(ctx.Conn()) }
 	if s.proba {
 		b.probabilities, err = s.model.PredictProba(stop, b.probabilities[:0], b.x)
@@ -161,7 +164,11 @@ func (s *Server) predict(ctx *fasthttp.RequestCtx) {
 	} else {
 		b.out = appendPredictions(b.out[:0], b.classes, s.labels)
 	}
-	serveBytes(ctx, "application/json", b.out)
+	if event == noEvent {
+		serveBytes(ctx, "application/json", b.out)
+	} else {
+		s.answerEvent(ctx, event, b.out)
+	}
 	s.metrics.postprocess.Observe(time.Since(predicted).Seconds())
 }
 

@@ -29,15 +29,21 @@ type inputError string
 func (e inputError) Error() string { return string(e) }
 
 // parse reads {"instances": [row, ...]}, or "inputs", which wins if both are
-// there. A row is a list of numbers, or an object of numbers by column.
+// there. A row is a list of numbers, or an object of numbers by column. A structured
+// CloudEvent has such an object as its data.
 func (b *batch) parse(body []byte) error {
 	if !utf8.Valid(body) {
 		return inputError("Unrecognized request format: the body is not valid UTF-8")
 	}
 	p := &parser{data: body}
-	problem, err := b.request(p)
+	var event envelope
+	problem, err := b.request(p, &event)
 	if err == nil {
 		err = p.end()
+	}
+	if err == nil && event.has == wholeEnvelope {
+		data := event.data
+		problem, err = b.request(&data, &event) // an event in an event is none
 	}
 	if err != nil {
 		return inputError("Unrecognized request format: " + err.Error())
@@ -47,13 +53,14 @@ func (b *batch) parse(body []byte) error {
 
 // request reads a value to its end. It returns the problem of the rows that count,
 // and an error if the value is no JSON.
-func (b *batch) request(p *parser) (problem, err error) {
+func (b *batch) request(p *parser, event *envelope) (problem, err error) {
 	if p.peek() != '{' {
 		return inputError("Unrecognized request format: not a JSON object"), p.skip()
 	}
 	problem = inputError("'instances'")
 	found := ""
 	err = p.object(func(key string) error {
+		event.note(key, p)
 		if key != "inputs" && (key != "instances" || found == "inputs") {
 			return p.skip()
 		}

@@ -161,6 +161,7 @@ func FuzzParse(f *testing.F) {
 		irisBody, `{"inputs":[[1,-2.5e-3,null,true]],"instances":"x"}`, `{"instances":[{"a":1,"b":[2,3]}]}`,
 		`{"instances":[["6.8"," 1_0 "]]}`, `{"instances":[[{"a":1,"b":"2"},{"b":3,"a":4}]]}`,
 		`{"instances":[{"a":{"0":1,"1":2},"b":{"1":3,"2":4},"c":5}]}`, `{"instances":[{"a":[1e400]}],"x":"\ud83d\ude00"}`,
+		`{"specversion":"1.0","id":1,"source":"/","type":"t","time":"x","data":{"instances":[[1]]}}`,
 		`{"a":"\u00e9\\","instances":[[0.1e+5]]}`, `[1]`, `{"instances":[[1]}`, `{"instances":[["a"]],"inputs":[[1]]}`,
 	} {
 		f.Add([]byte(body))
