@@ -37,6 +37,9 @@ const (
 // handle routes a request. Predictions are checked for first.
 func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	path := ctx.Path()
+	for len(path) > 1 && path[len(path)-1] == '/' { // KServe redirects to the path without
+		path = path[:len(path)-1]
+	}
 	if rest, ok := bytes.CutPrefix(path, []byte(modelsPath+"/")); ok && bytes.IndexByte(rest, '/') < 0 {
 		s.handleModel(ctx, rest)
 		return
@@ -46,7 +49,7 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	case ctx.IsOptions() && string(ctx.RequestURI()) == "*":
 		options(ctx, anything)
 	case get == nil:
-		notFound(ctx)
+		s.unspoken(ctx, string(path))
 	case ctx.IsOptions():
 		options(ctx, readable)
 	case !ctx.IsGet() && !ctx.IsHead():
@@ -217,10 +220,6 @@ func answer(ctx *fasthttp.RequestCtx, code int, format string, args ...any) {
 
 func fail(ctx *fasthttp.RequestCtx, code int, message string) {
 	answer(ctx, code, `{"error":%s}`, quote(message))
-}
-
-func notFound(ctx *fasthttp.RequestCtx) {
-	answer(ctx, http.StatusNotFound, `{"detail":"Not Found"}`)
 }
 
 func notAllowed(ctx *fasthttp.RequestCtx, allowed string) {

@@ -121,6 +121,11 @@ func TestEndpointsAnswerAsKServeDoes(t *testing.T) {
 	for name, test := range map[string]struct{ method, path, body, want string }{
 		"alive":                    {"GET", "/", "", `200 {"status":"alive"}`},
 		"the list of models":       {"GET", "/v1/models", "", `200 {"models":["m"]}`},
+		"the list, with a slash":   {"GET", "/v1/models/", "", `200 {"models":["m"]}`},
+		"a model, with a slash":    {"GET", "/v1/models/m/", "", `200 {"name":"m","ready":true}`},
+		"a call, with slashes":     {"POST", "/v1/models/m:predict//", irisBody, `200 {"predictions":[1,1]}`},
+		"the V2 protocol":          {"POST", "/v2/models/m/infer", "{}", `404 {"error":"This server does not speak the V2 protocol. Use the V1 protocol: POST /v1/models/m:predict."}`},
+		"its metadata":             {"GET", "/v2", "", `404 {"error":"This server does not speak the V2 protocol. Use the V1 protocol: POST /v1/models/m:predict."}`},
 		"a ready model":            {"GET", "/v1/models/m", "", `200 {"name":"m","ready":true}`},
 		"live":                     {"GET", "/v2/health/live", "", `200 {"live":true}`},
 		"ready":                    {"GET", "/v2/health/ready", "", `200 {"ready":true}`},
@@ -147,6 +152,25 @@ func TestEndpointsAnswerAsKServeDoes(t *testing.T) {
 				t.Errorf("%s %s (-want +got):\n%s", test.method, test.path, diff)
 			}
 		})
+	}
+}
+
+func TestGRPCIsAnsweredWithAStatusOfItsOwn(t *testing.T) {
+	r := start(t, iris)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+r.address+"/inference.GRPCInferenceService/ModelInfer", strings.NewReader("\x00\x00\x00\x00\x00"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/grpc+proto")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	got := []string{resp.Status, resp.Header.Get("Content-Type"), resp.Header.Get("Grpc-Status"), resp.Header.Get("Grpc-Message")}
+	want := []string{"200 OK", "application/grpc", "12", "This server does not speak gRPC. Use the V1 protocol: POST /v1/models/m:predict."}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
 	}
 }
 
