@@ -41,6 +41,12 @@ func (r *running) post(t *testing.T, body string, headers map[string]string) (*h
 			req.Header.Set(k, v)
 		}
 	}
+	return send(t, req)
+}
+
+// send sends a request and returns the answer and its body.
+func send(t *testing.T, req *http.Request) (*http.Response, string) {
+	t.Helper()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
