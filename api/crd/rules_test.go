@@ -41,7 +41,7 @@ func TestRenderedManifestsAreAccepted(t *testing.T) {
 		"ServingRuntime":        newServer(t, "servingruntimes.yaml"),
 		"ClusterServingRuntime": newServer(t, "clusterservingruntimes.yaml"),
 	}
-	for _, doc := range slices.Concat(shippedRuntimes(t), goldens(t)) {
+	for _, doc := range slices.Concat(runtimes(t), goldens(t)) {
 		for manifest := range strings.SplitSeq(string(doc.Data), "---\n") {
 			var kind struct{ Kind string }
 			if err := yaml.Unmarshal([]byte(manifest), &kind); err != nil {
@@ -54,9 +54,10 @@ func TestRenderedManifestsAreAccepted(t *testing.T) {
 	}
 }
 
-func shippedRuntimes(t *testing.T) (docs []txtar.File) {
+// runtimes are those that Serin ships, and some in the form of KServe's.
+func runtimes(t *testing.T) (docs []txtar.File) {
 	t.Helper()
-	for _, file := range find(t, "../../internal/controlplane/render/runtimes/*.yaml") {
+	for _, file := range find(t, "../../internal/controlplane/render/*/*.yaml") {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -18,7 +18,8 @@ var protocols = []string{"v1", "v2", "grpc-v1", "grpc-v2"}
 // candidate is a runtime of either scope.
 type candidate struct {
 	name    string
-	inspace bool // a ServingRuntime of the service's namespace
+	inspace bool   // a ServingRuntime of the service's namespace
+	server  string // which of KServe's servers it runs
 	created int64
 	spec    v1alpha1.ServingRuntimeSpec
 }
@@ -55,11 +56,11 @@ func choose(isvc *v1beta1.InferenceService, m *v1beta1.ModelSpec, runtimes []v1a
 	var namespaced, global []candidate
 	for _, r := range runtimes {
 		if r.Namespace == isvc.Namespace {
-			namespaced = append(namespaced, candidate{r.Name, true, r.CreationTimestamp.UnixNano(), r.Spec})
+			namespaced = append(namespaced, candidate{r.Name, true, serverType(r.Name, r.Annotations), r.CreationTimestamp.UnixNano(), r.Spec})
 		}
 	}
 	for _, r := range cluster {
-		global = append(global, candidate{r.Name, false, r.CreationTimestamp.UnixNano(), r.Spec})
+		global = append(global, candidate{r.Name, false, serverType(r.Name, r.Annotations), r.CreationTimestamp.UnixNano(), r.Spec})
 	}
 	if m.Runtime != nil {
 		return named(*m.Runtime, isvc.Namespace, m, slices.Concat(namespaced, global))
@@ -149,12 +150,16 @@ func speaks(c candidate, protocol string) bool {
 	return len(c.spec.ProtocolVersions) == 0 || slices.Contains(c.spec.ProtocolVersions, protocol)
 }
 
-// protocol is the one that the user asked for, or v1.
+// protocol is the one that the user asked for, or v1, or v2 for a format of
+// Triton's own.
 func protocol(m *v1beta1.ModelSpec) string {
-	if m.ProtocolVersion == nil {
-		return protocols[0]
+	switch {
+	case m.ProtocolVersion != nil:
+		return *m.ProtocolVersion
+	case m.ModelFormat.Name == formatTriton:
+		return "v2"
 	}
-	return *m.ProtocolVersion
+	return protocols[0]
 }
 
 func yes(b *bool) bool { return b != nil && *b }

@@ -149,8 +149,12 @@ func (x *expander) lookup(path []string) (string, error) {
 
 func entry(kind string, m map[string]string, key string) (string, error) {
 	v, ok := m[key]
-	if !ok {
-		return "", fmt.Errorf("the service has no %s %s", kind, strconv.Quote(key))
+	switch {
+	case ok:
+		return v, nil
+	case key == labelModelClass || key == labelServiceEnvelope || key == annotationModelFormat:
+		return "", fmt.Errorf("the service has no %s %s: write it, or give the runtime the annotation %s with its server, such as mlserver",
+			kind, strconv.Quote(key), annotationServerType)
 	}
-	return v, nil
+	return "", fmt.Errorf("the service has no %s %s", kind, strconv.Quote(key))
 }

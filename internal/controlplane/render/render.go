@@ -4,8 +4,9 @@
 // exact Kubernetes objects of a revision.
 //
 // Data flows in two steps that may be days apart. Resolve reads the current
-// spec: it chooses a runtime, merges the user's container into the runtime's,
-// expands {{.Name}} and adds what every model Pod has. The result, a Template,
+// spec: it chooses a runtime, adds what KServe would write for it, merges the
+// user's container into the runtime's, expands {{.Name}} and adds what every
+// model Pod has. The result, a Template,
 // is stored whole in the revision's ControllerRevision. Objects reads only a
 // stored Template, so nothing that changes later, neither a runtime nor an
 // upgrade of Serin, restarts a Pod.
@@ -100,6 +101,7 @@ func Resolve(isvc *v1beta1.InferenceService, runtimes []v1alpha1.ServingRuntime,
 			return nil, err
 		}
 		runtime, t.Runtime, t.ClusterRuntime = c.spec, c.namespaced(), c.cluster()
+		isvc = completed(isvc, m, c)
 	}
 	spec, err := mergedPod(isvc, &runtime)
 	if err != nil {
