@@ -219,6 +219,8 @@ func start(parts *lifecycle.Parts, c Config, server *kube.Server, nodeListener n
 				"serin/modelserver": c.program("modelserver"),
 				"serin/queue":       c.program("queue"),
 				"serin/fetch":       c.program("fetch"),
+				// KServe's own runtime, applied over Serin's, keeps the built-in server.
+				"kserve/sklearnserver": c.program("modelserver"),
 			},
 			Env:      c.Env,
 			Listener: nodeListener,

@@ -169,6 +169,9 @@ func (c *Checker) object(ctx context.Context, object map[string]any, r *Result) 
 	}
 	if head.Kind != "InferenceService" {
 		r.addRuntime(head.Kind, raw)
+		if head.Kind == "ClusterServingRuntime" && r.replacesShipped(head.Name) {
+			found(Different, "metadata.name "+head.Name+": this runtime takes the place of Serin's built-in server: give it another name to keep both. With serin up, KServe's image runs the built-in server")
+		}
 		return nil
 	}
 	var isvc v1beta1.InferenceService

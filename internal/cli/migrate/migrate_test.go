@@ -82,6 +82,15 @@ func TestCheckReportsWhatSerinTreatsDifferently(t *testing.T) {
 			"an account may have Secrets", isvc("", model+", serviceAccountName: models"), 1,
 			[]string{"inferenceservice/iris different: spec.predictor.serviceAccountName: models are fetched with the cloud identity of this account, not with Secrets that are attached to it"},
 		},
+		{
+			"KServe's runtime of the name of Serin's",
+			"apiVersion: serving.kserve.io/v1alpha1\nkind: ClusterServingRuntime\nmetadata: {name: kserve-sklearnserver}\nspec: {containers: [{name: kserve-container, image: 'kserve/sklearnserver:v0.21.0'}]}\n", 1,
+			[]string{"clusterservingruntime/kserve-sklearnserver different: metadata.name kserve-sklearnserver: this runtime takes the place of Serin's built-in server: give it another name to keep both. With serin up, KServe's image runs the built-in server"},
+		},
+		{
+			"Serin's own runtime",
+			"apiVersion: serving.kserve.io/v1alpha1\nkind: ClusterServingRuntime\nmetadata: {name: kserve-sklearnserver}\nspec: {containers: [{name: kserve-container, image: 'example.com/serin/modelserver:v1'}]}\n", 1, nil,
+		},
 		{"a patch is no object", "- {op: replace, path: /spec, value: 1}\n---\n" + isvc("", model), 1, nil},
 		{
 			"kinds that Serin does not have",

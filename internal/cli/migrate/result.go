@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	sigsyaml "sigs.k8s.io/yaml"
@@ -170,6 +171,20 @@ func shippedRuntimes() ([]v1alpha1.ClusterServingRuntime, error) {
 		}
 	}
 	return out, nil
+}
+
+// replacesShipped reports whether the runtime that was read last has the name of
+// one of Serin's and runs another server.
+func (r *Result) replacesShipped(name string) bool {
+	last := len(r.cluster) - 1
+	if last < 0 || r.cluster[last].Name != name {
+		return false
+	}
+	shipped, err := shippedRuntimes()
+	return err == nil && slices.ContainsFunc(shipped, func(s v1alpha1.ClusterServingRuntime) bool { return s.Name == name }) &&
+		!slices.ContainsFunc(r.cluster[last].Spec.Containers, func(c corev1.Container) bool {
+			return strings.Contains(c.Image, "modelserver") // whatever registry Serin's images come from
+		})
 }
 
 // path is a field's, at the beginning of a sentence about it or after "field".

@@ -58,7 +58,7 @@ func (w *worker) start(ctx context.Context, name string) {
 	w.view.containers[name] = c
 	w.runs[name] = r
 	w.log.Info("container started", "container", name, "pid", r.cmd.Process.Pid, "restarts", restarts)
-	w.event(corev1.EventTypeNormal, "Started", fmt.Sprintf("Started container %s (%s)", name, r.cmd.Path))
+	w.event(corev1.EventTypeNormal, "Started", fmt.Sprintf("Started container %s (%s for image %s)", name, r.cmd.Path, spec.Image))
 	w.others.Go(func() {
 		<-r.done
 		w.post(func() { w.exited(name, r) })
