@@ -146,10 +146,6 @@ func TestBadServicesAreRejected(t *testing.T) {
 			"spec.predictor: Invalid value: name exactly one implementation: predictor.model, or predictor.containers, or one legacy form such as predictor.sklearn",
 		},
 		{
-			"model and custom containers", predictor("containers: [{name: kserve-container, image: i}]"),
-			"spec.predictor: Invalid value: name exactly one implementation: predictor.model, or predictor.containers, or one legacy form such as predictor.sklearn",
-		},
-		{
 			"no custom containers", service("iris", "{predictor: {containers: []}}"),
 			"spec.predictor.containers: Invalid value: 0: spec.predictor.containers in body should have at least 1 items",
 		},

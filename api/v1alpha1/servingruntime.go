@@ -22,6 +22,9 @@ type ServingRuntime struct {
 	// Which formats it serves, and with which containers.
 	// +required
 	Spec ServingRuntimeSpec `json:"spec"`
+	// Empty, as in KServe.
+	// +optional
+	Status *ServingRuntimeStatus `json:"status,omitempty"`
 }
 
 // ServingRuntimeList is a list of ServingRuntimes.
@@ -48,6 +51,9 @@ type ClusterServingRuntime struct {
 	// Which formats it serves, and with which containers.
 	// +required
 	Spec ServingRuntimeSpec `json:"spec"`
+	// Empty, as in KServe.
+	// +optional
+	Status *ServingRuntimeStatus `json:"status,omitempty"`
 }
 
 // ClusterServingRuntimeList is a list of ClusterServingRuntimes.
@@ -58,6 +64,9 @@ type ClusterServingRuntimeList struct {
 	metav1.ListMeta `json:"metadata,omitempty"`
 	Items           []ClusterServingRuntime `json:"items"`
 }
+
+// ServingRuntimeStatus has no fields, in KServe either.
+type ServingRuntimeStatus struct{}
 
 // ServingRuntimeSpec says which formats a runtime serves, and how.
 //
@@ -172,6 +181,14 @@ type RuntimePodSpec struct {
 	// +listType=map
 	// +listMapKey=name
 	ImagePullSecrets []corev1.LocalObjectReference `json:"imagePullSecrets,omitempty"`
+	// Scheduler to use.
+	// +optional
+	SchedulerName string `json:"schedulerName,omitempty"`
+	// Devices and the like that the Pods claim.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	ResourceClaims []corev1.PodResourceClaim `json:"resourceClaims,omitempty"`
 	// Use the node's IPC namespace.
 	// +optional
 	HostIPC bool `json:"hostIPC,omitempty"`

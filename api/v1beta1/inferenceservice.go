@@ -57,6 +57,10 @@ type InferenceServiceSpec struct {
 	// +listType=atomic
 	// +kubebuilder:validation:XValidation:rule="false",message="a list of canaries does not work in Serin yet: use spec.predictor.canaryTrafficPercent, which splits traffic between the new and the previous revision"
 	Canary []Unsupported `json:"canary,omitempty"`
+	// Rejected: does not work in Serin yet.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="tracing does not work in Serin yet: remove it, and give the model's server its exporter by env (OTEL_EXPORTER_OTLP_ENDPOINT and others)"
+	Tracing *Unsupported `json:"tracing,omitempty"`
 }
 
 // Unsupported is a KServe field that Serin knows and rejects. It accepts

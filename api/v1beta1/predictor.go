@@ -7,7 +7,9 @@ import corev1 "k8s.io/api/core/v1"
 // PredictorSpec is a model with its server, or containers of the user's own,
 // together with how the component scales and rolls out.
 //
-// +kubebuilder:validation:XValidation:rule="[has(self.model), has(self.sklearn), has(self.xgboost), has(self.tensorflow), has(self.pytorch), has(self.triton), has(self.onnx), has(self.huggingface), has(self.pmml), has(self.lightgbm), has(self.paddle), has(self.containers)].exists_one(x, x)",message="name exactly one implementation: predictor.model, or predictor.containers, or one legacy form such as predictor.sklearn"
+// +kubebuilder:validation:XValidation:rule="has(self.containers) || [has(self.model), has(self.sklearn), has(self.xgboost), has(self.tensorflow), has(self.pytorch), has(self.triton), has(self.onnx), has(self.huggingface), has(self.pmml), has(self.lightgbm), has(self.paddle)].exists_one(x, x)",message="name exactly one implementation: predictor.model, or predictor.containers, or one legacy form such as predictor.sklearn"
+// +kubebuilder:validation:XValidation:rule="!has(self.containers) || ![has(self.model), has(self.sklearn), has(self.xgboost), has(self.tensorflow), has(self.pytorch), has(self.triton), has(self.onnx), has(self.huggingface), has(self.pmml), has(self.lightgbm), has(self.paddle)].exists(x, x)",message="predictor.containers beside a model (in KServe a collocated transformer) does not work in Serin yet: serve the transformer as an InferenceService of its own, or write all containers and no model"
+// +kubebuilder:validation:XValidation:rule="!has(self.serviceAccount) || !has(self.serviceAccountName) || self.serviceAccount == self.serviceAccountName",message="serviceAccount is the old name of serviceAccountName, and they differ: keep serviceAccountName"
 // +kubebuilder:validation:XValidation:rule="!has(self.containers) || size(self.containers) == 1 || self.containers.exists_one(c, c.name == 'kserve-container')",message="one of several predictor.containers must be named kserve-container: it takes the requests"
 // +kubebuilder:validation:XValidation:rule="!has(self.maxReplicas) || self.maxReplicas <= 0 || (has(self.minReplicas) ? self.minReplicas : 1) <= self.maxReplicas",message="minReplicas must not be more than maxReplicas"
 type PredictorSpec struct {
@@ -49,6 +51,7 @@ type PredictorSpec struct {
 	Paddle *LegacySpec `json:"paddle,omitempty"`
 
 	PodSpec            `json:",inline"`
+	RejectedPodSpec    `json:",inline"`
 	ComponentExtension `json:",inline"`
 
 	// Rejected: does not work in Serin yet.
@@ -67,6 +70,11 @@ type PredictorSpec struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="false",message="confidential computing does not work in Serin yet: remove confidential"
 	Confidential *Unsupported `json:"confidential,omitempty"`
+	// Rejected: does not work in Serin yet.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:XValidation:rule="false",message="several storage URIs do not work in Serin yet: use model.storageUri, and keep the model in one folder"
+	StorageURIs []Unsupported `json:"storageUris,omitempty"`
 }
 
 // ComponentExtension is how a component scales and rolls out.
@@ -190,6 +198,10 @@ type PredictorExtension struct {
 	// Image tag to use instead of the runtime's.
 	// +optional
 	RuntimeVersion *string `json:"runtimeVersion,omitempty"`
+	// Rejected: does not work in Serin yet.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="false",message="confidential computing does not work in Serin yet: remove confidential"
+	Confidential *Unsupported `json:"confidential,omitempty"`
 	// Wire protocol: v1 (default), v2, grpc-v1 or grpc-v2.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self in ['v1', 'v2', 'grpc-v1', 'grpc-v2']",message="protocolVersion must be v1, v2, grpc-v1 or grpc-v2"
@@ -225,6 +237,9 @@ type PodSpec struct {
 	// Account that the Pods run as.
 	// +optional
 	ServiceAccountName string `json:"serviceAccountName,omitempty"`
+	// Old name of serviceAccountName.
+	// +optional
+	ServiceAccount string `json:"serviceAccount,omitempty"`
 	// Whether the account's token is mounted.
 	// +optional
 	AutomountServiceAccountToken *bool `json:"automountServiceAccountToken,omitempty"`
@@ -291,6 +306,9 @@ type PodSpec struct {
 	// Subdomain of the Pods' host names.
 	// +optional
 	Subdomain string `json:"subdomain,omitempty"`
+	// Whether the Pods' host name is their fully qualified one.
+	// +optional
+	SetHostnameAsFQDN *bool `json:"setHostnameAsFQDN,omitempty"`
 	// Lines for /etc/hosts.
 	// +optional
 	// +listType=atomic
@@ -304,6 +322,18 @@ type PodSpec struct {
 	// Whether the namespace's Services appear in the environment. Default false.
 	// +optional
 	EnableServiceLinks *bool `json:"enableServiceLinks,omitempty"`
+	// Always, or rejected: a Pod that serves starts again whenever it ends.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self == 'Always'",message="restartPolicy must be Always: a Pod that serves starts again whenever it ends"
+	RestartPolicy corev1.RestartPolicy `json:"restartPolicy,omitempty"`
+	// Operating system of the Pods: linux.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="self.name == 'linux'",message="os.name must be linux, because Serin's own containers run on nothing else"
+	OS *corev1.PodOS `json:"os,omitempty"`
+	// Conditions that other controllers set, and that a Pod needs to be ready.
+	// +optional
+	// +listType=atomic
+	ReadinessGates []corev1.PodReadinessGate `json:"readinessGates,omitempty"`
 	// Devices and the like that the Pods claim.
 	// +optional
 	// +listType=map

@@ -43,6 +43,20 @@ type InferenceServiceStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	ClusterServingRuntimeName string `json:"clusterServingRuntimeName,omitempty"`
+	// Known so that what was exported from KServe can be applied. Serin leaves it
+	// empty: it has one mode.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	DeploymentMode string `json:"deploymentMode,omitempty"`
+	// Known so that what was exported from KServe can be applied. Serin leaves it empty.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	Annotations map[string]string `json:"annotations,omitempty"`
+	// Known so that what was exported from KServe can be applied. Serin leaves it empty.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	CanaryStatuses []Unsupported `json:"canaryStatuses,omitempty"`
 }
 
 // Address is an in-cluster URL.
@@ -82,6 +96,14 @@ type ComponentStatus struct {
 	// Where this component answers from inside the cluster.
 	// +optional
 	Address *Address `json:"address,omitempty"`
+	// Known so that what was exported from KServe can be applied. Serin leaves it empty.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	RESTURL string `json:"restUrl,omitempty"`
+	// Known so that what was exported from KServe can be applied. Serin leaves it empty.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	GRPCURL string `json:"grpcUrl,omitempty"`
 }
 
 // ModelDigest is "sha256:" and 64 hexadecimal digits.

@@ -66,7 +66,7 @@ func notes(isvc *v1beta1.InferenceService) []note {
 	if p.MinReplicas != nil && *p.MinReplicas == 0 {
 		out = append(out, note{Different, "spec.predictor.minReplicas 0 scales to zero in every mode; requests that arrive meanwhile wait"})
 	}
-	if p.ServiceAccountName != "" {
+	if p.ServiceAccountName != "" || p.ServiceAccount != "" {
 		out = append(out, note{Different, "spec.predictor.serviceAccountName: models are fetched with the cloud identity of this account, not with Secrets that are attached to it"})
 	}
 	if m := p.ModelOrLegacy(); m != nil && m.ProtocolVersion != nil && *m.ProtocolVersion != "v1" {

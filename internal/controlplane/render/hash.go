@@ -3,10 +3,12 @@
 package render
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/ptr"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -32,13 +34,23 @@ type identity struct {
 func Hash(p *v1beta1.PredictorSpec) string {
 	sum := sha256.Sum256(canonical(identity{
 		Model:                p.ModelOrLegacy(),
-		Pod:                  p.PodSpec,
+		Pod:                  plainPod(p.PodSpec),
 		ContainerConcurrency: ptr.Deref(p.ContainerConcurrency, 0),
 		TimeoutSeconds:       timeout(p),
 		Labels:               withoutVisibility(p.Labels),
 		Annotations:          withoutControl(p.Annotations),
 	}))
 	return hex.EncodeToString(sum[:8])
+}
+
+// plainPod is p in the words of today, without what is the only choice.
+func plainPod(p v1beta1.PodSpec) v1beta1.PodSpec {
+	p.ServiceAccountName = cmp.Or(p.ServiceAccountName, p.ServiceAccount)
+	p.ServiceAccount = ""
+	if p.RestartPolicy == corev1.RestartPolicyAlways {
+		p.RestartPolicy = ""
+	}
+	return p
 }
 
 // content is the part of p that Hash covers, in the user's own words.

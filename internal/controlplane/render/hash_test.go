@@ -19,7 +19,9 @@ import (
 var unhashed = []string{
 	"canaryTrafficPercent", "minReplicas", "maxReplicas", "scaleTarget", "scaleMetric",
 	"autoScaling", "batcher", "confidential", "deploymentStrategy", "logger", "name",
-	"scaleMetricType", "storageContainerName", "workerSpec",
+	"scaleMetricType", "storageContainerName", "storageUris", "workerSpec",
+	"activeDeadlineSeconds", "ephemeralContainers", "evictionResponders", "hostnameOverride", "overhead", "priority",
+	"resources", "schedulingGates", "schedulingGroup", "workloadRef",
 }
 
 // legacy forms replace model, so that they are tried apart from it.
@@ -73,6 +75,7 @@ func TestSpellingsOfTheSameSpecHaveTheSameHash(t *testing.T) {
 		"legacy default": {`triton: {}`, `model: {modelFormat: {name: triton}, protocolVersion: v2}`},
 		"empty values":   {`sklearn: {}`, `{sklearn: {resources: {}, args: [], env: []}, labels: {}, nodeSelector: {}}`},
 		"quantities":     {`sklearn: {resources: {limits: {cpu: 1, memory: 1024Mi}}}`, `sklearn: {resources: {limits: {cpu: 1000m, memory: 1Gi}}}`},
+		"old account":    {`{sklearn: {}, serviceAccount: a}`, `{sklearn: {}, serviceAccountName: a, serviceAccount: a, restartPolicy: Always}`},
 		"defaults":       {`sklearn: {}`, `{sklearn: {}, timeout: 300, containerConcurrency: 0}`},
 		"traffic":        {`sklearn: {}`, `{sklearn: {}, canaryTrafficPercent: 0, minReplicas: 3}`},
 		"control annotations": {

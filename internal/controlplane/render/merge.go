@@ -20,7 +20,7 @@ func mergedPod(isvc *v1beta1.InferenceService, r *v1alpha1.ServingRuntimeSpec) (
 	p := &isvc.Spec.Predictor
 	var base, user, merged corev1.PodSpec
 	mustRoundTrip(r.RuntimePodSpec, &base)
-	mustRoundTrip(p.PodSpec, &user)
+	mustRoundTrip(plainPod(p.PodSpec), &user)
 	containers := base.Containers
 	base.Containers, user.Containers = nil, nil
 	if err := merge(base, user, &merged); err != nil {
