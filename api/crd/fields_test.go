@@ -194,6 +194,10 @@ func TestFieldsThatSerinDoesNotDoAreRejected(t *testing.T) {
 			service("iris", "{predictor: {sklearn: {}, containers: [{name: transformer-container, image: i}]}}"),
 			"spec.predictor: Invalid value: predictor.containers beside a model (in KServe a collocated transformer) does not work in Serin yet: serve the transformer as an InferenceService of its own, or write all containers and no model",
 		},
+		{
+			model("livenessProbe: {httpGet: {port: 8080.5}}"),
+			"spec.predictor.model.livenessProbe.httpGet.port: Invalid value: \"number\": spec.predictor.model.livenessProbe.httpGet.port in body must be of type integer,string: \"number\"",
+		},
 	} {
 		if diff := cmp.Diff(c.want, strings.Join(s.create(t, c.manifest), "\n")); diff != "" {
 			t.Errorf("%s\n(-want +got):\n%s", c.manifest, diff)
@@ -207,6 +211,7 @@ func TestFieldsOfAPodAreAccepted(t *testing.T) {
 		predictor("serviceAccount: a"),
 		predictor("serviceAccount: a, serviceAccountName: a"),
 		predictor("restartPolicy: Always, os: {name: linux}, setHostnameAsFQDN: true, readinessGates: [{conditionType: example.com/open}]"),
+		model("resources: {limits: {cpu: 0.1, memory: 1e9}, requests: {cpu: 0.05, memory: 100000000}}"),
 		"{apiVersion: serving.kserve.io/v1beta1, kind: InferenceService, metadata: {name: export, namespace: default}, spec: {predictor: {sklearn: {}}}, " +
 			"status: {deploymentMode: Standard, annotations: {a: b}, canaryStatuses: [{name: c, ready: true}], components: {predictor: {restUrl: 'http://a', grpcUrl: 'http://b'}}}}",
 	} {

@@ -20,19 +20,43 @@ const (
 
 // Decode is json.Unmarshal for what users wrote, the API server's JSON or their
 // own. Kubernetes' code for quantities takes days for 1e-999999999, so a value
-// of that kind is refused first, wherever it stands.
+// of that kind is refused first, wherever it stands, with quotes or without.
 func Decode(b []byte, into any) error {
 	for rest := b; ; {
 		i := bytes.IndexByte(rest, '"')
 		if i < 0 {
+			i = len(rest)
+		}
+		if n := bare(rest[:i]); n != nil {
+			return endless(n)
+		}
+		if i == len(rest) {
 			return json.Unmarshal(b, into)
 		}
 		text := rest[i+1:]
-		if endless(text) {
-			return fmt.Errorf("the number %s... is too long, or its exponent is: write at most %d digits, and %d in the exponent", text[:min(len(text), end(text)-1, 16)], maxQuantityDigits, maxExponentDigits)
+		n, long := number(text)
+		n += span(text[n:], "numkKMGTPEi", 2)
+		if long && n < len(text) && text[n] == '"' {
+			return endless(text[:n])
 		}
 		rest = text[end(text):]
 	}
+}
+
+func endless(number []byte) error {
+	return fmt.Errorf("the number %s... is too long, or its exponent is: write at most %d digits, and %d in the exponent", number[:min(len(number), 16)], maxQuantityDigits, maxExponentDigits)
+}
+
+// bare returns a number between strings that takes Kubernetes too long to read, or nil.
+func bare(between []byte) []byte {
+	for len(between) > 0 {
+		n, long := number(between)
+		if long {
+			return between[:n]
+		}
+		between = between[max(n, 1):]
+	}
+	return nil
 }
 
 // end is where the string at whose beginning text stands is over.
@@ -48,21 +72,19 @@ func end(text []byte) int {
 	return len(text)
 }
 
-// endless reports whether the string at whose beginning text stands is a number
-// that takes Kubernetes too long to read.
-func endless(text []byte) bool {
-	digits := span(text, "+-", 1)
-	n := span(text[digits:], "0123456789.", len(text))
-	rest := text[digits+n:]
+// number returns the length of the number that text begins with, and reports
+// whether it takes Kubernetes too long to read.
+func number(text []byte) (length int, long bool) {
+	sign := span(text, "+-", 1)
+	digits := span(text[sign:], "0123456789.", len(text))
+	length = sign + digits
 	exponent := 0
-	if e := span(rest, "eE", 1); e > 0 {
-		sign := span(rest[e:], "+-", 1)
-		exponent = span(rest[e+sign:], "0123456789.", len(text))
-		rest = rest[e+sign+exponent:]
+	if e := span(text[length:], "eE", 1); digits > 0 && e > 0 {
+		e += span(text[length+e:], "+-", 1)
+		exponent = span(text[length+e:], "0123456789.", len(text))
+		length += e + exponent
 	}
-	suffix := span(rest, "numkKMGTPEi", 2)
-	isNumber := n > 0 && suffix < len(rest) && rest[suffix] == '"'
-	return isNumber && (n > maxQuantityDigits || exponent > maxExponentDigits)
+	return length, digits > maxQuantityDigits || exponent > maxExponentDigits
 }
 
 // span is how many bytes, at most, text begins with that are of a set.

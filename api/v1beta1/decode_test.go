@@ -17,6 +17,7 @@ func TestNumbersThatTakeForever(t *testing.T) {
 	} {
 		for _, where := range []string{
 			`{"spec":{"predictor":{"containers":[{"resources":{"limits":{"cpu":"%s"}}}]}}}`,
+			`{"spec":{"predictor":{"containers":[{"resources":{"limits":{"cpu":%s}}}]}}}`,
 			`{"spec":{"predictor":{"sklearn":{"env":[{"name":"a\"1","valueFrom":{"resourceFieldRef":{"divisor":"%s"}}}]}}}}`,
 		} {
 			begin := time.Now()
@@ -34,6 +35,7 @@ func TestNumbersThatTakeForever(t *testing.T) {
 func TestDecodeReadsAsJSONDoes(t *testing.T) {
 	for _, text := range []string{
 		`{}`, `null`, `[1, "1", 1e400]`, `"1e100"`, `{"a": "1e-999 and more", "b": "1.5Gi", "1e9": "", "c": "\"1e-99999\""}`, `"\\"`, `"`, `"1e-99999`, ``, `{"a"`,
+		`{"a": -1.5e-7, "b": [123, 9223372036854775807, -0]}`, `1`, `-`,
 	} {
 		var got, want any
 		err, wantErr := Decode([]byte(text), &got), json.Unmarshal([]byte(text), &want)

@@ -113,7 +113,9 @@ func (d describe) Visit(schema *apiextensionsv1.JSONSchemaProps) crd.SchemaVisit
 }
 
 // bound is a visitor that bounds quantities, as v1beta1.Decode does for fields
-// without a schema: Kubernetes' own code takes days to parse 1e-999999999.
+// without a schema: Kubernetes' own code takes days to parse 1e-999999999. A
+// quantity may be any number, as in a Pod: cpu: 0.1 needs no quotes. What may be
+// an integer or text says so once, or each mistake would be four lines.
 type bound struct{}
 
 // Visit is called with each part of a schema, and nil behind the last one.
@@ -122,6 +124,10 @@ func (b bound) Visit(schema *apiextensionsv1.JSONSchemaProps) crd.SchemaVisitor 
 	if schema != nil && strings.Contains(schema.Pattern, exponent) {
 		schema.Pattern = strings.Replace(schema.Pattern, exponent+`(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))`, exponent+`[0-9]{1,3}`, 1)
 		schema.MaxLength = new(int64(64))
+		schema.XIntOrString, schema.XPreserveUnknownFields = false, new(true)
+	}
+	if schema != nil && schema.Type == "" {
+		schema.AnyOf = nil
 	}
 	return b
 }

@@ -75,6 +75,7 @@ func TestSpellingsOfTheSameSpecHaveTheSameHash(t *testing.T) {
 		"legacy default": {`triton: {}`, `model: {modelFormat: {name: triton}, protocolVersion: v2}`},
 		"empty values":   {`sklearn: {}`, `{sklearn: {resources: {}, args: [], env: []}, labels: {}, nodeSelector: {}}`},
 		"quantities":     {`sklearn: {resources: {limits: {cpu: 1, memory: 1024Mi}}}`, `sklearn: {resources: {limits: {cpu: 1000m, memory: 1Gi}}}`},
+		"numbers":        {`sklearn: {resources: {limits: {cpu: 0.5}}}`, `sklearn: {resources: {limits: {cpu: 500m}}}`},
 		"old account":    {`{sklearn: {}, serviceAccount: a}`, `{sklearn: {}, serviceAccountName: a, serviceAccount: a, restartPolicy: Always}`},
 		"defaults":       {`sklearn: {}`, `{sklearn: {}, timeout: 300, containerConcurrency: 0}`},
 		"traffic":        {`sklearn: {}`, `{sklearn: {}, canaryTrafficPercent: 0, minReplicas: 3}`},
