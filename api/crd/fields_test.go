@@ -220,3 +220,20 @@ func TestFieldsOfAPodAreAccepted(t *testing.T) {
 		}
 	}
 }
+
+func TestKindsThatSerinDoesNotHaveAreRejected(t *testing.T) {
+	for file, c := range map[string]struct{ manifest, want string }{
+		"inferencegraphs.yaml": {
+			"{apiVersion: serving.kserve.io/v1alpha1, kind: InferenceGraph, metadata: {name: g}, spec: {nodes: {root: {routerType: Sequence, steps: [{serviceName: a}]}}}, status: {url: u}}",
+			"spec: Invalid value: Serin has no InferenceGraph yet: call the InferenceServices one after the other from your client, or from a service of your own",
+		},
+		"trainedmodels.yaml": {
+			"{apiVersion: serving.kserve.io/v1alpha1, kind: TrainedModel, metadata: {name: m}, spec: {inferenceService: a, model: {framework: sklearn, storageUri: gs://b/m, memory: 1Gi}}}",
+			"spec: Invalid value: Serin has no TrainedModel, for one server serves one model: write an InferenceService for each model",
+		},
+	} {
+		if diff := cmp.Diff(c.want, strings.Join(newServer(t, file).create(t, c.manifest), "\n")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", file, diff)
+		}
+	}
+}

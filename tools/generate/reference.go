@@ -33,11 +33,13 @@ func reference(defs []apiextensionsv1.CustomResourceDefinition) error {
 		fmt.Fprintf(&out, "\n## %s (%s)\n\n%s\n", def.Spec.Names.Kind, version.Name, oneLine(schema.Description))
 		var p page
 		for _, name := range []string{"spec", "status"} {
-			if part, ok := schema.Properties[name]; ok {
+			if part, ok := schema.Properties[name]; ok && !p.refuse(name, part) {
 				p.walk(name, part)
 			}
 		}
-		table(&out, "Field | Type | Meaning", p.fields)
+		if len(p.fields) > 0 {
+			table(&out, "Field | Type | Meaning", p.fields)
+		}
 		if len(p.rejected) > 0 {
 			out.WriteString("\nKnown to KServe and rejected here:\n")
 			table(&out, "Field | Answer", p.rejected)
@@ -63,8 +65,7 @@ func (p *page) walk(path string, s apiextensionsv1.JSONSchemaProps) {
 			continue
 		}
 		at := path + "." + name
-		if len(f.XValidations) == 1 && f.XValidations[0].Rule == "false" {
-			p.rejected = append(p.rejected, fmt.Sprintf("`%s` | %s", at, oneLine(f.XValidations[0].Message)))
+		if p.refuse(at, f) {
 			continue
 		}
 		p.fields = append(p.fields, fmt.Sprintf("`%s` | %s | %s", at, typeName(f), oneLine(f.Description)))
@@ -79,6 +80,15 @@ func (p *page) walk(path string, s apiextensionsv1.JSONSchemaProps) {
 			p.walk(at, f)
 		}
 	}
+}
+
+// refuse adds a field that the schema rejects, and reports whether it does.
+func (p *page) refuse(path string, s apiextensionsv1.JSONSchemaProps) bool {
+	if len(s.XValidations) != 1 || s.XValidations[0].Rule != "false" {
+		return false
+	}
+	p.rejected = append(p.rejected, fmt.Sprintf("`%s` | %s", path, oneLine(s.XValidations[0].Message)))
+	return true
 }
 
 func typeName(s apiextensionsv1.JSONSchemaProps) string {

@@ -67,6 +67,8 @@ func NewChecker() (*Checker, error) {
 		{APIVersion: v1beta1.GroupVersion.String(), Kind: "InferenceService"}:       "inferenceservices.yaml",
 		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ServingRuntime"}:        "servingruntimes.yaml",
 		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ClusterServingRuntime"}: "clusterservingruntimes.yaml",
+		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "InferenceGraph"}:        "inferencegraphs.yaml",
+		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "TrainedModel"}:          "trainedmodels.yaml",
 	} {
 		a, err := NewAdmission(file)
 		if err != nil {
@@ -168,7 +170,9 @@ func (c *Checker) object(ctx context.Context, object map[string]any, r *Result) 
 		found(Rejected, s)
 	}
 	if head.Kind != "InferenceService" {
-		r.addRuntime(head.Kind, raw)
+		if strings.HasSuffix(head.Kind, "ServingRuntime") {
+			r.addRuntime(head.Kind, raw)
+		}
 		if head.Kind == "ClusterServingRuntime" && r.replacesShipped(head.Name) {
 			found(Different, "metadata.name "+head.Name+": this runtime takes the place of Serin's built-in server: give it another name to keep both. With serin up, KServe's image runs the built-in server")
 		}
