@@ -57,14 +57,6 @@ func (p *parser) peek() byte {
 	return 0
 }
 
-// document reads one value of any kind, and the end.
-func (p *parser) document() error {
-	if err := p.skip(); err != nil {
-		return err
-	}
-	return p.end()
-}
-
 func (p *parser) end() error {
 	if p.peek() != 0 || p.pos < len(p.data) {
 		return p.syntax("unexpected data after the JSON value")

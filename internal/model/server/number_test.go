@@ -26,7 +26,7 @@ func TestStringsAreTheNumbersOfPython(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", " ", "x", "1__0", "_1", "1_", "1_.5", "1._5", "1_e3", "1e_3", "in_f", "n_an", "1e", "e1", ".", "+", "--6", "+-6", "- 6", "1 2",
-		"infinit", "nan(1)", "0x10", "0x1p3", "0X1P3", "0b1", "1p3", "1d3", "1,000", "6,8", "6.8f", "1+2j", "True", "None", "null",
+		"infini", "nan(1)", "0x10", "0x1p3", "0X1P3", "0b1", "1p3", "1d3", "1,000", "6,8", "6.8f", "1+2j", "True", "None", "null",
 		"\u200b6.8", "6.8\x00", "6.8\x1c", "\x1f6.8", "6.8\x7f", "−6.8", "²", "Ⅷ", "½", "\ufeff1", "\ufffd",
 	} {
 		if got, ok := pythonFloat(text); ok {
