@@ -85,18 +85,12 @@ func TestNothingIsWrittenWhenNothingChanges(t *testing.T) {
 	s := wait(t, ns, isReady)
 	before := writes.now()
 
-	s.Labels = map[string]string{"team": "iris"}
-	if err := api.Update(t.Context(), s); err != nil {
-		t.Fatal(err)
-	}
+	patch(t, s, `{"metadata":{"labels":{"team":"iris"}}}`)
 	var pods corev1.PodList
 	if err := api.List(t.Context(), &pods, client.InNamespace(ns)); err != nil {
 		t.Fatal(err)
 	}
-	pods.Items[0].Annotations = map[string]string{"seen": "yes"}
-	if err := api.Update(t.Context(), &pods.Items[0]); err != nil {
-		t.Fatal(err)
-	}
+	patch(t, &pods.Items[0], `{"metadata":{"annotations":{"seen":"yes"}}}`)
 	// Of a change that moves no weight, the generation is all there is to say.
 	apply(t, ns, model("one", "50"))
 	wait(t, ns, isReady)
@@ -364,13 +358,8 @@ func TestWhatOthersChangeIsPutRight(t *testing.T) {
 	wait(t, ns, isReady)
 	d := &appsv1.Deployment{}
 	key := client.ObjectKey{Namespace: ns, Name: "iris-predictor-00001-deployment"}
-	if err := api.Get(t.Context(), key, d); err != nil {
-		t.Fatal(err)
-	}
-	d.Spec.Template.Spec.Containers[0].Image = "other"
-	if err := api.Update(t.Context(), d); err != nil {
-		t.Fatal(err)
-	}
+	d.Namespace, d.Name = key.Namespace, key.Name
+	patch(t, d, `{"spec":{"template":{"spec":{"containers":[{"name":"kserve-container","image":"other"}]}}}}`)
 	eventually.Holds(t, func(ctx context.Context) (any, bool) {
 		err := api.Get(ctx, key, d)
 		image := d.Spec.Template.Spec.Containers[0].Image
