@@ -131,12 +131,19 @@ func (s bucketSource) object(c *connection, stored *blob.ListObject, name string
 	return o
 }
 
+// unread says why a Secret did not help.
+const unread = "Secrets of KServe's storage are not read yet"
+
 // denied adds the identity of the client, and distinguishes a missing bucket from a missing object.
 func (s bucketSource) denied(c *connection, err error) error {
 	code, detail := status(err)
 	switch code {
 	case http.StatusNotFound:
-		return &Error{Subject: s.String(), Reason: fmt.Sprintf("no such bucket: %q does not exist", s.bucket), Cause: err}
+		reason := fmt.Sprintf("no such bucket: %q does not exist", s.bucket)
+		if s.store.scheme == "s3" && c.endpoint == "" {
+			reason += " at Amazon (AWS_ENDPOINT_URL is not set, and " + unread + ")"
+		}
+		return &Error{Subject: s.String(), Reason: reason, Cause: err}
 	case http.StatusUnauthorized, http.StatusForbidden:
 		return &Error{Subject: s.String(), Reason: fmt.Sprintf("access denied to %s: %s", c.identity, detail), Cause: err}
 	}

@@ -49,7 +49,7 @@ func TestFailuresAreOneLineAndLeaveNothingBehind(t *testing.T) {
 		},
 		{
 			"denied", "gs://b/model",
-			"gs://b/model: access denied to anonymous (no Google credentials are configured): not for you",
+			"gs://b/model: access denied to anonymous (no Google credentials are configured, and Secrets of KServe's storage are not read yet): not for you",
 			func(w http.ResponseWriter, _ *http.Request) {
 				w.Header().Set("Content-Type", "application/json")
 				w.WriteHeader(http.StatusForbidden)

@@ -24,7 +24,7 @@ var gcs = &store{scheme: "gs", dial: dialGCS, describe: describeGCS, pin: pinGCS
 // dialGCS opens a bucket of Google Cloud Storage, or of the emulator that STORAGE_EMULATOR_HOST names.
 func dialGCS(ctx context.Context, name string) (*connection, error) {
 	emulator := os.Getenv("STORAGE_EMULATOR_HOST")
-	hc, identity := httpClient, "anonymous (no Google credentials are configured)"
+	hc, identity := httpClient, "anonymous (no Google credentials are configured, and "+unread+")"
 	if emulator == "" {
 		tokens, err := googleTokens(ctx)
 		if err != nil {

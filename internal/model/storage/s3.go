@@ -42,7 +42,7 @@ func dialS3(ctx context.Context, name string) (*connection, error) {
 		config.WithRetryer(func() aws.Retryer { return aws.NopRetryer{} }),
 	}
 	if on("awsAnonymousCredential") || !hasAWSCredentials() {
-		identity = "anonymous (no AWS credentials are configured)"
+		identity = "anonymous (no AWS credentials are configured, and " + unread + ")"
 		options = append(options, config.WithCredentialsProvider(aws.AnonymousCredentials{}))
 	}
 	cfg, err := config.LoadDefaultConfig(ctx, options...)

@@ -94,7 +94,7 @@ func TestS3FailuresAreOneLine(t *testing.T) {
 	}{
 		{"a missing bucket", "s3://nobody/model", `s3://nobody/model: no such bucket: "nobody" does not exist`, 0},
 		{"a missing path", "s3://b/x", "s3://b/x: no such model: nothing is stored under this path", 0},
-		{"denied", "s3://b/model", "s3://b/model: access denied to anonymous (no AWS credentials are configured): Forbidden", http.StatusForbidden},
+		{"denied", "s3://b/model", "s3://b/model: access denied to anonymous (no AWS credentials are configured, and Secrets of KServe's storage are not read yet): Forbidden", http.StatusForbidden},
 		{"another region", "s3://b/model", "s3://b/model: the bucket is in another region: set AWS_DEFAULT_REGION to its region", http.StatusMovedPermanently},
 		{"unavailable", "s3://b/model", "s3://b/model: the storage service answered 503 Service Unavailable", http.StatusServiceUnavailable},
 	} {
@@ -112,6 +112,17 @@ func TestS3FailuresAreOneLine(t *testing.T) {
 				t.Errorf("got  %v\nwant %s\nlog:\n%s", err, c.want, log)
 			}
 		})
+	}
+}
+
+// A Secret of KServe's names the endpoint of a MinIO, and is not read: Amazon is
+// asked instead.
+func TestMissingBucketAtAmazonNamesTheEndpoint(t *testing.T) {
+	missing := &statusError{code: http.StatusNotFound}
+	got := bucketSource{store: s3store, bucket: "models", key: "iris"}.denied(&connection{}, missing).Error()
+	want := `s3://models/iris: no such bucket: "models" does not exist at Amazon (AWS_ENDPOINT_URL is not set, and Secrets of KServe's storage are not read yet)`
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
 
