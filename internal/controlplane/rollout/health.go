@@ -23,7 +23,8 @@ type Health struct {
 	Loading bool
 	// Failure is what a failing Pod said; nil if none fails.
 	Failure *v1beta1.FailureInfo
-	// Pending is set if no Pod has failed. Failure is then why none is scheduled.
+	// Pending is set if no Pod has failed. Failure is then what a Pod waits for: a
+	// node, or a volume.
 	Pending bool
 	// Fetched are the Pods that reported which model they fetched, oldest first.
 	Fetched []Fetched
@@ -50,7 +51,7 @@ func HealthOf(pods []corev1.Pod, d *appsv1.Deployment) Health {
 			if h.Failure == nil || h.Pending {
 				h.Failure, h.Pending = f, false
 			}
-		} else if f := unscheduled(p); f != nil && h.Failure == nil {
+		} else if f := cmp.Or(unscheduled(p), unmounted(p)); f != nil && h.Failure == nil {
 			h.Failure, h.Pending = f, true
 		}
 	}
@@ -94,6 +95,17 @@ func unscheduled(p *corev1.Pod) *v1beta1.FailureInfo {
 				Reason:   v1beta1.RuntimeUnhealthy,
 				Message:  "the Pod cannot be scheduled: " + lastLine(c.Message),
 			}
+		}
+	}
+	return nil
+}
+
+// unmounted is which volume a Pod waits for, as the process node says it. A
+// kubelet says it in events only.
+func unmounted(p *corev1.Pod) *v1beta1.FailureInfo {
+	for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
+		if w := c.State.Waiting; w != nil && w.Reason == "ContainerCreating" && w.Message != "" {
+			return &v1beta1.FailureInfo{Location: p.Name, Reason: v1beta1.RuntimeUnhealthy, Message: "the Pod waits: " + lastLine(w.Message)}
 		}
 	}
 	return nil

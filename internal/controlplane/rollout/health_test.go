@@ -163,6 +163,15 @@ func TestHealthOf(t *testing.T) {
 				Location: "b", Reason: v1beta1.ModelLoadFailed, Message: "bye", ExitCode: 1, Time: &finished,
 			}},
 		},
+		"a volume is missing": {
+			pods: []corev1.Pod{pod("a", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{
+				{Name: v1beta1.ContainerModel, State: waiting("ContainerCreating", `volume "data": secrets "keys" not found`)},
+				{Name: v1beta1.ContainerQueue, State: waiting("ContainerCreating", "")},
+			}})},
+			want: Health{Pending: true, Failure: &v1beta1.FailureInfo{
+				Location: "a", Reason: v1beta1.RuntimeUnhealthy, Message: `the Pod waits: volume "data": secrets "keys" not found`,
+			}},
+		},
 		"Pods are refused": {
 			deployment: &appsv1.Deployment{
 				ObjectMeta: metav1.ObjectMeta{Name: "d"},
