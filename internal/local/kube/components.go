@@ -17,8 +17,8 @@ import (
 	"github.com/serin-dev/serin/internal/lifecycle"
 )
 
-// wanted are the controllers between a Deployment and its Pods, and those that
-// clean up after them.
+// wanted are the controllers between a Deployment and its Pods, those that
+// clean up after them, and the one that binds claims to volumes.
 var wanted = []string{
 	names.DeploymentController,
 	names.ReplicaSetController,
@@ -28,6 +28,7 @@ var wanted = []string{
 	names.RootCACertificatePublisherController,
 	names.PodGarbageCollectorController,
 	names.DisruptionController,
+	names.PersistentVolumeBinderController,
 }
 
 func (s *Server) startControllers(p *pki) error {

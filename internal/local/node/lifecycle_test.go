@@ -218,18 +218,18 @@ metadata: {name: dir}
 spec: {containers: [{name: main, workingDir: /no/such/place}]}
 `)
 	c.create(t, `
-metadata: {name: claim}
+metadata: {name: nfs}
 spec:
   containers: [{name: main}]
-  volumes: [{name: data, persistentVolumeClaim: {claimName: x}}]
+  volumes: [{name: data, nfs: {server: x, path: /x}}]
 `)
 	c.pod(t, "image", "refused", waitsFor(reasonImage))
 	c.pod(t, "dir", "refused", waitsFor(reasonCreate))
-	c.pod(t, "claim", "refused", waitsFor(reasonVolumes))
+	c.pod(t, "nfs", "refused", waitsFor(reasonVolumes))
 	c.event(t, "Failed", `this node runs processes, not images: it has no program for image "nginx:1", only for test/helper; `+
 		`give the container the absolute path of a program on this machine as its command`)
 	c.event(t, "Failed", "the working directory /no/such/place is neither in a volume nor on this machine")
-	c.event(t, "FailedMount", `volume "data": this node has emptyDir, hostPath, configMap, secret, downwardAPI and projected volumes only`)
+	c.event(t, "FailedMount", `volume "data": this node has emptyDir, hostPath, persistentVolumeClaim, configMap, secret, downwardAPI and projected volumes only`)
 }
 
 func TestPodOfThisMachinesProgramNeedsAnAbsoluteCommand(t *testing.T) {

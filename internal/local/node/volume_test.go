@@ -227,6 +227,53 @@ func TestHostPathTypesAreChecked(t *testing.T) {
 	}
 }
 
+func TestClaimIsTheFolderOfItsVolume(t *testing.T) {
+	folder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(folder, "m.txt"), []byte("a model"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	volume := func(name string, from corev1.PersistentVolumeSource) *corev1.PersistentVolume {
+		return &corev1.PersistentVolume{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.PersistentVolumeSpec{PersistentVolumeSource: from}}
+	}
+	claim := func(name, volume string, phase corev1.PersistentVolumeClaimPhase) *corev1.PersistentVolumeClaim {
+		return &corev1.PersistentVolumeClaim{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: name},
+			Spec:       corev1.PersistentVolumeClaimSpec{VolumeName: volume},
+			Status:     corev1.PersistentVolumeClaimStatus{Phase: phase},
+		}
+	}
+	c := startCluster(t,
+		volume("v1", corev1.PersistentVolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: folder}}), claim("host", "v1", corev1.ClaimBound),
+		volume("v2", corev1.PersistentVolumeSource{Local: &corev1.LocalVolumeSource{Path: folder}}), claim("local", "v2", corev1.ClaimBound),
+		volume("v3", corev1.PersistentVolumeSource{NFS: &corev1.NFSVolumeSource{Server: "x", Path: "/x"}}), claim("nfs", "v3", corev1.ClaimBound),
+		claim("waits", "", corev1.ClaimPending),
+	)
+	pod := func(name string) {
+		t.Helper()
+		c.create(t, `
+metadata: {name: `+name+`}
+spec:
+  restartPolicy: Never
+  volumes: [{name: data, persistentVolumeClaim: {claimName: `+name+`}}]
+  containers:
+  - name: main
+    args: ["cat:/mnt/models/m.txt"]
+    volumeMounts: [{name: data, mountPath: /mnt/models}]
+`)
+	}
+	for _, name := range []string{"host", "local"} {
+		pod(name)
+		c.pod(t, name, "done", func(p *corev1.Pod) bool { return settled(p.Status.Phase) })
+		c.logs(t, name+"/main", "a model\n")
+	}
+	for _, name := range []string{"nfs", "waits"} {
+		pod(name)
+		c.pod(t, name, "refused", waitsFor(reasonVolumes))
+	}
+	c.event(t, "FailedMount", `volume "data": claim nfs: volume v3: this node has volumes with hostPath or local only`)
+	c.event(t, "FailedMount", `volume "data": claim waits is bound to no volume: this node makes none, so create a PersistentVolume with hostPath`)
+}
+
 func TestVolumesWithoutAProcessAreNotRenewed(t *testing.T) {
 	w := &worker{volumes: volumes{renew: now.Add(-time.Minute)}}
 	if at := w.renewVolumes(t.Context(), now); !at.IsZero() {

@@ -65,19 +65,12 @@ func makeVolumes(l lookup, dir podDir, capacity corev1.ResourceList, now time.Ti
 	vs := volumes{dirs: map[string]string{}}
 	for i := range l.pod.Spec.Volumes {
 		v := &l.pod.Spec.Volumes[i]
-		if v.HostPath != nil {
-			if err := checkHostPath(v.HostPath); err != nil {
-				return vs, fmt.Errorf("volume %q: %w", v.Name, err)
-			}
-			vs.dirs[v.Name] = v.HostPath.Path
-			continue
+		at, made, err := l.folder(v, dir.volume(v.Name))
+		if err != nil {
+			return vs, fmt.Errorf("volume %q: %w", v.Name, err)
 		}
-		at := dir.volume(v.Name)
 		vs.dirs[v.Name] = at
-		if v.EmptyDir != nil {
-			if err := os.MkdirAll(at, 0o777); err != nil {
-				return vs, err
-			}
+		if made {
 			continue
 		}
 		p, renew, err := content(l, v, capacity, now)
@@ -94,6 +87,21 @@ func makeVolumes(l lookup, dir podDir, capacity corev1.ResourceList, now time.Ti
 	return vs, nil
 }
 
+// folder returns the directory of a volume: own, unless it is one of this machine. It reports
+// whether the directory is made, as those without content from the API are.
+func (l lookup) folder(v *corev1.Volume, own string) (at string, made bool, err error) {
+	switch {
+	case v.HostPath != nil:
+		return v.HostPath.Path, true, checkHostPath(v.HostPath)
+	case v.PersistentVolumeClaim != nil:
+		at, err = l.claimed(v.PersistentVolumeClaim.ClaimName)
+		return at, true, err
+	case v.EmptyDir != nil:
+		return own, true, os.MkdirAll(own, 0o777)
+	}
+	return own, false, nil
+}
+
 // content reads the content of a volume from the API, and returns when to read it again.
 func content(l lookup, v *corev1.Volume, capacity corev1.ResourceList, now time.Time) (p payload, renew time.Time, err error) {
 	p = payload{}
@@ -107,7 +115,7 @@ func content(l lookup, v *corev1.Volume, capacity corev1.ResourceList, now time.
 	case v.Projected != nil:
 		renew, err = p.addProjected(l, v.Projected, capacity, now)
 	default:
-		err = errors.New("this node has emptyDir, hostPath, configMap, secret, downwardAPI and projected volumes only")
+		err = errors.New("this node has emptyDir, hostPath, persistentVolumeClaim, configMap, secret, downwardAPI and projected volumes only")
 	}
 	return p, renew, err
 }
