@@ -4,6 +4,8 @@ package node
 
 import (
 	"context"
+	"fmt"
+	"runtime"
 	"testing"
 	"time"
 
@@ -56,6 +58,49 @@ spec:
 	}
 	c.remove(t, "web", 5)
 	c.waitGone(t, "web")
+}
+
+// A canary of two services with KServe's runtimes has four Pods: more than a
+// laptop of two CPUs has, and no reason to refuse one.
+func TestNodeOffersMoreThanTheMachineHas(t *testing.T) {
+	c := startCluster(t)
+	var node *corev1.Node
+	eventually.Holds(t, func(context.Context) (any, bool) {
+		var err error
+		node, err = c.client.CoreV1().Nodes().Get(t.Context(), "serin", metav1.GetOptions{})
+		return err, err == nil && len(node.Status.Allocatable) > 0
+	})
+	got := map[corev1.ResourceName]string{}
+	for name, quantity := range node.Status.Allocatable {
+		got[name] = quantity.String()
+	}
+	want := map[corev1.ResourceName]string{
+		corev1.ResourceCPU: "2k", corev1.ResourceMemory: "4000Gi", corev1.ResourceEphemeralStorage: "100000Gi", corev1.ResourcePods: "1k",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("allocatable (-want +got):\n%s", diff)
+	}
+	if has := node.Status.Capacity.Cpu().Value(); has != int64(runtime.NumCPU()) {
+		t.Errorf("capacity: %d CPUs, want those of the machine", has)
+	}
+}
+
+// A program that asks for its limits sizes itself by them: without limits it
+// gets what the machine has, and not what the node offers.
+func TestLimitsNotSetAreThoseOfTheMachine(t *testing.T) {
+	c := startCluster(t)
+	c.create(t, `
+spec:
+  restartPolicy: Never
+  containers:
+  - name: main
+    args: ["env:GOMAXPROCS", "env:GOMEMLIMIT"]
+    env:
+    - {name: GOMAXPROCS, valueFrom: {resourceFieldRef: {resource: limits.cpu}}}
+    - {name: GOMEMLIMIT, valueFrom: {resourceFieldRef: {resource: limits.memory}}}
+`)
+	c.pod(t, "web", "done", func(p *corev1.Pod) bool { return settled(p.Status.Phase) })
+	c.logs(t, "web/main", fmt.Sprintf("GOMAXPROCS=%d\nGOMEMLIMIT=%d\n", runtime.NumCPU(), machine().memory))
 }
 
 func TestNodeRegistersItself(t *testing.T) {

@@ -98,7 +98,7 @@ func (n *node) describe(now time.Time) *corev1.Node {
 		}},
 		Status: corev1.NodeStatus{
 			Capacity:    n.capacity,
-			Allocatable: n.capacity,
+			Allocatable: offer(),
 			Addresses: []corev1.NodeAddress{
 				{Type: corev1.NodeInternalIP, Address: hostAddress}, {Type: corev1.NodeHostName, Address: n.Name},
 			},
@@ -116,14 +116,31 @@ func (n *node) describe(now time.Time) *corev1.Node {
 	}
 }
 
-// capacity returns the resources of the machine. The node reports them and does not enforce them.
+// maxPods is how many Pods the node takes.
+const maxPods = 1000
+
+// capacity returns the resources of the machine. A program whose Pod asks for its limits, and has
+// none, gets these.
 func capacity() corev1.ResourceList {
 	host := machine()
 	return corev1.ResourceList{
 		corev1.ResourceCPU:              *resource.NewQuantity(int64(runtime.NumCPU()), resource.DecimalSI),
 		corev1.ResourceMemory:           *resource.NewQuantity(host.memory, resource.BinarySI),
 		corev1.ResourceEphemeralStorage: *resource.NewQuantity(host.disk, resource.BinarySI),
-		corev1.ResourcePods:             resource.MustParse("1000"),
+		corev1.ResourcePods:             *resource.NewQuantity(maxPods, resource.DecimalSI),
+	}
+}
+
+// offer returns what Pods may request together: for each of maxPods twice what KServe's runtimes
+// request. It does not depend on the machine, because the node reserves nothing: what a Pod
+// requests is no reason to refuse the next one.
+func offer() corev1.ResourceList {
+	const cpus, gib, diskGiB = 2, 4, 100
+	return corev1.ResourceList{
+		corev1.ResourceCPU:              *resource.NewQuantity(maxPods*cpus, resource.DecimalSI),
+		corev1.ResourceMemory:           *resource.NewQuantity(maxPods*gib<<30, resource.BinarySI),
+		corev1.ResourceEphemeralStorage: *resource.NewQuantity(maxPods*diskGiB<<30, resource.BinarySI),
+		corev1.ResourcePods:             *resource.NewQuantity(maxPods, resource.DecimalSI),
 	}
 }
 
