@@ -80,7 +80,18 @@ func TestCheckReportsWhatSerinTreatsDifferently(t *testing.T) {
 		},
 		{
 			"an account may have Secrets", isvc("", model+", serviceAccountName: models"), 1,
-			[]string{"inferenceservice/iris different: spec.predictor.serviceAccountName: models are fetched with the cloud identity of this account, not with Secrets that are attached to it"},
+			[]string{"inferenceservice/iris different: spec.predictor.serviceAccountName: models are fetched with the cloud identity of this account; Secrets that are attached to it are not read yet"},
+		},
+		{
+			"a Secret for storage", isvc(", annotations: {serving.kserve.io/storageSecretName: minio}", model), 1,
+			[]string{"inferenceservice/iris ignored: serving.kserve.io/storageSecretName: this Secret is not read yet: models are fetched with the cloud identity of the Pod's service account, and endpoints are set by serin install --fetch-env"},
+		},
+		{
+			"a service behind a token", isvc(", annotations: {security.opendatahub.io/enable-auth: 'true'}", model), 1,
+			[]string{`inferenceservice/iris rejected: annotation security.opendatahub.io/enable-auth "true" asks for a token with each request, and Serin checks none: anybody could call the model. Remove it, and check tokens in a gateway, or keep callers outside the cluster away by the label networking.knative.dev/visibility: cluster-local`},
+		},
+		{
+			"a service in front of a token", isvc(", annotations: {security.opendatahub.io/enable-auth: 'false'}", model), 1, nil,
 		},
 		{
 			"KServe's runtime of the name of Serin's",

@@ -26,7 +26,7 @@ var control = map[string]note{
 	"serving.kserve.io/autoscalerClass":             {Rejected, "Serin scales by requests itself: remove it, and set scaleMetric and scaleTarget"},
 	"serving.kserve.io/metrics":                     {Rejected, "Serin scales by requests itself: remove it, and set scaleMetric and scaleTarget"},
 	"serving.kserve.io/targetUtilizationPercentage": {Rejected, "Serin scales by requests itself: remove it, and set scaleMetric and scaleTarget"},
-	"serving.kserve.io/storageSecretName":           {Ignored, "models are fetched with the Pod's own identity, not with a Secret"},
+	"serving.kserve.io/storageSecretName":           {Ignored, "this Secret is not read yet: models are fetched with the cloud identity of the Pod's service account, and endpoints are set by serin install --fetch-env"},
 	"serving.kserve.io/enable-metric-aggregation":   {Ignored, "scrape the model server and queue-proxy each on its own port"},
 	"serving.kserve.io/disable-auto-update":         {Ignored, "a changed runtime never restarts a service by itself"},
 	"serving.kserve.io/disable-localmodel":          {Ignored, "there is no LocalModelCache to disable"},
@@ -53,6 +53,9 @@ func notes(isvc *v1beta1.InferenceService) []note {
 		}
 	}
 	out = append(out, visibility(isvc)...)
+	if err := v1beta1.CheckAuth(isvc.Annotations, p.Annotations); err != nil {
+		out = append(out, note{Rejected, err.Error()})
+	}
 	var concurrency int64
 	if p.ContainerConcurrency != nil {
 		concurrency = *p.ContainerConcurrency
@@ -67,7 +70,7 @@ func notes(isvc *v1beta1.InferenceService) []note {
 		out = append(out, note{Different, "spec.predictor.minReplicas 0 scales to zero in every mode; requests that arrive meanwhile wait"})
 	}
 	if p.ServiceAccountName != "" || p.ServiceAccount != "" {
-		out = append(out, note{Different, "spec.predictor.serviceAccountName: models are fetched with the cloud identity of this account, not with Secrets that are attached to it"})
+		out = append(out, note{Different, "spec.predictor.serviceAccountName: models are fetched with the cloud identity of this account; Secrets that are attached to it are not read yet"})
 	}
 	if m := p.ModelOrLegacy(); m != nil && m.ProtocolVersion != nil && *m.ProtocolVersion != "v1" {
 		runtime := "the runtime"

@@ -17,7 +17,12 @@ func (s *snapshot) readSettings() *rollout.Invalid {
 		concurrency = new(int64)
 	}
 	settings, err := scale.Read(annotations(s.service, *concurrency))
-	for _, err := range []error{err, foreignScaling(s.service.Annotations), stickiness(s.service.Annotations), v1beta1.CheckVisibility(s.service.Labels, s.service.Spec.Predictor.Labels)} {
+	predictor := &s.service.Spec.Predictor
+	for _, err := range []error{
+		err, foreignScaling(s.service.Annotations), stickiness(s.service.Annotations),
+		v1beta1.CheckVisibility(s.service.Labels, predictor.Labels),
+		v1beta1.CheckAuth(s.service.Annotations, predictor.Annotations),
+	} {
 		if err != nil {
 			return &rollout.Invalid{Reason: v1beta1.InvalidPredictorSpec, Message: err.Error()}
 		}
