@@ -48,6 +48,7 @@ func (s *Server) startControllers(p *pki) error {
 		"service-account-private-key-file": p.path(fileAccountKey),
 		"kube-api-qps":                     "1000",
 		"kube-api-burst":                   "1000",
+		"pvclaimbinder-sync-period":        "1s", // a claim waits for the next sync after its volume was made
 	}); err != nil {
 		return fmt.Errorf("kube-controller-manager: %w", err)
 	}
