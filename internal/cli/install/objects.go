@@ -95,18 +95,12 @@ const (
 )
 
 // Objects are everything of an installation, in the order in which it can be
-// applied: definitions first, then what they define.
+// applied: definitions first, then what they define. The controller is the last:
+// upgrade applies it after the routers run.
 func Objects(o Options) ([]*unstructured.Unstructured, error) {
 	out, err := manifest.Read(crd.Files)
 	if err != nil {
 		return nil, err
-	}
-	for _, object := range o.objects() {
-		u, err := plain(object)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, u)
 	}
 	runtimes, err := manifest.Read(render.Runtimes)
 	if err != nil {
@@ -118,6 +112,13 @@ func Objects(o Options) ([]*unstructured.Unstructured, error) {
 		}
 	}
 	out = append(out, runtimes...)
+	for _, object := range o.objects() {
+		u, err := plain(object)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, u)
+	}
 	for _, u := range out {
 		l := u.GetLabels()
 		if l == nil {

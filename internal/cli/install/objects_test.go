@@ -163,6 +163,14 @@ func TestEveryObjectIsLabelledAndInOneNamespace(t *testing.T) {
 	}
 }
 
+// upgrade applies the last object after the routers run.
+func TestControllerIsTheLastObject(t *testing.T) {
+	objects := objectsOf(t, Defaults("v1"))
+	if last := describe(objects[len(objects)-1]); last != "deployment/serin-controller" {
+		t.Errorf("the last object is %s", last)
+	}
+}
+
 func TestOptionsReachTheImages(t *testing.T) {
 	o := Defaults("v2")
 	o.ImagePrefix, o.PullSecret, o.ModelCache = "registry.example.com/ml", "registry", "/var/cache/models"
