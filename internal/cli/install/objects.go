@@ -112,7 +112,7 @@ func Objects(o Options) ([]*unstructured.Unstructured, error) {
 		}
 	}
 	out = append(out, runtimes...)
-	for _, object := range o.objects() {
+	for _, object := range append(warning(), o.objects()...) {
 		u, err := plain(object)
 		if err != nil {
 			return nil, err
