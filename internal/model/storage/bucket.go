@@ -131,8 +131,11 @@ func (s bucketSource) object(c *connection, stored *blob.ListObject, name string
 	return o
 }
 
-// unread says why a Secret did not help.
-const unread = "Secrets of KServe's storage are not read yet"
+// A Secret did not help: neither with its credentials nor with its endpoint.
+const (
+	unread     = "Secrets of KServe's storage are not read yet"
+	noEndpoint = " (AWS_ENDPOINT_URL is not set, and " + unread + ")"
+)
 
 // denied adds the identity of the client, and distinguishes a missing bucket from a missing object.
 func (s bucketSource) denied(c *connection, err error) error {
@@ -141,7 +144,7 @@ func (s bucketSource) denied(c *connection, err error) error {
 	case http.StatusNotFound:
 		reason := fmt.Sprintf("no such bucket: %q does not exist", s.bucket)
 		if s.store.scheme == "s3" && c.endpoint == "" {
-			reason += " at Amazon (AWS_ENDPOINT_URL is not set, and " + unread + ")"
+			reason += " at Amazon" + noEndpoint
 		}
 		return &Error{Subject: s.String(), Reason: reason, Cause: err}
 	case http.StatusUnauthorized, http.StatusForbidden:

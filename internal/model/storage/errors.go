@@ -139,11 +139,14 @@ func status(err error) (code int, detail string) {
 
 // explainNetwork explains failures to reach a storage service.
 func explainNetwork(e *Error) bool {
-	host := "the storage service"
+	host, hint := "the storage service", ""
 	var u *url.Error
 	if errors.As(e.Cause, &u) {
 		if parsed, err := url.Parse(u.URL); err == nil && parsed.Host != "" {
 			host = parsed.Host
+		}
+		if strings.HasSuffix(host, ".amazonaws.com") {
+			hint = noEndpoint
 		}
 	}
 	var dns *net.DNSError
@@ -153,11 +156,11 @@ func explainNetwork(e *Error) bool {
 	e.transient = true
 	switch {
 	case errors.As(e.Cause, &dns):
-		e.Reason, e.transient = fmt.Sprintf("cannot reach %s: its name is not known here", host), !dns.IsNotFound
+		e.Reason, e.transient = fmt.Sprintf("cannot reach %s: its name is not known here%s", host, hint), !dns.IsNotFound
 	case errors.As(e.Cause, &cert):
 		e.Reason, e.transient = fmt.Sprintf("cannot trust %s: %v", host, cert.Err), false
 	case errors.As(e.Cause, &op) && op.Op == "dial":
-		e.Reason = fmt.Sprintf("cannot reach %s: %v", host, reason(op.Err))
+		e.Reason = fmt.Sprintf("cannot reach %s: %v%s", host, reason(op.Err), hint)
 	case errors.Is(e.Cause, errStalled), errors.As(e.Cause, &timeout) && timeout.Timeout():
 		e.Reason = fmt.Sprintf("%s does not answer in time", host)
 	case u != nil:

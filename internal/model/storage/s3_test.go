@@ -3,7 +3,9 @@
 package storage
 
 import (
+	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -123,6 +125,18 @@ func TestMissingBucketAtAmazonNamesTheEndpoint(t *testing.T) {
 	want := `s3://models/iris: no such bucket: "models" does not exist at Amazon (AWS_ENDPOINT_URL is not set, and Secrets of KServe's storage are not read yet)`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestUnreachableAmazonNamesTheEndpoint(t *testing.T) {
+	for host, hint := range map[string]string{
+		"models.s3.us-east-1.amazonaws.com": " (AWS_ENDPOINT_URL is not set, and Secrets of KServe's storage are not read yet)", "minio": "",
+	} {
+		err := &url.Error{Op: "Get", URL: "https://" + host + "/?list-type=2", Err: &net.DNSError{IsNotFound: true}}
+		want := "s3://models/iris: cannot reach " + host + ": its name is not known here" + hint
+		if got := explain("s3://models/iris", err).Error(); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
 	}
 }
 
