@@ -18,7 +18,8 @@ import (
 )
 
 // wanted are the controllers between a Deployment and its Pods, those that
-// clean up after them, and the one that binds claims to volumes.
+// clean up after them, and those that bind claims to volumes and let go of them.
+// Without the latter a deleted claim keeps the finalizer of the API server.
 var wanted = []string{
 	names.DeploymentController,
 	names.ReplicaSetController,
@@ -29,6 +30,8 @@ var wanted = []string{
 	names.PodGarbageCollectorController,
 	names.DisruptionController,
 	names.PersistentVolumeBinderController,
+	names.PersistentVolumeClaimProtectionController,
+	names.PersistentVolumeProtectionController,
 }
 
 func (s *Server) startControllers(p *pki) error {
