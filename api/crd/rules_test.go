@@ -154,6 +154,10 @@ func TestBadServicesAreRejected(t *testing.T) {
 			"spec.predictor: Invalid value: one of several predictor.containers must be named kserve-container: it takes the requests",
 		},
 		{
+			"a transformer beside a container", service("iris", "{predictor: {containers: [{name: kserve-container, image: i}, {name: transformer-container, image: i}]}}"),
+			"spec.predictor: Invalid value: a transformer-container beside kserve-container does not work in Serin yet, and requests would pass it by: serve the transformer as an InferenceService of its own",
+		},
+		{
 			"a container name twice", service("iris", "{predictor: {containers: [{name: kserve-container, image: i}, {name: kserve-container, image: i}]}}"),
 			"spec.predictor.containers[1]: Duplicate value: {\"name\":\"kserve-container\"}",
 		},
