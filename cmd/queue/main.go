@@ -46,10 +46,13 @@ var errUsage = errors.New("see --help")
 func run(ctx context.Context, args []string, podIP string, stderr io.Writer) error {
 	flags := flag.NewFlagSet("serin-queue", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	var port, adminPort, userPort, concurrency, timeout, pending int
+	var port, adminPort, userPort, grpcPort, concurrency, timeout, pending int
+	var probeGRPC bool
 	flags.Var(setting.Port(&port, 8012), "port", "`port` for requests: HTTP/1.1, WebSocket, HTTP/2 and gRPC without TLS")
 	flags.Var(setting.Port(&adminPort, 8022), "admin-port", "`port` for /ready, /wait-for-drain and /metrics")
 	flags.Var(setting.Port(&userPort, 8080), "user-port", "`port` of the model server")
+	flags.Var(setting.Number(&grpcPort, 0, 0, math.MaxUint16), "grpc-port", "`port` of the model server for gRPC; 0 means --user-port")
+	flags.BoolVar(&probeGRPC, "probe-grpc", false, "/ready fails while --grpc-port accepts no connection")
 	flags.Var(setting.Number(&concurrency, 0, 0, math.MaxInt), "concurrency", "how many requests the model server may have at once; 0 means any `number`")
 	flags.Var(setting.Number(&timeout, 300, 1, math.MaxInt32), "timeout", "how many `seconds` a response may take to begin")
 	flags.Var(setting.Number(&pending, 0, 0, math.MaxInt), "max-pending-requests", "how many requests may wait for their turn; 0 means 10 for each concurrency slot, and at least 100")
@@ -63,6 +66,8 @@ func run(ctx context.Context, args []string, podIP string, stderr io.Writer) err
 		return err
 	case err != nil:
 		return fmt.Errorf("%w (%w)", err, errUsage)
+	case probeGRPC && grpcPort == 0:
+		return fmt.Errorf("--probe-grpc needs --grpc-port (%w)", errUsage)
 	case flags.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q (%w)", flags.Arg(0), errUsage)
 	}
@@ -78,10 +83,16 @@ func run(ctx context.Context, args []string, podIP string, stderr io.Writer) err
 	if server == "" {
 		server = "127.0.0.1"
 	}
+	grpc := ""
+	if grpcPort != 0 {
+		grpc = address(server, grpcPort)
+	}
 	return queue.Run(ctx, queue.Config{
 		Listener:    requests,
 		Admin:       admin,
 		ModelServer: address(server, userPort),
+		GRPC:        grpc,
+		ProbeGRPC:   probeGRPC,
 		Concurrency: concurrency,
 		Timeout:     time.Duration(timeout) * time.Second,
 		MaxPending:  pending,

@@ -14,6 +14,8 @@ func TestWrongFlagsAreRefused(t *testing.T) {
 		"--port=0":          "must be a port from 1 to 65535",
 		"--admin-port=-1":   "must be a port from 1 to 65535",
 		"--user-port=http":  "must be a port from 1 to 65535",
+		"--grpc-port=70000": "must be a whole number from 0 to 65535",
+		"--probe-grpc":      "--probe-grpc needs --grpc-port",
 		"--concurrency=-1":  "must be a whole number from 0",
 		"--concurrency=1.5": "must be a whole number from 0",
 		"--timeout=0":       "must be a whole number from 1",

@@ -40,6 +40,11 @@ const (
 // and returns the router's address.
 func chain(t *testing.T, target string) string {
 	t.Helper()
+	return chainOf(t, queue.Config{ModelServer: target})
+}
+
+func chainOf(t *testing.T, cfg queue.Config) string {
+	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	queueLn, queueAdmin, routerLn := listenLocal(t), listenLocal(t), listenLocal(t)
 	run := func(name string, run func(ctx context.Context) error) {
@@ -59,7 +64,8 @@ func chain(t *testing.T, target string) string {
 		})
 	}
 	run("queue", func(ctx context.Context) error {
-		return queue.Run(ctx, queue.Config{Listener: queueLn, Admin: queueAdmin, ModelServer: target, Concurrency: 10, Log: log})
+		cfg.Listener, cfg.Admin, cfg.Concurrency, cfg.Log = queueLn, queueAdmin, 10, log
+		return queue.Run(ctx, cfg)
 	})
 	run("router", func(ctx context.Context) error {
 		return router.Run(ctx, router.Config{Listener: routerLn, Domain: "example.com", Log: log, Static: &routing.Input{
@@ -199,7 +205,9 @@ func (echoService) FullDuplexCall(stream grpc.BidiStreamingServer[grpc_testing.S
 	}
 }
 
-func TestAGRPCStreamThroughRouterAndQueue(t *testing.T) {
+// serveGRPC starts a gRPC server, and returns its address.
+func serveGRPC(t *testing.T) string {
+	t.Helper()
 	ln := listenLocal(t)
 	server := grpc.NewServer()
 	grpc_testing.RegisterTestServiceServer(server, echoService{})
@@ -213,7 +221,44 @@ func TestAGRPCStreamThroughRouterAndQueue(t *testing.T) {
 		server.Stop()
 		serving.Wait()
 	})
-	conn, err := grpc.NewClient(chain(t, ln.Addr().String()), grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority(host))
+	return ln.Addr().String()
+}
+
+// Each protocol reaches its own port. HTTP/2 that is not gRPC is HTTP.
+func TestTwoPortsThroughRouterAndQueue(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(model))
+	t.Cleanup(server.Close)
+	addr := chainOf(t, queue.Config{ModelServer: server.Listener.Addr().String(), GRPC: serveGRPC(t)})
+	echoesGRPC(t, addr)
+	for _, http2 := range []bool{false, true} {
+		tr := &http.Transport{Protocols: new(http.Protocols)}
+		tr.Protocols.SetHTTP1(!http2)
+		tr.Protocols.SetUnencryptedHTTP2(http2)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+addr+"/", strings.NewReader("hello"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = host
+		response, err := tr.RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if want := "POST " + host + " 5 <nil>"; string(body) != want || err != nil {
+			t.Errorf("%s: got %q, %v, want %q", response.Proto, body, err, want)
+		}
+		tr.CloseIdleConnections()
+	}
+	echoesGRPC(t, addr)
+}
+
+func TestAGRPCStreamThroughRouterAndQueue(t *testing.T) { echoesGRPC(t, chain(t, serveGRPC(t))) }
+
+// echoesGRPC exchanges messages with the gRPC server behind the router at addr.
+func echoesGRPC(t *testing.T, addr string) {
+	t.Helper()
+	conn, err := grpc.NewClient(addr, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithAuthority(host))
 	if err != nil {
 		t.Fatal(err)
 	}

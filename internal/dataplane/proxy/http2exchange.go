@@ -95,7 +95,7 @@ func (h *http2Side) serve(reverse http.Handler, w http.ResponseWriter, req *http
 	s := newStream(&h.proxy.Limits, w, cancel)
 	x.stream = s
 	defer s.close()
-	s.grpc = isGRPC(req)
+	s.grpc = r.GRPC()
 	s.startChecks()
 	if req.ContentLength != 0 {
 		err = s.readFirst(ctx, req)

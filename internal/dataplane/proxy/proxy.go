@@ -101,6 +101,9 @@ const StatusClientGone = 499
 // Header returns the first value of a header, named in canonical form.
 func (r *Request) Header(name string) string { return r.header(name) }
 
+// GRPC reports whether r is a gRPC call.
+func (r *Request) GRPC() bool { return r.Protocol == "HTTP/2.0" && isGRPC(r.Header("Content-Type")) }
+
 // Context ends when the client leaves or the server must stop. Call it only to
 // wait: it starts a goroutine that watches the client.
 func (r *Request) Context() context.Context { return r.context() }

@@ -73,7 +73,7 @@ func (r *Refusal) writeTo(w http.ResponseWriter, req *http.Request) {
 	if r.Allow != "" {
 		h.Set("Allow", r.Allow)
 	}
-	if isGRPC(req) {
+	if isGRPC(req.Header.Get("Content-Type")) {
 		h.Set("Content-Type", "application/grpc")
 		h.Set("Grpc-Status", strconv.Itoa(grpcCode(r.Status)))
 		h.Set("Grpc-Message", grpcMessage(r.Text))
@@ -85,9 +85,8 @@ func (r *Refusal) writeTo(w http.ResponseWriter, req *http.Request) {
 	_, _ = w.Write(r.body()) // the client may have left
 }
 
-func isGRPC(req *http.Request) bool {
-	return strings.HasPrefix(req.Header.Get("Content-Type"), "application/grpc")
-}
+// isGRPC reports whether a Content-Type is one of gRPC's.
+func isGRPC(contentType string) bool { return strings.HasPrefix(contentType, "application/grpc") }
 
 // grpcCode maps a status to gRPC's code for it
 // (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md), and a

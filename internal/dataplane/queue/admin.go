@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"time"
 
@@ -45,13 +46,32 @@ func (q *queue) administer(ctx context.Context) error {
 	return err
 }
 
-func (q *queue) ready(w http.ResponseWriter, _ *http.Request) {
+func (q *queue) ready(w http.ResponseWriter, r *http.Request) {
 	select {
 	case <-q.draining:
 		http.Error(w, "draining", http.StatusServiceUnavailable)
+		return
 	default:
-		fmt.Fprintln(w, "ok")
 	}
+	if err := q.probeGRPC(r.Context()); err != nil {
+		http.Error(w, fmt.Sprintf("the model server's port for gRPC accepts no connection: %v", err), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ok")
+}
+
+// probeGRPC connects to the port for gRPC, as the kubelet does to the other port.
+func (q *queue) probeGRPC(ctx context.Context) error {
+	if !q.ProbeGRPC {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", q.GRPC)
+	if err == nil {
+		_ = conn.Close() // it was only a probe
+	}
+	return err
 }
 
 // waitForDrain answers when the last request ended. The preStop hook of the model

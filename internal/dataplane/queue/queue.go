@@ -3,7 +3,8 @@
 // Package queue is the sidecar in front of a model server. It receives the router's
 // requests on one port and sends them to the model server in the same Pod, never more
 // at once than its concurrency. The others wait in order, in a bounded number. While
-// the model server restarts, requests wait for it. A second port serves readiness,
+// the model server restarts, requests wait for it. A model server may have a port of its
+// own for gRPC; the slots are the same. A second port of the queue serves readiness,
 // metrics, and the wait of the model server's preStop hook for the last request.
 //
 // Package proxy copies the requests. The queue knows nothing about Kubernetes, models
@@ -45,6 +46,9 @@ const (
 	modelServerIdle = time.Second
 	// closeTimeout bounds the closing of connections after the last request.
 	closeTimeout = 2 * time.Second
+	// probeTimeout is how long the port for gRPC may take to accept a connection. It is
+	// shorter than the timeout of the readiness probe.
+	probeTimeout = 500 * time.Millisecond
 )
 
 // Config is what a queue needs.
@@ -52,6 +56,8 @@ type Config struct {
 	Listener    net.Listener      // receives the requests
 	Admin       net.Listener      // serves /ready, /wait-for-drain and /metrics
 	ModelServer string            // host:port of the model server
+	GRPC        string            // host:port of the model server for gRPC; empty: ModelServer
+	ProbeGRPC   bool              // /ready fails while GRPC accepts no connection
 	Concurrency int               // requests at once at the model server: its slots; zero: no limit
 	Timeout     time.Duration     // for the start of a response; zero: proxy.DefaultTimeout
 	MaxPending  int               // requests that may wait for a slot; zero: 10 for each slot, at least 100
@@ -161,7 +167,11 @@ func (a *attempt) Admit(r *proxy.Request) (proxy.Target, error) {
 		return proxy.Target{}, err
 	}
 	a.admitted = true
-	return proxy.Target{Addr: a.ModelServer, Timeout: a.Timeout}, nil
+	addr := a.ModelServer
+	if a.GRPC != "" && r.GRPC() {
+		addr = a.GRPC
+	}
+	return proxy.Target{Addr: addr, Timeout: a.Timeout}, nil
 }
 
 // Elsewhere implements proxy.Attempt: it returns the same model server, because the
