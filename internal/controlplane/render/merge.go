@@ -48,7 +48,7 @@ func mergedPod(isvc *v1beta1.InferenceService, r *v1alpha1.ServingRuntimeSpec) (
 }
 
 // mergedContainer is the runtime's container with the user's fields on top:
-// merged by name as kubectl patch does, args appended.
+// merged by name as kubectl patch does, args by flag.
 func mergedContainer(base corev1.Container, m *v1beta1.ModelSpec) (*corev1.Container, error) {
 	user := m.Container.DeepCopy()
 	user.Name = base.Name
@@ -57,7 +57,7 @@ func mergedContainer(base corev1.Container, m *v1beta1.ModelSpec) (*corev1.Conta
 	if err := merge(base, user, out); err != nil {
 		return nil, err
 	}
-	out.Args = slices.Concat(base.Args, m.Args)
+	out.Args = mergedArgs(base.Args, m.Args)
 	settle(&out.Resources, user.Resources)
 	for _, mine := range user.Env { // a value does not go with the runtime's valueFrom
 		i := slices.IndexFunc(out.Env, func(e corev1.EnvVar) bool { return e.Name == mine.Name })

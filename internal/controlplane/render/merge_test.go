@@ -94,6 +94,20 @@ func TestLimitsReachTheQueue(t *testing.T) {
 	}
 }
 
+func TestUsersArgumentsAreMergedIntoTheRuntimes(t *testing.T) {
+	isvc := &v1beta1.InferenceService{Spec: v1beta1.InferenceServiceSpec{Predictor: *predictor(t,
+		"{sklearn: {args: [--model_name, x, --workers=2, '--http_port=5000']}}")}}
+	_, cluster := installed(t, nil)
+	tmpl, err := Resolve(isvc, nil, cluster, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"--model_name", "x", "--model_dir=/mnt/models", "--http_port=5000", "--workers=2"}
+	if diff := cmp.Diff(want, tmpl.Pod.Spec.Containers[0].Args); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestUsersResourcesWin(t *testing.T) {
 	const runtime = "{requests: {cpu: 1, memory: 2Gi}, limits: {cpu: 1, memory: 2Gi}}"
 	for _, c := range []struct{ name, user, want string }{
