@@ -44,7 +44,7 @@ func serve(ctx context.Context, role string) error {
 		return err
 	}
 	fmt.Println(ln.Addr())
-	return s.Serve(ctx, ln)
+	return s.Serve(ctx, ln, nil)
 }
 
 // serveConstant answers a constant. It has those settings of the model server

@@ -7,7 +7,8 @@
 // afterwards, so a server that can be reached can predict. A request passes
 // through parse (JSON to a matrix), the model, and encode (labels to JSON); all
 // three work in memory that requests reuse. When its context ends, the server
-// stops accepting, finishes the requests that it has, and returns.
+// stops accepting, finishes the requests that it has, and returns. A second port
+// answers gRPC, which it does not speak, with a sentence.
 //
 // It refuses to start without a model, with several, or with one for which it
 // cannot compute exactly what scikit-learn would. It never writes, and reads
@@ -48,6 +49,8 @@ type Config struct {
 	ModelDir  string
 	Host      string // address to listen on; empty means all
 	Port      int
+	GRPCPort  int  // where clients of gRPC learn that there is none
+	NoGRPC    bool // do not even tell them
 	Docs      bool // serve a page at /docs
 	Proba     bool // predict probabilities, where the model has them
 	Log       *slog.Logger
@@ -78,7 +81,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return err
 	}
-	return s.Serve(ctx, ln)
+	return s.Serve(ctx, ln, listenGRPC(ctx, cfg))
 }
 
 // New loads the model. Its errors are sentences for the owner of the model; if ctx
@@ -114,9 +117,10 @@ func slowly(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	return fasthttp.RequestConfig{ReadTimeout: readTimeout + time.Duration(length)*time.Second/slowestBody}
 }
 
-// Serve answers requests on ln until ctx ends and all requests that had begun are
-// answered.
-func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
+// Serve answers requests on ln, and calls on grpc if that is not nil, until ctx ends and
+// all requests that had begun are answered.
+func (s *Server) Serve(ctx context.Context, ln, grpc net.Listener) error {
+	defer s.refuseCalls(grpc)()
 	srv := &fasthttp.Server{
 		Handler:                      s.handle,
 		ErrorHandler:                 refuse,

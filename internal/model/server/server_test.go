@@ -71,7 +71,7 @@ func start(t *testing.T, file string, change ...func(*Config)) *running {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	r := &running{ln.Addr().String(), cancel, make(chan error, 1)}
-	go func() { r.done <- s.Serve(ctx, ln) }()
+	go func() { r.done <- s.Serve(ctx, ln, nil) }()
 	t.Cleanup(func() {
 		cancel()
 		http.DefaultClient.CloseIdleConnections()

@@ -12,19 +12,32 @@ import (
 	"github.com/valyala/fasthttp"
 )
 
+const (
+	grpcType          = "application/grpc"
+	grpcUnimplemented = "12"
+)
+
+// useV1 tells a client which protocol this server speaks.
+func (s *Server) useV1() string {
+	return fmt.Sprintf("Use the V1 protocol: POST %s/%s:predict.", modelsPath, url.PathEscape(s.name))
+}
+
+// noGRPC is the message of a gRPC status, in which % begins an escape.
+func (s *Server) noGRPC() string {
+	return "This server does not speak gRPC. " + strings.ReplaceAll(s.useV1(), "%", "%25")
+}
+
 // unspoken answers a path that there is not. A client of a protocol that this
-// server does not speak learns which one to use. gRPC arrives as HTTP/1.1, because
-// the queue asks the server first which of them it speaks.
+// server does not speak learns which one to use. gRPC that is sent to this port
+// arrives as HTTP/1.1, because the queue asks first which of them the server speaks.
 func (s *Server) unspoken(ctx *fasthttp.RequestCtx, path string) {
-	use := fmt.Sprintf("Use the V1 protocol: POST %s/%s:predict.", modelsPath, url.PathEscape(s.name))
 	switch {
-	case bytes.HasPrefix(ctx.Request.Header.ContentType(), []byte("application/grpc")):
-		const unimplemented = "12"
-		ctx.SetContentType("application/grpc")
-		ctx.Response.Header.Set("Grpc-Status", unimplemented)
-		ctx.Response.Header.Set("Grpc-Message", "This server does not speak gRPC. "+use)
+	case bytes.HasPrefix(ctx.Request.Header.ContentType(), []byte(grpcType)):
+		ctx.SetContentType(grpcType)
+		ctx.Response.Header.Set("Grpc-Status", grpcUnimplemented)
+		ctx.Response.Header.Set("Grpc-Message", s.noGRPC())
 	case path == "/v2" || strings.HasPrefix(path, "/v2/"):
-		fail(ctx, http.StatusNotFound, "This server does not speak the V2 protocol. "+use)
+		fail(ctx, http.StatusNotFound, "This server does not speak the V2 protocol. "+s.useV1())
 	default:
 		answer(ctx, http.StatusNotFound, `{"detail":"Not Found"}`)
 	}
