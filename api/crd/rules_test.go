@@ -398,7 +398,7 @@ func TestRuntimesAreChecked(t *testing.T) {
 		},
 		{
 			"grpcDataEndpoint", container + ", grpcDataEndpoint: port:8001",
-			"spec.grpcDataEndpoint: Invalid value: \"port:8001\": grpcDataEndpoint belongs to ModelMesh, which Serin does not run: remove it; requests go to the first port of kserve-container",
+			"spec.grpcDataEndpoint: Invalid value: \"port:8001\": grpcDataEndpoint belongs to ModelMesh, which Serin does not run: remove it; gRPC goes to the port of kserve-container that is named grpc",
 		},
 		{
 			"httpDataEndpoint", container + ", httpDataEndpoint: port:8001",

@@ -107,7 +107,7 @@ type ServingRuntimeSpec struct {
 	GRPCMultiModelManagementEndpoint *string `json:"grpcEndpoint,omitempty"`
 	// Rejected: belongs to ModelMesh.
 	// +optional
-	// +kubebuilder:validation:XValidation:rule="false",message="grpcDataEndpoint belongs to ModelMesh, which Serin does not run: remove it; requests go to the first port of kserve-container"
+	// +kubebuilder:validation:XValidation:rule="false",message="grpcDataEndpoint belongs to ModelMesh, which Serin does not run: remove it; gRPC goes to the port of kserve-container that is named grpc"
 	GRPCDataEndpoint *string `json:"grpcDataEndpoint,omitempty"`
 	// Rejected: belongs to ModelMesh.
 	// +optional

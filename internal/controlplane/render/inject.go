@@ -40,7 +40,7 @@ func timeout(p *v1beta1.PredictorSpec) int64 {
 
 // inject adds to the user's Pod what every model Pod has: the download, the
 // queue, probes and preStop hooks.
-func inject(pod *corev1.PodSpec, isvc *v1beta1.InferenceService, o Options) error {
+func inject(pod *corev1.PodSpec, isvc *v1beta1.InferenceService, server string, o Options) error {
 	if err := refuseReserved(pod); err != nil {
 		return err
 	}
@@ -53,9 +53,16 @@ func inject(pod *corev1.PodSpec, isvc *v1beta1.InferenceService, o Options) erro
 	if err := injectModel(pod, uri, o); err != nil {
 		return err
 	}
-	port := userPort(model)
-	completeModelContainer(model, isvc.Name, port)
-	pod.Containers = append(pod.Containers, queueContainer(o, port, ptr.Deref(p.ContainerConcurrency, 0), timeout(p)))
+	to, err := portsOf(model, server)
+	if err == nil {
+		err = refusePorts(model.Name, to.http, to.grpc)
+	}
+	if err != nil {
+		return err
+	}
+	to.probeGRPC = model.ReadinessProbe == nil && awaitsGRPC(model, p, to)
+	completeModelContainer(model, isvc.Name, to.http)
+	pod.Containers = append(pod.Containers, queueContainer(o, to, ptr.Deref(p.ContainerConcurrency, 0), timeout(p)))
 	for _, containers := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
 		for i := range containers {
 			if containers[i].TerminationMessagePolicy == "" {
@@ -147,13 +154,19 @@ func completeModelContainer(c *corev1.Container, service string, port int32) {
 	}
 }
 
-func queueContainer(o Options, userPort int32, concurrency, timeout int64) corev1.Container {
+func queueContainer(o Options, to ports, concurrency, timeout int64) corev1.Container {
 	args := []string{
 		fmt.Sprintf("--port=%d", v1beta1.QueuePort),
 		fmt.Sprintf("--admin-port=%d", v1beta1.QueueAdminPort),
-		fmt.Sprintf("--user-port=%d", userPort),
+		fmt.Sprintf("--user-port=%d", to.http),
 		fmt.Sprintf("--concurrency=%d", concurrency),
 		fmt.Sprintf("--timeout=%d", timeout),
+	}
+	if to.grpc != 0 {
+		args = append(args, fmt.Sprintf("--grpc-port=%d", to.grpc))
+	}
+	if to.probeGRPC {
+		args = append(args, "--probe-grpc")
 	}
 	for _, limit := range o.Limits {
 		args = append(args, "--"+limit)
@@ -181,9 +194,8 @@ func refuseReserved(pod *corev1.PodSpec) error {
 			return invalidf(v1beta1.InvalidPredictorSpec, "the container name %s is reserved: choose another", c.Name)
 		}
 		for _, p := range c.Ports {
-			if p.ContainerPort == v1beta1.QueuePort || p.ContainerPort == v1beta1.QueueAdminPort {
-				return invalidf(v1beta1.InvalidPredictorSpec,
-					"container %s listens on port %d, which %s needs: choose another", c.Name, p.ContainerPort, v1beta1.ContainerQueue)
+			if err := refusePorts(c.Name, p.ContainerPort); err != nil {
+				return err
 			}
 		}
 	}
@@ -195,12 +207,15 @@ func refuseReserved(pod *corev1.PodSpec) error {
 	return nil
 }
 
-// userPort is where the model server listens for HTTP.
-func userPort(c *corev1.Container) int32 {
-	if len(c.Ports) > 0 {
-		return c.Ports[0].ContainerPort
+// refusePorts returns an error if a container listens on a port of the queue's.
+func refusePorts(container string, ports ...int32) error {
+	for _, port := range ports {
+		if port == v1beta1.QueuePort || port == v1beta1.QueueAdminPort {
+			return invalidf(v1beta1.InvalidPredictorSpec,
+				"container %s listens on port %d, which %s needs: choose another", container, port, v1beta1.ContainerQueue)
+		}
 	}
-	return v1beta1.UserPort
+	return nil
 }
 
 // storageURI is how a custom container asks for a download.

@@ -16,7 +16,7 @@ import (
 
 // mergedPod is the Pod of the runtime with the user's changes, before
 // anything of ours goes in. kserve-container comes first.
-func mergedPod(isvc *v1beta1.InferenceService, r *v1alpha1.ServingRuntimeSpec) (*corev1.PodSpec, error) {
+func mergedPod(isvc *v1beta1.InferenceService, r *v1alpha1.ServingRuntimeSpec, server string) (*corev1.PodSpec, error) {
 	p := &isvc.Spec.Predictor
 	var base, user, merged corev1.PodSpec
 	mustRoundTrip(r.RuntimePodSpec, &base)
@@ -36,7 +36,7 @@ func mergedPod(isvc *v1beta1.InferenceService, r *v1alpha1.ServingRuntimeSpec) (
 	if i < 0 {
 		return nil, invalidf(v1beta1.InvalidPredictorSpec, "the runtime has no container named %s", v1beta1.ContainerModel)
 	}
-	model, err := mergedContainer(containers[i], m)
+	model, err := mergedContainer(containers[i], m, server)
 	if err != nil {
 		return nil, err
 	}
@@ -49,15 +49,23 @@ func mergedPod(isvc *v1beta1.InferenceService, r *v1alpha1.ServingRuntimeSpec) (
 
 // mergedContainer is the runtime's container with the user's fields on top:
 // merged by name as kubectl patch does, args by flag.
-func mergedContainer(base corev1.Container, m *v1beta1.ModelSpec) (*corev1.Container, error) {
+func mergedContainer(base corev1.Container, m *v1beta1.ModelSpec, server string) (*corev1.Container, error) {
 	user := m.Container.DeepCopy()
 	user.Name = base.Name
+	args := mergedArgs(base.Args, m.Args)
+	told := base
+	told.Args, told.Env = args, slices.Concat(base.Env, m.Env)
+	from, err1 := portsOf(&base, server)
+	to, err2 := portsOf(&told, server)
+	if err1 == nil && err2 == nil { // otherwise a port is a template, or inject refuses it
+		base = moved(base, from, to)
+	}
 	user.Args = nil
 	out := &corev1.Container{}
 	if err := merge(base, user, out); err != nil {
 		return nil, err
 	}
-	out.Args = mergedArgs(base.Args, m.Args)
+	out.Args = args
 	settle(&out.Resources, user.Resources)
 	for _, mine := range user.Env { // a value does not go with the runtime's valueFrom
 		i := slices.IndexFunc(out.Env, func(e corev1.EnvVar) bool { return e.Name == mine.Name })

@@ -88,7 +88,7 @@ func TestARuntimeWithoutKServeContainerIsRefused(t *testing.T) {
 }
 
 func TestLimitsReachTheQueue(t *testing.T) {
-	args := queueContainer(Options{Limits: []string{"stream-idle-timeout=1h"}}, 8080, 0, 300).Args
+	args := queueContainer(Options{Limits: []string{"stream-idle-timeout=1h"}}, ports{http: 8080}, 0, 300).Args
 	if got := args[len(args)-1]; got != "--stream-idle-timeout=1h" {
 		t.Errorf("the last argument is %s", got)
 	}
@@ -123,7 +123,7 @@ func TestUsersResourcesWin(t *testing.T) {
 			base := corev1.Container{Name: v1beta1.ContainerModel, Resources: *decode[corev1.ResourceRequirements](t, []byte(runtime))}
 			m := &v1beta1.ModelSpec{}
 			m.Resources = *decode[corev1.ResourceRequirements](t, []byte(c.user))
-			out, err := mergedContainer(base, m)
+			out, err := mergedContainer(base, m, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -162,7 +162,7 @@ func TestAUsersVariableReplacesTheRuntimesWhole(t *testing.T) {
 	}}
 	m := &v1beta1.ModelSpec{}
 	m.Env = []corev1.EnvVar{{Name: "B", Value: "2"}, {Name: "C", Value: "3"}}
-	out, err := mergedContainer(base, m)
+	out, err := mergedContainer(base, m, "")
 	if err != nil {
 		t.Fatal(err)
 	}

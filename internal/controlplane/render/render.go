@@ -5,8 +5,8 @@
 //
 // Data flows in two steps that may be days apart. Resolve reads the current
 // spec: it chooses a runtime, adds what KServe would write for it, merges the
-// user's container into the runtime's, expands {{.Name}} and adds what every
-// model Pod has. The result, a Template,
+// user's container into the runtime's, expands {{.Name}}, finds out where the
+// model server listens, and adds what every model Pod has. The result, a Template,
 // is stored whole in the revision's ControllerRevision. Objects reads only a
 // stored Template, so nothing that changes later, neither a runtime nor an
 // upgrade of Serin, restarts a Pod.
@@ -95,19 +95,20 @@ func Resolve(isvc *v1beta1.InferenceService, runtimes []v1alpha1.ServingRuntime,
 	p := &isvc.Spec.Predictor
 	t := &Template{Hash: Hash(p), Model: Model(p), Spec: content(p)}
 	var runtime v1alpha1.ServingRuntimeSpec // custom containers merge into an empty one
+	var server string
 	if m := p.ModelOrLegacy(); m != nil {
 		c, err := choose(isvc, m, runtimes, cluster)
 		if err != nil {
 			return nil, err
 		}
 		runtime, t.Runtime, t.ClusterRuntime = c.spec, c.namespaced(), c.cluster()
-		isvc = completed(isvc, m, c)
+		isvc, server = completed(isvc, m, c), c.server
 	}
-	spec, err := mergedPod(isvc, &runtime)
+	spec, err := mergedPod(isvc, &runtime, server)
 	if err != nil {
 		return nil, err
 	}
-	if err := inject(spec, isvc, o); err != nil {
+	if err := inject(spec, isvc, server, o); err != nil {
 		return nil, err
 	}
 	t.Pod.Spec = *spec
