@@ -9,7 +9,7 @@
 //	down                Ctrl-C; fails unless it ends well, and leaves no process
 //	crash               kill -9; fails if a model process outlives it
 //	eventually RE CMD   repeats CMD until its output matches, for a minute at most
-//	expand FILE...      replaces @WORK@, and the images @MODELSERVER@ and @CLIENT@, in files
+//	expand FILE...      replaces @WORK@, and the images @MODELSERVER@ and @CLIENT@ and the program @TWOPORTS@, in files
 //	absent CMD          repeats CMD until it prints nothing on standard output
 //	account NAMESPACE NAME FILE  writes a kubeconfig of a ServiceAccount
 //	tmpfs DIR SIZE      mounts a disk in memory, as small as wanted; it ends with the script
@@ -20,6 +20,8 @@
 //	kubectl, curl, jq   programs on the PATH: serin kubectl, and as much of the others as we need
 //	count N CURL-ARGS   a program too: sends a request N times, and counts the answers of each revision
 //	idle N ADDR CMD     a program too: runs CMD while N idle connections to ADDR are open; "api" is the address of the API
+//	call N ADDR HOST METHOD  a program too: makes N gRPC calls to HOST at the router's address, and counts their statuses by revision
+//	twoports HTTP GRPC  a program for Pods, @TWOPORTS@ in files: a model server with a port for each protocol
 //	load N CURL-ARGS    sends it N times per second until Ctrl-C, or as N/10s for 10 s; counts failures, and prints when the last was
 //
 // The scripts run in two places. On a laptop each has a `serin up` of its own. In
@@ -49,7 +51,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kubectl": kubectl, "curl": curl, "jq": jq, "count": count, "load": load, "idle": idle})
+	testscript.Main(m, map[string]func(){"kubectl": kubectl, "curl": curl, "jq": jq, "count": count, "load": load, "idle": idle, "call": call, "twoports": twoPorts})
 }
 
 func TestScripts(t *testing.T) {
@@ -74,6 +76,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	twoPorts, err := exec.LookPath("twoports")
+	if err != nil {
+		t.Fatal(err)
+	}
 	params := testscript.Params{
 		Dir:                 "testdata",
 		RequireExplicitExec: true,
@@ -88,6 +94,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("GATEWAY_API", gateway)
 			env.Setenv("PREVIOUS", os.Getenv(previousVariable))
 			env.Setenv("CLIENT", where.image("client"))
+			env.Setenv("TWOPORTS", twoPorts)
 			env.Setenv("MODELSERVER", where.image("modelserver"))
 			env.Values[home{}] = &home{cluster: where}
 			return nil

@@ -180,7 +180,7 @@ func expand(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: expand FILE...")
 	}
-	values := strings.NewReplacer("@WORK@", ts.Getenv("WORK"), "@MODELSERVER@", ts.Getenv("MODELSERVER"), "@CLIENT@", ts.Getenv("CLIENT"), "@STORE@", ts.Getenv("STORE"))
+	values := strings.NewReplacer("@WORK@", ts.Getenv("WORK"), "@MODELSERVER@", ts.Getenv("MODELSERVER"), "@CLIENT@", ts.Getenv("CLIENT"), "@TWOPORTS@", ts.Getenv("TWOPORTS"), "@STORE@", ts.Getenv("STORE"))
 	for _, f := range args {
 		ts.Check(os.WriteFile(ts.MkAbs(f), []byte(values.Replace(ts.ReadFile(f))), 0o600))
 	}
