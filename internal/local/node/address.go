@@ -13,8 +13,8 @@ import (
 // hostAddress is the node's own address, and that of Pods on the host network.
 const hostAddress = "127.0.0.1"
 
-// addresses gives every Pod a loopback address of its own: 127.x.y.z with x and z from 1 to 254,
-// so never 127.0.0.x. The zero value is ready.
+// addresses gives every Pod a loopback address of its own: 127.x.y.z with x from 1 to 127 and z from 1
+// to 254, so never 127.0.0.x. 127.x+127.y.z belongs to the Pod too, see second. The zero value is ready.
 type addresses struct {
 	mu    sync.Mutex
 	owner map[netip.Addr]types.UID
@@ -60,9 +60,9 @@ func (a *addresses) claim(addr netip.Addr, uid types.UID) bool {
 	return true
 }
 
-// numbered maps a number to an address, modulo 254*256*254.
+// numbered maps a number to an address, modulo 127*256*254.
 func numbered(n uint32) netip.Addr {
-	return netip.AddrFrom4([4]byte{127, byte(n/(254*256)%254 + 1), byte(n / 254 % 256), byte(n%254 + 1)})
+	return netip.AddrFrom4([4]byte{127, byte(n/(254*256)%127 + 1), byte(n / 254 % 256), byte(n%254 + 1)})
 }
 
 func ours(a netip.Addr) bool {
@@ -70,5 +70,12 @@ func ours(a netip.Addr) bool {
 		return false
 	}
 	b := a.As4()
-	return b[0] == 127 && b[1] >= 1 && b[1] <= 254 && b[3] >= 1 && b[3] <= 254
+	return b[0] == 127 && b[1] >= 1 && b[1] <= 127 && b[3] >= 1 && b[3] <= 254
+}
+
+// second returns a Pod's second address, for its sockets of IPv6 alone.
+func second(a netip.Addr) netip.Addr {
+	b := a.As4()
+	b[1] += 127
+	return netip.AddrFrom4(b)
 }

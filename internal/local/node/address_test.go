@@ -23,6 +23,9 @@ func TestAddressesAreLoopbackUniqueAndStable(t *testing.T) {
 		if !ours(netip.MustParseAddr(ip)) {
 			t.Fatalf("%s is outside of the range", ip)
 		}
+		if s := second(netip.MustParseAddr(ip)); ours(s) || !s.IsLoopback() {
+			t.Fatalf("the second address of %s is %s, which may be another Pod's first", ip, s)
+		}
 		if again := a.take(uid, ip); again != ip {
 			t.Fatalf("%s had %s and got %s", uid, ip, again)
 		}

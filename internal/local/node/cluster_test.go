@@ -3,6 +3,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -31,6 +32,7 @@ type cluster struct {
 	dir    string
 	url    string
 	tls    *tls.Config // of a client that the node trusts
+	apart  error       // why the node does not keep Pods apart; nil if it does where it can
 	stop   func()      // ends the node and waits for it
 }
 
@@ -66,7 +68,12 @@ func (c *cluster) startNode(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	ended := make(chan error, 1)
 	config := testConfig(c.dir, self, listener, server, slog.NewTextHandler(t.Output(), nil))
-	go func() { ended <- run(ctx, config, c.client) }()
+	n, err := newNode(config, c.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.apart = cmp.Or(c.apart, n.apart)
+	go func() { ended <- n.run(ctx) }()
 	stopped := false
 	c.stop = func() {
 		if stopped {

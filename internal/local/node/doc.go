@@ -18,10 +18,11 @@
 // below a mount are rewritten wherever the Pod spells them (see mounts). Images are names of
 // programs in a table; nothing is ever pulled.
 //
-// Every Pod has a loopback address of its own, so that two Pods may use the same port. Processes
-// die with the node, even after kill -9: the kernel kills them when the thread that started them
-// ends (PR_SET_PDEATHSIG). The next node in the same directory finds and kills their children,
-// which survive that.
+// Every Pod has a loopback address of its own, so that two Pods may use the same port. A thread for
+// each Pod starts its processes, in a room of package localhost: those that listen on all interfaces
+// get that address. Processes die with the node, even after kill -9: the kernel kills them when the
+// thread that started them ends (PR_SET_PDEATHSIG). The next node in the same directory finds and kills
+// their children, which survive that.
 //
 // It works on Linux only; elsewhere Run returns an error.
 package node

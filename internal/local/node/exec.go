@@ -18,6 +18,7 @@ type setting struct {
 	dir    string
 	mounts mounts
 	limits limits
+	fork   *forker // starts them
 }
 
 // command is a further process of the container. Unlike its first program, it may be found in PATH.
@@ -49,14 +50,14 @@ func (f *forker) exec(ctx context.Context, cmd command) error {
 }
 
 // output runs argv and returns the beginning of its output.
-func (f *forker) output(ctx context.Context, s setting, argv []string) (string, error) {
+func (s setting) output(ctx context.Context, argv []string) (string, error) {
 	cmd, err := s.command(argv)
 	if err != nil {
 		return "", err
 	}
 	var out head
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err = f.exec(ctx, cmd)
+	err = s.fork.exec(ctx, cmd)
 	if ctx.Err() != nil {
 		err = fmt.Errorf("timed out: %w", ctx.Err())
 	}

@@ -116,7 +116,17 @@ func help(step string) error {
 	case "wait":
 		return waitForTerm(arg)
 	case "serve":
-		return helperServer(arg)
+		return helperServer(net.JoinHostPort(os.Getenv("POD_IP"), arg))
+	case "everywhere": // serves a port of all interfaces
+		return helperServer(":" + arg)
+	case "greet": // greet:PORT prints who answers at localhost
+		answer, err := http.Get("http://localhost:" + arg + "/name")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = answer.Body.Close() }()
+		_, err = io.Copy(os.Stdout, answer.Body)
+		return err
 	case "grpc":
 		return healthServer(arg)
 	default:
@@ -147,10 +157,10 @@ func healthServer(port string) error {
 	return server.Serve(listener)
 }
 
-// helperServer answers /health with what the last PUT to it said (200 at first), and prints the
-// path of every other request.
-func helperServer(port string) error {
-	listener, err := net.Listen("tcp", net.JoinHostPort(os.Getenv("POD_IP"), port))
+// helperServer answers /health with what the last PUT to it said (200 at first), /name with the name of
+// its Pod, and prints the path of every other request.
+func helperServer(address string) error {
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
@@ -158,6 +168,8 @@ func helperServer(port string) error {
 	code.Store(http.StatusOK)
 	server := &http.Server{ReadHeaderTimeout: time.Second, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
+		case r.URL.Path == "/name":
+			_, _ = fmt.Fprintln(w, os.Getenv("HOSTNAME"))
 		case r.URL.Path != "/health":
 			fmt.Println("request " + r.URL.Path)
 		case r.Method == http.MethodPut:

@@ -42,6 +42,7 @@ func (w *worker) start(ctx context.Context, name string) {
 	if c.ended != nil || c.last != nil {
 		restarts++
 	}
+	w.taken.Delete(name)
 	r, failure := w.launch(ctx, spec, restarts)
 	now := time.Now()
 	if failure != nil {
@@ -104,7 +105,7 @@ func (w *worker) launch(ctx context.Context, c *corev1.Container, restarts int32
 		return nil, &startError{reasonCreate, err}
 	}
 	_ = os.Remove(w.dir.log(c.Name, restarts-2)) // kubectl logs --previous needs one only
-	p, err := w.node.fork.spawn(argv, s, w.dir.marker(c.Name), c.Stdin, log)
+	p, err := spawn(argv, s, w.dir.marker(c.Name), c.Stdin, log)
 	if err != nil {
 		log.close()
 		return nil, &startError{reasonRun, err}
@@ -160,7 +161,7 @@ func (w *worker) prepare(ctx context.Context, c *corev1.Container) (s setting, a
 		s.env = append(s.env, k+"="+s.mounts.rewrite(env[k]))
 	}
 	s.env = append(s.env, w.dir.marker(c.Name)...)
-	s.limits = limitsOf(c, runtime.NumCPU(), maxProcesses())
+	s.limits, s.fork = limitsOf(c, runtime.NumCPU(), maxProcesses()), w.fork
 	return s, append(slices.Clone(argv), expand(c.Args)...), nil
 }
 

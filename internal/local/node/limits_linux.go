@@ -6,9 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"runtime"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/serin-dev/serin/internal/local/node/localhost"
 )
 
 // maxProcesses is how many processes and threads this user may have.
@@ -79,14 +82,17 @@ func (l limits) set(pid int) error {
 	return errors.Join(errs...)
 }
 
-// mayTrace reports whether this system allows tracing. It tries with a program
-// that it kills before the first instruction. The calling thread must not end.
-func mayTrace() bool {
+// tryOut reports whether this system allows tracing, and returns why it does not keep apart Pods that
+// bind the same port. It tries with a program that it kills before the first instruction.
+func tryOut() (traced bool, apart error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	cmd := &exec.Cmd{Path: "/proc/self/exe", SysProcAttr: &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL}}
-	if cmd.Start() != nil {
-		return false
+	if err := cmd.Start(); err != nil {
+		return false, fmt.Errorf("tracing is forbidden: %w", err)
 	}
+	apart = localhost.Check(cmd.Process.Pid)
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
-	return true
+	return true, apart
 }

@@ -34,6 +34,7 @@ type logFile struct {
 	file    *os.File // nil once closed
 	size    int64
 	ranOut  bool          // a line says that the process ran out of memory
+	inUse   bool          // a line says that an address is in use
 	turns   int           // how often the file was begun anew
 	changed chan struct{} // closed by the next change; nil while no reader waits
 }
@@ -84,7 +85,8 @@ func (l *logFile) write(stream, tag string, text []byte) {
 	if l.file == nil {
 		return
 	}
-	l.ranOut = l.ranOut || ranOut(text)
+	l.ranOut = l.ranOut || anyOf(noMemory, text)
+	l.inUse = l.inUse || anyOf(addressInUse, text)
 	line := fmt.Appendf(nil, "%s %s %s %s", time.Now().UTC().Format(logTime), stream, tag, text)
 	if l.size > 0 && l.size+int64(len(line)) > l.limit {
 		l.turn()
@@ -94,13 +96,15 @@ func (l *logFile) write(stream, tag string, text []byte) {
 	l.wake()
 }
 
-// ranOut reports whether a line is the message of a Go, C, C++, Python or Java
-// program that ran out of memory.
-func ranOut(line []byte) bool {
-	return slices.ContainsFunc(noMemory, func(words []byte) bool { return bytes.Contains(line, words) })
-}
+// Messages of Go, C, C++, Python, Java and Node programs that ran out of memory, or of ports.
+var (
+	noMemory     = [][]byte{[]byte("out of memory"), []byte("annot allocate memory"), []byte("bad_alloc"), []byte("MemoryError")}
+	addressInUse = [][]byte{[]byte("ddress already in use"), []byte("EADDRINUSE")}
+)
 
-var noMemory = [][]byte{[]byte("out of memory"), []byte("annot allocate memory"), []byte("bad_alloc"), []byte("MemoryError")}
+func anyOf(messages [][]byte, line []byte) bool {
+	return slices.ContainsFunc(messages, func(words []byte) bool { return bytes.Contains(line, words) })
+}
 
 // turn begins the file anew.
 func (l *logFile) turn() {

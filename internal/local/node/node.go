@@ -44,7 +44,8 @@ type node struct {
 	Config
 	client    kubernetes.Interface
 	events    record.EventRecorder
-	fork      *forker
+	traced    bool  // programs may start traced
+	apart     error // why Pods that bind the same port are not kept apart; nil if they are
 	probers   probers
 	hooks     *http.Client
 	addresses addresses
@@ -66,14 +67,14 @@ func Run(ctx context.Context, c Config) error {
 	if err != nil {
 		return fmt.Errorf("client of the node: %w", err)
 	}
-	return run(ctx, c, client)
-}
-
-func run(ctx context.Context, c Config, client kubernetes.Interface) error {
 	n, err := newNode(c, client)
 	if err != nil {
 		return err
 	}
+	return n.run(ctx)
+}
+
+func (n *node) run(ctx context.Context) error {
 	records, err := reap(n.Dir)
 	if err != nil {
 		return fmt.Errorf("reap processes of an earlier node: %w", err)
@@ -82,15 +83,13 @@ func run(ctx context.Context, c Config, client kubernetes.Interface) error {
 		n.Log.Info("reaped processes of an earlier node", "records", records)
 	}
 	broadcaster := record.NewBroadcaster(record.WithContext(context.WithoutCancel(ctx)))
-	broadcaster.StartRecordingToSink(&typedv1.EventSinkImpl{Interface: client.CoreV1().Events("")})
+	broadcaster.StartRecordingToSink(&typedv1.EventSinkImpl{Interface: n.client.CoreV1().Events("")})
 	defer broadcaster.Shutdown()
 	n.events = broadcaster.NewRecorder(scheme.Scheme, corev1.EventSource{Component: "serin-node", Host: n.Name})
 
-	// Processes are started until the last worker has ended, not until ctx has.
-	forking, stop := context.WithCancel(context.WithoutCancel(ctx))
-	go n.fork.run(forking)
-	defer func() { stop(); <-n.fork.ended }()
-
+	if n.apart != nil {
+		n.Log.Warn(sharedPorts, "because", n.apart)
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return n.serve(ctx) })
 	group.Go(func() error { return n.watch(ctx) })
@@ -109,8 +108,10 @@ func newNode(c Config, client kubernetes.Interface) (*node, error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("directory of the node: %w", err)
 	}
+	traced, apart := tryOut()
 	return &node{
-		Config: c, client: client, fork: newForker(), probers: newProbers(),
+		traced: traced, apart: apart,
+		Config: c, client: client, probers: newProbers(),
 		hooks:    &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
 		capacity: capacity(),
 		workers:  map[types.UID]*worker{},

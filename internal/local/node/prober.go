@@ -68,7 +68,7 @@ func (n *node) probe(ctx context.Context, t target, p *corev1.Probe, timeout tim
 	case p.Exec != nil:
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
-		out, err := n.fork.output(ctx, t.setting, p.Exec.Command)
+		out, err := t.setting.output(ctx, p.Exec.Command)
 		if err != nil {
 			return probe.Failure, fmt.Sprintf("%v: %s", err, out), nil
 		}
@@ -81,7 +81,7 @@ func (n *node) probe(ctx context.Context, t target, p *corev1.Probe, timeout tim
 func (n *node) hook(ctx context.Context, t target, h *corev1.LifecycleHandler) error {
 	switch {
 	case h.Exec != nil:
-		out, err := n.fork.output(ctx, t.setting, h.Exec.Command)
+		out, err := t.setting.output(ctx, h.Exec.Command)
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, out)
 		}

@@ -18,11 +18,14 @@ const outputGrace = 2 * time.Second
 // errStopped is returned by a forker that has ended.
 var errStopped = errors.New("the node is going down")
 
-// forker starts all processes from one thread that lives as long as the node does: the kernel
-// sends the parent-death signal when the thread that started a process ends.
+// forker starts all processes of a Pod from one thread that lives as long as its worker does: the kernel
+// sends the parent-death signal when the thread that started a process ends, and processes inherit the
+// room of that thread.
 type forker struct {
 	requests chan forkRequest
 	ended    chan struct{}
+	traced   bool                  // programs start traced
+	enter    func() (leave func()) // prepares the thread
 }
 
 type forkRequest struct {
@@ -30,21 +33,21 @@ type forkRequest struct {
 	result chan error
 }
 
-func newForker() *forker {
-	return &forker{requests: make(chan forkRequest), ended: make(chan struct{})}
+func newForker(traced bool, enter func() (leave func())) *forker {
+	return &forker{requests: make(chan forkRequest), ended: make(chan struct{}), traced: traced, enter: enter}
 }
 
 // run starts processes until ctx ends. The thread is never unlocked, so it ends with run.
 func (f *forker) run(ctx context.Context) {
 	defer close(f.ended)
 	runtime.LockOSThread()
-	traced := mayTrace()
+	defer f.enter()()
 	for {
 		select {
 		case r := <-f.requests:
-			err := startLimited(r.cmd, traced)
+			err := startLimited(r.cmd, f.traced)
 			if errors.Is(err, syscall.EPERM) {
-				traced = mayTrace() // a debugger may have attached to the node since the last try
+				f.traced, _ = tryOut() // a debugger may have attached to the node since the last try
 			}
 			r.result <- err
 		case <-ctx.Done():
@@ -77,7 +80,7 @@ type process struct {
 
 // spawn starts the program of a container and writes its output to log. marker lists the variables
 // of its environment by which the processes that it leaves behind are found.
-func (f *forker) spawn(argv []string, s setting, marker []string, stdin bool, log *logFile) (*process, error) {
+func spawn(argv []string, s setting, marker []string, stdin bool, log *logFile) (*process, error) {
 	p := &process{
 		cmd:  command{&exec.Cmd{Path: argv[0], Args: argv, Env: s.env, Dir: s.dir}, s.limits},
 		done: make(chan struct{}),
@@ -95,7 +98,7 @@ func (f *forker) spawn(argv []string, s setting, marker []string, stdin bool, lo
 	defer func() { _ = errW.Close() }()
 	p.cmd.Stdout, p.cmd.Stderr = outW, errW
 	p.startedAt = time.Now()
-	if err := p.startWith(f, stdin); err != nil {
+	if err := p.startWith(s.fork, stdin); err != nil {
 		_ = outR.Close()
 		_ = errR.Close()
 		return nil, err

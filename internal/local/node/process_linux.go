@@ -98,12 +98,6 @@ func marked(marker []string) []int {
 	return found
 }
 
-// environ is the environment a process was started with; it is empty for those of other users.
-func environ(pid int) []byte {
-	env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	return env
-}
-
 func hasAll(environ []byte, marker []string) bool {
 	if len(marker) == 0 {
 		return false

@@ -15,7 +15,7 @@ func supported() error { return errUnsupported }
 
 func startLimited(command, bool) error { return errUnsupported }
 
-func mayTrace() bool { return false }
+func tryOut() (traced bool, apart error) { return false, errUnsupported }
 
 func maxProcesses() uint64 { return 0 }
 

@@ -41,7 +41,7 @@ func (n *node) heartbeat(ctx context.Context) error {
 				n.Log.Warn("write the node", "err", err)
 			}
 			if beat == 0 {
-				n.events.Event(&corev1.ObjectReference{Kind: "Node", Name: n.Name, UID: types.UID(n.Name)}, corev1.EventTypeNormal, "ProcessLimits", notLimited)
+				n.sayLimits()
 			}
 		}
 		if err := n.renewLease(ctx); err != nil && ctx.Err() == nil {
@@ -50,6 +50,15 @@ func (n *node) heartbeat(ctx context.Context) error {
 		if !sleep(ctx, leasePeriod) {
 			return nil
 		}
+	}
+}
+
+// sayLimits records events about what the node cannot do.
+func (n *node) sayLimits() {
+	self := &corev1.ObjectReference{Kind: "Node", Name: n.Name, UID: types.UID(n.Name)}
+	n.events.Event(self, corev1.EventTypeNormal, "ProcessLimits", notLimited)
+	if n.apart != nil {
+		n.events.Event(self, corev1.EventTypeWarning, "PortsShared", fmt.Sprintf("%s: %v", sharedPorts, n.apart))
 	}
 }
 

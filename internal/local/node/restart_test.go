@@ -63,7 +63,11 @@ func runTestNode(file, dir string) error {
 	if err != nil {
 		return err
 	}
-	return run(context.Background(), testConfig(dir, self, listener, server, slog.DiscardHandler), client)
+	n, err := newNode(testConfig(dir, self, listener, server, slog.DiscardHandler), client)
+	if err != nil {
+		return err
+	}
+	return n.run(context.Background())
 }
 
 func testConfig(dir, self string, listener net.Listener, server *tls.Config, log slog.Handler) Config {
@@ -87,8 +91,12 @@ spec:
   containers:
   - name: main
     image: test/helper
-    args: ["out:begun", "child:8081", "serve:8080"]
+    args: ["out:begun", "child:8081", "everywhere:8080"]
     readinessProbe: {tcpSocket: {port: 8081}}
+  - name: side
+    image: test/helper
+    args: ["wait:"]
+    readinessProbe: {exec: {command: [`+os.Args[0]+`, "greet:8080"]}}
 `)
 	stray := podDirOf(dir, "uid-gone")
 	if err := os.MkdirAll(stray.volume("v"), 0o755); err != nil {

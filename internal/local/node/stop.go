@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -111,6 +112,9 @@ func (w *worker) exited(name string, r *instance) {
 		reason, message = "OOMKilled", "out of memory: limits.memory of the container is "+r.spec.Resources.Limits.Memory().String()
 	default:
 		reason = "Error"
+		if why := w.portTaken(name, r); why != "" {
+			message = strings.TrimSpace(message + "\n" + why) // last: the reason that people look for
+		}
 	}
 	c.running = nil
 	c.started, c.ready = false, false

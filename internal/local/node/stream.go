@@ -99,10 +99,11 @@ func (s session) ExecInContainer(ctx context.Context, _, _, _ string, argv []str
 	if err != nil {
 		return err
 	}
+	fork := s.target.setting.fork
 	if tty {
-		err = s.node.execTerminal(ctx, cmd, in, out, resize)
+		err = fork.execTerminal(ctx, cmd, in, out, resize)
 	} else {
-		err = s.node.execPipes(ctx, cmd, in, out, errOut)
+		err = fork.execPipes(ctx, cmd, in, out, errOut)
 	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		code, _ := exitOf(exit.ProcessState)
@@ -111,7 +112,7 @@ func (s session) ExecInContainer(ctx context.Context, _, _, _ string, argv []str
 	return err
 }
 
-func (n *node) execPipes(ctx context.Context, cmd command, in io.Reader, out, errOut io.Writer) error {
+func (f *forker) execPipes(ctx context.Context, cmd command, in io.Reader, out, errOut io.Writer) error {
 	cmd.Stdout, cmd.Stderr = out, errOut
 	if in != nil {
 		stdin, err := cmd.StdinPipe()
@@ -124,10 +125,10 @@ func (n *node) execPipes(ctx context.Context, cmd command, in io.Reader, out, er
 			_ = stdin.Close()
 		}()
 	}
-	return n.fork.exec(ctx, cmd)
+	return f.exec(ctx, cmd)
 }
 
-func (n *node) execTerminal(ctx context.Context, cmd command, in io.Reader, out io.Writer, resize <-chan remotecommand.TerminalSize) error {
+func (f *forker) execTerminal(ctx context.Context, cmd command, in io.Reader, out io.Writer, resize <-chan remotecommand.TerminalSize) error {
 	master, slave, err := pty.Open()
 	if err != nil {
 		return fmt.Errorf("open a terminal: %w", err)
@@ -150,7 +151,7 @@ func (n *node) execTerminal(ctx context.Context, cmd command, in io.Reader, out 
 			_, _ = io.Copy(out, master)
 		}
 	}()
-	err = n.fork.exec(ctx, cmd)
+	err = f.exec(ctx, cmd)
 	_ = slave.Close()
 	select {
 	case <-copied:

@@ -36,6 +36,8 @@ type worker struct {
 	log    *slog.Logger
 	dir    podDir
 	ip     string
+	fork   *forker
+	taken  sync.Map                   // by container: a sentence about the port that it could not get
 	latest atomic.Pointer[corev1.Pod] // the Pod as the watch saw it last
 	lost   atomic.Bool                // the Pod is gone from the API
 	news   chan struct{}              // latest or lost changed; holds one
@@ -77,6 +79,7 @@ func newWorker(n *node, pod *corev1.Pod) *worker {
 		runs:  map[string]*instance{},
 	}
 	w.latest.Store(pod)
+	w.fork = newForker(n.traced, w.enter)
 	w.view = restored(pod, time.Now())
 	if w.startTime = pod.Status.StartTime; w.startTime == nil {
 		now := metav1.Now()
@@ -126,6 +129,10 @@ func (w *worker) ask(f func()) bool {
 
 // run manages the Pod until it is gone, or until ctx and all processes of the Pod have ended.
 func (w *worker) run(ctx context.Context) {
+	// Processes are started until all that may ask for one has ended, not until ctx has.
+	forking, stop := context.WithCancel(context.WithoutCancel(ctx))
+	go w.fork.run(forking)
+	defer func() { stop(); <-w.fork.ended }()
 	defer w.others.Wait()
 	defer close(w.ended)
 	w.refresh()
