@@ -137,23 +137,27 @@ func (r *Room) socketOf(n *notification) (s socket, err error) {
 
 var errOther = errors.New("no socket of TCP or UDP")
 
-// processOf opens the process of a thread.
+// processOf opens a thread, or its process where the kernel cannot do that: before Linux 6.9.
 func processOf(thread int) (fd int, err error) {
-	if fd, err = unix.PidfdOpen(thread, 0); err == nil {
-		return fd, nil
+	if fd, err = unix.PidfdOpen(thread, unix.PIDFD_THREAD); !errors.Is(err, unix.EINVAL) {
+		return fd, err
 	}
-	// It is not the first thread of its process.
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", thread))
-	if err != nil {
-		return -1, err
-	}
-	_, rest, _ := bytes.Cut(status, []byte("\nTgid:"))
-	line, _, _ := bytes.Cut(rest, []byte("\n"))
-	process, err := strconv.Atoi(string(bytes.TrimSpace(line)))
+	process, err := leader(thread)
 	if err != nil {
 		return -1, err
 	}
 	return unix.PidfdOpen(process, 0)
+}
+
+// leader returns the number of a thread's process.
+func leader(thread int) (process int, err error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", thread))
+	if err != nil {
+		return 0, err
+	}
+	_, rest, _ := bytes.Cut(status, []byte("\nTgid:"))
+	line, _, _ := bytes.Cut(rest, []byte("\n"))
+	return strconv.Atoi(string(bytes.TrimSpace(line)))
 }
 
 func (s socket) close() { _ = unix.Close(s.fd) }

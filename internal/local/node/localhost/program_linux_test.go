@@ -11,9 +11,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,70 +39,119 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var last io.Closer
-
-// perform does one step of a program. All that it serves answers with its name.
-func perform(name string, step []string) (string, error) {
-	verb, network, address := step[0], step[1], step[2]
-	ctx := context.Background()
-	switch verb {
-	case "listen", "share":
-		config := net.ListenConfig{}
-		if verb == "share" {
-			config.Control = reusePort
-		}
-		if strings.HasPrefix(network, "udp") {
-			c, err := config.ListenPacket(ctx, network, address)
-			if err != nil {
-				return "", err
-			}
-			last = c
-			go echo(name, c)
-			return c.LocalAddr().String(), nil
-		}
-		l, err := config.Listen(ctx, network, address)
-		if err != nil {
-			return "", err
-		}
-		last = l
-		go greet(name, l)
-		return l.Addr().String(), nil
-	case "close":
-		return "closed", last.Close()
-	case "dial":
-		c, err := new(net.Dialer).DialContext(ctx, network, address)
+// steps are what programs can do: with their name, a network and an address. What they serve answers with
+// the name.
+var steps = map[string]func(name, network, address string) (string, error){
+	"listen": func(name, network, address string) (string, error) {
+		return listen(&net.ListenConfig{}, name, network, address)
+	},
+	"share": func(name, network, address string) (string, error) {
+		return listen(&net.ListenConfig{Control: reusePort}, name, network, address)
+	},
+	"close": func(string, string, string) (string, error) { return "closed", last.Close() },
+	"dial": func(_, network, address string) (string, error) {
+		c, err := new(net.Dialer).DialContext(context.Background(), network, address)
 		if err != nil {
 			return "", err
 		}
 		return hear(c)
-	case "block": // a call of connect that waits
-		return block(network, address)
-	case "mapped": // an address of IPv4 on a socket of IPv6
-		fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0)
-		if err != nil {
-			return "", err
-		}
-		at := netip.MustParseAddrPort(address)
-		if err := unix.Bind(fd, &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}); err != nil {
-			return "", err
-		}
-		return bound(fd)
-	case "netlink":
-		fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
-		if err != nil {
-			return "", err
-		}
-		return "ok", unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
-	case "bad": // addresses that no program should pass
-		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
-		if err != nil {
-			return "", err
-		}
-		_, _, errno := unix.Syscall(unix.SYS_BIND, uintptr(fd), 1, size4)
-		_, _, errno2 := unix.Syscall(unix.SYS_BIND, ^uintptr(0), 0, size6)
-		return fmt.Sprint(errno, ", ", errno2), nil
+	},
+	"block":   func(_, network, address string) (string, error) { return block(network, address) },
+	"mapped":  func(_, _, address string) (string, error) { return mapped(address) },
+	"netlink": func(string, string, string) (string, error) { return netlink() },
+	"bad":     func(string, string, string) (string, error) { return bad() },
+	"time":    func(_, network, address string) (string, error) { return median(network, address) },
+}
+
+var last io.Closer // what the program listens with
+
+func perform(name string, step []string) (string, error) {
+	do, ok := steps[step[0]]
+	if !ok {
+		return "", fmt.Errorf("unknown step %q", step[0])
 	}
-	return "", fmt.Errorf("unknown step %q", verb)
+	return do(name, step[1], step[2])
+}
+
+func listen(config *net.ListenConfig, name, network, address string) (string, error) {
+	if strings.HasPrefix(network, "udp") {
+		c, err := config.ListenPacket(context.Background(), network, address)
+		if err != nil {
+			return "", err
+		}
+		last = c
+		go echo(name, c)
+		return c.LocalAddr().String(), nil
+	}
+	l, err := config.Listen(context.Background(), network, address)
+	if err != nil {
+		return "", err
+	}
+	last = l
+	go greet(name, l)
+	return l.Addr().String(), nil
+}
+
+// mapped binds an address of IPv4 to a socket of IPv6.
+func mapped(address string) (string, error) {
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return "", err
+	}
+	at := netip.MustParseAddrPort(address)
+	if err := unix.Bind(fd, &unix.SockaddrInet6{Port: int(at.Port()), Addr: at.Addr().As16()}); err != nil {
+		return "", err
+	}
+	bound, err := unix.Getsockname(fd)
+	if err != nil {
+		return "", err
+	}
+	is, ok := bound.(*unix.SockaddrInet6)
+	if !ok {
+		return "", fmt.Errorf("it is bound to a %T", bound)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom16(is.Addr), uint16(is.Port)).String(), nil
+}
+
+func netlink() (string, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, unix.NETLINK_ROUTE)
+	if err != nil {
+		return "", err
+	}
+	return "ok", unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+}
+
+// bad passes what no program should pass.
+func bad() (string, error) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return "", err
+	}
+	_, _, address := unix.Syscall(unix.SYS_BIND, uintptr(fd), 1, size4)
+	_, _, descriptor := unix.Syscall(unix.SYS_BIND, ^uintptr(0), 0, size6)
+	return fmt.Sprint(address, ", ", descriptor), nil
+}
+
+// median times a connection of TCP, or a bound socket of UDP, of which there are many: in nanoseconds.
+func median(network, address string) (string, error) {
+	all := make([]time.Duration, 2001)
+	for i := range all {
+		begin := time.Now()
+		var c io.Closer
+		var err error
+		if network == "udp" {
+			c, err = new(net.ListenConfig).ListenPacket(context.Background(), network, address)
+		} else {
+			c, err = new(net.Dialer).DialContext(context.Background(), network, address)
+		}
+		if err != nil {
+			return "", err
+		}
+		all[i] = time.Since(begin)
+		_ = c.Close()
+	}
+	slices.Sort(all)
+	return strconv.FormatInt(all[len(all)/2].Nanoseconds(), 10), nil
 }
 
 func reusePort(_, _ string, c syscall.RawConn) error {
@@ -166,18 +218,4 @@ func block(network, address string) (string, error) {
 		return "", err
 	}
 	return hear(c)
-}
-
-func bound(fd int) (string, error) {
-	at, err := unix.Getsockname(fd)
-	if err != nil {
-		return "", err
-	}
-	switch at := at.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(at.Addr), uint16(at.Port)).String(), nil
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(at.Addr), uint16(at.Port)).String(), nil
-	}
-	return fmt.Sprintf("%T", at), nil
 }

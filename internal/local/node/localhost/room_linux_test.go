@@ -16,6 +16,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // testRoom is a room with the thread that entered it.
@@ -29,8 +31,8 @@ type testRoom struct {
 var rooms atomic.Uint32
 
 // enter makes a room with addresses that no other test and no other run of the tests has.
-func enter(t *testing.T) *testRoom {
-	t.Helper()
+func enter(tb testing.TB) *testRoom {
+	tb.Helper()
 	n := uint32(os.Getpid())*64 + rooms.Add(1)
 	v4 := netip.AddrFrom4([4]byte{127, byte(n>>16)%127 + 1, byte(n >> 8), byte(n)})
 	v6 := v4.As4()
@@ -56,9 +58,9 @@ func enter(t *testing.T) *testRoom {
 		}
 	}()
 	if err := <-entered; err != nil {
-		t.Skip("this system has no rooms: ", err)
+		tb.Skip("this system has no rooms: ", err)
 	}
-	t.Cleanup(r.leave)
+	tb.Cleanup(r.leave)
 	return r
 }
 
@@ -78,18 +80,18 @@ type program struct {
 }
 
 // start starts a program, in the room unless that is nil.
-func (r *testRoom) start(t *testing.T, name string) program {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0])
+func (r *testRoom) start(tb testing.TB, name string) program {
+	tb.Helper()
+	cmd := exec.CommandContext(tb.Context(), os.Args[0])
 	cmd.Env = append(os.Environ(), programEnv+"="+name)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	started := make(chan error, 1)
 	if r == nil {
@@ -98,21 +100,21 @@ func (r *testRoom) start(t *testing.T, name string) program {
 		r.starts <- func() { started <- cmd.Start() }
 	}
 	if err := <-started; err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = in.Close(); _ = cmd.Wait() })
+	tb.Cleanup(func() { _ = in.Close(); _ = cmd.Wait() })
 	return program{in, bufio.NewReader(out)}
 }
 
 // do lets a program do one step, and returns what it says.
-func (p program) do(t *testing.T, step string, args ...any) string {
-	t.Helper()
+func (p program) do(tb testing.TB, step string, args ...any) string {
+	tb.Helper()
 	if _, err := fmt.Fprintf(p.in, step+"\n", args...); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	line, err := p.out.ReadString('\n')
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return strings.TrimSpace(line)
 }
@@ -126,17 +128,17 @@ func (p program) want(t *testing.T, want, step string, args ...any) {
 }
 
 // machine serves a port of localhost, TCP and UDP, as other programs of the machine do.
-func machine(t *testing.T) (port string) {
-	t.Helper()
-	p := (*testRoom)(nil).start(t, "machine")
+func machine(tb testing.TB) (port string) {
+	tb.Helper()
+	p := (*testRoom)(nil).start(tb, "machine")
 	for range 20 { // the port may be taken for UDP
-		at := netip.MustParseAddrPort(p.do(t, "listen tcp4 127.0.0.1:0"))
+		at := netip.MustParseAddrPort(p.do(tb, "listen tcp4 127.0.0.1:0"))
 		port = strconv.Itoa(int(at.Port()))
-		if !strings.HasPrefix(p.do(t, "listen udp4 127.0.0.1:%s", port), "error") {
+		if !strings.HasPrefix(p.do(tb, "listen udp4 127.0.0.1:%s", port), "error") {
 			return port
 		}
 	}
-	t.Fatal("no port is free")
+	tb.Fatal("no port is free")
 	return ""
 }
 
@@ -319,4 +321,25 @@ func TestKilledProgramsLeaveTheRoomInOrder(t *testing.T) {
 		_ = cmd.Wait()
 	}
 	r.start(t, "room").want(t, r.V4.String()+":"+port, "listen tcp :%s", port)
+}
+
+func TestLeaderIsTheProcessOfAThread(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	threads := []int{unix.Gettid()}
+	done := make(chan struct{})
+	go func() { // on another thread
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		threads = append(threads, unix.Gettid())
+		done <- struct{}{}
+		<-done
+	}()
+	<-done
+	for _, thread := range threads {
+		if got, err := leader(thread); got != os.Getpid() {
+			t.Errorf("thread %d is of process %d, want %d: %v", thread, got, os.Getpid(), err)
+		}
+	}
+	close(done)
 }
