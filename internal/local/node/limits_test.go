@@ -135,7 +135,8 @@ func TestLimitsAreSetWithoutTracingToo(t *testing.T) {
 
 // Whatever becomes of a program at its start, the node learns how it ended.
 func TestStartedProgramsAreReaped(t *testing.T) {
-	f := newForker(true, func() func() { return func() {} })
+	traced, _ := tryOut()
+	f := newForker(traced, func() func() { return func() {} })
 	ctx, stop := context.WithCancel(t.Context())
 	go f.run(ctx)
 	defer func() { stop(); <-f.ended }()

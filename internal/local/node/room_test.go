@@ -4,14 +4,19 @@ package node
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/remotecommand"
@@ -162,4 +167,29 @@ spec:
   - {name: main, command: [/bin/grep, NoNewPrivs, /proc/self/status]}
 `)
 	c.logs(t, "web/main", "NoNewPrivs:\t0\n")
+}
+
+// What a room adds to a Pod: the start and the end of its thread with one program, without and with a room.
+func BenchmarkThreadWithAProgram(b *testing.B) {
+	for _, apart := range []error{errors.New("without"), nil} {
+		b.Run(fmt.Sprintf("room=%v", apart == nil), func(b *testing.B) {
+			w := newWorker(&node{traced: true, apart: apart, Config: Config{Log: slog.New(slog.DiscardHandler)}}, &corev1.Pod{})
+			var all []time.Duration
+			for b.Loop() {
+				begin := time.Now()
+				f := newForker(true, w.enter)
+				ctx, stop := context.WithCancel(b.Context())
+				go f.run(ctx)
+				cmd := command{exec.CommandContext(ctx, "/bin/true"), limits{data: 1 << 30}}
+				if err := errors.Join(f.start(cmd), cmd.Wait()); err != nil {
+					b.Fatal(err)
+				}
+				stop()
+				<-f.ended
+				all = append(all, time.Since(begin))
+			}
+			slices.Sort(all)
+			b.ReportMetric(float64(all[len(all)/2].Nanoseconds()), "median-ns/op")
+		})
+	}
 }
