@@ -59,7 +59,7 @@ func (w *worker) start(ctx context.Context, name string) {
 	w.view.containers[name] = c
 	w.runs[name] = r
 	w.log.Info("container started", "container", name, "pid", r.cmd.Process.Pid, "restarts", restarts)
-	w.event(corev1.EventTypeNormal, "Started", fmt.Sprintf("Started container %s (%s for image %s)", name, r.cmd.Path, spec.Image))
+	w.containerEvent(name, corev1.EventTypeNormal, "Started", fmt.Sprintf("Started container %s (%s for image %s)", name, r.cmd.Path, spec.Image))
 	w.others.Go(func() {
 		<-r.done
 		w.post(func() { w.exited(name, r) })
@@ -80,7 +80,7 @@ func (w *worker) failed(name string, c container, failure *startError, now time.
 		if failure.reason == reasonVolumes {
 			reason = "FailedMount"
 		}
-		w.event(corev1.EventTypeWarning, reason, failure.Error())
+		w.containerEvent(name, corev1.EventTypeWarning, reason, failure.Error())
 	}
 	c.waiting = why
 	// The first tries come soon, because a missing object is often just being created.
@@ -219,7 +219,7 @@ func (w *worker) begun(name string, r *instance) {
 // watch runs a probe in the background and calls act with its judgements in the worker's goroutine.
 func (w *worker) watch(name string, r *instance, kind string, p *corev1.Probe, act func(judgement)) {
 	failed := func(why string) {
-		w.event(corev1.EventTypeWarning, "Unhealthy", fmt.Sprintf("%s probe failed: %s (container %s)", kind, why, name))
+		w.containerEvent(name, corev1.EventTypeWarning, "Unhealthy", fmt.Sprintf("%s probe failed: %s", kind, why))
 	}
 	w.others.Go(func() {
 		w.node.watchProbe(r.ctx, r.target, p, kind != "Liveness", failed, func(j judgement) bool {

@@ -310,8 +310,8 @@ spec: {activeDeadlineSeconds: 1, terminationGracePeriodSeconds: 1, containers: [
 	}
 }
 
-// event waits for an event of any Pod.
-func (c *cluster) event(t *testing.T, reason, message string) {
+// event waits for an event of any Pod, and returns the field that it is about.
+func (c *cluster) event(t *testing.T, reason, message string) (field string) {
 	t.Helper()
 	eventually.Holds(t, func(context.Context) (any, bool) {
 		list, err := c.client.CoreV1().Events("").List(t.Context(), metav1.ListOptions{})
@@ -321,12 +321,14 @@ func (c *cluster) event(t *testing.T, reason, message string) {
 		var seen []string
 		for _, e := range list.Items {
 			if e.Reason == reason && e.Message == message {
+				field = e.InvolvedObject.FieldPath
 				return nil, true
 			}
 			seen = append(seen, e.Reason+": "+e.Message)
 		}
 		return fmt.Sprintf("no event %s: %s, but\n%s", reason, message, strings.Join(seen, "\n")), false
 	})
+	return field
 }
 
 func TestPreStopMayUseUpTheGracePeriodButNotMore(t *testing.T) {

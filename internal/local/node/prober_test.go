@@ -23,7 +23,9 @@ spec:
 	pod := c.pod(t, "web", "ready", isReady)
 	setHealth(t, pod, "503")
 	c.pod(t, "web", "not ready", func(p *corev1.Pod) bool { return !isReady(p) })
-	c.event(t, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503 (container main)")
+	if field := c.event(t, "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503"); field != "spec.containers{main}" {
+		t.Errorf("the event is about %q", field)
+	}
 	setHealth(t, pod, "200")
 	pod = c.pod(t, "web", "ready again", isReady)
 	if n := pod.Status.ContainerStatuses[0].RestartCount; n != 0 {

@@ -34,7 +34,7 @@ func (w *worker) stop(name string, grace time.Duration, why string) {
 	r.stopping, r.killAt = true, killAt
 	r.cancel()
 	w.change(name, func(c *container) { c.ready = false })
-	w.event(corev1.EventTypeNormal, "Killing", why)
+	w.containerEvent(name, corev1.EventTypeNormal, "Killing", why)
 	hook := r.spec.Lifecycle
 	if hook == nil || hook.PreStop == nil || grace <= 0 {
 		r.terminate()
@@ -55,7 +55,7 @@ func (w *worker) preStop(ctx context.Context, name string, r *instance, h *corev
 			return
 		}
 		if err != nil {
-			w.event(corev1.EventTypeWarning, "FailedPreStopHook", fmt.Sprintf("preStop of container %s: %v", name, err))
+			w.containerEvent(name, corev1.EventTypeWarning, "FailedPreStopHook", fmt.Sprintf("preStop of container %s: %v", name, err))
 		}
 		if least := time.Now().Add(hookGrace); r.killAt.Before(least) && !w.view.halting {
 			r.killAt = least
@@ -71,7 +71,7 @@ func (w *worker) postStart(name string, r *instance, h *corev1.LifecycleHandler)
 		switch {
 		case w.runs[name] != r || r.stopping:
 		case err != nil:
-			w.event(corev1.EventTypeWarning, "FailedPostStartHook", fmt.Sprintf("postStart of container %s: %v", name, err))
+			w.containerEvent(name, corev1.EventTypeWarning, "FailedPostStartHook", fmt.Sprintf("postStart of container %s: %v", name, err))
 			w.stop(name, w.grace(), fmt.Sprintf("Container %s failed its postStart hook", name))
 		default:
 			w.begin(name, r)
@@ -126,7 +126,7 @@ func (w *worker) exited(name string, r *instance) {
 	w.log.Info("container ended", "container", name, "exitCode", r.exitCode, "signal", r.signal)
 	now := time.Now()
 	if c.startAt(now).After(now) && restarts(w.view, r.spec) {
-		w.event(corev1.EventTypeWarning, "BackOff", "Back-off restarting failed container "+name)
+		w.containerEvent(name, corev1.EventTypeWarning, "BackOff", "Back-off restarting failed container "+name)
 	}
 }
 

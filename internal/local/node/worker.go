@@ -302,6 +302,20 @@ func (w *worker) event(kind, reason, message string) {
 	w.node.events.Event(w.latest.Load(), kind, reason, message)
 }
 
+// containerEvent is an event about one container. As those of kubelets, it names the
+// container by its field.
+func (w *worker) containerEvent(name, kind, reason, message string) {
+	pod := w.latest.Load()
+	field := "containers"
+	if isInit(pod, name) {
+		field = "initContainers"
+	}
+	w.node.events.Event(&corev1.ObjectReference{
+		APIVersion: "v1", Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID, ResourceVersion: pod.ResourceVersion,
+		FieldPath: fmt.Sprintf("spec.%s{%s}", field, name),
+	}, kind, reason, message)
+}
+
 // earliest returns the earliest of some times; the zero time means never.
 func earliest(times ...time.Time) (first time.Time) {
 	for _, t := range times {
