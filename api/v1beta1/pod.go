@@ -62,6 +62,13 @@ func PodConcurrency(p *corev1.Pod) (int, error) {
 	return n, nil
 }
 
+// PodUserPort returns the port to which a Pod's queue sends requests, 0 without a
+// queue.
+func PodUserPort(p *corev1.Pod) int {
+	port, _ := strconv.Atoi(queueArgument(p, "--user-port=", "0"))
+	return port
+}
+
 // queueArgument returns the value of an argument of a Pod's queue.
 func queueArgument(p *corev1.Pod, prefix, missing string) string {
 	for i := range p.Spec.Containers {

@@ -191,7 +191,7 @@ type ModelStatus struct {
 	// How many copies of the model are loaded or failed.
 	// +optional
 	Copies *ModelCopies `json:"copies,omitempty"`
-	// Why the last load failed.
+	// Why the model does not load: what failed, or what its Pods wait for.
 	// +optional
 	LastFailureInfo *FailureInfo `json:"lastFailureInfo,omitempty"`
 }
@@ -242,22 +242,22 @@ type ModelCopies struct {
 
 // FailureInfo is the last failure, with the failing program's own words.
 type FailureInfo struct {
-	// The Pod that failed.
+	// The Pod that failed or waits.
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Location string `json:"location,omitempty"`
 	// One word: ModelLoadFailed, ModelChanged, RuntimeUnhealthy, NoSupportingRuntime, RuntimeNotRecognized, RuntimeDisabled, InvalidPredictorSpec.
 	// +optional
 	Reason FailureReason `json:"reason,omitempty"`
-	// What the program said.
+	// What is wrong, in a line; below it the last lines of a program that ended.
 	// +optional
 	// +kubebuilder:validation:MaxLength=32768
 	Message string `json:"message,omitempty"`
-	// The revision that failed.
+	// The revision of the Pod.
 	// +optional
 	// +kubebuilder:validation:MaxLength=63
 	ModelRevisionName string `json:"modelRevisionName,omitempty"`
-	// When it failed.
+	// When it failed, or since when it waits.
 	// +optional
 	Time *metav1.Time `json:"time,omitempty"`
 	// The program's exit code.

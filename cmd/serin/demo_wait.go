@@ -89,7 +89,8 @@ func saying(s *v1beta1.InferenceService) string {
 	if m := s.Status.ModelStatus; m != nil {
 		said += fmt.Sprintf(", model %s", m.States.TargetModelState)
 		if m.LastFailureInfo != nil {
-			said += ": " + m.LastFailureInfo.Message
+			sentence, _, _ := strings.Cut(m.LastFailureInfo.Message, "\n")
+			said += ": " + sentence
 		}
 	}
 	if t := shares(s); t != "" {

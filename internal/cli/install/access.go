@@ -43,7 +43,8 @@ func controllerRules() []rbacv1.PolicyRule {
 		rule(core, append(read, "delete"), "pods"),
 		// To find other nodes for its own Pods.
 		rule(core, read, "nodes"),
-		rule(core, []string{"create"}, "events"),
+		// To say what happens, and why a Pod is not ready.
+		rule(core, []string{"create", "list"}, "events"),
 	}
 }
 

@@ -50,7 +50,7 @@ func TestPermissionsOfEachPart(t *testing.T) {
 			"apps/controllerrevisions: get list watch create patch delete",
 			"apps/deployments: get list watch create patch delete",
 			"configmaps: get list watch create update patch",
-			"events: create",
+			"events: create list",
 			"nodes: get list watch",
 			"pods: get list watch delete",
 			"services: get list watch create patch delete",

@@ -212,7 +212,7 @@ func (rev *Revision) readPods(o Objects) {
 			pods = append(pods, p)
 		}
 	}
-	rev.Health = rollout.HealthOf(pods, deployment)
+	rev.Health = rollout.HealthOf(rollout.Observed{Pods: pods, Deployment: deployment})
 }
 
 func (r *Rollout) status() v1beta1.ComponentStatus {

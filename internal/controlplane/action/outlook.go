@@ -51,10 +51,22 @@ func (r *Rollout) Outlook() Outlook {
 			if c := r.condition(v1beta1.ConditionModelChanged); o.Outcome != Failed && c.Status == metav1.ConditionTrue {
 				o.Next += " But new Pods do not start. " + c.Message
 			}
+			if why := r.soFar(); o.Outcome == Progressing && why != "" {
+				o.Next += " So far, " + why + "."
+			}
 			return o
 		}
 	}
 	return Outlook{Progressing, "The controller has not said yet what this spec means."}
+}
+
+// soFar is what keeps the Pods from being ready.
+func (r *Rollout) soFar() string {
+	m := r.Service.Status.ModelStatus
+	if m == nil || m.LastFailureInfo == nil || m.LastFailureInfo.Reason == v1beta1.ModelChanged || !r.Observed() {
+		return ""
+	}
+	return rollout.Sentence(m.LastFailureInfo.Message)
 }
 
 func settled(format string, args ...any) Outlook {

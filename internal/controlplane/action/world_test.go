@@ -136,7 +136,7 @@ func (w *world) input(s *v1beta1.InferenceService) rollout.Input {
 		}
 		in.Revisions = append(in.Revisions, rollout.Revision{
 			Name: cr.Name, Number: int(cr.Revision), Hash: rec.Hash, Model: rec.Model,
-			Health: rollout.HealthOf(w.pods(cr.Name), nil), Deployed: w.deployed[cr.Name], Drained: len(w.pods(cr.Name)) == 0,
+			Health: rollout.HealthOf(rollout.Observed{Pods: w.pods(cr.Name)}), Deployed: w.deployed[cr.Name], Drained: len(w.pods(cr.Name)) == 0,
 		})
 	}
 	n := rollout.NextNumber(s.Name, in.Revisions, s.Status.Components[v1beta1.Predictor])

@@ -153,18 +153,22 @@ type reconciler struct {
 
 // Reconcile brings one service to where its spec wants it.
 func (r *reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reconcile.Result, error) {
-	s, err := r.gather(ctx, req.NamespacedName)
+	now := time.Now()
+	s, err := r.gather(ctx, req.NamespacedName, now)
 	if err == nil && s == nil && r.ExternalRoute.Enabled() {
 		err = r.writer.deleteRoute(ctx, r.ExternalRoute, req.NamespacedName)
 	}
 	if err != nil || s == nil {
 		return reconcile.Result{}, err
 	}
-	err = r.reconcile(ctx, s, time.Now())
-	if errors.Is(err, errOutdated) {
+	err = r.reconcile(ctx, s, now)
+	switch {
+	case errors.Is(err, errOutdated):
 		return reconcile.Result{RequeueAfter: time.Second}, nil
+	case err != nil || s.again.IsZero():
+		return reconcile.Result{}, err
 	}
-	return reconcile.Result{}, err
+	return reconcile.Result{RequeueAfter: max(s.again.Sub(now), time.Second)}, nil
 }
 
 // reconcile decides and writes. The status says what the API refused. It is also

@@ -32,7 +32,7 @@ func (s *snapshot) decide(c Config, now time.Time) rollout.Plan {
 			Name:      r.record.Name,
 			Number:    int(r.record.Revision),
 			Digest:    v1beta1.RecordedDigest(r.record),
-			Health:    rollout.HealthOf(r.pods, r.deployment),
+			Health:    rollout.HealthOf(r.observed(now)),
 			IdleSince: r.demand.IdleSince,
 		}
 		if r.template != nil {
@@ -43,5 +43,11 @@ func (s *snapshot) decide(c Config, now time.Time) rollout.Plan {
 	}
 	n := rollout.NextNumber(s.service.Name, in.Revisions, s.service.Status.Components[v1beta1.Predictor])
 	in.Next = rollout.Revision{Name: v1beta1.Predictor.RevisionName(s.service.Name, n), Number: n}
-	return rollout.Decide(in)
+	p := rollout.Decide(in)
+	s.again = p.Again
+	return p
+}
+
+func (r *revision) observed(now time.Time) rollout.Observed {
+	return rollout.Observed{Pods: r.pods, Deployment: r.deployment, Events: r.events, Now: now}
 }

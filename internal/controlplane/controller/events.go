@@ -7,11 +7,15 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/controlplane/operator"
+	"github.com/serin-dev/serin/internal/controlplane/rollout"
 )
 
 // eventApplyFailed is the reason of the only event that no decision plans.
@@ -43,4 +47,26 @@ func (w writer) recordEvent(ctx context.Context, s *v1beta1.InferenceService, n 
 		Reason:  reason,
 		Message: message,
 	})
+}
+
+// mostEvents bounds how many events of a Pod are read.
+const mostEvents = 200
+
+// readEvents reads the events of Pods whose status does not say why they are not
+// ready. There is no informer of events: they are many, and these are few. Without
+// them, the service's status says less.
+func (r *reconciler) readEvents(ctx context.Context, s *snapshot, now time.Time) {
+	for i := range s.revisions {
+		rev := &s.revisions[i]
+		pod := rollout.Unexplained(rev.observed(now))
+		if pod == nil {
+			continue
+		}
+		var list corev1.EventList
+		if err := r.api.List(ctx, &list, client.InNamespace(pod.Namespace), client.Limit(mostEvents),
+			client.MatchingFields{"involvedObject.uid": string(pod.UID)}); err != nil {
+			log.FromContext(ctx).Error(err, "the events of a Pod cannot be read", "pod", pod.Name)
+		}
+		rev.events = list.Items
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -45,6 +46,8 @@ type snapshot struct {
 	refusals []rollout.Refusal
 	// settings say how the service scales; nil if they are invalid.
 	settings *scale.Settings
+	// again is when the last decision may say more; zero is never.
+	again time.Time
 }
 
 // revision is a ControllerRevision and its objects.
@@ -54,11 +57,13 @@ type revision struct {
 	deployment *appsv1.Deployment // nil until made
 	demand     scale.Demand       // what the Deployment says
 	pods       []corev1.Pod
+	// events are those of the Pod that rollout.Unexplained names, if there is one.
+	events []corev1.Event
 }
 
 // gather reads a service and all that belongs to it. It returns nil for a deleted
 // service: the garbage collector deletes its objects.
-func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*snapshot, error) {
+func (r *reconciler) gather(ctx context.Context, key types.NamespacedName, now time.Time) (*snapshot, error) {
 	service, unread, err := r.caches.service(key)
 	if err != nil || service == nil || service.DeletionTimestamp != nil {
 		return nil, err
@@ -78,6 +83,7 @@ func (r *reconciler) gather(ctx context.Context, key types.NamespacedName) (*sna
 	if err := errors.Join(r.attach(ctx, s, objects), r.readModels(s), r.readExternalRoute(ctx, s)); err != nil {
 		return nil, err
 	}
+	r.readEvents(ctx, s, now)
 	s.orphans = append(s.orphans, s.unwanted()...)
 	if s.invalid == nil { // the spec can be read
 		r.resolve(s)

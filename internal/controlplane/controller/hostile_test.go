@@ -138,7 +138,7 @@ func reconcileHostile(t *testing.T, seed uint64) {
 	r, size := hostileWorld(t, rand.New(rand.NewPCG(seed, 2))) //nolint:gosec // a test's
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	s, err := r.gather(t.Context(), types.NamespacedName{Namespace: "team", Name: "iris"})
+	s, err := r.gather(t.Context(), types.NamespacedName{Namespace: "team", Name: "iris"}, time.Now())
 	if err != nil || s == nil {
 		return // this service alone is tried again, or gone
 	}

@@ -57,7 +57,7 @@ func (s *situation) conditions(a answer, traffic []v1beta1.TrafficTarget) []v1be
 		all = append(all, s.condition(v1beta1.ConditionStopped, severityInfo, isTrue))
 	}
 	if r := s.changed(a); r != nil && !s.stopped() {
-		all = append(all, s.condition(v1beta1.ConditionModelChanged, severityInfo, state{metav1.ConditionTrue, string(v1beta1.ModelChanged), failed(r).message}))
+		all = append(all, s.condition(v1beta1.ConditionModelChanged, severityInfo, state{metav1.ConditionTrue, string(v1beta1.ModelChanged), s.failed(r).message}))
 	}
 	slices.SortFunc(all, func(a, b v1beta1.Condition) int { return cmp.Compare(a.Type, b.Type) })
 	return all
@@ -125,9 +125,17 @@ func (s *situation) createdState() state {
 	case s.loaded():
 		return isTrue
 	case s.n.Failure != nil:
-		return failed(s.n)
+		return s.failed(s.n)
 	}
-	return unknown(ReasonRevisionNotReady, fmt.Sprintf("Revision %s is not ready yet", s.n.Name))
+	return unknown(ReasonRevisionNotReady, fmt.Sprintf("Revision %s is not ready yet", s.n.Name)+s.lateBecause(s.n))
+}
+
+// lateBecause says what keeps a revision's Pods from being ready, if that takes long.
+func (s *situation) lateBecause(r *Revision) string {
+	if r.Late == nil {
+		return ""
+	}
+	return ": " + Sentence(s.failure(r.Name, r.Late).Message)
 }
 
 // predictorState is True once the spec is in effect: its revision is ready
@@ -138,14 +146,15 @@ func (s *situation) predictorState(a answer) state {
 	case created.status != metav1.ConditionTrue || a.await == nil:
 		return created
 	case a.await.Failure != nil:
-		return failed(a.await)
+		return s.failed(a.await)
 	}
 	return unknown(ReasonWaitingForPrevious,
-		fmt.Sprintf("Revision %s is starting; until it is ready, all traffic stays with %s", a.await.Name, a.rolledOut))
+		fmt.Sprintf("Revision %s is starting; until it is ready, all traffic stays with %s", a.await.Name, a.rolledOut)+s.lateBecause(a.await))
 }
 
-func failed(r *Revision) state {
-	return isFalse(string(r.Failure.Reason), fmt.Sprintf("Revision %s: %s", r.Name, r.Failure.Message))
+func (s *situation) failed(r *Revision) state {
+	f := s.failure(r.Name, r.Failure)
+	return isFalse(string(f.Reason), fmt.Sprintf("Revision %s: %s", r.Name, Sentence(f.Message)))
 }
 
 func (s *situation) routesState(traffic []v1beta1.TrafficTarget) state {

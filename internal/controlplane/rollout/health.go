@@ -5,8 +5,9 @@ package rollout
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
-	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -23,45 +24,79 @@ type Health struct {
 	Loading bool
 	// Failure is what a failing Pod said; nil if none fails.
 	Failure *v1beta1.FailureInfo
-	// Pending is set if no Pod has failed. Failure is then what a Pod waits for: a
-	// node, or a volume.
+	// Pending is set if no Pod has failed. Failure is then why none is scheduled.
 	Pending bool
+	// Late is what keeps a Pod from being ready for longer than usual, though it has
+	// not failed: it may come right by itself, so it decides nothing.
+	Late *v1beta1.FailureInfo
+	// Look is when more can be said about Pods that are not ready; zero is never.
+	Look time.Time
 	// Fetched are the Pods that reported which model they fetched, oldest first.
 	Fetched []Fetched
 }
 
-// HealthOf reads the health of a revision off its Pods and its Deployment,
-// which may be nil. Pods that are being deleted do not count. A Pod fails from
-// its first crash until it is ready, also in between, while it tries again.
-func HealthOf(pods []corev1.Pod, d *appsv1.Deployment) Health {
-	h := Health{Fetched: fetched(pods)}
-	pods = slices.SortedFunc(slices.Values(pods), func(a, b corev1.Pod) int { return cmp.Compare(a.Name, b.Name) })
-	for i := range pods {
-		p := &pods[i]
-		if v1beta1.PodLeaving(p) {
-			continue // the ReplicaSet makes another
-		}
-		if v1beta1.PodReady(p) != nil {
+// HealthOf reads the health of a revision off what there is to see. Pods that are
+// being deleted do not count. A Pod fails from its first crash until it is ready,
+// also in between, while it tries again.
+func HealthOf(o Observed) Health {
+	h := Health{Fetched: fetched(o.Pods)}
+	for i := range o.Pods {
+		if p := &o.Pods[i]; !v1beta1.PodLeaving(p) && v1beta1.PodReady(p) != nil {
 			h.Ready++
-			continue
 		}
+	}
+	for _, p := range o.waiting() {
 		h.Loading = h.Loading || running(p)
-		if f := podFailure(p); f != nil {
+		if f, st := o.podFailure(p); f != nil {
 			h.Failed++
+			f = h.again(o, p, st, f)
 			if h.Failure == nil || h.Pending {
 				h.Failure, h.Pending = f, false
 			}
-		} else if f := cmp.Or(unscheduled(p), unmounted(p)); f != nil && h.Failure == nil {
+		} else if f := unscheduled(p); f == nil {
+			h.wait(o, p)
+		} else if h.Failure == nil {
 			h.Failure, h.Pending = f, true
 		}
 	}
 	if h.Failure == nil && h.Ready == 0 {
-		h.Failure = deploymentFailure(d)
+		h.Failure = deploymentFailure(o.Deployment)
+		if h.Failure != nil && h.Late != nil && overdue(o.Deployment) {
+			h.Failure, h.Late = h.Late, nil // which says more
+		}
 	}
-	if h.Failure != nil {
-		h.Failure.Message = cut(h.Failure.Message)
+	for _, f := range []*v1beta1.FailureInfo{h.Failure, h.Late} {
+		if f != nil {
+			f.Message = cut(f.Message)
+		}
 	}
 	return h
+}
+
+// again returns the failure of a Pod, or what is wrong with the container since it
+// was started again.
+func (h *Health) again(o Observed, p *corev1.Pod, st corev1.ContainerStatus, f *v1beta1.FailureInfo) *v1beta1.FailureInfo {
+	l := o.runsAgain(p, st)
+	if l == nil {
+		return f
+	}
+	h.Look = earlier(h.Look, o.look(l))
+	if !o.due(l) {
+		return f
+	}
+	return cmp.Or(o.late(l), f)
+}
+
+// wait notes what keeps a Pod that has not failed.
+func (h *Health) wait(o Observed, p *corev1.Pod) {
+	l := o.lateness(p)
+	if l == nil {
+		return
+	}
+	h.Look = earlier(h.Look, o.look(l))
+	if h.Late == nil && o.due(l) {
+		h.Late = o.late(l)
+	}
 }
 
 func running(p *corev1.Pod) bool {
@@ -70,21 +105,23 @@ func running(p *corev1.Pod) bool {
 	})
 }
 
-func podFailure(p *corev1.Pod) *v1beta1.FailureInfo {
+// podFailure is what a failing Pod says, and the container that fails.
+func (o Observed) podFailure(p *corev1.Pod) (*v1beta1.FailureInfo, corev1.ContainerStatus) {
 	for _, c := range p.Status.InitContainerStatuses {
-		if f := containerFailure(&c, true); f != nil {
-			f.Location = p.Name
-			return f
+		if f := o.containerFailure(p, &c, true); f != nil {
+			return f, c
 		}
 	}
 	for _, c := range p.Status.ContainerStatuses {
-		if f := containerFailure(&c, false); f != nil {
-			f.Location = p.Name
-			return f
+		if f := o.containerFailure(p, &c, false); f != nil {
+			return f, c
 		}
 	}
-	return nil
+	return nil, corev1.ContainerStatus{}
 }
+
+// preemption matches what the scheduler says about Pods that could give way.
+var preemption = regexp.MustCompile(`( no new claims to deallocate,)? preemption: .*`)
 
 // unscheduled is why no node takes a Pod. It waits, and may start at any time.
 func unscheduled(p *corev1.Pod) *v1beta1.FailureInfo {
@@ -93,19 +130,8 @@ func unscheduled(p *corev1.Pod) *v1beta1.FailureInfo {
 			return &v1beta1.FailureInfo{
 				Location: p.Name,
 				Reason:   v1beta1.RuntimeUnhealthy,
-				Message:  "the Pod cannot be scheduled: " + lastLine(c.Message),
+				Message:  "the Pod cannot be scheduled: " + advised(preemption.ReplaceAllString(lastLine(c.Message), "")),
 			}
-		}
-	}
-	return nil
-}
-
-// unmounted is which volume a Pod waits for, as the process node says it. A
-// kubelet says it in events only.
-func unmounted(p *corev1.Pod) *v1beta1.FailureInfo {
-	for _, c := range slices.Concat(p.Status.InitContainerStatuses, p.Status.ContainerStatuses) {
-		if w := c.State.Waiting; w != nil && w.Reason == "ContainerCreating" && w.Message != "" {
-			return &v1beta1.FailureInfo{Location: p.Name, Reason: v1beta1.RuntimeUnhealthy, Message: "the Pod waits: " + lastLine(w.Message)}
 		}
 	}
 	return nil
@@ -114,17 +140,18 @@ func unmounted(p *corev1.Pod) *v1beta1.FailureInfo {
 // cannotStart are the reasons for waiting that do not pass by themselves.
 var cannotStart = []string{
 	"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError",
-	"CreateContainerConfigError", "CreateContainerError", "RunContainerError",
+	"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PostStartHookError",
 }
 
-func containerFailure(c *corev1.ContainerStatus, init bool) *v1beta1.FailureInfo {
+func (o Observed) containerFailure(p *corev1.Pod, c *corev1.ContainerStatus, init bool) *v1beta1.FailureInfo {
 	if c.Ready {
 		return nil
 	}
 	if w := c.State.Waiting; w != nil && slices.Contains(cannotStart, w.Reason) {
 		return &v1beta1.FailureInfo{
-			Reason:  v1beta1.RuntimeUnhealthy,
-			Message: fmt.Sprintf("container %s cannot start: %s", c.Name, cmp.Or(lastLine(w.Message), w.Reason)),
+			Location: p.Name,
+			Reason:   v1beta1.RuntimeUnhealthy,
+			Message:  fmt.Sprintf("container %s cannot start: %s", c.Name, advised(cmp.Or(lastLine(w.Message), w.Reason))),
 		}
 	}
 	t := c.State.Terminated
@@ -135,8 +162,9 @@ func containerFailure(c *corev1.ContainerStatus, init bool) *v1beta1.FailureInfo
 		return nil
 	}
 	f := &v1beta1.FailureInfo{
+		Location: p.Name,
 		Reason:   v1beta1.RuntimeUnhealthy,
-		Message:  lastLine(t.Message),
+		Message:  o.lastWords(p, c.Name, t),
 		ExitCode: t.ExitCode,
 	}
 	switch {
@@ -145,13 +173,30 @@ func containerFailure(c *corev1.ContainerStatus, init bool) *v1beta1.FailureInfo
 	case c.Name == v1beta1.ContainerModel || c.Name == v1beta1.ContainerFetch:
 		f.Reason = v1beta1.ModelLoadFailed
 	}
-	if f.Message == "" {
-		f.Message = fmt.Sprintf("container %s ended with exit code %d (%s)", c.Name, t.ExitCode, cmp.Or(t.Reason, "no reason given"))
-	}
 	if !t.FinishedAt.IsZero() {
 		f.Time = &metav1.Time{Time: t.FinishedAt.Time}
 	}
 	return f
+}
+
+// lastWords says how a container ended: in a sentence, with its last lines below. The
+// last line of Serin's own fetch is a sentence for people.
+func (o Observed) lastWords(p *corev1.Pod, name string, t *corev1.ContainerStateTerminated) string {
+	last := lastLine(t.Message)
+	if name == v1beta1.ContainerFetch && last != "" {
+		return last
+	}
+	if why := o.endedBy(p, name, t); why != "" {
+		return why + details(lines(t.Message))
+	}
+	ended := fmt.Sprintf("container %s ended with exit code %d", name, t.ExitCode)
+	switch {
+	case t.Reason == "OOMKilled":
+		return ended + " (OOMKilled): it needs more memory than its resources.limits.memory" + details(lines(t.Message))
+	case last == "":
+		return ended + fmt.Sprintf(" (%s)", cmp.Or(t.Reason, "no reason given"))
+	}
+	return withLines(ended, t.Message)
 }
 
 // deploymentFailure is why there are no Pods that could fail themselves.
@@ -161,21 +206,22 @@ func deploymentFailure(d *appsv1.Deployment) *v1beta1.FailureInfo {
 	}
 	for _, c := range d.Status.Conditions {
 		refused := c.Type == appsv1.DeploymentReplicaFailure && c.Status == corev1.ConditionTrue
-		late := c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse
-		if refused || late {
+		if refused || gaveUp(c) {
 			return &v1beta1.FailureInfo{
 				Location: d.Name,
 				Reason:   v1beta1.RuntimeUnhealthy,
-				Message:  cmp.Or(lastLine(c.Message), c.Reason),
+				Message:  advised(cmp.Or(lastLine(c.Message), c.Reason)),
 			}
 		}
 	}
 	return nil
 }
 
-// lastLine returns the last line of a failing program's output: its message for
-// people, after the progress that it logged.
-func lastLine(s string) string {
-	s = strings.TrimSpace(s)
-	return strings.TrimSpace(s[strings.LastIndexByte(s, '\n')+1:])
+// overdue reports whether a Deployment has waited for its Pods for as long as it may.
+func overdue(d *appsv1.Deployment) bool {
+	return d != nil && slices.ContainsFunc(d.Status.Conditions, gaveUp)
+}
+
+func gaveUp(c appsv1.DeploymentCondition) bool {
+	return c.Type == appsv1.DeploymentProgressing && c.Status == corev1.ConditionFalse
 }

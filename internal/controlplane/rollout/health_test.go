@@ -118,14 +118,14 @@ func TestHealthOf(t *testing.T) {
 				Name: v1beta1.ContainerModel, State: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 137, Reason: "OOMKilled"}},
 			}}})},
 			want: Health{Failed: 1, Failure: &v1beta1.FailureInfo{
-				Location: "a", Reason: v1beta1.ModelLoadFailed, ExitCode: 137, Message: "container kserve-container ended with exit code 137 (OOMKilled)",
+				Location: "a", Reason: v1beta1.ModelLoadFailed, ExitCode: 137, Message: "container kserve-container ended with exit code 137 (OOMKilled): it needs more memory than its resources.limits.memory",
 			}},
 		},
 		"a server that ends has failed, also with exit code 0": {
 			pods: []corev1.Pod{pod("a", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
 				Name: v1beta1.ContainerModel, State: exited(0, "bye"),
 			}}})},
-			want: Health{Failed: 1, Failure: &v1beta1.FailureInfo{Location: "a", Reason: v1beta1.ModelLoadFailed, Message: "bye", Time: &finished}},
+			want: Health{Failed: 1, Failure: &v1beta1.FailureInfo{Location: "a", Reason: v1beta1.ModelLoadFailed, Message: "container kserve-container ended with exit code 0: bye", Time: &finished}},
 		},
 		"the sidecar fails": {
 			pods: []corev1.Pod{pod("a", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{
@@ -133,7 +133,42 @@ func TestHealthOf(t *testing.T) {
 				{Name: v1beta1.ContainerQueue, State: exited(1, "port 8012 is in use")},
 			}})},
 			want: Health{Loading: true, Failed: 1, Failure: &v1beta1.FailureInfo{
-				Location: "a", Reason: v1beta1.RuntimeUnhealthy, Message: "port 8012 is in use", ExitCode: 1, Time: &finished,
+				Location: "a", Reason: v1beta1.RuntimeUnhealthy, Message: "container queue-proxy ended with exit code 1: port 8012 is in use", ExitCode: 1, Time: &finished,
+			}},
+		},
+		"of a crashed program the last lines, without what a terminal would obey": {
+			pods: []corev1.Pod{pod("a", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
+				Name: v1beta1.ContainerModel, State: waiting("CrashLoopBackOff", "back-off"),
+				LastTerminationState: exited(2, "\x1b[31mloading 1%\rloading\t99%\x1b[0m\n\nusage: server [--port PORT]\n\x1b]0;title\x07server: error: unrecognized arguments: --x\u202e\xff\n"),
+			}}})},
+			want: Health{Failed: 1, Failure: &v1beta1.FailureInfo{
+				Location: "a", Reason: v1beta1.ModelLoadFailed, ExitCode: 2, Time: &finished,
+				Message: "container kserve-container ended with exit code 2: server: error: unrecognized arguments: --x\n" +
+					"Its last lines:\n  loading 99%\n  usage: server [--port PORT]\n  server: error: unrecognized arguments: --x",
+			}},
+		},
+		"of very many lines the last": {
+			pods: []corev1.Pod{pod("a", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
+				Name: "other", State: exited(1, strings.Repeat("x\n", 1000)+strings.Repeat("last\n", maxLines)),
+			}}})},
+			want: Health{Failed: 1, Failure: &v1beta1.FailureInfo{
+				Location: "a", Reason: v1beta1.RuntimeUnhealthy, ExitCode: 1, Time: &finished,
+				Message: "container other ended with exit code 1: last\nIts last lines:" + strings.Repeat("\n  last", maxLines),
+			}},
+		},
+		"an init container of the user's fails": {
+			pods: []corev1.Pod{pod("a", corev1.PodStatus{InitContainerStatuses: []corev1.ContainerStatus{{Name: "check", State: exited(3, "no database")}}})},
+			want: Health{Failed: 1, Failure: &v1beta1.FailureInfo{
+				Location: "a", Reason: v1beta1.RuntimeUnhealthy, ExitCode: 3, Time: &finished, Message: "container check ended with exit code 3: no database",
+			}},
+		},
+		"a Secret is missing": {
+			pods: []corev1.Pod{pod("a", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
+				Name: v1beta1.ContainerModel, State: waiting("CreateContainerConfigError", `secret "token" not found`),
+			}}})},
+			want: Health{Failed: 1, Failure: &v1beta1.FailureInfo{
+				Location: "a", Reason: v1beta1.RuntimeUnhealthy,
+				Message: `container kserve-container cannot start: secret "token" not found. Create the Secret, or correct its name`,
 			}},
 		},
 		"an image cannot be pulled": {
@@ -160,16 +195,29 @@ func TestHealthOf(t *testing.T) {
 				pod("b", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: v1beta1.ContainerModel, State: exited(1, "bye")}}}),
 			},
 			want: Health{Failed: 1, Failure: &v1beta1.FailureInfo{
-				Location: "b", Reason: v1beta1.ModelLoadFailed, Message: "bye", ExitCode: 1, Time: &finished,
+				Location: "b", Reason: v1beta1.ModelLoadFailed, Message: "container kserve-container ended with exit code 1: bye", ExitCode: 1, Time: &finished,
 			}},
 		},
-		"a volume is missing": {
-			pods: []corev1.Pod{pod("a", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{
-				{Name: v1beta1.ContainerModel, State: waiting("ContainerCreating", `volume "data": secrets "keys" not found`)},
-				{Name: v1beta1.ContainerQueue, State: waiting("ContainerCreating", "")},
-			}})},
+		"the service account is missing": {
+			deployment: &appsv1.Deployment{
+				ObjectMeta: metav1.ObjectMeta{Name: "d"},
+				Status: appsv1.DeploymentStatus{Conditions: []appsv1.DeploymentCondition{{
+					Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Message: `pods "d-" is forbidden: error looking up service account ns/x: serviceaccount "x" not found`,
+				}}},
+			},
+			want: Health{Failure: &v1beta1.FailureInfo{
+				Location: "d", Reason: v1beta1.RuntimeUnhealthy,
+				Message: `pods "d-" is forbidden: error looking up service account ns/x: serviceaccount "x" not found. Create it, or correct serviceAccountName`,
+			}},
+		},
+		"no node has enough CPU": {
+			pods: []corev1.Pod{pod("a", corev1.PodStatus{Conditions: []corev1.PodCondition{{
+				Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
+				Message: "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
+			}}})},
 			want: Health{Pending: true, Failure: &v1beta1.FailureInfo{
-				Location: "a", Reason: v1beta1.RuntimeUnhealthy, Message: `the Pod waits: volume "data": secrets "keys" not found`,
+				Location: "a", Reason: v1beta1.RuntimeUnhealthy,
+				Message: "the Pod cannot be scheduled: 0/1 nodes are available: 1 Insufficient cpu. Lower resources.requests, or make room",
 			}},
 		},
 		"Pods are refused": {
@@ -179,11 +227,11 @@ func TestHealthOf(t *testing.T) {
 					Type: appsv1.DeploymentReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: "exceeded quota",
 				}}},
 			},
-			want: Health{Failure: &v1beta1.FailureInfo{Location: "d", Reason: v1beta1.RuntimeUnhealthy, Message: "exceeded quota"}},
+			want: Health{Failure: &v1beta1.FailureInfo{Location: "d", Reason: v1beta1.RuntimeUnhealthy, Message: "exceeded quota. Raise the quota, or lower the resources"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, HealthOf(tt.pods, tt.deployment)); diff != "" {
+			if diff := cmp.Diff(tt.want, HealthOf(Observed{Pods: tt.pods, Deployment: tt.deployment})); diff != "" {
 				t.Errorf("HealthOf (-want +got):\n%s", diff)
 			}
 		})

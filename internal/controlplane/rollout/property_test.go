@@ -142,6 +142,8 @@ func drawHealth(t *rapid.T) Health {
 	if rapid.Bool().Draw(t, "fails") {
 		h.Failed = 1
 		h.Failure = &v1beta1.FailureInfo{Reason: v1beta1.ModelLoadFailed, Message: "boom", ExitCode: 1}
+	} else if rapid.Bool().Draw(t, "late") {
+		h.Late = &v1beta1.FailureInfo{Reason: v1beta1.RuntimeUnhealthy, Message: "nothing listens"}
 	}
 	return h
 }
@@ -171,6 +173,7 @@ func (h *historyCheck) step(t testingT) {
 	if diff := difference(given, in.Service) + difference(revisions, in.Revisions); diff != "" { // I7
 		t.Fatalf("Decide or Simulate wrote into its input (-before +after):\n%s", diff)
 	}
+	checkLateness(t, in)
 	p := h.decide()
 
 	h.checkTraffic(t, p, old)
@@ -183,6 +186,23 @@ func (h *historyCheck) step(t testingT) {
 	checkCrash(t, before, h.world)
 	h.starting = names(p, starting)
 	h.checkedScale(t)
+}
+
+// checkLateness requires that what keeps a Pod decides nothing, until it has failed.
+func checkLateness(t testingT, in Input) {
+	t.Helper()
+	late := Decide(in)
+	in.Revisions = slices.Clone(in.Revisions)
+	for i := range in.Revisions {
+		in.Revisions[i].Late = nil
+	}
+	p := Decide(in)
+	if diff := difference(p.Revisions, late.Revisions) + difference(p.Status.Components, late.Status.Components); diff != "" {
+		t.Fatalf("a late Pod changed the decision (-without +with):\n%s", diff)
+	}
+	if m := late.Status.ModelStatus; m != nil && m.LastFailureInfo != nil && m.LastFailureInfo.Message == "nothing listens" && m.TransitionStatus == v1beta1.BlockedByFailedLoad {
+		t.Fatalf("a late Pod counts as failed")
+	}
 }
 
 // checkedScale is the autoscaler's part. It must find no share on what it stops.

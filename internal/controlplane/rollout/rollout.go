@@ -109,6 +109,8 @@ type Plan struct {
 	Status    v1beta1.InferenceServiceStatus
 	// Events are what this decision changed, for people.
 	Events []Event
+	// Again is when a decision may say more though nothing has changed; zero is never.
+	Again time.Time
 	// Rule is the name of the rule that answered, Why its reason in a sentence.
 	Rule, Why string
 }
@@ -153,9 +155,18 @@ func Decide(in Input) Plan {
 		Revisions: s.planned(a, status),
 		Status:    status,
 		Events:    s.events(r, a, status),
+		Again:     s.again(),
 		Rule:      r.name,
 		Why:       a.why,
 	}
+}
+
+// again is the earliest time at which more can be said about a revision.
+func (s *situation) again() (at time.Time) {
+	for _, r := range s.in.Revisions {
+		at = earlier(at, r.Look)
+	}
+	return at
 }
 
 // Revision returns the planned revision of a name. It returns nil if the

@@ -3,6 +3,7 @@
 package rollout
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -120,31 +121,41 @@ func (s *situation) modelStatus(a answer) *v1beta1.ModelStatus {
 	case s.n.Failure != nil && !s.n.Pending:
 		m.TransitionStatus = v1beta1.BlockedByFailedLoad
 		m.States.TargetModelState = v1beta1.FailedToLoad
-		m.LastFailureInfo = s.failure(s.n)
+		m.LastFailureInfo = s.failure(s.n.Name, s.n.Failure)
 	default:
 		m.TransitionStatus = v1beta1.InProgress
 		m.States.TargetModelState = v1beta1.Pending
 		if s.n.Loading {
 			m.States.TargetModelState = v1beta1.Loading
 		}
+		if f := cmp.Or(s.n.Failure, s.n.Late); f != nil { // it may come right by itself
+			m.LastFailureInfo = s.failure(s.n.Name, f)
+		}
+	}
+	if p := a.await; p != nil && m.LastFailureInfo == nil && cmp.Or(p.Failure, p.Late) != nil {
+		m.LastFailureInfo = s.failure(p.Name, cmp.Or(p.Failure, p.Late))
 	}
 	if r := s.changed(a); r != nil && m.LastFailureInfo == nil {
-		m.LastFailureInfo = s.failure(r)
+		m.LastFailureInfo = s.failure(r.Name, r.Failure)
 	}
 	return m
 }
 
 // failure is the failure of a revision. A Pod that fails again in the same way is the same
-// failure: its time is that of the first, so a crash loop writes no status.
-func (s *situation) failure(r *Revision) *v1beta1.FailureInfo {
-	f := *r.Failure
-	f.ModelRevisionName = r.Name
+// failure, also if its message has other numbers: it keeps the time and the words of the
+// first, so a crash loop writes no status.
+func (s *situation) failure(revision string, f *v1beta1.FailureInfo) *v1beta1.FailureInfo {
+	now := *f
+	now.ModelRevisionName = revision
 	if m := s.in.Service.Status.ModelStatus; m != nil && m.LastFailureInfo != nil {
 		before := *m.LastFailureInfo
-		before.Time = f.Time
-		if before == f {
+		before.Time = now.Time
+		if volatile.ReplaceAllString(before.Message, "") == volatile.ReplaceAllString(now.Message, "") {
+			before.Message = now.Message
+		}
+		if before == now {
 			return m.LastFailureInfo.DeepCopy()
 		}
 	}
-	return &f
+	return &now
 }
