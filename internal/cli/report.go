@@ -190,7 +190,7 @@ func eventLines(events []corev1.Event, now time.Time) []string {
 		if e.Type == corev1.EventTypeWarning {
 			mark = "!"
 		}
-		out = append(out, fmt.Sprintf("%s %6s  %s: %s", mark, age(when(e), now), e.Reason, e.Message))
+		out = append(out, fmt.Sprintf("%s %6s  %s: %s", mark, age(when(e), now), plain(e.Reason), plain(e.Message)))
 	}
 	return out
 }

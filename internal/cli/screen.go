@@ -157,7 +157,7 @@ func (s screen) table(revisions []action.Revision) []string {
 func (s screen) outlook() []string {
 	o := s.last.rollout.Outlook()
 	how := map[action.Outcome]lipgloss.Style{action.Settled: good, action.Progressing: busy, action.Failed: bad}[o.Outcome]
-	text := strings.Split(lipgloss.Wrap(title(string(o.Outcome))+": "+o.Next, s.width, ""), "\n")
+	text := strings.Split(lipgloss.Wrap(title(string(o.Outcome))+": "+plain(o.Next), s.width, ""), "\n")
 	word := min(len(o.Outcome), len(text[0]))
 	text[0] = s.style(text[0][:word], how) + text[0][word:]
 	return text

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,7 +72,7 @@ func (s *service) status(ctx context.Context, out io.Writer, format string, watc
 	said := ""
 	say := func(next string) {
 		if forPeople && next != said {
-			fmt.Fprintln(out, next)
+			fmt.Fprintln(out, plain(next))
 			said = next
 		}
 	}
@@ -142,18 +143,35 @@ func (s *service) printStatus(ctx context.Context, out io.Writer, r *action.Roll
 func summary(out io.Writer, r *action.Rollout, events []corev1.Event, now time.Time, wide bool) {
 	fmt.Fprintf(out, "%s in %s", r.Service.Name, r.Service.Namespace)
 	if url := r.Service.Status.URL; url != "" {
-		fmt.Fprintf(out, ", %s", url)
+		fmt.Fprintf(out, ", %s", plain(url))
 	}
 	fmt.Fprint(out, "\n\n")
 	table(out, present(r), now, wide)
 	o := r.Outlook()
-	fmt.Fprintf(out, "\n%s: %s\n", title(string(o.Outcome)), o.Next)
+	fmt.Fprintf(out, "\n%s: %s\n", title(string(o.Outcome)), plain(o.Next))
+	for _, line := range details(r) {
+		fmt.Fprintln(out, line)
+	}
 	if len(events) > 0 {
 		fmt.Fprintln(out, "\nEvents:")
 		for _, line := range eventLines(events, now) {
 			fmt.Fprintln(out, line)
 		}
 	}
+}
+
+// details are the last lines of a program that failed, below the sentence that
+// names it.
+func details(r *action.Rollout) []string {
+	m := r.Service.Status.ModelStatus
+	if m == nil || m.LastFailureInfo == nil {
+		return nil
+	}
+	all := strings.Split(m.LastFailureInfo.Message, "\n")[1:]
+	for i := range all {
+		all[i] = "  " + plain(all[i])
+	}
+	return all
 }
 
 // present are the revisions that matter now.

@@ -11,8 +11,11 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"github.com/serin-dev/serin/api/v1beta1"
 	"github.com/serin-dev/serin/internal/controlplane/action"
 	"github.com/serin-dev/serin/internal/testkit/golden"
 )
@@ -87,4 +90,22 @@ func TestSummary(t *testing.T) {
 	}
 	summary(&out, r, nil, now, false)
 	golden.File(t, filepath.Join("testdata", "summary.txt"), regexp.MustCompile(` +\n`).ReplaceAllString(out.String(), "\n"))
+}
+
+// A program's last lines stand below the sentence, and nothing that somebody wrote
+// into an event or a status reaches the terminal as more than text.
+func TestSummaryOfAProgramThatEnded(t *testing.T) {
+	var out bytes.Buffer
+	r := canaryRollout()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range r.Revisions {
+		r.Revisions[i].Created = now.Add(-time.Hour)
+	}
+	sentence := "Revision sklearn-iris-predictor-00002: container kserve-container ended with exit code 2: server: error: unrecognized arguments: --x"
+	r.Service.Status.Conditions = []v1beta1.Condition{{Type: v1beta1.ConditionPredictorReady, Status: metav1.ConditionFalse, Message: sentence + "\x1b[2J"}}
+	r.Service.Status.ModelStatus = &v1beta1.ModelStatus{LastFailureInfo: &v1beta1.FailureInfo{
+		Message: sentence + "\nIts last lines:\n  usage: server [--port PORT]\n  server: error:\x1b]0;title\x07 unrecognized arguments: --x",
+	}}
+	summary(&out, r, []corev1.Event{{Type: "Warning", Reason: "ModelLoadFailed", Message: "Revision x:\x1b[31m red\r\nnext", LastTimestamp: metav1.NewTime(now)}}, now, false)
+	golden.File(t, filepath.Join("testdata", "summary-ended.txt"), regexp.MustCompile(` +\n`).ReplaceAllString(out.String(), "\n"))
 }

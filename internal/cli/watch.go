@@ -154,5 +154,5 @@ func line(r *action.Rollout) string {
 		shares = []string{"no traffic"}
 	}
 	o := r.Outlook()
-	return fmt.Sprintf("%s. %s: %s", strings.Join(shares, ", "), title(string(o.Outcome)), o.Next)
+	return fmt.Sprintf("%s. %s: %s", strings.Join(shares, ", "), title(string(o.Outcome)), plain(o.Next))
 }
