@@ -47,27 +47,42 @@ data: {hash: h, model: sklearn gs://b/m, spec: {model: {modelFormat: {name: skle
 	"deployment": `{apiVersion: apps/v1, kind: Deployment, metadata: {name: iris-predictor-00001-deployment, namespace: team, uid: d1, labels: {serving.kserve.io/inferenceservice: iris, serving.knative.dev/revision: iris-predictor-00001},
   annotations: {serin.dev/active: "false", serin.dev/idle-since: "2026-01-01T00:00:00Z", serin.dev/min-replicas: "1", serin.dev/max-replicas: "3"},
   ownerReferences: [{apiVersion: serving.kserve.io/v1beta1, kind: InferenceService, name: iris, uid: u1, controller: true}]},
-spec: {replicas: 1, selector: {matchLabels: {a: b}}, template: {spec: {containers: [{name: kserve-container}]}}}, status: {readyReplicas: 1, conditions: [{type: Progressing, status: "False", reason: Late, message: late}]}}`,
+spec: {replicas: 1, selector: {matchLabels: {a: b}}, template: {spec: {containers: [{name: kserve-container, image: i, readinessProbe: {tcpSocket: {port: p}, periodSeconds: 1}, livenessProbe: {httpGet: {port: 1}}, ports: [{name: p, containerPort: 8080}]}]}}}, status: {readyReplicas: 1, conditions: [{type: Progressing, status: "False", reason: Late, message: late}]}}`,
 	"pod": `{apiVersion: v1, kind: Pod, metadata: {name: iris-1, namespace: team, uid: p1, creationTimestamp: "2026-01-02T00:00:00Z", labels: {serving.knative.dev/revision: iris-predictor-00001, serving.kserve.io/inferenceservice: iris},
   ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: iris-predictor-00001-deployment-5d4f, uid: r, controller: true}]},
 status: {phase: Running, podIP: 10.1.2.3, conditions: [{type: Ready, status: "True"}, {type: PodScheduled, status: "False", reason: Unschedulable, message: no}],
   containerStatuses: [{name: kserve-container, ready: false, state: {waiting: {reason: ErrImagePull, message: m}}, lastState: {terminated: {exitCode: 1, message: "a\nb"}}}]}}`,
+	"late": `{apiVersion: v1, kind: Pod, metadata: {name: iris-2, namespace: team, uid: p2, creationTimestamp: "2026-01-02T00:00:00Z", labels: {serving.knative.dev/revision: iris-predictor-00001, serving.kserve.io/inferenceservice: iris},
+  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: iris-predictor-00001-deployment-5d4f, uid: r, controller: true}]},
+status: {phase: Running, conditions: [{type: PodScheduled, status: "True"}, {type: ContainersReady, status: "False", lastTransitionTime: "2026-01-02T00:00:00Z"}],
+  initContainerStatuses: [{name: check, state: {terminated: {exitCode: 0, finishedAt: "2026-01-02T00:00:00Z"}}}],
+  containerStatuses: [{name: kserve-container, started: true, state: {running: {startedAt: "2026-01-02T00:00:00Z"}}}, {name: other, state: {waiting: {reason: ContainerCreating, message: m}}}]}}`,
+	"event": `{apiVersion: v1, kind: Event, metadata: {name: e, namespace: team}, involvedObject: {kind: Pod, name: iris-2, uid: p2, fieldPath: "spec.containers{kserve-container}"}, type: Warning, reason: Unhealthy,
+  lastTimestamp: "2026-01-02T01:00:00Z", message: "Readiness probe failed: connection refused", series: {count: 1, lastObservedTime: "2026-01-02T01:00:00.000000Z"}}`,
 	"runtime": `{apiVersion: serving.kserve.io/v1alpha1, kind: ClusterServingRuntime, metadata: {name: kserve-sklearnserver, uid: c1, creationTimestamp: "2026-01-01T00:00:00Z"},
 spec: {protocolVersions: [v1], supportedModelFormats: [{name: sklearn, version: "1", autoSelect: true, priority: 1}], annotations: {a: b}, volumes: [{name: w, emptyDir: {}}], nodeSelector: {a: b},
   containers: [{name: kserve-container, image: "serin/modelserver:latest", args: ["--model_name={{.Name}}"], env: [{name: B, valueFrom: {resourceFieldRef: {resource: limits.cpu, divisor: 1m}}}], resources: {requests: {cpu: 50m}}}]}}`,
 }
 
-// emptyAPI has no object that the caches do not have.
-type emptyAPI struct{ client.Reader }
+// eventsAPI has no object that the caches do not have, but for an event.
+type eventsAPI struct {
+	client.Reader
+	event corev1.Event
+}
 
-func (emptyAPI) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
+func (a *eventsAPI) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
+	if events, ok := list.(*corev1.EventList); ok {
+		events.Items = []corev1.Event{a.event}
+	}
+	return nil
+}
 
 // hostileWorld is a reconciler whose caches hold mutated objects, packed as an
 // informer does. Objects that are no objects of their kind any more never come
 // out of a client's decoder, and are left out.
 func hostileWorld(t *testing.T, rng *rand.Rand) (r *reconciler, size int) {
 	t.Helper()
-	r = &reconciler{Config: Config{Domain: "example.com", Router: "router.serin-system.svc.cluster.local", Render: render.Options{FetchImage: "f", QueueImage: "q"}}, caches: newCaches(), api: emptyAPI{}}
+	r = &reconciler{Config: Config{Domain: "example.com", Router: "router.serin-system.svc.cluster.local", Render: render.Options{FetchImage: "f", QueueImage: "q"}}, caches: newCaches(), api: &eventsAPI{}}
 	for _, k := range r.caches.all() {
 		k.Indexer = toolscache.NewIndexer(toolscache.MetaNamespaceKeyFunc, toolscache.Indexers{byService: serviceIndex})
 	}
@@ -84,6 +99,8 @@ func hostileWorld(t *testing.T, rng *rand.Rand) (r *reconciler, size int) {
 		{"record", r.caches.revisions, &appsv1.ControllerRevision{}},
 		{"deployment", r.caches.deployments, &appsv1.Deployment{}},
 		{"pod", r.caches.pods, &corev1.Pod{}},
+		{"late", r.caches.pods, &corev1.Pod{}},
+		{"event", nil, &corev1.Event{}},
 		{"runtime", r.caches.clusterRuntimes, nil},
 	} {
 		var tree map[string]any
@@ -111,6 +128,11 @@ func hostileWorld(t *testing.T, rng *rand.Rand) (r *reconciler, size int) {
 		} else if strings.Contains(string(b), "1e-999999999") || json.Unmarshal(b, object) != nil {
 			continue
 		}
+		size += len(b)
+		if event, is := object.(*corev1.Event); is {
+			r.api = &eventsAPI{event: *event}
+			continue
+		}
 		packed, err := o.into.Transform(object)
 		if err != nil {
 			t.Fatal(err)
@@ -118,7 +140,6 @@ func hostileWorld(t *testing.T, rng *rand.Rand) (r *reconciler, size int) {
 		if err := o.into.Add(packed); err != nil {
 			t.Fatal(err)
 		}
-		size += len(b)
 	}
 	return r, size
 }
@@ -131,6 +152,8 @@ var admission = func() *migrate.Admission {
 	return a
 }()
 
+var hostileNow = time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+
 // reconcileHostile decides about what strangers may have stored, up to the
 // objects that would be written. The status must be one that the API takes.
 func reconcileHostile(t *testing.T, seed uint64) {
@@ -138,11 +161,11 @@ func reconcileHostile(t *testing.T, seed uint64) {
 	r, size := hostileWorld(t, rand.New(rand.NewPCG(seed, 2))) //nolint:gosec // a test's
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	s, err := r.gather(t.Context(), types.NamespacedName{Namespace: "team", Name: "iris"}, time.Now())
+	s, err := r.gather(t.Context(), types.NamespacedName{Namespace: "team", Name: "iris"}, hostileNow)
 	if err != nil || s == nil {
 		return // this service alone is tried again, or gone
 	}
-	plan := s.decide(r.Config, time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC))
+	plan := s.decide(r.Config, hostileNow)
 	for _, o := range s.objects(plan, r.Config) {
 		if _, err := json.Marshal(o.object); err != nil {
 			t.Errorf("an object cannot be written: %v", err)

@@ -46,18 +46,7 @@ func HealthOf(o Observed) Health {
 		}
 	}
 	for _, p := range o.waiting() {
-		h.Loading = h.Loading || running(p)
-		if f, st := o.podFailure(p); f != nil {
-			h.Failed++
-			f = h.again(o, p, st, f)
-			if h.Failure == nil || h.Pending {
-				h.Failure, h.Pending = f, false
-			}
-		} else if f := unscheduled(p); f == nil {
-			h.wait(o, p)
-		} else if h.Failure == nil {
-			h.Failure, h.Pending = f, true
-		}
+		h.add(o, p)
 	}
 	if h.Failure == nil && h.Ready == 0 {
 		h.Failure = deploymentFailure(o.Deployment)
@@ -73,18 +62,36 @@ func HealthOf(o Observed) Health {
 	return h
 }
 
+// add counts a Pod that is not ready.
+func (h *Health) add(o Observed, p *corev1.Pod) {
+	h.Loading = h.Loading || running(p)
+	if f, st := o.podFailure(p); f != nil {
+		h.Failed++
+		f = h.again(o, p, st, f)
+		if h.Failure == nil || h.Pending {
+			h.Failure, h.Pending = f, false
+		}
+	} else if f := unscheduled(p); f == nil {
+		h.wait(o, p)
+	} else if h.Failure == nil {
+		h.Failure, h.Pending = f, true
+	}
+}
+
 // again returns the failure of a Pod, or what is wrong with the container since it
 // was started again.
 func (h *Health) again(o Observed, p *corev1.Pod, st corev1.ContainerStatus, f *v1beta1.FailureInfo) *v1beta1.FailureInfo {
-	l := o.runsAgain(p, st)
-	if l == nil {
-		return f
+	l, t := o.runsAgain(p, st), cmp.Or(st.State.Terminated, st.LastTerminationState.Terminated)
+	switch {
+	case l != nil:
+		h.Look = earlier(h.Look, o.look(l))
+		if o.due(l) {
+			return cmp.Or(o.late(l), f)
+		}
+	case !o.Now.IsZero() && t != nil && mayBeStopped(o.container(st.Name)) && o.endedBy(p, st.Name, t) == "":
+		h.Look = earlier(h.Look, o.seldom(t.FinishedAt.Time))
 	}
-	h.Look = earlier(h.Look, o.look(l))
-	if !o.due(l) {
-		return f
-	}
-	return cmp.Or(o.late(l), f)
+	return f
 }
 
 // wait notes what keeps a Pod that has not failed.
@@ -120,8 +127,8 @@ func (o Observed) podFailure(p *corev1.Pod) (*v1beta1.FailureInfo, corev1.Contai
 	return nil, corev1.ContainerStatus{}
 }
 
-// preemption matches what the scheduler says about Pods that could give way.
-var preemption = regexp.MustCompile(`( no new claims to deallocate,)? preemption: .*`)
+// noise matches what the scheduler says about Pods that could give way, and about none.
+var noise = regexp.MustCompile(`( no new claims to deallocate,)? preemption: .*|\. not found$`)
 
 // unscheduled is why no node takes a Pod. It waits, and may start at any time.
 func unscheduled(p *corev1.Pod) *v1beta1.FailureInfo {
@@ -130,7 +137,7 @@ func unscheduled(p *corev1.Pod) *v1beta1.FailureInfo {
 			return &v1beta1.FailureInfo{
 				Location: p.Name,
 				Reason:   v1beta1.RuntimeUnhealthy,
-				Message:  "the Pod cannot be scheduled: " + advised(preemption.ReplaceAllString(lastLine(c.Message), "")),
+				Message:  "the Pod cannot be scheduled: " + advised(noise.ReplaceAllString(lastLine(c.Message), "")),
 			}
 		}
 	}
@@ -140,18 +147,24 @@ func unscheduled(p *corev1.Pod) *v1beta1.FailureInfo {
 // cannotStart are the reasons for waiting that do not pass by themselves.
 var cannotStart = []string{
 	"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError",
-	"CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PostStartHookError",
+	"CreateContainerConfigError", "CreateContainerError", "RunContainerError", hookFailed,
 }
+
+const hookFailed = "PostStartHookError"
 
 func (o Observed) containerFailure(p *corev1.Pod, c *corev1.ContainerStatus, init bool) *v1beta1.FailureInfo {
 	if c.Ready {
 		return nil
 	}
 	if w := c.State.Waiting; w != nil && slices.Contains(cannotStart, w.Reason) {
+		why := advised(cmp.Or(lastLine(w.Message), w.Reason))
+		if w.Reason == hookFailed {
+			why = "its postStart hook fails: " + why
+		}
 		return &v1beta1.FailureInfo{
 			Location: p.Name,
 			Reason:   v1beta1.RuntimeUnhealthy,
-			Message:  fmt.Sprintf("container %s cannot start: %s", c.Name, advised(cmp.Or(lastLine(w.Message), w.Reason))),
+			Message:  fmt.Sprintf("container %s cannot start: %s", c.Name, why),
 		}
 	}
 	t := c.State.Terminated

@@ -171,6 +171,12 @@ func TestHealthOf(t *testing.T) {
 				Message: `container kserve-container cannot start: secret "token" not found. Create the Secret, or correct its name`,
 			}},
 		},
+		"a postStart hook fails": {
+			pods: []corev1.Pod{pod("a", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{Name: "other", State: waiting("PostStartHookError", "cannot register")}}})},
+			want: Health{Failed: 1, Failure: &v1beta1.FailureInfo{
+				Location: "a", Reason: v1beta1.RuntimeUnhealthy, Message: "container other cannot start: its postStart hook fails: cannot register",
+			}},
+		},
 		"an image cannot be pulled": {
 			pods: []corev1.Pod{pod("a", corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{{
 				Name: v1beta1.ContainerModel, State: waiting("ErrImagePull", "no such image"),

@@ -46,16 +46,22 @@ func (o Observed) due(l *late) bool {
 }
 
 // look is when to look at a late Pod again: when it is time to say what keeps it,
-// then ever more seldom. Events may come later than what they tell of.
+// then ever more seldom.
 func (o Observed) look(l *late) time.Time {
-	const often, seldom = 10 * time.Second, 10 * time.Minute
 	switch {
 	case o.Now.IsZero() || l.untold:
 		return time.Time{}
 	case !o.due(l):
 		return l.since.Add(l.patience)
 	}
-	return o.Now.Add(min(max(o.Now.Sub(l.since), often), seldom))
+	return o.seldom(l.since)
+}
+
+// seldom is when to look for an event again that is about what began then: events
+// may come later than what they tell of.
+func (o Observed) seldom(since time.Time) time.Time {
+	const least, most = 10 * time.Second, 10 * time.Minute
+	return o.Now.Add(min(max(o.Now.Sub(since), least), most))
 }
 
 // lateness finds the first thing that keeps a Pod from being ready. The Pod has not failed.

@@ -3,8 +3,11 @@
 package rollout
 
 import (
+	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
@@ -39,7 +42,7 @@ const (
 	noListener = "Get \"http://10.0.0.1:8081/ready\": dial tcp 10.0.0.1:8081: connect: connection refused"
 	notReady   = "container kserve-container is not ready: its readiness probe asks for "
 	wasEnded   = "container kserve-container was ended because its "
-	otherPort  = "Requests go to port 8080: let the probe ask that port, or the server listen on both"
+	otherPort  = "Let the probe ask port 8080, where requests go, or let the server listen on both"
 	seeLogs    = "see what it does: kubectl logs -n ns a -c kserve-container"
 	ofMain     = "spec.containers{kserve-container}"
 	ofTheQueue = "spec.containers{queue-proxy}"
@@ -82,7 +85,7 @@ func TestLatePodSaysWhatKeepsIt(t *testing.T) {
 	}{
 		"a model may load for a while":  {unready, tcp, 39, nil, "", 40, false},
 		"a server listens on no port":   {unready, tcp, 40, []corev1.Event{unhealthy(39, ofMain, "Readiness probe failed: dial tcp 10.0.0.1:8080: connect: connection refused")}, notReady + "port 8080, where nothing listens (connection refused). Wait if it still loads its model; otherwise let the server listen on port 8080 of all addresses, or name its port under ports", 70, true},
-		"the probe asks another port":   {unready, wrong, 300, []corev1.Event{unhealthy(299, ofMain, "Readiness probe failed: "+noListener)}, notReady + "/ready on port 8081, where nothing listens (connection refused). Wait if it still loads its model; otherwise requests go to port 8080: let the probe ask that port, or the server listen on both", 590, true},
+		"the probe asks another port":   {unready, wrong, 300, []corev1.Event{unhealthy(299, ofMain, "Readiness probe failed: "+noListener)}, notReady + "/ready on port 8081, where nothing listens (connection refused). Wait if it still loads its model; otherwise let the probe ask port 8080, where requests go, or let the server listen on both", 590, true},
 		"the answer is an error":        {unready, wrong, 40, []corev1.Event{unhealthy(20, ofMain, "Readiness probe failed: "+noListener), unhealthy(39, ofMain, "Readiness probe failed: HTTP probe failed with statuscode: 503")}, notReady + "/ready on port 8081, and the answer is 503. Wait if it still loads its model; otherwise " + seeLogs, 70, true},
 		"no answer comes in time":       {unready, wrong, 40, []corev1.Event{unhealthy(39, ofMain, "Readiness probe failed: Get \"http://x\": context deadline exceeded")}, notReady + "/ready on port 8081, and no answer comes within 1 s. Wait if it still loads its model; otherwise " + seeLogs, 70, true},
 		"another answer":                {unready, wrong, 40, []corev1.Event{unhealthy(39, ofMain, "Readiness probe failed: \x1b[31mdisk full\x1b[0m")}, notReady + "/ready on port 8081, and fails: disk full. Wait if it still loads its model; otherwise " + seeLogs, 70, true},
@@ -93,15 +96,24 @@ func TestLatePodSaysWhatKeepsIt(t *testing.T) {
 		},
 		"a container is being made": {creating0, tcp, 4, nil, "", 5, false},
 		"a large image is pulled":   {creating0, tcp, 100, []corev1.Event{told(2, corev1.EventTypeWarning, "FailedMount", "", "not yet"), told(3, corev1.EventTypeNormal, "Pulling", ofMain, "Pulling image x")}, "", 200, true},
-		"a volume cannot be mounted": {creating0, tcp, 6, []corev1.Event{told(2, corev1.EventTypeNormal, "Scheduled", "", "x"), told(2, corev1.EventTypeWarning, "FailedMount", "", `MountVolume.SetUp failed for volume "v" : secret "token" not found`)},
-			`container kserve-container cannot be made yet: MountVolume.SetUp failed for volume "v" : secret "token" not found. Create the Secret, or correct its name`, 16, true},
-		"the process node says it in the status": {`{conditions: [{type: PodScheduled, status: "True"}], containerStatuses: [{name: kserve-container, state: {waiting: {reason: ContainerCreating, message: 'volume "v": configmaps "c" not found'}}}]}`, tcp, 6, nil,
-			`container kserve-container cannot be made yet: volume "v": configmaps "c" not found. Create the ConfigMap, or correct its name`, 16, false},
+		"a volume cannot be mounted": {
+			creating0, tcp, 6,
+			[]corev1.Event{told(2, corev1.EventTypeNormal, "Scheduled", "", "x"), told(2, corev1.EventTypeWarning, "FailedMount", "", `MountVolume.SetUp failed for volume "v" : secret "token" not found`)},
+			`container kserve-container cannot be made yet: MountVolume.SetUp failed for volume "v" : secret "token" not found. Create the Secret, or correct its name`, 16, true,
+		},
+		"the process node says it in the status": {
+			`{conditions: [{type: PodScheduled, status: "True"}], containerStatuses: [{name: kserve-container, state: {waiting: {reason: ContainerCreating, message: 'volume "v": configmaps "c" not found'}}}]}`, tcp, 6, nil,
+			`container kserve-container cannot be made yet: volume "v": configmaps "c" not found. Create the ConfigMap, or correct its name`, 16, false,
+		},
 		"a sandbox cannot be made": {scheduled0 + `}`, tcp, 6, []corev1.Event{told(2, corev1.EventTypeWarning, "FailedCreatePodSandBox", "", "no network")}, "the Pod cannot be made yet: no network", 16, true},
-		"a model is fetched for hours": {`{conditions: [{type: PodScheduled, status: "True"}], initContainerStatuses: [{name: storage-initializer, state: {running: {startedAt: "2026-01-01T00:00:01Z"}}}, {name: check, state: {waiting: {reason: PodInitializing}}}]}`, checks, 9999, nil,
-			"", 0, false},
-		"an init container does not end": {`{conditions: [{type: PodScheduled, status: "True"}], initContainerStatuses: [{name: storage-initializer, state: {terminated: {finishedAt: "2026-01-01T00:00:01Z"}}}, {name: check, state: {running: {startedAt: "2026-01-01T00:00:10Z"}}}]}`, checks, 40, nil,
-			"the init container check has not ended, and the others start when it has: kubectl logs -n ns a -c check", 70, false},
+		"a model is fetched for hours": {
+			`{conditions: [{type: PodScheduled, status: "True"}], initContainerStatuses: [{name: storage-initializer, state: {running: {startedAt: "2026-01-01T00:00:01Z"}}}, {name: check, state: {waiting: {reason: PodInitializing}}}]}`, checks, 9999, nil,
+			"", 0, false,
+		},
+		"an init container does not end": {
+			`{conditions: [{type: PodScheduled, status: "True"}], initContainerStatuses: [{name: storage-initializer, state: {terminated: {finishedAt: "2026-01-01T00:00:01Z"}}}, {name: check, state: {running: {startedAt: "2026-01-01T00:00:10Z"}}}]}`, checks, 40, nil,
+			"the init container check has not ended, and the others start when it has: kubectl logs -n ns a -c check", 70, false,
+		},
 		"no scheduler takes the Pod": {`{}`, checks, 30, nil, "no scheduler takes the Pod: start mine, or correct schedulerName", 60, false},
 		"a gate is closed":           {gateShut, tcp, 40, nil, "all containers are ready, and the Pod is not: the condition x is not True", 70, false},
 		"no time is known":           {unready, tcp, -1, nil, "", 0, false},
@@ -142,14 +154,20 @@ func TestEventsSayWhyAContainerWasEnded(t *testing.T) {
 		"by its postStart hook": {ended, kills, 16, []corev1.Event{told(14, corev1.EventTypeWarning, "FailedPostStartHook", ofMain, "PostStartHook failed")}, wasEnded + "postStart hook failed: PostStartHook failed"},
 		"by itself":             {ended, kills, 16, []corev1.Event{unhealthy(5, ofMain, "Liveness probe failed: of before")}, "container kserve-container ended with exit code 143 (Error)"},
 		"and runs again":        {crashed, tcp, 39, nil, "container kserve-container ended with exit code 1: port in use"},
-		"and runs again for long": {crashed, tcp, 40, []corev1.Event{unhealthy(39, ofMain, "Readiness probe failed: HTTP probe failed with statuscode: 404")},
-			notReady + "port 8080, and the answer is 404. Wait if it still loads its model; otherwise " + seeLogs},
+		"and runs again for long": {
+			crashed, tcp, 40,
+			[]corev1.Event{unhealthy(39, ofMain, "Readiness probe failed: HTTP probe failed with statuscode: 404")},
+			notReady + "port 8080, and the answer is 404. Wait if it still loads its model; otherwise " + seeLogs,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := observe(t, tt.pod, tt.template, tt.second, tt.events...)
 			h := HealthOf(o)
 			if h.Failure == nil || h.Failed != 1 || h.Late != nil {
 				t.Fatalf("health: %+v", h)
+			}
+			if again := o.Now.Add(10 * time.Second); name == "by itself" && !h.Look.Equal(again) {
+				t.Errorf("it looks for a late event at %s, want %s", h.Look, again)
 			}
 			if diff := cmp.Diff(tt.want, h.Failure.Message); diff != "" {
 				t.Errorf("message (-want +got):\n%s", diff)
@@ -167,7 +185,7 @@ func TestDeploymentThatGaveUpSaysWhatKeptItsPods(t *testing.T) {
 	}
 	want := &v1beta1.FailureInfo{
 		Location: "a", Reason: v1beta1.RuntimeUnhealthy, Time: &metav1.Time{Time: epoch.Add(10 * time.Second)},
-		Message: notReady + "/ready on port 8081, where nothing listens (connection refused). Wait if it still loads its model; otherwise requests go to port 8080: let the probe ask that port, or the server listen on both",
+		Message: notReady + "/ready on port 8081, where nothing listens (connection refused). Wait if it still loads its model; otherwise let the probe ask port 8080, where requests go, or let the server listen on both",
 	}
 	if diff := cmp.Diff(want, h.Failure, cmp.Comparer(func(a, b metav1.Time) bool { return a.Equal(&b) })); diff != "" {
 		t.Errorf("failure (-want +got):\n%s", diff)
@@ -199,4 +217,25 @@ func TestLatePodIsInTheStatusAndInProgress(t *testing.T) {
 	if p := w.decide(); len(p.Events) != 0 || p.Status.ModelStatus.LastFailureInfo.Message != "nothing listens\ndetails 17" {
 		t.Errorf("with another number: %+v, %s", p.Events, p.Status.ModelStatus.LastFailureInfo.Message)
 	}
+}
+
+// FuzzLines has a stranger's output in the place of a program's.
+func FuzzLines(f *testing.F) {
+	for _, seed := range []string{"", "a\nb\r\nc", "\x1b[31mred\x1b[0m", "\x1b]0;title\x07x", "\xff\xfe\u202e", "1%\r2%\r", strings.Repeat("x\n", 100)} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, output string) {
+		all := lines(output)
+		if len(all) > maxLines {
+			t.Errorf("%d lines", len(all))
+		}
+		for _, line := range all {
+			if !utf8.ValidString(line) || strings.TrimSpace(line) == "" || strings.ContainsFunc(line, func(r rune) bool { return !unicode.IsPrint(r) }) {
+				t.Errorf("%q of %q", line, output)
+			}
+		}
+		if strings.Contains(Sentence(withLines("it ended", output)), "\n") {
+			t.Error("a sentence has two lines")
+		}
+	})
 }

@@ -30,7 +30,7 @@ func (o Observed) describe(p *corev1.Pod, c *corev1.Container, probe *corev1.Pro
 	switch user := v1beta1.PodUserPort(&corev1.Pod{Spec: o.template()}); {
 	case c.Name != v1beta1.ContainerModel:
 	case port != 0 && user != 0 && port != user && refused:
-		advice = fmt.Sprintf("requests go to port %d: let the probe ask that port, or the server listen on both", user)
+		advice = fmt.Sprintf("let the probe ask port %d, where requests go, or let the server listen on both", user)
 	case refused:
 		advice = fmt.Sprintf("let the server listen on port %d of all addresses, or name its port under ports", port)
 	}
