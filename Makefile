@@ -11,7 +11,7 @@ LDFLAGS  := -s -w -X main.version=$(VERSION)
 PROGRAMS := etcd modelserver queue fetch controller router
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test race fuzz e2e check lint vulncheck format generate images proof bench clean
+.PHONY: help build demo test python race fuzz e2e check lint vulncheck format generate images proof bench clean
 
 help: ## Show this.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test: build ## Run all tests.
 
 e2e: build ## Run the stories that drive the real program.
 	SERIN_BIN=$(CURDIR)/bin $(GO) test -count=1 -timeout 20m -v ./e2e/...
+
+python: build ## Run KServe's Python client and servers against serin up. Installs them first, from PyPI.
+	SERIN_BIN=$(CURDIR)/bin tools/kserve-python.sh
 
 # Left out is what links Kubernetes: compiling it once more, with the race
 # detector, takes a quarter of an hour. That is internal/local/kube, internal/local,

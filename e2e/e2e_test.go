@@ -50,6 +50,9 @@ import (
 	"github.com/serin-dev/serin/internal/testkit/kubetest"
 )
 
+// The folder of two virtual environments: kserve and mlserver. tools/kserve-python.sh sets it.
+const pythonVariable = "SERIN_PYTHON"
+
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"kubectl": kubectl, "curl": curl, "jq": jq, "count": count, "load": load, "idle": idle, "call": call, "twoports": twoPorts})
 }
@@ -93,6 +96,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("MODELS", filepath.Join(docs, "..", "internal", "local", "models"))
 			env.Setenv("GATEWAY_API", gateway)
 			env.Setenv("PREVIOUS", os.Getenv(previousVariable))
+			env.Setenv("PYTHON", os.Getenv(pythonVariable))
 			env.Setenv("CLIENT", where.image("client"))
 			env.Setenv("TWOPORTS", twoPorts)
 			env.Setenv("MODELSERVER", where.image("modelserver"))
@@ -109,6 +113,8 @@ func TestScripts(t *testing.T) {
 				return os.Getenv(hereVariable) != "", nil
 			case "previous":
 				return os.Getenv(previousVariable) != "", nil
+			case "python":
+				return os.Getenv(pythonVariable) != "", nil
 			}
 			return false, fmt.Errorf("unknown condition %s", name)
 		},
