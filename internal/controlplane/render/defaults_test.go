@@ -142,6 +142,40 @@ func TestKServesRuntimesGetWhatKServeWrites(t *testing.T) {
 	}
 }
 
+// MLServer opens its port before its model is loaded: a revision that got its share
+// then would answer with errors.
+func TestMLServerIsReadyWithItsModel(t *testing.T) {
+	data, err := os.ReadFile("testdata/kserve-runtimes.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	runtimes, cluster := installed(t, data)
+	for _, c := range []struct{ name, model, want string }{
+		{"its own address", "protocolVersion: v2", "GET /v2/health/ready 8080"},
+		{"the user's port", "protocolVersion: v2, env: [{name: MLSERVER_HTTP_PORT, value: '9001'}]", "GET /v2/health/ready 9001"},
+		{"another server", "runtime: kserve-predictiveserver", "TCP 8080"},
+		{"the user's probe", "protocolVersion: v2, readinessProbe: {tcpSocket: {port: 1}}", "TCP 1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			isvc := decode[v1beta1.InferenceService](t, []byte("{metadata: {name: m, namespace: default}, spec: {predictor: {model: {modelFormat: {name: sklearn}, "+c.model+"}}}}"))
+			tmpl, err := Resolve(isvc, runtimes, cluster, Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got string
+			switch p := tmpl.Pod.Spec.Containers[0].ReadinessProbe; {
+			case p.HTTPGet != nil:
+				got = "GET " + p.HTTPGet.Path + " " + p.HTTPGet.Port.String()
+			case p.TCPSocket != nil:
+				got = "TCP " + p.TCPSocket.Port.String()
+			}
+			if got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
 // said is what KServe writes, in a revision's Pod.
 func said(tmpl *Template) string {
 	out := []string{"runtime " + tmpl.ClusterRuntime}

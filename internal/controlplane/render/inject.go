@@ -61,7 +61,7 @@ func inject(pod *corev1.PodSpec, isvc *v1beta1.InferenceService, server string, 
 		return err
 	}
 	to.probeGRPC = model.ReadinessProbe == nil && awaitsGRPC(model, p, to)
-	completeModelContainer(model, isvc.Name, to.http)
+	completeModelContainer(model, isvc.Name, defaultReadiness(server, to.http))
 	pod.Containers = append(pod.Containers, queueContainer(o, to, ptr.Deref(p.ContainerConcurrency, 0), timeout(p)))
 	for _, containers := range [][]corev1.Container{pod.InitContainers, pod.Containers} {
 		for i := range containers {
@@ -128,14 +128,13 @@ func injectModel(pod *corev1.PodSpec, uri string, o Options) error {
 }
 
 // completeModelContainer gives kserve-container what the user left open.
-func completeModelContainer(c *corev1.Container, service string, port int32) {
+func completeModelContainer(c *corev1.Container, service string, readiness *corev1.Probe) {
 	const nameEnv = "INFERENCE_SERVICE_NAME"
 	if !slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == nameEnv }) {
 		c.Env = append(c.Env, corev1.EnvVar{Name: nameEnv, Value: service})
 	}
 	if c.ReadinessProbe == nil {
-		// Model servers open their port once the model is loaded.
-		c.ReadinessProbe = probe(corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(port)}})
+		c.ReadinessProbe = readiness
 	}
 	// The Pod's grace is for requests. A server that a probe gave up answers none.
 	for _, p := range []*corev1.Probe{c.LivenessProbe, c.StartupProbe} {
@@ -226,6 +225,19 @@ func storageURI(c *corev1.Container) string {
 		}
 	}
 	return ""
+}
+
+// defaultReadiness tells when a model server has loaded its model.
+func defaultReadiness(server string, port int32) *corev1.Probe {
+	at := intstr.FromInt32(port)
+	if server == "mlserver" {
+		// It opens its port before, and answers requests with 400 until then. A busy one may answer late.
+		p := probe(corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/v2/health/ready", Port: at}})
+		p.TimeoutSeconds = 5
+		return p
+	}
+	// The others open their port then.
+	return probe(corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: at}})
 }
 
 // probe returns a probe that runs every second, because a rollout waits for it.
