@@ -3,10 +3,13 @@
 package node
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/prometheus/procfs"
@@ -49,33 +52,40 @@ func holders(network string, wanted func(netip.AddrPort) bool) (found []holder) 
 
 // listening returns the addresses of all listening sockets, by the name that their descriptors have.
 func listening(network string) map[string]netip.AddrPort {
-	const listens = 10 // the state of a TCP socket
 	found := map[string]netip.AddrPort{}
-	fs, err := procfs.NewDefaultFS()
-	if err != nil {
-		return found
-	}
-	add := func(ip []byte, port, state, inode uint64) {
-		if a, ok := netip.AddrFromSlice(ip); ok && (network == "udp" || state == listens) {
-			found[fmt.Sprintf("socket:[%d]", inode)] = netip.AddrPortFrom(a.Unmap(), uint16(port))
-		}
-	}
-	if network == "udp" {
-		for _, read := range []func() (procfs.NetUDP, error){fs.NetUDP, fs.NetUDP6} {
-			lines, _ := read()
-			for _, l := range lines {
-				add(l.LocalAddr, l.LocalPort, l.St, l.Inode)
+	for _, family := range []string{"", "6"} {
+		for l := range strings.Lines(text("/proc/net/" + network + family)) {
+			f := strings.Fields(l) // number, local and remote address, state, and six more to the inode
+			if len(f) < 10 || network == "tcp" && f[3] != "0A" {
+				continue
 			}
-		}
-		return found
-	}
-	for _, read := range []func() (procfs.NetTCP, error){fs.NetTCP, fs.NetTCP6} {
-		lines, _ := read()
-		for _, l := range lines {
-			add(l.LocalAddr, l.LocalPort, l.St, l.Inode)
+			if at, err := addressOf(f[1]); err == nil {
+				found["socket:["+f[9]+"]"] = at
+			}
 		}
 	}
 	return found
+}
+
+// addressOf reads an address of /proc/net: 0100007F:1F90 is 127.0.0.1:8080 where the lowest byte is first.
+func addressOf(s string) (at netip.AddrPort, err error) {
+	host, port, _ := strings.Cut(s, ":")
+	ip, err := hex.DecodeString(host)
+	if err != nil {
+		return at, err
+	}
+	number, err := strconv.ParseUint(port, 16, 16)
+	if err != nil {
+		return at, err
+	}
+	if len(ip)%4 != 0 {
+		return at, fmt.Errorf("an address of %d bytes", len(ip))
+	}
+	for word := range slices.Chunk(ip, 4) {
+		binary.BigEndian.PutUint32(word, binary.NativeEndian.Uint32(word))
+	}
+	a, _ := netip.AddrFromSlice(ip)
+	return netip.AddrPortFrom(a.Unmap(), uint16(number)), nil
 }
 
 // environ is the environment a process was started with; it is empty for those of other users.

@@ -11,9 +11,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -137,12 +139,7 @@ func TestWhereKernelsDoNotKeepPodsApartTheOtherPodIsNamed(t *testing.T) {
 	c := newCluster(t)
 	c.apart = errors.New("seccomp: not here")
 	c.startNode(t)
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", ":0") // a port that is likely to be free
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	_ = l.Close()
+	port := freePort(t)
 	c.create(t, `
 metadata: {name: first}
 spec:
@@ -158,15 +155,50 @@ spec:
 	}
 }
 
-func TestPodOfTheHostNetworkHasTheMachinesLocalhost(t *testing.T) {
+func TestPodOfTheHostNetworkListensOnAllInterfaces(t *testing.T) {
 	c := startCluster(t)
+	port := freePort(t)
 	c.create(t, `
 spec:
   hostNetwork: true
   containers:
-  - {name: main, command: [/bin/grep, NoNewPrivs, /proc/self/status]}
+  - {name: main, args: ["everywhere:`+port+`"], readinessProbe: {tcpSocket: {port: `+port+`}}}
 `)
-	c.logs(t, "web/main", "NoNewPrivs:\t0\n")
+	c.pod(t, "web", "ready", isReady)
+	found := holders("tcp", func(a netip.AddrPort) bool { return strconv.Itoa(int(a.Port())) == port })
+	if len(found) != 1 || !found[0].at.Addr().IsUnspecified() {
+		t.Errorf("it listens at %v", found)
+	}
+}
+
+// freePort returns a port that is likely to be free.
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+func TestAddressOfReadsWhatTheKernelWrites(t *testing.T) {
+	for in, want := range map[string]string{
+		"0100007F:1F90":                         "127.0.0.1:8080",
+		"00000000000000000000000000000000:0050": "[::]:80",
+		"00000000000000000000000001000000:0050": "[::1]:80",
+		"0000000000000000FFFF00000100007F:0050": "127.0.0.1:80",
+	} {
+		if at, err := addressOf(in); err != nil || at.String() != want {
+			t.Errorf("%s is %s, want %s: %v", in, at, want, err)
+		}
+	}
+	for _, in := range []string{"", "local_address", "01:1", "0100007F:", "0100007F:10000"} {
+		if at, err := addressOf(in); err == nil {
+			t.Errorf("%q is %s", in, at)
+		}
+	}
 }
 
 // What a room adds to a Pod: the start and the end of its thread with one program, without and with a room.

@@ -48,6 +48,7 @@ func (r *Room) bind(n *notification, a netip.AddrPort) (errno unix.Errno, done b
 		r.refused(int(n.pid), s.network, to)
 	case unix.EADDRNOTAVAIL: // a socket of another network namespace
 		return 0, false
+	default:
 	}
 	return errno, true
 }
