@@ -18,8 +18,11 @@ import (
 // How long a Pod may take without a word. None of these is a deadline: what
 // takes longer is explained, and goes on.
 const (
-	// createPatience is for volumes and images: only a Warning event is told.
+	// createPatience is for volumes and images.
 	createPatience = 5 * time.Second
+	// eventPatience is that where only events say what is wrong. Most Pods whose
+	// images are pulled run by then, and need no look at their events.
+	eventPatience = 20 * time.Second
 	// readyPatience is for a model to load, where no probe says how long it may.
 	readyPatience = 30 * time.Second
 )
@@ -71,7 +74,7 @@ func (o Observed) lateness(p *corev1.Pod) *late {
 	case !scheduled(p):
 		return &late{pod: p, since: p.CreationTimestamp.Time, patience: readyPatience, sentence: o.unclaimed(p)}
 	case len(all) == 0 && len(p.Status.InitContainerStatuses) == 0:
-		return &late{pod: p, since: since, patience: createPatience}
+		return &late{pod: p, since: since, patience: eventPatience}
 	}
 	for _, st := range p.Status.InitContainerStatuses {
 		l, ended := o.initLateness(p, st, since)
@@ -158,11 +161,10 @@ func allowed(p *corev1.Probe, least time.Duration) time.Duration {
 
 // creating is a container that no process runs for yet.
 func creating(p *corev1.Pod, c *corev1.Container, st corev1.ContainerStatus, since time.Time) *late {
-	l := &late{pod: p, container: c, since: since, patience: createPatience}
 	if w := st.State.Waiting; w != nil && w.Message != "" {
-		l.sentence = uncreated(c.Name, w.Message)
+		return &late{pod: p, container: c, since: since, patience: createPatience, sentence: uncreated(c.Name, w.Message)}
 	}
-	return l
+	return &late{pod: p, container: c, since: since, patience: eventPatience}
 }
 
 func uncreated(container, why string) string {

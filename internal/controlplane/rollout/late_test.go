@@ -94,18 +94,18 @@ func TestLatePodSaysWhatKeepsIt(t *testing.T) {
 		"a startup probe may take its time": {
 			starting0, kills, 600, nil, "", 610, false,
 		},
-		"a container is being made": {creating0, tcp, 4, nil, "", 5, false},
+		"a container is being made": {creating0, tcp, 19, nil, "", 20, false},
 		"a large image is pulled":   {creating0, tcp, 100, []corev1.Event{told(2, corev1.EventTypeWarning, "FailedMount", "", "not yet"), told(3, corev1.EventTypeNormal, "Pulling", ofMain, "Pulling image x")}, "", 200, true},
 		"a volume cannot be mounted": {
-			creating0, tcp, 6,
+			creating0, tcp, 20,
 			[]corev1.Event{told(2, corev1.EventTypeNormal, "Scheduled", "", "x"), told(2, corev1.EventTypeWarning, "FailedMount", "", `MountVolume.SetUp failed for volume "v" : secret "token" not found`)},
-			`container kserve-container cannot be made yet: MountVolume.SetUp failed for volume "v" : secret "token" not found. Create the Secret, or correct its name`, 16, true,
+			`container kserve-container cannot be made yet: MountVolume.SetUp failed for volume "v" : secret "token" not found. Create the Secret, or correct its name`, 40, true,
 		},
 		"the process node says it in the status": {
 			`{conditions: [{type: PodScheduled, status: "True"}], containerStatuses: [{name: kserve-container, state: {waiting: {reason: ContainerCreating, message: 'volume "v": configmaps "c" not found'}}}]}`, tcp, 6, nil,
 			`container kserve-container cannot be made yet: volume "v": configmaps "c" not found. Create the ConfigMap, or correct its name`, 16, false,
 		},
-		"a sandbox cannot be made": {scheduled0 + `}`, tcp, 6, []corev1.Event{told(2, corev1.EventTypeWarning, "FailedCreatePodSandBox", "", "no network")}, "the Pod cannot be made yet: no network", 16, true},
+		"a sandbox cannot be made": {scheduled0 + `}`, tcp, 20, []corev1.Event{told(2, corev1.EventTypeWarning, "FailedCreatePodSandBox", "", "no network")}, "the Pod cannot be made yet: no network", 40, true},
 		"a model is fetched for hours": {
 			`{conditions: [{type: PodScheduled, status: "True"}], initContainerStatuses: [{name: storage-initializer, state: {running: {startedAt: "2026-01-01T00:00:01Z"}}}, {name: check, state: {waiting: {reason: PodInitializing}}}]}`, checks, 9999, nil,
 			"", 0, false,
