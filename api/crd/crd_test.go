@@ -20,8 +20,8 @@ const maxApply = 240 << 10
 
 func TestCRDsAreAcceptedAndFitKubectlApply(t *testing.T) {
 	files, err := fs.Glob(crd.Files, "*.yaml")
-	if err != nil || len(files) != 5 {
-		t.Fatalf("got files %v, error %v; want five CRDs", files, err)
+	if err != nil || len(files) != 8 {
+		t.Fatalf("got files %v, error %v; want eight CRDs", files, err)
 	}
 	for _, file := range files {
 		t.Run(file, func(t *testing.T) {

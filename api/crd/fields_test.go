@@ -231,6 +231,18 @@ func TestKindsThatSerinDoesNotHaveAreRejected(t *testing.T) {
 			"{apiVersion: serving.kserve.io/v1alpha1, kind: TrainedModel, metadata: {name: m}, spec: {inferenceService: a, model: {framework: sklearn, storageUri: gs://b/m, memory: 1Gi}}}",
 			"spec: Invalid value: Serin has no TrainedModel, for one server serves one model: write an InferenceService for each model",
 		},
+		"localmodelcaches.yaml": {
+			"{apiVersion: serving.kserve.io/v1alpha1, kind: LocalModelCache, metadata: {name: c}, spec: {sourceModelUri: 'gs://b/m', modelSize: 1Gi, nodeGroups: [g]}}",
+			"spec: Invalid value: Serin has no LocalModelCache: write the storageUri into the InferenceService, and let nodes keep the models that they fetched (serin install --model-cache)",
+		},
+		"localmodelnamespacecaches.yaml": {
+			"{apiVersion: serving.kserve.io/v1alpha1, kind: LocalModelNamespaceCache, metadata: {name: c}, spec: {sourceModelUri: 'gs://b/m', modelSize: 1Gi, nodeGroups: [g]}}",
+			"spec: Invalid value: Serin has no LocalModelNamespaceCache: write the storageUri into the InferenceService, and let nodes keep the models that they fetched (serin install --model-cache)",
+		},
+		"localmodelnodegroups.yaml": {
+			"{apiVersion: serving.kserve.io/v1alpha1, kind: LocalModelNodeGroup, metadata: {name: g}, spec: {storageLimit: 1Gi, persistentVolumeSpec: {}, persistentVolumeClaimSpec: {}}}",
+			"spec: Invalid value: Serin has no LocalModelNodeGroup: each node may keep the models that it fetched (serin install --model-cache)",
+		},
 	} {
 		if diff := cmp.Diff(c.want, strings.Join(newServer(t, file).create(t, c.manifest), "\n")); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", file, diff)

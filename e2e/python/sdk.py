@@ -20,7 +20,7 @@ from kubernetes import client as k8s
 NAMESPACE = "sdk"
 MODELS = "gs://kfserving-examples/models/sklearn/1.0/"
 ROWS = [[6.8, 2.8, 4.8, 1.4], [6.0, 3.4, 4.5, 1.6]]
-THERE_IS_NONE = '"other" not found'
+THERE_IS_NONE, NO_CACHE = '"other" not found', "Serin has no LocalModel"
 ROUTER = os.environ["INGRESS_HOST"] + ":" + os.environ["INGRESS_PORT"]
 
 counted = {"works": 0, "refused": 0, "wrong": 0}
@@ -47,7 +47,7 @@ def call(name, of, gives=None, says=None, refused=None):
     result = "wrong" if wrong else expected
     counted[result] += 1
     said = wrong or refused or ""
-    print(f"{sum(counted.values()):3} {result:7} {name:31} {time.monotonic() - begun:5.1f}s {said}".rstrip(), flush=True)
+    print(f"{sum(counted.values()):3} {result:7} {name:38} {time.monotonic() - begun:5.1f}s {said}".rstrip(), flush=True)
 
 
 def service(name, model="model", **predictor):
@@ -215,11 +215,52 @@ def others(c):
     call("wait_ig_ready", lambda: c.wait_ig_ready("other", NAMESPACE, polling_interval=0.5, timeout_seconds=1), says=THERE_IS_NONE)
     call("create_trained_model", lambda: c.create_trained_model(model, NAMESPACE), refused="Serin has no TrainedModel")
     call("delete_trained_model", lambda: c.delete_trained_model("other", NAMESPACE), says=THERE_IS_NONE)
+    caches(c, meta)
     for storage, file in {"GCS": "gcs.json", "S3": "s3.ini", "Azure": "azure.json"}.items():
         call(
             f"set_credentials, {storage}",
             lambda: c.set_credentials(storage, namespace=NAMESPACE, credentials_file=file, service_account="models"),
         )
+
+
+def caches(c, meta):
+    """Models that are copied to the nodes before they are asked for."""
+    alpha, sizes = kserve.constants.KSERVE_V1ALPHA1, {"source_model_uri": MODELS + "model", "model_size": "1Gi"}
+    limits = {"persistent_volume_spec": {}, "persistent_volume_claim_spec": {}, "storage_limit": "1Gi"}
+    group = kserve.models.V1alpha1LocalModelNodeGroup(
+        alpha, "LocalModelNodeGroup", meta, kserve.models.V1alpha1LocalModelNodeGroupSpec(**limits)
+    )
+    cache = kserve.models.V1alpha1LocalModelCache(
+        alpha, "LocalModelCache", meta, kserve.models.V1alpha1LocalModelCacheSpec(node_groups=["other"], **sizes)
+    )
+    own = kserve.models.V1alpha1LocalModelNamespaceCache(
+        alpha, "LocalModelNamespaceCache", meta, kserve.models.V1alpha1LocalModelNamespaceCacheSpec(node_groups=["other"], **sizes)
+    )
+    call("create_local_model_node_group", lambda: c.create_local_model_node_group(group), refused=NO_CACHE)
+    call("get_local_model_node_group", lambda: c.get_local_model_node_group("other"), says=THERE_IS_NONE)
+    call("delete_local_model_node_group", lambda: c.delete_local_model_node_group("other"), says=THERE_IS_NONE)
+    call("create_local_model_cache", lambda: c.create_local_model_cache(cache), refused=NO_CACHE)
+    call("get_local_model_cache", lambda: c.get_local_model_cache("other"), says=THERE_IS_NONE)
+    call("is_local_model_cache_ready", lambda: c.is_local_model_cache_ready("other", ["serin"]), says=THERE_IS_NONE)
+    call(
+        "wait_local_model_cache_ready",
+        lambda: c.wait_local_model_cache_ready("other", ["serin"], timeout_seconds=1, polling_interval=0.5),
+        says=THERE_IS_NONE,
+    )
+    call("delete_local_model_cache", lambda: c.delete_local_model_cache("other"), says=THERE_IS_NONE)
+    call("create_local_model_namespace_cache", lambda: c.create_local_model_namespace_cache(own), refused=NO_CACHE)
+    call("get_local_model_namespace_cache", lambda: c.get_local_model_namespace_cache("other", NAMESPACE), says=THERE_IS_NONE)
+    call(
+        "is_local_model_namespace_cache_ready",
+        lambda: c.is_local_model_namespace_cache_ready("other", NAMESPACE, ["serin"]),
+        says=THERE_IS_NONE,
+    )
+    call(
+        "wait_local_model_namespace_cache_ready",
+        lambda: c.wait_local_model_namespace_cache_ready("other", NAMESPACE, ["serin"], timeout_seconds=1, polling_interval=0.5),
+        says=THERE_IS_NONE,
+    )
+    call("delete_local_model_namespace_cache", lambda: c.delete_local_model_namespace_cache("other", NAMESPACE), says=THERE_IS_NONE)
 
 
 def main():

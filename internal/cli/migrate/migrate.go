@@ -64,11 +64,14 @@ type Checker struct {
 func NewChecker() (*Checker, error) {
 	c := &Checker{kinds: map[metav1.TypeMeta]*Admission{}}
 	for kind, file := range map[metav1.TypeMeta]string{
-		{APIVersion: v1beta1.GroupVersion.String(), Kind: "InferenceService"}:       "inferenceservices.yaml",
-		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ServingRuntime"}:        "servingruntimes.yaml",
-		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ClusterServingRuntime"}: "clusterservingruntimes.yaml",
-		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "InferenceGraph"}:        "inferencegraphs.yaml",
-		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "TrainedModel"}:          "trainedmodels.yaml",
+		{APIVersion: v1beta1.GroupVersion.String(), Kind: "InferenceService"}:          "inferenceservices.yaml",
+		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ServingRuntime"}:           "servingruntimes.yaml",
+		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ClusterServingRuntime"}:    "clusterservingruntimes.yaml",
+		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "InferenceGraph"}:           "inferencegraphs.yaml",
+		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "TrainedModel"}:             "trainedmodels.yaml",
+		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "LocalModelCache"}:          "localmodelcaches.yaml",
+		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "LocalModelNamespaceCache"}: "localmodelnamespacecaches.yaml",
+		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "LocalModelNodeGroup"}:      "localmodelnodegroups.yaml",
 	} {
 		a, err := NewAdmission(file)
 		if err != nil {

@@ -105,9 +105,9 @@ func TestCheckReportsWhatSerinTreatsDifferently(t *testing.T) {
 		{"a patch is no object", "- {op: replace, path: /spec, value: 1}\n---\n" + isvc("", model), 1, nil},
 		{
 			"kinds that Serin does not have",
-			"apiVersion: serving.kserve.io/v1alpha1\nkind: LocalModelCache\nmetadata: {name: c, namespace: a}\n---\napiVersion: serving.kserve.io/v1alpha1\nkind: InferenceGraph\nmetadata: {name: g, namespace: a}\nspec: {nodes: {}}\n---\napiVersion: serving.kserve.io/v1alpha2\nkind: InferenceService\nmetadata: {name: old}\n", 3,
+			"apiVersion: serving.kserve.io/v1alpha1\nkind: LLMInferenceService\nmetadata: {name: c, namespace: a}\n---\napiVersion: serving.kserve.io/v1alpha1\nkind: InferenceGraph\nmetadata: {name: g, namespace: a}\nspec: {nodes: {}}\n---\napiVersion: serving.kserve.io/v1alpha2\nkind: InferenceService\nmetadata: {name: old}\n", 3,
 			[]string{
-				"localmodelcache/a/c rejected: Serin has no LocalModelCache: it serves InferenceServices, by ServingRuntimes and ClusterServingRuntimes",
+				"llminferenceservice/a/c rejected: Serin has no LLMInferenceService: it serves InferenceServices, by ServingRuntimes and ClusterServingRuntimes",
 				"inferencegraph/a/g rejected: spec: Invalid value: Serin has no InferenceGraph yet: call the InferenceServices one after the other from your client, or from a service of your own",
 				"inferenceservice/old rejected: Serin does not have InferenceService in version serving.kserve.io/v1alpha2: write serving.kserve.io/v1beta1 for services, serving.kserve.io/v1alpha1 for runtimes",
 			},
