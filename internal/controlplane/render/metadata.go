@@ -4,6 +4,7 @@ package render
 
 import (
 	"maps"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 
@@ -22,7 +23,16 @@ func podMetadata(isvc *v1beta1.InferenceService, r *v1alpha1.ServingRuntimeSpec)
 		return out
 	}
 	p := &isvc.Spec.Predictor
-	return join(r.Labels, isvc.Labels, p.Labels), join(r.Annotations, isvc.Annotations, p.Annotations)
+	annotations = join(r.Annotations, isvc.Annotations, p.Annotations)
+	// For people, as KServe does: what the revision was made to scale by. The
+	// autoscaler reads the service.
+	if p.ScaleMetric != nil {
+		annotations[v1beta1.PrefixAutoscaling+"metric"] = string(*p.ScaleMetric)
+	}
+	if p.ScaleTarget != nil {
+		annotations[v1beta1.PrefixAutoscaling+"target"] = strconv.Itoa(int(*p.ScaleTarget))
+	}
+	return join(r.Labels, isvc.Labels, p.Labels), annotations
 }
 
 // IsControl reports whether an annotation controls Serin or the autoscaler: it
