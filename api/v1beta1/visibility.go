@@ -9,8 +9,11 @@ import "fmt"
 const (
 	LabelVisibility       = "networking.knative.dev/visibility"
 	LabelVisibilityKServe = "networking.kserve.io/visibility"
-	// VisibilityLocal is the only value that they have.
+	// VisibilityLocal is the only value that both have.
 	VisibilityLocal = "cluster-local"
+	// VisibilityExposed is what Open Data Hub writes into KServe's label: the service
+	// is for everybody, as it is without the label.
+	VisibilityExposed = "exposed"
 )
 
 // VisibilityLabels are both.
@@ -22,7 +25,7 @@ var VisibilityLabels = []string{LabelVisibility, LabelVisibilityKServe}
 func Private[V any](labels ...map[string]V) bool {
 	for _, l := range labels {
 		for _, key := range VisibilityLabels {
-			if v, ok := l[key]; ok && any(v) != "" {
+			if v, ok := l[key]; ok && !public(key, v) {
 				return true
 			}
 		}
@@ -35,10 +38,15 @@ func Private[V any](labels ...map[string]V) bool {
 func CheckVisibility(labels ...map[string]string) error {
 	for _, l := range labels {
 		for _, key := range VisibilityLabels {
-			if v := l[key]; v != "" && v != VisibilityLocal {
+			if v := l[key]; v != VisibilityLocal && !public(key, v) {
 				return fmt.Errorf("label %s %q has no meaning: write %s, or remove it", key, v, VisibilityLocal)
 			}
 		}
 	}
 	return nil
+}
+
+// public reports whether a value means the same as no label.
+func public(key string, v any) bool {
+	return v == "" || key == LabelVisibilityKServe && v == VisibilityExposed
 }

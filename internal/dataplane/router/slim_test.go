@@ -77,6 +77,7 @@ func TestSlimServiceKeepsTraffic(t *testing.T) {
 		"components that are a list":         {status + "{components: [predictor]}", routing.Service{}},
 		"a status that is a number":          {status + "1", routing.Service{}},
 		"a private one":                      {"spec: {predictor: {labels: {networking.kserve.io/visibility: cluster-local}}}", routing.Service{Private: true}},
+		"one that Open Data Hub exposes":     {"spec: {predictor: {labels: {networking.kserve.io/visibility: exposed}}}", routing.Service{}},
 		"a visibility of an unknown meaning": {"spec: {predictor: {labels: {networking.knative.dev/visibility: 1, other: {}}}}", routing.Service{Private: true}},
 		"a visibility of nothing":            {"spec: {predictor: {labels: {networking.knative.dev/visibility: ''}}}", routing.Service{}},
 	} {
