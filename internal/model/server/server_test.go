@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,9 +49,24 @@ func folder(tb testing.TB, files ...string) string {
 
 // running is a server on a port of its own.
 type running struct {
-	address string
-	stop    context.CancelFunc
-	done    chan error // what Serve returned
+	address  string
+	stop     context.CancelFunc
+	done     chan error // what Serve returned
+	accepted *atomic.Int32
+}
+
+// counting is a listener that counts the connections it gave to the server.
+type counting struct {
+	net.Listener
+	accepted *atomic.Int32
+}
+
+func (c counting) Accept() (net.Conn, error) {
+	conn, err := c.Listener.Accept()
+	if err == nil {
+		c.accepted.Add(1)
+	}
+	return conn, err
 }
 
 // start serves a model file until the test ends.
@@ -70,8 +86,8 @@ func start(t *testing.T, file string, change ...func(*Config)) *running {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &running{ln.Addr().String(), cancel, make(chan error, 1)}
-	go func() { r.done <- s.Serve(ctx, ln, nil) }()
+	r := &running{ln.Addr().String(), cancel, make(chan error, 1), &atomic.Int32{}}
+	go func() { r.done <- s.Serve(ctx, counting{ln, r.accepted}, nil) }()
 	t.Cleanup(func() {
 		cancel()
 		http.DefaultClient.CloseIdleConnections()
@@ -404,6 +420,7 @@ func TestRequestsUnderWayAreFinishedBeforeTheServerStops(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	eventually.Holds(t, func(context.Context) (any, bool) { n := r.accepted.Load(); return n, n == 2 })
 	r.stop()
 	r.refusesConnections(t)
 	if _, err := io.WriteString(predict, request[len(request)/2:]); err != nil {
