@@ -78,7 +78,7 @@ func (b *batch) object(p *parser, record bool) error {
 	if err != nil {
 		return err
 	}
-	return b.transpose(len(p.data))
+	return b.transpose(p)
 }
 
 // record reads an object in a list, as one row.
@@ -123,6 +123,11 @@ func (b *batch) indexed(p *parser, c *column) error {
 	return p.object(func(name string) error {
 		row := b.row(name, next)
 		next = row + 1
+		if row >= len(c.values) {
+			if err := b.fits(len(b.index), p); err != nil {
+				return err
+			}
+		}
 		for len(c.values) <= row {
 			c.values = append(c.values, math.NaN())
 		}
@@ -153,15 +158,13 @@ func (b *batch) row(name string, likely int) int {
 }
 
 // transpose turns the columns of one object into rows.
-func (b *batch) transpose(body int) error {
+func (b *batch) transpose(p *parser) error {
 	rows, err := b.height()
 	if err != nil {
 		return err
 	}
-	// A number for all rows, and an index for all columns, repeat what was sent once.
-	const free = 1 << 20
-	if len(b.x.Data)+rows*len(b.columns) > max(body, free) {
-		return fmt.Errorf("instance %d repeats its values for too many rows: send each row", b.x.Rows)
+	if err := b.fits(rows, p); err != nil {
+		return err
 	}
 	for row := range rows {
 		for i := range b.columns {
@@ -177,6 +180,16 @@ func (b *batch) transpose(body int) error {
 		if err := b.added(len(b.columns)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// fits returns an error if rows of one object would take far more memory than the body. A
+// number for all rows, and an index for all columns, repeat what was sent once.
+func (b *batch) fits(rows int, p *parser) error {
+	const free = 1 << 20
+	if len(b.x.Data)+rows*len(b.columns) > max(len(p.data), free) {
+		return fmt.Errorf("instance %d repeats its values for too many rows: send each row", b.x.Rows)
 	}
 	return nil
 }

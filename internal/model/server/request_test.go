@@ -4,6 +4,7 @@ package server
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -152,6 +153,31 @@ func TestReadingARequestNeedsNoMemoryOfItsOwn(t *testing.T) {
 		}
 	}); n > 0 {
 		t.Errorf("parse allocates %v times", n)
+	}
+}
+
+// One column names all rows, and each other column only the last of them.
+func TestRowsThatWereNotSentTakeNoMemory(t *testing.T) {
+	const rows, columns = 100_000, 100
+	var body strings.Builder
+	body.WriteString(`{"instances":[{"all":{"0":1`)
+	for i := range rows {
+		fmt.Fprintf(&body, `,"%d":1`, i)
+	}
+	for i := range columns - 1 {
+		fmt.Fprintf(&body, `},"%d":{"%d":1`, i, rows-1)
+	}
+	body.WriteString(`}}]}`)
+	b := &batch{width: columns}
+	if err := b.parse([]byte(body.String())); err == nil {
+		t.Fatal("no error")
+	}
+	held := 0
+	for _, c := range b.values {
+		held += 8 * cap(c.values)
+	}
+	if most := 10 * body.Len(); held > most {
+		t.Errorf("a body of %d bytes takes %d, want at most %d", body.Len(), held, most)
 	}
 }
 
