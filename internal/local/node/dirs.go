@@ -40,11 +40,14 @@ func (d podDir) log(name string, restarts int32) string {
 // the node.
 func (d podDir) marker(container string) []string {
 	return []string{
-		"SERIN_NODE_DIR=" + filepath.Dir(filepath.Dir(string(d))),
+		nodeMarker(filepath.Dir(filepath.Dir(string(d)))),
 		"SERIN_POD_UID=" + filepath.Base(string(d)),
 		"SERIN_CONTAINER=" + container,
 	}
 }
+
+// nodeMarker returns the variable that all processes of a node have.
+func nodeMarker(dir string) string { return "SERIN_NODE_DIR=" + dir }
 
 // record notes the process of a container for a node that comes after this one.
 func (d podDir) record(container string, pid int) error {
@@ -59,7 +62,7 @@ func (d podDir) record(container string, pid int) error {
 // many process records that node left. It finds the processes by the marker in their environment,
 // and those that cleared it by their records: a pid together with its start time is unique.
 func reap(dir string) (records int, err error) {
-	killMarked(podDirOf(dir, "").marker("")[:1])
+	killMarked([]string{nodeMarker(dir)})
 	names, err := filepath.Glob(podDirOf(dir, "*").container("*", "process"))
 	if err != nil {
 		return 0, err

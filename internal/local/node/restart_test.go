@@ -244,6 +244,23 @@ func TestReapSparesProcessesOfOtherNodes(t *testing.T) {
 	_ = cmd.Wait()
 }
 
+// As what kubectl exec left behind: in a session of its own, and without a record.
+func TestReapKillsProcessesWithoutARecord(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "/bin/sleep", "600")
+	cmd.Env = podDirOf(dir, "uid-web").marker("main")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := reap(dir); n != 0 || err != nil {
+		t.Errorf("reap: %d, %v", n, err)
+	}
+	_ = cmd.Process.Signal(os.Interrupt) // it ends in any case
+	if err := cmd.Wait(); err == nil || err.Error() != "signal: killed" {
+		t.Errorf("ended with %v", err)
+	}
+}
+
 func TestReapKillsProcessesThatClearedTheirEnvironment(t *testing.T) {
 	dir := t.TempDir()
 	cmd := exec.CommandContext(t.Context(), "/bin/sleep", "600")
