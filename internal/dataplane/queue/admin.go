@@ -53,7 +53,14 @@ func (q *queue) ready(w http.ResponseWriter, r *http.Request) {
 		return
 	default:
 	}
-	if err := q.probeGRPC(r.Context()); err != nil {
+	err := q.probeGRPC(r.Context())
+	switch was := q.refused.Swap(err != nil); { // the kubelet's event does not have the answer's text
+	case err != nil && !was:
+		q.Log.Warn("not ready: the model server's port for gRPC accepts no connection", "err", err)
+	case err == nil && was:
+		q.Log.Info("the model server's port for gRPC accepts connections", "address", q.GRPC)
+	}
+	if err != nil {
 		http.Error(w, fmt.Sprintf("the model server's port for gRPC accepts no connection: %v", err), http.StatusServiceUnavailable)
 		return
 	}

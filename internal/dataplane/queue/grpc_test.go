@@ -4,6 +4,7 @@ package queue_test
 
 import (
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -117,6 +118,8 @@ func TestReadinessWaitsForGRPC(t *testing.T) {
 	cfg := queue.Config{ModelServer: server.Listener.Addr().String(), GRPC: addr, Timeout: time.Minute}
 	unprobed := startBefore(t, cfg)
 	cfg.ProbeGRPC = true
+	var log strings.Builder
+	cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
 	probed := startBefore(t, cfg)
 	if status, body := unprobed.get(t.Context(), unprobed.admin+"/ready"); status != 200 {
 		t.Errorf("without a probe: %d %s", status, body)
@@ -125,6 +128,7 @@ func TestReadinessWaitsForGRPC(t *testing.T) {
 	if want := "the model server's port for gRPC accepts no connection: dial tcp " + addr; status != 503 || !strings.HasPrefix(body, want) {
 		t.Errorf("before it listens: %d %s", status, body)
 	}
+	_, _ = probed.get(t.Context(), probed.admin+"/ready")
 	var wg sync.WaitGroup
 	wg.Go(func() { // a call waits for the port
 		if status := askGRPC(t, unprobed.url); status != 200 {
@@ -140,5 +144,11 @@ func TestReadinessWaitsForGRPC(t *testing.T) {
 	wg.Wait()
 	if status, body := probed.get(t.Context(), probed.admin+"/ready"); status != 200 {
 		t.Errorf("while it listens: %d %s", status, body)
+	}
+	probed.stop()
+	<-probed.ended
+	_, said, _ := strings.Cut(log.String(), "accepts no connection")
+	if said, after, ok := strings.Cut(said, "gRPC accepts connections"); !ok || strings.Contains(said+after, "accepts") {
+		t.Errorf("the log does not say once that it was closed, and then that it is open:\n%s", log.String())
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/serin-dev/serin/internal/dataplane/proxy"
@@ -79,6 +80,7 @@ type queue struct {
 
 	draining <-chan struct{} // closed when the queue drains
 	drained  chan struct{}   // closed when the last request ended
+	refused  atomic.Bool     // the port for gRPC accepted no connection when it was probed last
 }
 
 // Run serves until ctx ends, and then until the requests in flight end, at most

@@ -53,7 +53,10 @@ func startBefore(t *testing.T, cfg queue.Config) *running {
 	}
 	go func() {
 		defer close(q.ended)
-		cfg.Listener, cfg.Admin, cfg.Log = requests, admin, slog.New(slog.NewTextHandler(t.Output(), nil))
+		cfg.Listener, cfg.Admin = requests, admin
+		if cfg.Log == nil {
+			cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+		}
 		if err := queue.Run(ctx, cfg); err != nil {
 			t.Errorf("run: %v", err)
 		}
