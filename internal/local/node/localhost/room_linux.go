@@ -105,6 +105,10 @@ func Check(child int) error {
 		return os.NewSyscallError("pidfd_getfd", err)
 	}
 	_ = unix.Close(input)
+	// Reading nothing, which has a result all the same: some systems forbid the call.
+	if _, err := unix.ProcessVMReadv(child, nil, nil, 0); err != nil {
+		return os.NewSyscallError("process_vm_readv", err)
+	}
 	result := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the filter ends with the thread
