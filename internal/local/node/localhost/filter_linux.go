@@ -38,7 +38,8 @@ func install() (listener int, err error) {
 	program := unix.SockFprog{Len: uint16(len(code)), Filter: &code[0]}
 	// SPEC_ALLOW: before Linux 5.16, a filter slows all code down against speculation.
 	flags := uintptr(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER | unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW)
-	// Since Linux 5.19 a signal does not interrupt a program whose call is being done here.
+	// Since Linux 5.19 a signal does not interrupt a program whose call is being done here, only one
+	// whose call was not received yet.
 	for _, more := range []uintptr{unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV, 0} {
 		fd, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags|more, uintptr(unsafe.Pointer(&program)))
 		switch errno {
