@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -31,6 +32,9 @@ type grpcService struct {
 }
 
 func (grpcService) UnaryCall(ctx context.Context, in *grpc_testing.SimpleRequest) (*grpc_testing.SimpleResponse, error) {
+	if want := in.GetResponseStatus(); want != nil {
+		return nil, status.Error(codes.Code(want.GetCode()), want.GetMessage())
+	}
 	if len(in.GetPayload().GetBody()) == 0 {
 		return nil, status.Error(codes.InvalidArgument, "the payload is empty")
 	}
@@ -132,6 +136,30 @@ func TestGRPC(t *testing.T) {
 		if _, err := stream.Recv(); !errors.Is(err, io.EOF) {
 			t.Errorf("the stream ended with %v", err)
 		}
+	}
+}
+
+// A call of which gRPC says that it failed must not count as answered well.
+func TestGRPCStatusOfACallIsCounted(t *testing.T) {
+	policy := &fixed{targets: []proxy.Target{grpcBackend(t)}, done: make(chan struct{}, 1)}
+	addr, _ := start(t, proxy.Config{Policy: policy})
+	c := grpcClient(t, addr)
+	want := []int{200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401, 500}
+	var got []int
+	for code := range want {
+		request := &grpc_testing.SimpleRequest{Payload: payload("hello")}
+		if code > 0 {
+			request.ResponseStatus = &grpc_testing.EchoStatus{Code: int32(code)}
+		}
+		_, err := c.UnaryCall(t.Context(), request)
+		if got := status.Code(err); got != codes.Code(code) {
+			t.Errorf("code %d arrives as %v", code, got)
+		}
+		<-policy.done
+		got = append(got, policy.seen[code].Status)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("counted (-want +got):\n%s", diff)
 	}
 }
 

@@ -279,6 +279,9 @@ func (a *answerBody) Read(b []byte) (int, error) {
 		a.stream.touch()
 	}
 	if errors.Is(err, io.EOF) {
+		if r := &exchangeOf(a.response.Request.Context()).r; r.Status == http.StatusOK && r.GRPC() {
+			r.Status = callStatus(a.response.Trailer)
+		}
 		cleanTrailer(a.response.Trailer)
 	}
 	return n, err

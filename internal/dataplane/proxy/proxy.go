@@ -86,7 +86,7 @@ type Request struct {
 	Start    time.Time // when its body, or the first part of a large one, was read
 
 	Target Target // the last one tried
-	Status int    // of the response; StatusClientGone if the client left before
+	Status int    // of the response, or what a gRPC status stands for; StatusClientGone if the client left before
 	Sent   int64  // bytes of the response's body
 	Err    error  // why the request failed; nil: it did not
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 )
 
@@ -83,37 +82,6 @@ func (r *Refusal) writeTo(w http.ResponseWriter, req *http.Request) {
 	h.Set("Content-Type", r.contentType())
 	w.WriteHeader(r.Status)
 	_, _ = w.Write(r.body()) // the client may have left
-}
-
-// isGRPC reports whether a Content-Type is one of gRPC's.
-func isGRPC(contentType string) bool { return strings.HasPrefix(contentType, "application/grpc") }
-
-// grpcCode maps a status to gRPC's code for it
-// (https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md), and a
-// timeout to DEADLINE_EXCEEDED.
-func grpcCode(status int) int {
-	switch status {
-	case http.StatusNotFound:
-		return 12 // UNIMPLEMENTED
-	case http.StatusGatewayTimeout, http.StatusRequestTimeout:
-		return 4 // DEADLINE_EXCEEDED
-	case http.StatusBadGateway, http.StatusServiceUnavailable:
-		return 14 // UNAVAILABLE
-	}
-	return 2 // UNKNOWN
-}
-
-// grpcMessage percent-encodes the bytes that gRPC does not allow in a message.
-func grpcMessage(text string) string {
-	var b strings.Builder
-	for _, c := range []byte(text) {
-		if c < ' ' || c > '~' || c == '%' {
-			fmt.Fprintf(&b, "%%%02X", c)
-			continue
-		}
-		b.WriteByte(c)
-	}
-	return b.String()
 }
 
 // refuse converts err to an answer and records it in r.

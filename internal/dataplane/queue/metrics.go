@@ -18,7 +18,7 @@ func newMetrics(l *limit) *metrics {
 	m := &metrics{registry: prometheus.NewRegistry()}
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: "serin_queue_requests_total",
-		Help: "Requests answered, by class of status code (2xx, 4xx ...). Clients that left count as 4xx.",
+		Help: "Requests answered, by class of status code (2xx, 4xx ...). Clients that left count as 4xx, and a gRPC call as the HTTP status that its status stands for.",
 	}, []string{"code"})
 	for i := range m.classes {
 		m.classes[i] = requests.WithLabelValues(strconv.Itoa(i) + "xx")

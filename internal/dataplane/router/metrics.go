@@ -70,7 +70,7 @@ func newRevisions(r *router) *revisions {
 	}
 	return &revisions{
 		router:   r,
-		requests: desc("requests_total", "Requests answered, by revision and class of status code (2xx, 4xx ...). Clients that left count as 4xx.", "namespace", "revision", "code"),
+		requests: desc("requests_total", "Requests answered, by revision and class of status code (2xx, 4xx ...). Clients that left count as 4xx, and a gRPC call as the HTTP status that its status stands for.", "namespace", "revision", "code"),
 		duration: desc("request_duration_seconds", "Time from the arrival of a request, or of the first 16 KiB of its body, to the last byte of its answer, by revision.", "namespace", "revision"),
 		inFlight: desc("in_flight", "Requests at the Pods of a revision now.", "namespace", "revision"),
 		pods:     desc("ready_pods", "Pods that a revision's requests may go to.", "namespace", "revision"),
