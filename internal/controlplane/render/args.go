@@ -6,14 +6,15 @@ import "strings"
 
 // mergedArgs is the runtime's arguments with the user's. A flag of the user's takes
 // the place of the runtime's same flag; all else is appended, as in KServe. A flag
-// that the runtime has several times is a list, to which the user's is appended.
+// that the runtime has several times is a list, to which the user's is appended. So
+// is one that several words follow: how many of them are its values is not known.
 func mergedArgs(runtime, user []string) []string {
 	instead := map[string][]string{} // the user's arguments by flag
 	var more []string
-	times := counts(runtime)
+	times, several := counts(runtime), manyWords(runtime, user)
 	for len(user) > 0 {
 		name, n := argument(user, true)
-		if name != "" && times[name] == 1 {
+		if name != "" && times[name] == 1 && !several[name] {
 			instead[name] = append(instead[name], user[:n]...)
 		} else {
 			more = append(more, user[:n]...)
@@ -67,6 +68,21 @@ func counts(args []string) map[string]int {
 		args = args[n:]
 	}
 	return times
+}
+
+// manyWords returns the flags that several words follow somewhere in the lists.
+func manyWords(lists ...[]string) map[string]bool {
+	several := map[string]bool{}
+	for _, args := range lists {
+		for len(args) > 0 {
+			name, n := argument(args, true)
+			if n == 2 && len(args) > 2 && !beginsFlag(args[2]) {
+				several[name] = true
+			}
+			args = args[n:]
+		}
+	}
+	return several
 }
 
 // lookup returns the value of a flag. The last one counts.
