@@ -69,6 +69,16 @@ func PodUserPort(p *corev1.Pod) int {
 	return port
 }
 
+// PodProbedPort returns the port for gRPC at which a Pod's queue must reach the model
+// server before the Pod is ready, 0 if there is none.
+func PodProbedPort(p *corev1.Pod) int {
+	if queueArgument(p, "--probe-grpc", "no") != "" {
+		return 0
+	}
+	port, _ := strconv.Atoi(queueArgument(p, "--grpc-port=", "0"))
+	return port
+}
+
 // queueArgument returns the value of an argument of a Pod's queue.
 func queueArgument(p *corev1.Pod, prefix, missing string) string {
 	for i := range p.Spec.Containers {

@@ -199,6 +199,8 @@ func (o Observed) explain(l *late) string {
 	switch {
 	case l.sentence != "":
 		return l.sentence
+	case l.probe != nil && l.container.Name == v1beta1.ContainerQueue && o.probedPort() != 0:
+		return o.unreached(l.pod)
 	case l.probe != nil:
 		answer := ""
 		if e := newest(o.of(l.pod), func(e *corev1.Event) bool {

@@ -27,12 +27,16 @@ const (
 	starting0 = `{conditions: [{type: PodScheduled, status: "True"}], containerStatuses: [{name: kserve-container, started: false, state: {running: {startedAt: "2026-01-01T00:00:10Z"}}}]}`
 	crashed   = `{conditions: [{type: PodScheduled, status: "True"}], containerStatuses: [
   {name: kserve-container, started: true, state: {running: {startedAt: "2026-01-01T00:00:10Z"}}, lastState: {terminated: {exitCode: 1, message: port in use, startedAt: "2026-01-01T00:00:05Z", finishedAt: "2026-01-01T00:00:09Z"}}}]}`
+	queueUnready = `{conditions: [{type: PodScheduled, status: "True"}], containerStatuses: [
+  {name: kserve-container, started: true, ready: true, state: {running: {startedAt: "2026-01-01T00:00:10Z"}}},
+  {name: queue-proxy, started: true, state: {running: {startedAt: "2026-01-01T00:00:10Z"}}}]}`
 	ended = `{conditions: [{type: PodScheduled, status: "True"}], containerStatuses: [{name: kserve-container, state: {waiting: {reason: CrashLoopBackOff}},
   lastState: {terminated: {exitCode: 143, reason: Error, startedAt: "2026-01-01T00:00:10Z", finishedAt: "2026-01-01T00:00:15Z"}}}]}`
 	gateShut = `{conditions: [{type: PodScheduled, status: "True"}, {type: Ready, status: "False", message: the condition x is not True, lastTransitionTime: "2026-01-01T00:00:10Z"}],
   containerStatuses: [{name: kserve-container, ready: true, started: true, state: {running: {}}}]}`
 	creating0 = `{conditions: [{type: PodScheduled, status: "True"}], containerStatuses: [{name: kserve-container, state: {waiting: {reason: ContainerCreating}}}]}`
 	queue     = `{name: queue-proxy, args: [--user-port=8080]}`
+	probes    = `{containers: [{name: kserve-container, image: x}, {name: queue-proxy, args: [--user-port=8080, --grpc-port=9000, --probe-grpc], readinessProbe: {httpGet: {path: /ready, port: 8022}, periodSeconds: 1}}]}`
 	tcp       = `{containers: [{name: kserve-container, image: x, readinessProbe: {tcpSocket: {port: 8080}, periodSeconds: 1}}, ` + queue + `]}`
 	wrong     = `{containers: [{name: kserve-container, image: x, readinessProbe: {httpGet: {path: /ready, port: 8081}, periodSeconds: 1}}, ` + queue + `]}`
 	kills     = `{containers: [{name: kserve-container, image: x, lifecycle: {postStart: {exec: {command: [register]}}},
@@ -91,6 +95,7 @@ func TestLatePodSaysWhatKeepsIt(t *testing.T) {
 		"another answer":                {unready, wrong, 40, []corev1.Event{unhealthy(39, ofMain, "Readiness probe failed: \x1b[31mdisk full\x1b[0m")}, notReady + "/ready on port 8081, and fails: disk full. Wait if it still loads its model; otherwise " + seeLogs, 70, true},
 		"events may not be read":        {unready, wrong, 40, nil, notReady + "/ready on port 8081, without success. Wait if it still loads its model; otherwise " + seeLogs, 70, true},
 		"events of before do not count": {unready, wrong, 40, []corev1.Event{unhealthy(5, ofMain, "Readiness probe failed: "+noListener), unhealthy(39, ofTheQueue, "Readiness probe failed: "+noListener), unhealthy(39, ofMain, "Liveness probe failed: "+noListener)}, notReady + "/ready on port 8081, without success. Wait if it still loads its model; otherwise " + seeLogs, 70, true},
+		"the port for gRPC is shut":     {queueUnready, probes, 40, []corev1.Event{unhealthy(39, ofTheQueue, "Readiness probe failed: HTTP probe failed with statuscode: 503")}, "container kserve-container accepts no connection for gRPC at port 9000. Wait if it still loads its model; otherwise let the server listen there, or correct its port for gRPC under ports: kubectl logs -n ns a -c kserve-container", 70, true},
 		"a startup probe may take its time": {
 			starting0, kills, 600, nil, "", 610, false,
 		},

@@ -45,6 +45,18 @@ func (o Observed) describe(p *corev1.Pod, c *corev1.Container, probe *corev1.Pro
 	return fmt.Sprintf("%s probe asks for %s%s. %s", kind, asks(c, probe), result(probe, answer), advice)
 }
 
+// probedPort is the model server's port that the queue probes, or 0.
+func (o Observed) probedPort() int {
+	return v1beta1.PodProbedPort(&corev1.Pod{Spec: o.template()})
+}
+
+// unreached says what keeps a queue from being ready: it probes the model server's
+// port for gRPC. Events have only the status code of its answer.
+func (o Observed) unreached(p *corev1.Pod) string {
+	return fmt.Sprintf("container %s accepts no connection for gRPC at port %d. Wait if it still loads its model; otherwise let the server "+
+		"listen there, or correct its port for gRPC under ports: %s", v1beta1.ContainerModel, o.probedPort(), logs(p, v1beta1.ContainerModel))
+}
+
 // asks is what a probe wants to see.
 func asks(c *corev1.Container, p *corev1.Probe) string {
 	switch {
