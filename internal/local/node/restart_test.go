@@ -96,7 +96,7 @@ spec:
   - name: side
     image: test/helper
     args: ["wait:"]
-    readinessProbe: {exec: {command: [`+os.Args[0]+`, "greet:8080"]}}
+    readinessProbe: {timeoutSeconds: 30, exec: {command: [`+os.Args[0]+`, "greet:8080"]}}
 `)
 	stray := podDirOf(dir, "uid-gone")
 	if err := os.MkdirAll(stray.volume("v"), 0o755); err != nil {

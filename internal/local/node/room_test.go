@@ -14,6 +14,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,7 +42,7 @@ const everywhere = `
     readinessProbe: {httpGet: {path: /health, port: 8080}}
   - name: side
     args: ["wait:"]
-    readinessProbe: {exec: {command: [` + "PROGRAM" + `, "greet:8080"]}}
+    readinessProbe: {timeoutSeconds: 30, exec: {command: [` + "PROGRAM" + `, "greet:8080"]}}
 `
 
 func TestPodsThatServeAllInterfacesMayUseTheSamePort(t *testing.T) {
@@ -111,7 +112,8 @@ func TestPortOfAProgramOfTheMachineIsExplained(t *testing.T) {
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	c := startCluster(t)
 	c.create(t, strings.ReplaceAll(failing, "PORT", port))
-	want := fmt.Sprintf("port %s is taken by node.test (process %d), which listens on all interfaces of this machine", port, os.Getpid())
+	want := fmt.Sprintf("port %s is taken by %s (process %d), which listens on all interfaces of this machine",
+		port, filepath.Base(os.Args[0]), os.Getpid())
 	if got := c.lastLine(t, "web"); got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
