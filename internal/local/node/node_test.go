@@ -75,7 +75,7 @@ func TestNodeOffersMoreThanTheMachineHas(t *testing.T) {
 		got[name] = quantity.String()
 	}
 	want := map[corev1.ResourceName]string{
-		corev1.ResourceCPU: "2k", corev1.ResourceMemory: "4000Gi", corev1.ResourceEphemeralStorage: "100000Gi", corev1.ResourcePods: "1k",
+		corev1.ResourceCPU: "220", corev1.ResourceMemory: "440Gi", corev1.ResourceEphemeralStorage: "11000Gi", corev1.ResourcePods: "110",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("allocatable (-want +got):\n%s", diff)

@@ -125,8 +125,9 @@ func (n *node) describe(now time.Time) *corev1.Node {
 	}
 }
 
-// maxPods is how many Pods the node takes.
-const maxPods = 1000
+// maxPods is how many Pods the node takes: as many as a kubelet by default. More would
+// let one wrong number of replicas overload a laptop.
+const maxPods = 110
 
 // capacity returns the resources of the machine. A program whose Pod asks for its limits, and has
 // none, gets these.

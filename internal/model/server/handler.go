@@ -102,7 +102,7 @@ func (s *Server) handleModel(ctx *fasthttp.RequestCtx, rest []byte) {
 	case string(name) != s.name:
 		fail(ctx, http.StatusNotFound, fmt.Sprintf("Model with name %s does not exist.", name))
 	case verb == ":explain":
-		fail(ctx, http.StatusNotImplemented, "This model cannot explain.")
+		fail(ctx, http.StatusNotFound, "This model cannot explain.")
 	case verb == ":predict":
 		s.predict(ctx)
 	case s.draining.Load():

@@ -149,7 +149,7 @@ func TestEndpointsAnswerAsKServeDoes(t *testing.T) {
 		"an unknown model":         {"GET", "/v1/models/x", "", `404 {"error":"Model with name x does not exist."}`},
 		"a prediction of one":      {"POST", "/v1/models/x:predict", irisBody, `404 {"error":"Model with name x does not exist."}`},
 		"a strange name":           {"GET", "/v1/models/%22%3Cb%3E", "", `404 {"error":"Model with name \"<b> does not exist."}`},
-		"an explanation":           {"POST", "/v1/models/m:explain", irisBody, `501 {"error":"This model cannot explain."}`},
+		"an explanation":           {"POST", "/v1/models/m:explain", irisBody, `404 {"error":"This model cannot explain."}`},
 		"an unknown path":          {"GET", "/v3", "", `404 {"detail":"Not Found"}`},
 		"a longer path":            {"GET", "/v1/models/m/x", "", `404 {"detail":"Not Found"}`},
 		"the docs, switched off":   {"GET", "/docs", "", `404 {"detail":"Not Found"}`},
