@@ -160,7 +160,7 @@ func (s portSetting) of(c *corev1.Container) (int32, error) {
 // withoutGRPC reports whether a container's server is told to serve no gRPC.
 func (s modelServer) withoutGRPC(c *corev1.Container) bool {
 	value, ok := lookup(commandLine(c), s.grpcSwitch)
-	return ok && slices.Contains([]string{"n", "no", "f", "false", "off", "0"}, strings.ToLower(value))
+	return ok && s.grpcSwitch != "" && slices.Contains([]string{"n", "no", "f", "false", "off", "0"}, strings.ToLower(value))
 }
 
 func commandLine(c *corev1.Container) []string { return slices.Concat(c.Command, c.Args) }

@@ -108,6 +108,7 @@ func TestPortsOfKServesRuntimes(t *testing.T) {
 		{"ports and probes of the runtime follow", "sklearnserver", sklearn + ", ports: [{containerPort: 8080, name: http1}, {containerPort: 8081, name: h2c}], readinessProbe: {httpGet: {port: 8080, path: /}}, livenessProbe: {tcpSocket: {port: http1}}", "args: [--http_port=5000, --grpc_port=5001]", "--grpc-port=5001, --user-port=5000, live tcp http1, port 5000, port 5001, ready http 5000"},
 		{"the user's own do not", "sklearnserver", sklearn, "args: [--http_port=5000], livenessProbe: {tcpSocket: {port: 8080}}", "--grpc-port=8081, --user-port=5000, live tcp 8080, ready tcp 5000"},
 		{"MLServer", "mlserver", mls, "", "--grpc-port=9000, --user-port=8080, ready http 8080"},
+		{"MLServer with a word that is no flag", "mlserver", mls, "args: [start, grpc=off]", "--grpc-port=9000, --user-port=8080, ready http 8080"},
 		{"MLServer's variables", "mlserver", mls, "env: [{name: MLSERVER_HTTP_PORT, value: '5000'}]", "--grpc-port=9000, --user-port=5000, ready http 5000"},
 		{"Triton", "tritonserver", triton, "", "--grpc-port=9000, --user-port=8080, ready tcp 8080"},
 		{"KServe's sample for Triton", "tritonserver", triton, "protocolVersion: grpc-v2, ports: [{name: h2c, containerPort: 9000}]", "--grpc-port=9000, --probe-grpc, --user-port=8080, port 9000, ready tcp 8080"},
