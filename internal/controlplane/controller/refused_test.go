@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/serin-dev/serin/api/v1beta1"
@@ -94,6 +95,7 @@ func TestWhatADeletedServiceLeftBehindIsAdopted(t *testing.T) {
 		return slices.DeleteFunc(podNames(t, ns), func(name string) bool { return !strings.Contains(name, "-00002-") })
 	}
 	pods := serving()
+	awaitCollector(t, ns)
 	if err := api.Delete(t.Context(), first, client.PropagationPolicy(metav1.DeletePropagationOrphan)); err != nil {
 		t.Fatal(err)
 	}
@@ -127,4 +129,33 @@ func TestWhatADeletedServiceLeftBehindIsAdopted(t *testing.T) {
 		}
 		return len(deployments.Items), len(records.Items) == 2 && len(deployments.Items) > 0
 	})
+}
+
+// awaitCollector waits until Kubernetes' garbage collector knows all Deployments and
+// records there are. It deletes with their owner, and does not orphan, those that it
+// has not seen yet. It sees the objects of a kind in their order, so it knows the
+// others once it has deleted one that is made last, without an owner that exists.
+func awaitCollector(t *testing.T, namespace string) {
+	t.Helper()
+	meta := metav1.ObjectMeta{Namespace: namespace, Name: "last", OwnerReferences: []metav1.OwnerReference{{
+		APIVersion: "v1", Kind: "ConfigMap", Name: "gone", UID: "gone",
+	}}}
+	labels := map[string]string{"made": "last"}
+	deployment := &appsv1.Deployment{ObjectMeta: meta, Spec: appsv1.DeploymentSpec{
+		Replicas: new(int32), Selector: &metav1.LabelSelector{MatchLabels: labels},
+		Template: corev1.PodTemplateSpec{
+			ObjectMeta: metav1.ObjectMeta{Labels: labels},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "c", Image: "i"}}},
+		},
+	}}
+	record := &appsv1.ControllerRevision{ObjectMeta: meta, Revision: 1, Data: runtime.RawExtension{Raw: []byte("{}")}}
+	for _, o := range []client.Object{deployment, record} {
+		if err := api.Create(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		eventually.Holds(t, func(ctx context.Context) (any, bool) {
+			err := api.Get(ctx, client.ObjectKeyFromObject(o), o)
+			return err, client.IgnoreNotFound(err) == nil && err != nil
+		})
+	}
 }
