@@ -4,11 +4,11 @@ package server
 
 import (
 	"bytes"
-	"crypto/rand"
 	"fmt"
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 )
 
@@ -75,7 +75,7 @@ func (e *envelope) note(key string, p *parser) {
 
 // answerEvent answers with an event whose data is a prediction.
 func (s *Server) answerEvent(ctx *fasthttp.RequestCtx, mode eventMode, prediction []byte) {
-	id, now := newID(), time.Now().UTC().Format("2006-01-02T15:04:05.000000+00:00")
+	id, now := uuid.NewString(), time.Now().UTC().Format("2006-01-02T15:04:05.000000+00:00")
 	source, kind := "io.kserve.inference."+s.name, "io.kserve.inference.response"
 	if mode == binaryEvent {
 		h := &ctx.Response.Header
@@ -88,12 +88,4 @@ func (s *Server) answerEvent(ctx *fasthttp.RequestCtx, mode eventMode, predictio
 		return
 	}
 	serveBytes(ctx, eventType, fmt.Appendf(nil, `{"specversion":"1.0","id":"%s","source":%s,"type":"%s","time":"%s","data":%s}`, id, quote(source), kind, now, prediction))
-}
-
-// newID returns a random UUID.
-func newID() string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // never fails
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
