@@ -16,6 +16,7 @@ import (
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/listtype"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/pruning"
 	apivalidation "k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"sigs.k8s.io/yaml"
@@ -26,6 +27,7 @@ import (
 // Admission validates objects of one kind as an API server with Serin's definition
 // does on creation, with that server's code.
 type Admission struct {
+	kind       metav1.TypeMeta
 	structural *schema.Structural
 	values     apivalidation.SchemaValidator
 	rules      *cel.Validator
@@ -41,7 +43,7 @@ func NewAdmission(file string) (*Admission, error) {
 	if props == nil {
 		props = def.Spec.Validation // one version only: conversion moves it here
 	}
-	a := &Admission{}
+	a := &Admission{kind: metav1.TypeMeta{APIVersion: def.Spec.Group + "/" + def.Spec.Versions[0].Name, Kind: def.Spec.Names.Kind}}
 	if a.structural, err = schema.NewStructural(props.OpenAPIV3Schema); err != nil {
 		return nil, fmt.Errorf("read the schema of %s: %w", file, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -22,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 	sigsyaml "sigs.k8s.io/yaml"
 
+	"github.com/serin-dev/serin/api/crd"
 	"github.com/serin-dev/serin/api/v1alpha1"
 	"github.com/serin-dev/serin/api/v1beta1"
 )
@@ -63,21 +65,16 @@ type Checker struct {
 // NewChecker reads the definitions.
 func NewChecker() (*Checker, error) {
 	c := &Checker{kinds: map[metav1.TypeMeta]*Admission{}}
-	for kind, file := range map[metav1.TypeMeta]string{
-		{APIVersion: v1beta1.GroupVersion.String(), Kind: "InferenceService"}:          "inferenceservices.yaml",
-		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ServingRuntime"}:           "servingruntimes.yaml",
-		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "ClusterServingRuntime"}:    "clusterservingruntimes.yaml",
-		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "InferenceGraph"}:           "inferencegraphs.yaml",
-		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "TrainedModel"}:             "trainedmodels.yaml",
-		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "LocalModelCache"}:          "localmodelcaches.yaml",
-		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "LocalModelNamespaceCache"}: "localmodelnamespacecaches.yaml",
-		{APIVersion: v1alpha1.GroupVersion.String(), Kind: "LocalModelNodeGroup"}:      "localmodelnodegroups.yaml",
-	} {
+	files, err := fs.Glob(crd.Files, "*.yaml")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range files {
 		a, err := NewAdmission(file)
 		if err != nil {
 			return nil, err
 		}
-		c.kinds[kind] = a
+		c.kinds[a.kind] = a
 	}
 	return c, nil
 }
