@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -99,10 +100,7 @@ func TestWhatADeletedServiceLeftBehindIsAdopted(t *testing.T) {
 	if err := api.Delete(t.Context(), first, client.PropagationPolicy(metav1.DeletePropagationOrphan)); err != nil {
 		t.Fatal(err)
 	}
-	eventually.Holds(t, func(ctx context.Context) (any, bool) {
-		_, err := get(ctx, ns)
-		return err, client.IgnoreNotFound(err) == nil && err != nil
-	})
+	awaitGone(t, first)
 	apply(t, ns, model("two", ""))
 	second := wait(t, ns, hasTraffic("100% 00002"))
 	if diff := cmp.Diff(pods, serving()); diff != "" {
@@ -153,9 +151,14 @@ func awaitCollector(t *testing.T, namespace string) {
 		if err := api.Create(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
-		eventually.Holds(t, func(ctx context.Context) (any, bool) {
-			err := api.Get(ctx, client.ObjectKeyFromObject(o), o)
-			return err, client.IgnoreNotFound(err) == nil && err != nil
-		})
+		awaitGone(t, o)
 	}
+}
+
+func awaitGone(t *testing.T, o client.Object) {
+	t.Helper()
+	eventually.Holds(t, func(ctx context.Context) (any, bool) {
+		err := api.Get(ctx, client.ObjectKeyFromObject(o), o)
+		return err, apierrors.IsNotFound(err)
+	})
 }
