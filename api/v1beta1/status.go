@@ -2,7 +2,11 @@
 
 package v1beta1
 
-import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+import (
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
 
 // InferenceServiceStatus is what is served now, in KServe's shape.
 type InferenceServiceStatus struct {
@@ -264,6 +268,14 @@ type FailureInfo struct {
 	// +optional
 	ExitCode int32 `json:"exitCode,omitempty"`
 }
+
+// Sentence returns the first line of the message.
+func (f *FailureInfo) Sentence() string { return f.lines()[0] }
+
+// Details returns the lines below the sentence.
+func (f *FailureInfo) Details() []string { return f.lines()[1:] }
+
+func (f *FailureInfo) lines() []string { return strings.Split(f.Message, "\n") }
 
 // FailureReason classifies a failure.
 type FailureReason string

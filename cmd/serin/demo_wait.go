@@ -89,8 +89,7 @@ func saying(s *v1beta1.InferenceService) string {
 	if m := s.Status.ModelStatus; m != nil {
 		said += fmt.Sprintf(", model %s", m.States.TargetModelState)
 		if m.LastFailureInfo != nil {
-			sentence, _, _ := strings.Cut(m.LastFailureInfo.Message, "\n")
-			said += ": " + sentence
+			said += ": " + m.LastFailureInfo.Sentence()
 		}
 	}
 	if t := shares(s); t != "" {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -167,7 +166,7 @@ func details(r *action.Rollout) []string {
 	if m == nil || m.LastFailureInfo == nil {
 		return nil
 	}
-	all := strings.Split(m.LastFailureInfo.Message, "\n")[1:]
+	all := m.LastFailureInfo.Details()
 	for i := range all {
 		all[i] = "  " + plain(all[i])
 	}

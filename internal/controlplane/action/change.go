@@ -70,7 +70,7 @@ func (r *Rollout) warnings(e Evidence) []string {
 	}
 	switch {
 	case n.Failure != nil && n.Ready == 0:
-		out = append(out, fmt.Sprintf("%s does not start: %s", n.Name, rollout.Sentence(n.Failure.Message)))
+		out = append(out, fmt.Sprintf("%s does not start: %s", n.Name, n.Failure.Sentence()))
 	case n.Ready == 0 && !r.asleep(n):
 		out = append(out, n.Name+" is not ready: it would take everything without having served as a canary")
 	case e.Known && e.Requests == 0:

@@ -66,7 +66,7 @@ func (r *Rollout) soFar() string {
 	if m == nil || m.LastFailureInfo == nil || m.LastFailureInfo.Reason == v1beta1.ModelChanged || !r.Observed() {
 		return ""
 	}
-	return rollout.Sentence(m.LastFailureInfo.Message)
+	return m.LastFailureInfo.Sentence()
 }
 
 func settled(format string, args ...any) Outlook {

@@ -135,7 +135,7 @@ func (s *situation) lateBecause(r *Revision) string {
 	if r.Late == nil {
 		return ""
 	}
-	return ": " + Sentence(s.failure(r.Name, r.Late).Message)
+	return ": " + s.failure(r.Name, r.Late).Sentence()
 }
 
 // predictorState is True once the spec is in effect: its revision is ready
@@ -154,7 +154,7 @@ func (s *situation) predictorState(a answer) state {
 
 func (s *situation) failed(r *Revision) state {
 	f := s.failure(r.Name, r.Failure)
-	return isFalse(string(f.Reason), fmt.Sprintf("Revision %s: %s", r.Name, Sentence(f.Message)))
+	return isFalse(string(f.Reason), fmt.Sprintf("Revision %s: %s", r.Name, f.Sentence()))
 }
 
 func (s *situation) routesState(traffic []v1beta1.TrafficTarget) state {

@@ -169,9 +169,9 @@ func (s *situation) failureEvent(planned v1beta1.InferenceServiceStatus) *Event 
 		return nil
 	}
 	if f.ModelRevisionName == "" {
-		return warningf(string(f.Reason), "%s", Sentence(f.Message))
+		return warningf(string(f.Reason), "%s", f.Sentence())
 	}
-	return warningf(string(f.Reason), "Revision %s: %s", f.ModelRevisionName, Sentence(f.Message))
+	return warningf(string(f.Reason), "Revision %s: %s", f.ModelRevisionName, f.Sentence())
 }
 
 // otherFailureEvent warns of failures that are not the model's: a previous

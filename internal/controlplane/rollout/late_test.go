@@ -239,7 +239,7 @@ func FuzzLines(f *testing.F) {
 				t.Errorf("%q of %q", line, output)
 			}
 		}
-		if strings.Contains(Sentence(withLines("it ended", output)), "\n") {
+		if f := (&v1beta1.FailureInfo{Message: withLines("it ended", output)}); strings.Contains(f.Sentence(), "\n") {
 			t.Error("a sentence has two lines")
 		}
 	})

@@ -74,9 +74,3 @@ func details(all []string) string {
 	}
 	return "\nIts last lines:\n  " + strings.Join(all, "\n  ")
 }
-
-// Sentence returns the first line of a message, without the details below it.
-func Sentence(message string) string {
-	first, _, _ := strings.Cut(message, "\n")
-	return first
-}
