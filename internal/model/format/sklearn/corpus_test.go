@@ -15,6 +15,17 @@ func TestCorpus(t *testing.T) {
 	corpus.Check(t, "testdata/supported.txt", loadCase, "linear", "svm", "trees", "bayes", "neighbours", "mlp", "cluster", "columns", "text", "meta", "files", "skops")
 }
 
+// TestPublishedModels prints, with -v, which models of others load.
+func TestPublishedModels(t *testing.T) {
+	corpus.Published(t, func(_ string, data []byte) (string, error) {
+		m, err := Load(data, DefaultLimits)
+		if err != nil {
+			return "", err
+		}
+		return "loads as " + m.Class(), nil
+	})
+}
+
 // loadCase is all that the corpus must know of this package.
 func loadCase(c *corpus.Case) (corpus.Ask, error) {
 	m, err := Load(c.Data, DefaultLimits)
