@@ -8,54 +8,82 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"github.com/serin-dev/serin/internal/model/frame"
 )
 
-// encodeLabels renders each class once: a prediction is then a copy.
-func encodeLabels(classes []any) ([][]byte, error) {
-	var labels [][]byte
-	for _, c := range classes {
-		switch c := c.(type) {
-		case int64:
-			labels = append(labels, strconv.AppendInt(nil, c, 10))
-		case float64:
-			labels = append(labels, appendFloat(nil, c))
-		case bool:
-			labels = append(labels, strconv.AppendBool(nil, c))
-		case string:
-			labels = append(labels, []byte(quote(c)))
-		default:
-			return nil, fmt.Errorf("a class label is a %T", c)
+// encodeLabels renders each label of an output once: a prediction is then a copy.
+func encodeLabels(out frame.Output) ([][][]byte, error) {
+	var all [][][]byte
+	for _, classes := range out.Classes {
+		var labels [][]byte
+		for _, c := range classes {
+			label, err := encodeLabel(c)
+			if err != nil {
+				return nil, err
+			}
+			labels = append(labels, label)
 		}
+		all = append(all, labels)
 	}
-	return labels, nil
+	return all, nil
 }
 
-func appendPredictions(dst []byte, classes []int, labels [][]byte) []byte {
-	dst = append(dst, `{"predictions":[`...)
-	for i, c := range classes {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(dst, labels[c]...)
+func encodeLabel(label any) ([]byte, error) {
+	switch l := label.(type) {
+	case int64:
+		return strconv.AppendInt(nil, l, 10), nil
+	case uint64:
+		return strconv.AppendUint(nil, l, 10), nil
+	case float64:
+		return appendFloat(nil, l), nil
+	case bool:
+		return strconv.AppendBool(nil, l), nil
+	case string:
+		return []byte(quote(l)), nil
 	}
-	return append(dst, `]}`...)
+	return nil, fmt.Errorf("a class label is a %T", label)
 }
 
-// appendProbabilities writes one list for each width probabilities.
-func appendProbabilities(dst []byte, probabilities []float64, width int) []byte {
-	dst = append(dst, `{"predictions":[`...)
-	for i, p := range probabilities {
+// appendResult writes a list of the rows' answers, as numpy's tolist() makes it.
+// Labels are those of encodeLabels.
+func appendResult(dst []byte, r *frame.Result, labels [][][]byte) []byte {
+	dst = append(dst, '[')
+	column := 0
+	for i, v := range r.Values {
 		switch {
-		case i == 0:
-			dst = append(dst, '[')
-		case i%width == 0:
-			dst = append(dst, `],[`...)
-		default:
+		case i > 0 && (r.Output.Flat || column > 0):
 			dst = append(dst, ',')
+		case i > 0:
+			dst = append(dst, `],[`...)
+		case !r.Output.Flat:
+			dst = append(dst, '[')
 		}
-		dst = appendFloat(dst, p)
+		if labels != nil {
+			dst = append(dst, labels[column][int(v)]...)
+		} else {
+			dst = appendValue(dst, r.Output.Type, v)
+		}
+		if column++; column == r.Output.Width {
+			column = 0
+		}
 	}
-	return append(dst, `]]}`...)
+	if !r.Output.Flat && len(r.Values) > 0 {
+		dst = append(dst, ']')
+	}
+	return append(dst, ']')
+}
+
+// appendValue writes a number of numpy's type.
+func appendValue(dst []byte, t frame.Type, v float64) []byte {
+	switch t {
+	case frame.Float64, frame.Float32:
+		return appendFloat(dst, v)
+	case frame.Bool:
+		return strconv.AppendBool(dst, v != 0)
+	default:
+		return strconv.AppendInt(dst, int64(v), 10)
+	}
 }
 
 // appendFloat writes a float so that it reads back as the same float, and not

@@ -15,7 +15,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/serin-dev/serin/internal/model/format/sklearn"
+	"github.com/serin-dev/serin/internal/model/frame"
 )
 
 var (
@@ -24,8 +24,6 @@ var (
 	//go:embed openapi.json
 	openAPI []byte
 )
-
-const modelsPath = "/v1/models"
 
 // Methods that a page, and a verb of a model, allow.
 const (
@@ -82,97 +80,11 @@ func (s *Server) page(path string) fasthttp.RequestHandler {
 	return nil
 }
 
-// handleModel answers /v1/models/{name} and /v1/models/{name}:{verb}.
-func (s *Server) handleModel(ctx *fasthttp.RequestCtx, rest []byte) {
-	name, verb := rest, ""
-	for _, v := range []string{":predict", ":explain"} {
-		if n, ok := bytes.CutSuffix(rest, []byte(v)); ok {
-			name, verb = n, v
-		}
-	}
-	allowed, ok := callable, ctx.IsPost()
-	if verb == "" {
-		allowed, ok = readable, ctx.IsGet() || ctx.IsHead()
-	}
-	switch {
-	case ctx.IsOptions():
-		options(ctx, allowed)
-	case !ok:
-		notAllowed(ctx, allowed)
-	case string(name) != s.name:
-		fail(ctx, http.StatusNotFound, fmt.Sprintf("Model with name %s does not exist.", name))
-	case verb == ":explain":
-		fail(ctx, http.StatusNotFound, "This model cannot explain.")
-	case verb == ":predict":
-		s.predict(ctx)
-	case s.draining.Load():
-		fail(ctx, http.StatusServiceUnavailable, fmt.Sprintf("Model with name %s is not ready.", name))
-	default:
-		answer(ctx, http.StatusOK, `{"name":%s,"ready":true}`, quote(s.name))
-	}
-}
-
 func (s *Server) readiness() int {
 	if s.draining.Load() {
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusOK
-}
-
-// predict answers a prediction. A request that is wrong, or that the model refuses,
-// is a 400. KServe says 500 for many of them, which would count as errors of the
-// model's revision.
-func (s *Server) predict(ctx *fasthttp.RequestCtx) {
-	b, ok := s.batches.Get().(*batch)
-	if !ok {
-		b = &batch{features: s.model.FeatureNames(), width: s.model.Features()}
-	}
-	defer s.recycle(b)
-
-	start := time.Now()
-	body, ok := decoded(ctx)
-	if !ok {
-		return
-	}
-	event, err := eventModeOf(&ctx.Request.Header)
-	if err == nil {
-		err = b.parse(body)
-	}
-	if err != nil {
-		fail(ctx, http.StatusBadRequest, err.Error())
-		return
-	}
-	parsed := time.Now()
-	s.metrics.preprocess.Observe(parsed.Sub(start).Seconds())
-
-	stop := func() error { return gone(ctx.Conn()) }
-	if s.proba {
-		b.probabilities, err = s.model.PredictProba(stop, b.probabilities[:0], b.x)
-	} else {
-		b.classes, err = s.model.Predict(stop, b.classes[:0], b.x)
-	}
-	if err != nil {
-		code := http.StatusInternalServerError
-		if _, ok := errors.AsType[sklearn.InputError](err); ok {
-			code = http.StatusBadRequest
-		}
-		fail(ctx, code, err.Error())
-		return
-	}
-	predicted := time.Now()
-	s.metrics.predict.Observe(predicted.Sub(parsed).Seconds())
-
-	if s.proba {
-		b.out = appendProbabilities(b.out[:0], b.probabilities, len(s.labels))
-	} else {
-		b.out = appendPredictions(b.out[:0], b.classes, s.labels)
-	}
-	if event == noEvent {
-		serveBytes(ctx, "application/json", b.out)
-	} else {
-		s.answerEvent(ctx, event, b.out)
-	}
-	s.metrics.postprocess.Observe(time.Since(predicted).Seconds())
 }
 
 // decoded returns the body without its Content-Encoding. If it fails, it answers
@@ -199,11 +111,31 @@ func decoded(ctx *fasthttp.RequestCtx) ([]byte, bool) {
 	return body, err == nil
 }
 
+// batch returns memory for a request.
+func (s *Server) batch() *batch {
+	if b, ok := s.batches.Get().(*batch); ok {
+		return b
+	}
+	return &batch{schema: s.schema}
+}
+
+// ask asks the model for the answer to b.x, which b.result gets. It returns the
+// status of an error. A request that the model refuses is a 400. KServe says 500 for
+// many of them, which would count as errors of the model's revision.
+func (s *Server) ask(conn net.Conn, b *batch) (int, error) {
+	err := s.model.Predict(func() error { return gone(conn) }, s.method, &b.result, b.x)
+	if _, ok := errors.AsType[frame.InputError](err); ok {
+		return http.StatusBadRequest, err
+	}
+	return http.StatusInternalServerError, err
+}
+
 // recycle keeps a batch for the next request, unless one large request would
 // pin its memory for good.
 func (s *Server) recycle(b *batch) {
 	const most = 1 << 16
-	if max(cap(b.x.Data), cap(b.out), cap(b.probabilities), b.largest()) <= most {
+	clear(b.x.Texts) // they lie in the body
+	if max(cap(b.x.Data), cap(b.x.Texts), cap(b.out), cap(b.result.Values), b.largest()) <= most {
 		s.batches.Put(b)
 	}
 }

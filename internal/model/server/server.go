@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package server answers predictions over HTTP with one scikit-learn
-// model, in the words of KServe's V1 protocol.
+// Package server answers predictions over HTTP with one model.
 //
 // New finds the one model file in a folder and loads it. The port is opened
-// afterwards, so a server that can be reached can predict. A request passes
-// through parse (JSON to a matrix), the model, and encode (labels to JSON); all
-// three work in memory that requests reuse. When its context ends, the server
-// stops accepting, finishes the requests that it has, and returns. A second port
-// answers gRPC, which it does not speak, with a sentence.
+// afterwards, so a server that can be reached can predict. A protocol is a file
+// (v1.go): it reads a request into the frame of a batch as the model's schema wants
+// it, asks the model, and writes the result. All three work in memory that requests
+// reuse. When its context ends, the server stops accepting, finishes the requests
+// that it has, and returns. A second port answers gRPC, which it does not speak, with
+// a sentence.
 //
 // It refuses to start without a model, with several, or with one for which it
-// cannot compute exactly what scikit-learn would. It never writes, and reads
+// cannot compute exactly what its library would. It never writes, and reads
 // nothing but that folder.
 package server
 
@@ -29,7 +29,7 @@ import (
 
 	"github.com/valyala/fasthttp"
 
-	"github.com/serin-dev/serin/internal/model/format/sklearn"
+	"github.com/serin-dev/serin/internal/model/frame"
 )
 
 const (
@@ -59,9 +59,10 @@ type Config struct {
 // Server serves one loaded model.
 type Server struct {
 	name     string
-	model    *sklearn.Model
-	labels   [][]byte // the model's classes as JSON
-	proba    bool
+	model    frame.Model
+	schema   frame.Schema
+	method   frame.Method // that requests ask for
+	labels   [][][]byte   // of what it answers, as JSON
 	docs     bool
 	log      *slog.Logger
 	metrics  *metrics
@@ -91,7 +92,12 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	labels, err := encodeLabels(model.Classes())
+	method := frame.Predict
+	if _, ok := model.Output(frame.PredictProba); ok && cfg.Proba {
+		method = frame.PredictProba
+	}
+	out, _ := model.Output(method)
+	labels, err := encodeLabels(out)
 	if err != nil {
 		return nil, err
 	}
@@ -99,8 +105,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	return &Server{
 		name:    cfg.ModelName,
 		model:   model,
+		schema:  model.Schema(),
+		method:  method,
 		labels:  labels,
-		proba:   cfg.Proba && model.HasProba(),
 		docs:    cfg.Docs,
 		log:     cfg.Log,
 		metrics: newMetrics(cfg.ModelName),

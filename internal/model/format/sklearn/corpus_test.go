@@ -4,8 +4,13 @@ package sklearn
 
 import (
 	"errors"
+	"math"
+	"slices"
 	"testing"
 
+	"github.com/serin-dev/serin/internal/model/budget"
+	"github.com/serin-dev/serin/internal/model/frame"
+	"github.com/serin-dev/serin/internal/model/modeltest"
 	"github.com/serin-dev/serin/internal/testkit/corpus"
 )
 
@@ -18,7 +23,7 @@ func TestCorpus(t *testing.T) {
 // TestPublishedModels prints, with -v, which models of others load.
 func TestPublishedModels(t *testing.T) {
 	corpus.Published(t, func(_ string, data []byte) (string, error) {
-		m, err := Load(data, DefaultLimits)
+		m, err := parse(data, budget.DefaultLimits)
 		if err != nil {
 			return "", err
 		}
@@ -28,31 +33,62 @@ func TestPublishedModels(t *testing.T) {
 
 // loadCase is all that the corpus must know of this package.
 func loadCase(c *corpus.Case) (corpus.Ask, error) {
-	m, err := Load(c.Data, DefaultLimits)
+	m, err := parse(c.Data, budget.DefaultLimits)
 	if err != nil {
 		return nil, err
 	}
-	data, ok := c.Input.Numbers()
-	if !ok {
-		return nil, errors.New("the rows of this case hold strings")
+	x, err := frameOf(c.Input, m.Schema())
+	if err != nil {
+		return nil, err
 	}
-	x := Matrix{Rows: len(c.Input.Rows), Cols: len(c.Input.Rows[0]), Data: data}
-	return func(method string) ([]any, error) {
-		var values []any
-		switch {
-		case method == "predict":
-			indexes, err := m.Predict(nil, nil, x)
-			for _, i := range indexes {
-				values = append(values, m.Classes()[i])
-			}
-			return values, err
-		case method == "predict_proba" && m.HasProba():
-			probabilities, err := m.PredictProba(nil, nil, x)
-			for _, p := range probabilities {
-				values = append(values, p)
-			}
-			return values, err
+	return func(name string) ([]any, error) {
+		i := slices.IndexFunc(modeltest.Methods, func(m frame.Method) bool { return m.String() == name })
+		if i < 0 {
+			return nil, corpus.ErrMethod
 		}
-		return nil, corpus.ErrMethod
+		method := modeltest.Methods[i]
+		if _, ok := m.Output(method); !ok {
+			return nil, corpus.ErrMethod
+		}
+		var r frame.Result
+		if err := m.Predict(nil, method, &r, x); err != nil {
+			return nil, err
+		}
+		values := make([]any, len(r.Values))
+		for i, v := range r.Values {
+			values[i] = v
+			if r.Output.Classes != nil {
+				values[i] = r.Output.Label(i%r.Output.Width, v)
+			}
+		}
+		return values, nil
 	}, nil
+}
+
+// frameOf is the frame that a protocol makes of the rows.
+func frameOf(in *corpus.Input, schema frame.Schema) (frame.Frame, error) {
+	x := frame.Dense(len(in.Rows), len(in.Rows[0]), nil)
+	x.Names = in.Columns
+	for _, row := range in.Rows {
+		for j, v := range row {
+			number, text := math.NaN(), ""
+			switch v := v.(type) {
+			case float64:
+				number = v
+			case bool:
+				number = map[bool]float64{true: 1}[v]
+			case string:
+				if schema.Kind(j) == frame.Numbers {
+					return x, errors.New("the rows of this case hold strings")
+				}
+				number, text = frame.Text, v
+			case nil:
+				if schema.Kind(j) != frame.Numbers {
+					number = frame.None
+				}
+			}
+			x.Data, x.Texts = append(x.Data, number), append(x.Texts, text)
+		}
+	}
+	return x, nil
 }

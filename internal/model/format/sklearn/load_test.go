@@ -13,6 +13,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/serin-dev/serin/internal/model/budget"
+	"github.com/serin-dev/serin/internal/model/frame"
+	"github.com/serin-dev/serin/internal/model/modeltest"
 )
 
 // newest holds the fixtures of the newest scikit-learn.
@@ -40,25 +44,25 @@ var malicious = map[string]string{
 
 func TestHostileFilesAreRefusedByName(t *testing.T) {
 	want := map[string]string{
-		"GLOBAL and REDUCE":              "the file asks for os.system, which no supported scikit-learn model needs; nothing was executed",
-		"STACK_GLOBAL and REDUCE":        "the file asks for os.system, which no supported scikit-learn model needs; nothing was executed",
-		"INST":                           "the file asks for os.system, which no supported scikit-learn model needs; nothing was executed",
-		"OBJ":                            "the file asks for os.system, which no supported scikit-learn model needs; nothing was executed",
-		"NEWOBJ":                         "the file asks for subprocess.Popen, which no supported scikit-learn model needs; nothing was executed",
-		"builtins.eval":                  "the file asks for builtins.eval, which no supported scikit-learn model needs; nothing was executed",
-		"builtins.getattr":               "the file asks for builtins.getattr, which no supported scikit-learn model needs; nothing was executed",
-		"a name with dots":               "sklearn.os.system.thing is not supported; supported are " + supportedNames,
-		"numpy's own exec":               "the file asks for numpy.testing._private.utils.runstring, which no supported scikit-learn model needs; nothing was executed",
-		"inside an estimator":            "the file asks for posix.system, which no supported scikit-learn model needs; nothing was executed",
-		"a state for an unknown class":   "the file asks for __main__.X, which no supported scikit-learn model needs; nothing was executed",
-		"a subclass of a known class":    "the file asks for evil.SVC, which no supported scikit-learn model needs; nothing was executed",
-		"a call of a class to mention":   "the file calls numpy.ndarray, which cannot be called; nothing was executed",
-		"a call of a value":              "the file calls a list, which cannot be called; nothing was executed",
-		"an instance made by a function": "the file makes an instance of _codecs.encode; nothing was executed",
+		"GLOBAL and REDUCE":              "the file holds an os.system, not an estimator; nothing was executed",
+		"STACK_GLOBAL and REDUCE":        "the file holds an os.system, not an estimator; nothing was executed",
+		"INST":                           "the file holds an os.system, not an estimator; nothing was executed",
+		"OBJ":                            "the file holds an os.system, not an estimator; nothing was executed",
+		"NEWOBJ":                         "the file holds a subprocess.Popen, not an estimator; nothing was executed",
+		"builtins.eval":                  "the file holds a builtins.eval, not an estimator; nothing was executed",
+		"builtins.getattr":               "the file holds builtins.getattr, not an estimator; nothing was executed",
+		"a name with dots":               "the file holds sklearn.os.system.thing, not an estimator; nothing was executed",
+		"numpy's own exec":               "the file holds a numpy.testing._private.utils.runstring, not an estimator; nothing was executed",
+		"inside an estimator":            "SVC: kernel is posix.system, which is not supported",
+		"a state for an unknown class":   "the file holds a __main__.X, not an estimator; nothing was executed",
+		"a subclass of a known class":    "the file holds an evil.SVC, not an estimator; nothing was executed",
+		"a call of a class to mention":   "the file holds a numpy.ndarray, not an estimator; nothing was executed",
+		"a call of a value":              "byte 2: the file calls a list",
+		"an instance made by a function": "the file holds a _codecs.encode, not an estimator; nothing was executed",
 	}
 	for name, file := range malicious {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load([]byte(file), DefaultLimits)
+			_, err := parse([]byte(file), budget.DefaultLimits)
 			if diff := cmp.Diff(want[name], message(err)); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
@@ -66,7 +70,7 @@ func TestHostileFilesAreRefusedByName(t *testing.T) {
 	}
 }
 
-const supportedNames = "DecisionTreeClassifier, LogisticRegression, Pipeline, RandomForestClassifier, SVC, StandardScaler"
+const advice = "your own Python can serve this model, if you trust the file: see docs/reference/modelserver.md#models-that-it-refuses"
 
 func message(err error) string {
 	if err == nil {
@@ -77,8 +81,8 @@ func message(err error) string {
 
 func TestModelsBeyondTheSupportedOnesAreRefusedByName(t *testing.T) {
 	want := map[string]string{
-		"gradient-boosting.joblib": "sklearn.ensemble.GradientBoostingClassifier is not supported; supported are " + supportedNames,
-		"linear-regression.joblib": "sklearn.linear_model.LinearRegression is not supported; supported are " + supportedNames,
+		"gradient-boosting.joblib": "sklearn.ensemble.GradientBoostingClassifier, sklearn.tree.DecisionTreeRegressor, sklearn.dummy.DummyClassifier are not supported: " + advice,
+		"linear-regression.joblib": "sklearn.linear_model.LinearRegression is not supported: " + advice,
 		"scaler-alone.joblib":      "the model ends in StandardScaler, which predicts nothing",
 		"svc-unfitted.joblib":      "the SVC was saved before it was fitted",
 		"svc-precomputed.joblib":   "SVC: kernel precomputed is not supported; supported are linear, poly, rbf, sigmoid",
@@ -91,7 +95,7 @@ func TestModelsBeyondTheSupportedOnesAreRefusedByName(t *testing.T) {
 	}
 	got := map[string]string{}
 	for _, file := range files {
-		_, err := Load(read(t, file), DefaultLimits)
+		_, err := parse(read(t, file), budget.DefaultLimits)
 		got[filepath.Base(file)] = message(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -103,7 +107,7 @@ func TestFilesCutAnywhereAreErrors(t *testing.T) {
 	for _, name := range []string{"pipeline-svc.joblib", "protocol0-forest-pkl.pkl", "protocol5-forest-pkl.pkl", "compress-zlib.joblib", "compress-xz.joblib", "compress-lz4.joblib", "compress-bz2.joblib"} {
 		data := read(t, newest+name)
 		for n := 0; n < len(data); n += 1 + len(data)/200 {
-			m, err := Load(data[:n], DefaultLimits)
+			m, err := parse(data[:n], budget.DefaultLimits)
 			if err == nil && n < len(data)-64 { // checksums and padding may be missing
 				t.Errorf("%s cut to %d of %d bytes: a %s, want an error", name, n, len(data), m.Class())
 			}
@@ -127,10 +131,10 @@ func TestDamagedFilesGiveClearErrors(t *testing.T) {
 		"an array without elements":    {"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(I0\ntS'b'\ntR(I1\n(L1000000000L\ntcnumpy\ndtype\n(S'f8'\nI0\nI1\ntRI00\nS''\ntb.", "byte 120: an array of 1000000000 elements holds 0 bytes"},
 		"a persistent id":              {"P1\n.", "byte 0: no pickle opcode 0x50: the file is damaged or no pickle"},
 		"an extension":                 {"\x82\x01.", "byte 0: no pickle opcode 0x82: the file is damaged or no pickle"},
-		"a name that is not printable": {"c\x1b[31m\n" + long + "\n.", "the file asks for ?[31m." + long[:100] + "..., which no supported scikit-learn model needs; nothing was executed"},
+		"a name that is not printable": {"c\x1b[31m\n" + long + "\n.", "the file holds ?[31m." + long[:94] + "..., not an estimator; nothing was executed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load([]byte(test.file), DefaultLimits)
+			_, err := parse([]byte(test.file), budget.DefaultLimits)
 			if diff := cmp.Diff(test.want, message(err)); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
@@ -142,7 +146,7 @@ func TestDamagedFilesGiveClearErrors(t *testing.T) {
 const pipelineInItself = "\x80\x02csklearn.pipeline\nPipeline\n)\x81q\x00}X\x05\x00\x00\x00steps]X\x01\x00\x00\x00ah\x00\x86asb."
 
 func TestBombsEndAtTheLimits(t *testing.T) {
-	limits := Limits{Memory: 1 << 20}
+	limits := budget.Limits{Memory: 1 << 20}
 	const tooMuch = "the model needs more memory than the 1048576 bytes that loading may take here"
 	zeros := make([]byte, 8<<20)
 	var zipped, gzipped, twice bytes.Buffer
@@ -178,11 +182,11 @@ func TestBombsEndAtTheLimits(t *testing.T) {
 		"many marks":                   {[]byte(strings.Repeat("(", 20_000)), tooMuch},
 		"many memos":                   {[]byte("N" + strings.Repeat("\x94", 20_000)), tooMuch},
 		"the same large text encoded again and again": {copiesOfText(), tooMuch},
-		"a pipeline in itself":                        {[]byte(pipelineInItself), "pipelines are nested too deeply"},
+		"a pipeline in itself":                        {[]byte(pipelineInItself), "estimators are nested too deeply"},
 		"pipelines that double":                       {doublingPipelines(), tooMuch},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := Load(test.file, limits)
+			_, err := parse(test.file, limits)
 			if got := message(err); !strings.HasSuffix(got, test.want) {
 				t.Errorf("error %q, want %q", got, test.want)
 			}
@@ -229,7 +233,7 @@ func TestInputsThatDoNotFitAreErrorsInScikitLearnsWords(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := load(t, newest+test.file+".joblib")
-			_, err := m.Predict(nil, nil, Matrix{Rows: 1, Cols: len(test.row), Data: test.row})
+			err := m.Predict(nil, frame.Predict, &frame.Result{}, frame.Dense(1, len(test.row), test.row))
 			if diff := cmp.Diff(test.want, message(err)); diff != "" {
 				t.Errorf("error (-want +got):\n%s", diff)
 			}
@@ -238,7 +242,7 @@ func TestInputsThatDoNotFitAreErrorsInScikitLearnsWords(t *testing.T) {
 }
 
 func TestProbabilitiesOfAModelWithoutThemAreAnError(t *testing.T) {
-	_, err := load(t, newest+"svc-rbf.joblib").PredictProba(nil, nil, Matrix{Rows: 1, Cols: 4, Data: make([]float64, 4)})
+	err := load(t, newest+"svc-rbf.joblib").Predict(nil, frame.PredictProba, &frame.Result{}, frame.Dense(1, 4, make([]float64, 4)))
 	if diff := cmp.Diff("this SVC has no predict_proba", message(err)); diff != "" {
 		t.Error(diff)
 	}
@@ -246,7 +250,7 @@ func TestProbabilitiesOfAModelWithoutThemAreAnError(t *testing.T) {
 
 func TestModelsFittedOnDataFramesKnowTheirColumns(t *testing.T) {
 	m := load(t, newest+"frame.joblib")
-	if diff := cmp.Diff([]string{"a", "b", "c", "d"}, m.FeatureNames()); diff != "" {
+	if diff := cmp.Diff([]string{"a", "b", "c", "d"}, m.Schema().Names); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -254,19 +258,19 @@ func TestModelsFittedOnDataFramesKnowTheirColumns(t *testing.T) {
 func TestPredictionsNeedNoMemoryOfTheirOwn(t *testing.T) {
 	for _, name := range []string{"svc-rbf", "svc-proba", "logistic", "tree", "forest", "pipeline-svc"} {
 		m := load(t, newest+name+".joblib")
-		x := Matrix{Rows: 1, Cols: 4, Data: make([]float64, 4)}
-		s, proba := &scratch{}, make([]float64, len(m.Classes()))
-		if n := testing.AllocsPerRun(100, func() {
-			row, err := m.prepare(x, 0, s)
-			if err != nil {
-				t.Fatal(err)
+		x := frame.Dense(1, 4, make([]float64, 4))
+		for _, method := range modeltest.Methods {
+			if _, ok := m.Output(method); !ok {
+				continue
 			}
-			m.classifier.predict(row, s)
-			if m.HasProba() {
-				m.classifier.proba(proba, row, s)
+			var r frame.Result
+			if n := testing.AllocsPerRun(100, func() {
+				if err := m.Predict(nil, method, &r, x); err != nil {
+					t.Fatal(err)
+				}
+			}); n > 0 {
+				t.Errorf("%s of %s allocates %v times", method, name, n)
 			}
-		}); n > 0 {
-			t.Errorf("%s allocates %v times", name, n)
 		}
 	}
 }

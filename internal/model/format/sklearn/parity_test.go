@@ -3,6 +3,7 @@
 package sklearn
 
 import (
+	"bytes"
 	"encoding/json"
 	"math"
 	"os"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/serin-dev/serin/internal/model/budget"
+	"github.com/serin-dev/serin/internal/model/frame"
 )
 
 // expected is what testdata/train.py writes beside a model.
@@ -23,8 +27,8 @@ type expected struct {
 	Decisions     json.RawMessage
 }
 
-func (e *expected) matrix() Matrix {
-	x := Matrix{Rows: len(e.Inputs), Cols: len(e.Inputs[0])}
+func (e *expected) frame() frame.Frame {
+	x := frame.Dense(len(e.Inputs), len(e.Inputs[0]), nil)
 	for _, row := range e.Inputs {
 		for _, v := range row {
 			if v == nil {
@@ -40,6 +44,9 @@ func (e *expected) matrix() Matrix {
 // decisions returns one row per sample, also where scikit-learn gives a number.
 func (e *expected) decisions(t *testing.T) [][]float64 {
 	t.Helper()
+	if e.Decisions == nil {
+		return nil
+	}
 	var rows [][]float64
 	if json.Unmarshal(e.Decisions, &rows) == nil {
 		return rows
@@ -81,11 +88,16 @@ func read(tb testing.TB, file string) []byte {
 	return data
 }
 
-func load(tb testing.TB, file string) *Model {
+// parse loads a model, and does not recover from a panic.
+func parse(data []byte, limits budget.Limits) (frame.Model, error) {
+	return Load(bytes.NewReader(data), int64(len(data)), limits)
+}
+
+func load(tb testing.TB, file string) frame.Model {
 	tb.Helper()
-	m, err := Load(read(tb, file), DefaultLimits)
+	m, err := parse(read(tb, file), budget.DefaultLimits)
 	if err != nil {
-		tb.Fatalf("Load(%s): %v", file, err)
+		tb.Fatalf("load %s: %v", file, err)
 	}
 	return m
 }
@@ -110,66 +122,43 @@ func TestModelsAnswerAsScikitLearnDoes(t *testing.T) {
 				t.Fatal(err)
 			}
 			m := load(t, file)
-			if diff := cmp.Diff(want.Classes, plain(m.Classes())); diff != "" {
+			out, _ := m.Output(frame.Predict)
+			if diff := cmp.Diff(want.Classes, plain(out.Classes[0])); diff != "" {
 				t.Errorf("classes (-want +got):\n%s", diff)
 			}
-			x := want.matrix()
-			indexes, err := m.Predict(nil, nil, x)
-			if err != nil {
-				t.Fatal(err)
-			}
 			var labels []any
-			for _, i := range indexes {
-				labels = append(labels, m.Classes()[i])
+			for _, row := range ask(t, m, frame.Predict, want.frame()) {
+				labels = append(labels, out.Label(0, row[0]))
 			}
 			if diff := cmp.Diff(want.Labels, plain(labels)); diff != "" {
 				t.Errorf("labels (-want +got):\n%s", diff)
 			}
-			compareProbabilities(t, m, &want)
-			compareDecisions(t, m, &want)
+			probabilities := ask(t, m, frame.PredictProba, want.frame())
+			if diff := cmp.Diff(want.Probabilities, probabilities, cmpopts.EquateApprox(0, 1e-6)); diff != "" {
+				t.Errorf("probabilities (-want +got):\n%s", diff)
+			}
+			decisions := ask(t, m, frame.DecisionFunction, want.frame())
+			if diff := cmp.Diff(want.decisions(t), decisions, cmpopts.EquateApprox(1e-9, 1e-9)); diff != "" {
+				t.Errorf("decisions (-want +got):\n%s", diff)
+			}
 		})
 	}
 }
 
-func compareProbabilities(t *testing.T, m *Model, want *expected) {
+// ask returns the answers to each row, or nil if the model has no such method.
+func ask(t *testing.T, m frame.Model, method frame.Method, x frame.Frame) [][]float64 {
 	t.Helper()
-	if m.HasProba() != (want.Probabilities != nil) {
-		t.Fatalf("HasProba() = %v, but scikit-learn gave %d probabilities", m.HasProba(), len(want.Probabilities))
+	out, ok := m.Output(method)
+	if !ok {
+		return nil
 	}
-	if !m.HasProba() {
-		return
-	}
-	flat, err := m.PredictProba(nil, nil, want.matrix())
-	if err != nil {
+	var r frame.Result
+	if err := m.Predict(nil, method, &r, x); err != nil {
 		t.Fatal(err)
 	}
-	var got [][]float64
-	for n := len(m.Classes()); len(flat) > 0; flat = flat[n:] {
-		got = append(got, flat[:n])
+	var rows [][]float64
+	for n, rest := out.Width, r.Values; len(rest) > 0; rest = rest[n:] {
+		rows = append(rows, rest[:n])
 	}
-	if diff := cmp.Diff(want.Probabilities, got, cmpopts.EquateApprox(0, 1e-6)); diff != "" {
-		t.Errorf("probabilities (-want +got):\n%s", diff)
-	}
-}
-
-func compareDecisions(t *testing.T, m *Model, want *expected) {
-	t.Helper()
-	decider, ok := m.classifier.(interface {
-		decision(row []float64, s *scratch) []float64
-	})
-	if !ok || want.Decisions == nil {
-		return
-	}
-	x, s := want.matrix(), &scratch{}
-	var got [][]float64
-	for i := range x.Rows {
-		row, err := m.prepare(x, i, s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got = append(got, append([]float64(nil), decider.decision(row, s)...))
-	}
-	if diff := cmp.Diff(want.decisions(t), got, cmpopts.EquateApprox(1e-9, 1e-9)); diff != "" {
-		t.Errorf("decisions (-want +got):\n%s", diff)
-	}
+	return rows
 }

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package budget bounds what reading a file of a model may cost, in memory and in
+// steps. A reader charges its Budget before it allocates memory, and in each
+// iteration of a loop whose length comes from the file. So the cost of a file is
+// bounded by its size, whatever the file says.
+package budget
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Limits bounds the loading of one file. The size of the file bounds it further:
+// see New.
+type Limits struct {
+	// Memory bounds the memory of loading, in bytes, the decompressed file included.
+	Memory int64
+	// Stop, unless nil, is called every few milliseconds. Its error ends the load.
+	Stop func() error
+}
+
+// DefaultLimits is enough for a file of 1 GiB and its model.
+var DefaultLimits = Limits{Memory: 2 << 30}
+
+// The memory that a file may take follows from its size. Arrays are as large in
+// memory as in the pickle, and compress up to a hundredfold. Small objects, as in a
+// forest of thousands of stumps, are 25 times as large as in the pickle, but
+// compress tenfold at most. A bomb is made of objects and compresses a
+// thousandfold.
+const (
+	freeBytes    = 64 << 20 // decompressed, and again for what is made of it
+	freeSteps    = 4 << 20
+	maxRatio     = 1000 // of decompressed to stored bytes: zlib cannot do more
+	bytesPickled = 2    // of memory for each byte of the pickle
+	bytesStored  = 256  // and for each byte of the file
+	stepsPickled = 4
+
+	// StepBytes is how much memory one step can fill or copy.
+	StepBytes = 64
+	// pollSteps is how often Stop is called: every few milliseconds.
+	pollSteps = 1 << 16
+)
+
+// Budget is the memory and the steps that loading one file has left. Every part
+// of the loader charges it before it allocates and in each iteration of its
+// loops, so that the cost counts what is done and not what is stored.
+type Budget struct {
+	memory    int64
+	steps     int64
+	untilPoll int64 // steps until Stop is called
+	stop      func() error
+	size      int64 // of the memory at the beginning
+	whole     int64 // limits.Memory
+}
+
+// ErrMemory is the error of a load that a larger Limits.Memory would allow.
+var ErrMemory = errors.New("the model needs more memory")
+
+var errSteps = errors.New("reading the file takes more work than any model of its size needs")
+
+// New returns the budget of a file of stored bytes. Unpacked adds to it.
+func New(limits Limits, stored int) *Budget {
+	b := &Budget{steps: freeSteps + stepsPickled*int64(stored), stop: limits.Stop, whole: limits.Memory}
+	b.size = min(limits.Memory, freeBytes+maxRatio*int64(stored))
+	b.memory = b.size
+	return b
+}
+
+// Unpacked adds what the decompressed size of the pickle allows.
+func (b *Budget) Unpacked(stored, pickle int) {
+	b.steps += stepsPickled * int64(pickle-stored)
+	b.size = min(b.whole, freeBytes+(1+bytesPickled)*int64(pickle)+bytesStored*int64(stored))
+	b.memory = b.size - int64(pickle)
+}
+
+// Alloc charges n bytes of memory, and the steps to fill them.
+func (b *Budget) Alloc(n int) error {
+	if b.memory < int64(n) {
+		if b.size == b.whole {
+			return fmt.Errorf("%w than the %d bytes that loading may take here", ErrMemory, b.whole)
+		}
+		return fmt.Errorf("the file makes more than any model of its size holds: %d bytes", b.size)
+	}
+	b.memory -= int64(n)
+	return b.Work(1 + n/StepBytes)
+}
+
+// Release returns n bytes to the budget.
+func (b *Budget) Release(n int) { b.memory += int64(n) }
+
+// Work charges n steps.
+func (b *Budget) Work(n int) error {
+	b.steps -= int64(n)
+	if b.steps < 0 {
+		return errSteps
+	}
+	return b.Poll(n)
+}
+
+// Poll counts n steps without charging them, and calls Stop every pollSteps.
+func (b *Budget) Poll(n int) error {
+	b.untilPoll -= int64(n)
+	if b.untilPoll > 0 || b.stop == nil {
+		return nil
+	}
+	b.untilPoll = pollSteps
+	return b.stop()
+}
+
+// Left returns the bytes of memory that are left.
+func (b *Budget) Left() int64 { return b.memory }

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fitted
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/serin-dev/serin/internal/model/budget"
+	"github.com/serin-dev/serin/internal/model/frame"
+	"github.com/serin-dev/serin/internal/model/graph"
+	"github.com/serin-dev/serin/internal/model/pickle"
+	"github.com/serin-dev/serin/internal/model/vector"
+)
+
+// Estimator reads the attributes of an estimator. After the first failure all
+// methods return zero values, so a constructor reads everything and need not check
+// in between. Of several names for an attribute the newest comes first.
+type Estimator struct {
+	builder *builder
+	object  *pickle.Object
+	class   string
+	depth   int
+	failure *failure // shared with its parts
+}
+
+type failure struct {
+	err    error
+	absent bool // the first failure is an attribute that fitting makes
+}
+
+// sentence is an error about the attributes of an estimator, which has yet to be
+// named. Other errors, such as that of the budget, stand for themselves.
+type sentence string
+
+func (s sentence) Error() string { return string(s) }
+
+// describe returns the failure, which is a sentence.
+func (e *Estimator) describe() error {
+	if e.failure.absent && !e.fitted() {
+		return fmt.Errorf("the %s was saved before it was fitted", e.class)
+	}
+	return fmt.Errorf("%s: %w", e.class, e.failure.err)
+}
+
+// fitted reports whether an estimator is fitted: by scikit-learn's convention,
+// fitting adds attributes whose names end in an underscore.
+func (e *Estimator) fitted() bool {
+	for name := range e.object.State.Entries {
+		if strings.HasSuffix(name, "_") {
+			return true
+		}
+	}
+	return false
+}
+
+// Class is the name of the estimator's class: "SVC".
+func (e *Estimator) Class() string { return e.class }
+
+// Ok reports whether nothing has failed so far.
+func (e *Estimator) Ok() bool { return e.failure.err == nil }
+
+// Failf says why the estimator cannot be built.
+func (e *Estimator) Failf(format string, args ...any) {
+	e.Check(sentence(fmt.Sprintf(format, args...)))
+}
+
+// Check fails with an error, if there is one.
+func (e *Estimator) Check(err error) {
+	if e.failure.err == nil {
+		e.failure.err = err
+	}
+}
+
+// Require fails with a sentence about the attributes unless they fit together.
+func (e *Estimator) Require(ok bool, about string) {
+	if !ok {
+		e.Check(sentence(about))
+	}
+}
+
+// absent fails because of an attribute that fitting makes.
+func (e *Estimator) absent(format string, args ...any) {
+	if e.failure.err == nil {
+		e.failure.absent = true
+		e.Failf(format, args...)
+	}
+}
+
+// Alloc charges n bytes of memory, before they are allocated. It reports whether
+// to go on.
+func (e *Estimator) Alloc(n int) bool {
+	if e.Ok() {
+		e.Check(e.builder.Alloc(n))
+	}
+	return e.Ok()
+}
+
+// Work charges n steps, in a loop whose length comes from the file. It reports
+// whether to go on.
+func (e *Estimator) Work(n int) bool {
+	if e.Ok() {
+		e.Check(e.builder.Work(n))
+	}
+	return e.Ok()
+}
+
+// Release returns n bytes of memory that was needed for a while.
+func (e *Estimator) Release(n int) { e.builder.Release(n) }
+
+// Version is the scikit-learn that saved the estimator, as major*100 + minor: 1.3 is
+// 103. It is 0 if the file does not tell.
+func (e *Estimator) Version() int {
+	text, _ := e.Get("_sklearn_version").(string)
+	parts := strings.SplitN(text, ".", 3)
+	if len(parts) < 2 {
+		return 0
+	}
+	major, err1 := strconv.ParseUint(parts[0], 10, 8)
+	minor, err2 := strconv.ParseUint(parts[1], 10, 8)
+	if err1 != nil || err2 != nil {
+		return 0
+	}
+	return int(major)*100 + int(minor)
+}
+
+// Get returns an attribute, or nil if there is none or it is None.
+func (e *Estimator) Get(names ...string) any {
+	for _, name := range names {
+		if v, ok := e.object.State.Entries[name]; ok && v != any(pickle.None{}) {
+			return v
+		}
+	}
+	return nil
+}
+
+// Arg returns argument i of the call that makes the object.
+func (e *Estimator) Arg(i int) any {
+	if i < len(e.object.Args) {
+		return e.object.Args[i]
+	}
+	return nil
+}
+
+// Text returns an attribute that is a string, or the fallback if there is none.
+func (e *Estimator) Text(fallback string, names ...string) string {
+	v := e.Get(names...)
+	if v == nil {
+		return fallback
+	}
+	s, ok := v.(string)
+	if !ok {
+		e.Failf("%s is %s, which is not supported", names[0], pickle.Describe(v))
+	}
+	return s
+}
+
+// Flag reports whether an attribute is True.
+func (e *Estimator) Flag(names ...string) bool {
+	v, _ := e.Get(names...).(bool)
+	return v
+}
+
+// Number returns an attribute that is a number.
+func (e *Estimator) Number(names ...string) float64 {
+	switch v := e.Get(names...).(type) {
+	case float64:
+		return v
+	case int64:
+		return float64(v)
+	case bool:
+		if v {
+			return 1
+		}
+		return 0
+	default:
+		e.absent("%s is missing", names[0])
+		return 0
+	}
+}
+
+// Int returns an attribute that is an integer from 0 to most.
+func (e *Estimator) Int(most int, names ...string) int {
+	v, ok := e.Get(names...).(int64)
+	switch {
+	case !ok:
+		e.absent("%s is missing", names[0])
+		return 0
+	case v < 0 || v > int64(most):
+		e.Failf("%s is out of range", names[0])
+		return 0
+	}
+	return int(v)
+}
+
+// Array returns an attribute that is an array.
+func (e *Estimator) Array(names ...string) *pickle.Array {
+	arr, ok := e.Get(names...).(*pickle.Array)
+	if !ok {
+		e.absent("%s is no dense array", names[0])
+		return &pickle.Array{}
+	}
+	return arr
+}
+
+// Floats returns the numbers of an array, row after row.
+func (e *Estimator) Floats(names ...string) []float64 {
+	return read(e, e.Array(names...), names[0], (*pickle.Array).Floats)
+}
+
+// Ints returns the integers of an array, row after row.
+func (e *Estimator) Ints(names ...string) []int64 {
+	return read(e, e.Array(names...), names[0], (*pickle.Array).Ints)
+}
+
+// Matrix returns an array of two dimensions.
+func (e *Estimator) Matrix(names ...string) vector.Matrix {
+	arr := e.Array(names...)
+	if len(arr.Shape) != 2 {
+		e.Failf("%s is no matrix", names[0])
+		return vector.Matrix{}
+	}
+	return vector.Matrix{Rows: arr.Shape[0], Cols: arr.Shape[1], Data: e.Floats(names...)}
+}
+
+// Field calls set with one field of an array of structures, from the first to the
+// last. It stops calling after a failure.
+func (e *Estimator) Field(arr *pickle.Array, name string, set func(i int, v pickle.Number)) {
+	if !e.Ok() {
+		return
+	}
+	found, err := arr.Field(e.builder.Budget, name, func(i int, v pickle.Number) {
+		if e.Ok() {
+			set(i, v)
+		}
+	})
+	e.Check(err)
+	if !found {
+		e.Failf("the nodes of its tree have no %s", name)
+	}
+}
+
+// read decodes an array.
+func read[T any](e *Estimator, arr *pickle.Array, name string, decode func(*pickle.Array, *budget.Budget) ([]T, error)) []T {
+	if !e.Ok() {
+		return nil
+	}
+	if !arr.Numeric() {
+		e.Failf("%s holds no numbers", name)
+		return nil
+	}
+	out, err := decode(arr, e.builder.Budget)
+	e.Check(err)
+	return out
+}
+
+// Values returns the elements of an array of labels, names or categories: int64,
+// uint64, float64, bool, string, or whatever an array of objects holds.
+func (e *Estimator) Values(arr *pickle.Array) []any {
+	if !e.Ok() {
+		return nil
+	}
+	values, err := arr.Values(e.builder.Budget)
+	e.Check(err)
+	return values
+}
+
+// Labels returns the output of a classifier that answers one of its classes_.
+func (e *Estimator) Labels() frame.Output {
+	if _, ok := e.Get("classes_").(*pickle.List); ok {
+		e.Failf("it predicts several outputs at once, which is not supported")
+		return frame.Output{}
+	}
+	arr := e.Array("classes_")
+	labels := e.Values(arr)
+	for _, l := range labels {
+		switch l.(type) {
+		case int64, uint64, float64, bool, string:
+		default:
+			e.Failf("a class label is %s, which is not supported", pickle.Describe(l))
+		}
+	}
+	e.Require(len(labels) > 0, "it has no classes")
+	return graph.Labels(typeOf(arr), labels)
+}
+
+// Input describes the blocks it was fitted on, which have this many columns. Nil
+// follows a failure.
+func (e *Estimator) Input(width int) graph.Input {
+	in := graph.Input{Class: e.class, Schema: frame.Schema{Width: width}}
+	e.Require(width > 0, "it was fitted on no features")
+	if v, ok := e.Get("n_features_in_").(int64); ok && v != int64(width) {
+		e.Failf("n_features_in_ is %d, but it was fitted on %d", v, width)
+	}
+	arr, ok := e.Get("feature_names_in_").(*pickle.Array)
+	if !ok {
+		return in
+	}
+	for _, v := range e.Values(arr) {
+		name, ok := v.(string)
+		if !ok {
+			e.Failf("a feature name is %s", pickle.Describe(v))
+		}
+		in.Names = append(in.Names, name)
+	}
+	e.Require(len(in.Names) == width, "feature_names_in_ does not fit the features")
+	return in
+}
+
+// typeOf is the type of an array's elements, for protocols that tell it.
+func typeOf(arr *pickle.Array) frame.Type {
+	types := map[string]frame.Type{
+		"b1": frame.Bool, "i1": frame.Int8, "i2": frame.Int16, "i4": frame.Int32, "i8": frame.Int64,
+		"u1": frame.Uint8, "u2": frame.Uint16, "u4": frame.Uint32, "u8": frame.Uint64, "f4": frame.Float32, "f8": frame.Float64,
+	}
+	if t, ok := types[string(arr.Kind())+strconv.Itoa(arr.Size())]; ok {
+		return t
+	}
+	return frame.Bytes
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package fitted
+
+import (
+	"github.com/serin-dev/serin/internal/model/graph"
+	"github.com/serin-dev/serin/internal/model/pickle"
+)
+
+// List returns the items of an attribute that is a list, a tuple or an array of
+// objects.
+func (e *Estimator) List(names ...string) []any {
+	switch v := e.Get(names...).(type) {
+	case *pickle.List:
+		return v.Items
+	case pickle.Tuple:
+		return v
+	case *pickle.Array:
+		if v.Kind() == 'O' {
+			return v.Objects
+		}
+	}
+	e.absent("it has no %s", names[0])
+	return nil
+}
+
+// Part reads an object inside the estimator that is no estimator itself, such as a
+// tree. Its failures are the estimator's.
+func (e *Estimator) Part(names ...string) *Estimator {
+	o, ok := e.Get(names...).(*pickle.Object)
+	if !ok {
+		e.absent("it has no %s", names[0])
+		o = &pickle.Object{Class: &pickle.Global{}}
+	}
+	part := *e
+	part.object = o
+	return &part
+}
+
+// Member reads an estimator in a list whose class is known, such as a tree of a
+// forest, as a part. Each mention is charged.
+func (e *Estimator) Member(v any) *Estimator {
+	o, ok := v.(*pickle.Object)
+	if !ok {
+		e.Failf("one of its estimators is %s", pickle.Describe(v))
+		o = &pickle.Object{Class: &pickle.Global{}}
+	}
+	e.Alloc(estimatorCost)
+	part := *e
+	part.object = o
+	return &part
+}
+
+// Node builds an estimator inside this one. It is never nil.
+func (e *Estimator) Node(v any) graph.Node {
+	if e.Ok() {
+		n, err := e.builder.node(v, e.depth+1)
+		if err == nil {
+			return n
+		}
+		e.Check(err)
+	}
+	return placeholder{&graph.Input{}}
+}
+
+// AsTransformer returns a node of this estimator as what it must be.
+func (e *Estimator) AsTransformer(n graph.Node) graph.Transformer {
+	t, ok := n.(graph.Transformer)
+	if !ok {
+		e.Failf("%s stands in the middle of it but transforms nothing", n.Input().Class)
+		return placeholder{n.Input()}
+	}
+	return t
+}
+
+// AsPredictor returns a node of this estimator as what it must be.
+func (e *Estimator) AsPredictor(n graph.Node) graph.Predictor {
+	p, ok := n.(graph.Predictor)
+	if !ok {
+		e.Failf("%s stands at its end but predicts nothing", n.Input().Class)
+		return placeholder{n.Input()}
+	}
+	return p
+}
+
+// Skipped reports whether a step of a pipeline stands for no step.
+func Skipped(v any) bool { return v == any(pickle.None{}) || v == any("passthrough") }

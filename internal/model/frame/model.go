@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package frame
+
+import "fmt"
+
+// Model is a fitted model of any format. It is immutable and safe for concurrent
+// use.
+type Model interface {
+	// Class is the name of what predicts, such as "SVC", for people.
+	Class() string
+	// Schema describes the rows that the model takes.
+	Schema() Schema
+	// Output describes what a method answers, and reports whether the model has it.
+	Output(Method) (Output, bool)
+	// Predict calls a method with the rows of x and puts its answer into dst, whose
+	// memory it reuses. An InputError means that x does not fit the model. Every few
+	// milliseconds it calls stop, unless that is nil, and returns its error if there
+	// is one.
+	Predict(stop func() error, m Method, dst *Result, x Frame) error
+}
+
+// Method is one of scikit-learn's ways to ask a model.
+type Method byte
+
+// The methods.
+const (
+	Predict Method = iota
+	PredictProba
+	DecisionFunction
+)
+
+func (m Method) String() string {
+	return [...]string{"predict", "predict_proba", "decision_function"}[m]
+}
+
+// Kind is what the values of a column may be.
+type Kind byte
+
+// The kinds of columns.
+const (
+	Numbers  Kind = iota // numbers only: a string is read as Python's float() reads it
+	Strings              // strings and None
+	Anything             // numbers, strings and None, as the request sent them
+)
+
+// Schema describes the rows that a model takes.
+type Schema struct {
+	Width int      // columns
+	Names []string // of the columns, if the model was fitted on a DataFrame
+	Kinds []Kind   // of the columns; empty if all are numbers
+	Flat  bool     // a row is one value, and not a list of Width values
+}
+
+// Kind returns the kind of a column.
+func (s *Schema) Kind(column int) Kind {
+	if column < len(s.Kinds) {
+		return s.Kinds[column]
+	}
+	return Numbers
+}
+
+// Type is numpy's type of an answer, for protocols that tell it.
+type Type byte
+
+// The types. Bytes is a string or Python object.
+const (
+	Float64 Type = iota
+	Float32
+	Int64
+	Int32
+	Int16
+	Int8
+	Uint64
+	Uint32
+	Uint16
+	Uint8
+	Bool
+	Bytes
+)
+
+// Output describes what a method answers for each row.
+type Output struct {
+	Type  Type
+	Width int  // values for a row
+	Flat  bool // a row's answer is one value, and not a list of Width values
+	// Classes are the labels, if the answer is labels: one list for each of the
+	// Width values, which are then indexes into it. A label is an int64, uint64,
+	// float64, bool or string.
+	Classes [][]any
+}
+
+// Result is the answer to a Frame.
+type Result struct {
+	Output Output
+	Rows   int
+	Values []float64 // Rows * Output.Width, row after row
+}
+
+// Label returns the label of a value in column i.
+func (o *Output) Label(i int, value float64) any { return o.Classes[i][int(value)] }
+
+// InputError is the error of an input that a model refuses, with the text that
+// scikit-learn has for it.
+type InputError string
+
+func (e InputError) Error() string { return string(e) }
+
+// InputErrorf returns an InputError.
+func InputErrorf(format string, args ...any) error { return InputError(fmt.Sprintf(format, args...)) }

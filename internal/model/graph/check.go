@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package graph
+
+import (
+	"math"
+
+	"github.com/serin-dev/serin/internal/model/frame"
+)
+
+// check returns a block as the estimator takes it, or an error in scikit-learn's
+// words.
+func (in *Input) check(w *Work, x frame.Frame) (frame.Frame, error) {
+	switch {
+	case x.Cols == 0:
+		return x, frame.InputErrorf("Found array with 0 feature(s) (shape=(%d, 0)) while a minimum of 1 is required by %s.", x.Rows, in.Class)
+	case x.Cols != in.Width:
+		return x, frame.InputErrorf("X has %d features, but %s is expecting %d features as input.", x.Cols, in.Class, in.Width)
+	}
+	if x.Sparse() && !in.Sparse {
+		x = dense(w, x)
+	}
+	var err error
+	if len(x.Texts) > 0 && len(in.Kinds) == 0 {
+		if x, err = numbers(w, x); err != nil {
+			return x, err
+		}
+	}
+	data := x.Data
+	if x.Sparse() {
+		data = data[x.Starts[0]:x.Starts[x.Rows]]
+	}
+	return x, in.finite(data)
+}
+
+// finite refuses missing, infinite and too large values, as far as the estimator
+// does. A missing value is named first, as scikit-learn does.
+func (in *Input) finite(data []float64) error {
+	limit := math.MaxFloat64
+	if in.Single {
+		limit = math.MaxFloat32
+	}
+	large := false
+	for _, v := range data {
+		switch {
+		case v >= -limit && v <= limit:
+		case v == v: //nolint:staticcheck // not NaN
+			large = true
+		case !in.AllowNaN:
+			return frame.InputError("Input X contains NaN.")
+		}
+	}
+	switch {
+	case !large || in.AllowInf:
+		return nil
+	case in.Single:
+		return frame.InputError("Input X contains infinity or a value too large for dtype('float32').")
+	}
+	return frame.InputError("Input X contains infinity or a value too large for dtype('float64').")
+}
+
+// numbers reads the strings of a block as scikit-learn does for an estimator that
+// works on numbers.
+func numbers(w *Work, x frame.Frame) (frame.Frame, error) {
+	out := w.Dense(x.Rows, x.Cols)
+	for i, v := range x.Data {
+		if frame.IsText(v) {
+			number, err := frame.Float(x.Texts[i])
+			if err != nil {
+				return x, err
+			}
+			v = number
+		}
+		out.Data[i] = v
+	}
+	out.Names = x.Names
+	return out, nil
+}
+
+// dense returns a sparse block as a dense one.
+func dense(w *Work, x frame.Frame) frame.Frame {
+	out := w.Dense(x.Rows, x.Cols)
+	out.Names = x.Names
+	clear(out.Data)
+	for i := range x.Rows {
+		row := out.Row(i)
+		columns, values := x.Entries(i)
+		for k, c := range columns {
+			row[c] = values[k]
+		}
+	}
+	return out
+}

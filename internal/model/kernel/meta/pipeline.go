@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package meta
+
+import (
+	"github.com/serin-dev/serin/internal/model/fitted"
+	"github.com/serin-dev/serin/internal/model/frame"
+	"github.com/serin-dev/serin/internal/model/graph"
+	"github.com/serin-dev/serin/internal/model/pickle"
+)
+
+// chain is the transformers of a Pipeline, one after the other.
+type chain []graph.Transformer
+
+func (c chain) Input() *graph.Input { return c[0].Input() }
+
+func (c chain) Width() int { return c[len(c)-1].Width() }
+
+func (c chain) Transform(w *graph.Work, x frame.Frame) (frame.Frame, error) {
+	x, err := c[0].Transform(w, x) // which was checked as the chain's
+	for _, t := range c[1:] {
+		if err != nil {
+			return x, err
+		}
+		x, err = graph.Transform(w, t, x)
+	}
+	return x, err
+}
+
+// End implements fitted.Ender.
+func (c chain) End() graph.Node { return c[len(c)-1] }
+
+// pipeline is a Pipeline that predicts.
+type pipeline struct {
+	before chain
+	graph.Predictor
+}
+
+func (p *pipeline) Input() *graph.Input { return p.before.Input() }
+
+func (p *pipeline) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Frame) error {
+	x, err := p.before.Transform(w, x)
+	if err != nil {
+		return err
+	}
+	return graph.Predict(w, p.Predictor, m, dst, x)
+}
+
+// End implements fitted.Ender.
+func (p *pipeline) End() graph.Node { return p.Predictor }
+
+// empty is a Pipeline without steps. It is left out of others.
+type empty struct{}
+
+func (empty) Input() *graph.Input { return &graph.Input{Class: "Pipeline"} }
+
+// newPipeline returns the node of the last step if there is only one.
+func newPipeline(e *fitted.Estimator) graph.Node {
+	steps := steps(e)
+	if len(steps) == 0 {
+		return empty{}
+	}
+	var before chain
+	for _, n := range steps[:len(steps)-1] {
+		before = append(before, e.AsTransformer(n))
+	}
+	end := steps[len(steps)-1]
+	for i, t := range before {
+		if next := steps[i+1].Input(); e.Ok() && t.Width() != next.Width {
+			e.Failf("%s gives %d features, but %s expects %d", t.Input().Class, t.Width(), next.Class, next.Width)
+		}
+	}
+	p, predicts := end.(graph.Predictor)
+	switch {
+	case len(before) == 0:
+		return end
+	case predicts:
+		return &pipeline{before, p}
+	}
+	return append(before, e.AsTransformer(end))
+}
+
+// steps builds the estimators of a Pipeline.
+func steps(e *fitted.Estimator) []graph.Node {
+	var all []graph.Node
+	for _, item := range e.List("steps") {
+		e.Work(1)
+		pair, _ := item.(pickle.Tuple)
+		if len(pair) == 2 && fitted.Skipped(pair[1]) {
+			continue
+		}
+		if len(pair) != 2 {
+			e.Failf("a step is %s", pickle.Describe(item))
+		}
+		if !e.Ok() {
+			return nil
+		}
+		if n := e.Node(pair[1]); n != graph.Node(empty{}) {
+			all = append(all, n)
+		}
+	}
+	return all
+}

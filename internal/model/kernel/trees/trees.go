@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package trees has the estimators that are decision trees, or sums of them.
+//
+// A tree is read into nodes of 12 bytes. A block of rows passes through one tree
+// after the other, several rows at a time: so the nodes of a tree are loaded into
+// the cache once for a block, and a core follows several paths at once. The sums
+// over trees are those of one row at a time, bit for bit.
+package trees
+
+import "github.com/serin-dev/serin/internal/model/fitted"
+
+// Classes are the estimators of this package.
+var Classes = fitted.Classes{
+	"sklearn.tree.DecisionTreeClassifier":     newDecisionTree,
+	"sklearn.ensemble.RandomForestClassifier": newForest,
+}

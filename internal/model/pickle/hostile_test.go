@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package pickle_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/ulikunitz/xz/lzma"
+
+	"github.com/serin-dev/serin/internal/model/budget"
+	"github.com/serin-dev/serin/internal/model/pickle"
+	"github.com/serin-dev/serin/internal/testkit/hostile"
+)
+
+// Small files that once took minutes, gigabytes or the process.
+func TestFilesThatOnceBrokeTheReaderAreRefusedInOneSentence(t *testing.T) {
+	want := map[string]string{
+		"B1-object-dtype-with-fields.pkl": "byte 640: a dtype of kind O has fields",
+		"B2-dtype-shrunk.pkl":             "byte 665: a dtype is given a state twice",
+		"T1-quadratic-20k.joblib":         "reading the file takes more work than any model of its size needs",
+		"X2-xz-8-blocks-4GiB.joblib":      "decompress xz: the dictionary is larger than 67108864 bytes",
+		"X5-xz-two-streams.joblib":        "decompress xz: the dictionary is larger than 67108864 bytes",
+	}
+	files, err := filepath.Glob("testdata/hostile/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, file := range files {
+		_, err := parse(read(t, file), budget.DefaultLimits)
+		got[filepath.Base(file)] = message(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("errors (-want +got):\n%s", diff)
+	}
+}
+
+func deflated(tb testing.TB, content string) []byte {
+	tb.Helper()
+	var b bytes.Buffer
+	w, err := zlib.NewWriterLevel(&b, zlib.BestCompression)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := w.Write([]byte(content)); err != nil {
+		tb.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// Parts of pickles.
+const (
+	pickle2  = "\x80\x02"
+	numpyNew = "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR"
+)
+
+func text(s string) string {
+	return "X" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(s)))) + s
+}
+
+func spec(code string) string { return "cnumpy\ndtype\n(" + text(code) + "\x89\x88tR" }
+
+// array is a numpy array with elements that the pickle elements makes.
+func array(code string, elements string, shape ...uint32) string {
+	dims := "("
+	for _, n := range shape {
+		dims += "J" + string(binary.LittleEndian.AppendUint32(nil, n))
+	}
+	return numpyNew + "(K\x01" + dims + "t" + spec(code) + "\x89" + elements + "tb"
+}
+
+func binaryOf(s string) string {
+	return "B" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(s)))) + s
+}
+
+func estimatorOf(module, class string, attributes ...string) string {
+	return "c" + module + "\n" + class + "\n)\x81}(" + strings.Join(attributes, "") + "ub"
+}
+
+const megabyte = 1 << 20
+
+// hungry holds files of a few kilobytes for which a loader that pays for what
+// is stored would take gigabytes or minutes: each mentions something large, or
+// something free, again and again.
+func hungry(tb testing.TB) map[string][]byte {
+	tb.Helper()
+	long := strings.Repeat("x", megabyte)
+	put := func(value, key string) string { return value + "q" + key + "0" }
+	again := func(s string) string { return strings.Repeat(s, 2*megabyte/len(s)) }
+	files := map[string]string{
+		"empty arrays":               put("cnumpy.core.multiarray\n_reconstruct\n", "\x01") + put("(cnumpy\nndarray\n(K\x00tC\x01bt", "\x02") + "(" + again("h\x01h\x02R") + "l.",
+		"empty lists":                "(" + again("]") + "l.",
+		"empty dicts":                "(" + again("}") + "l.",
+		"dicts of one entry":         put(text("k"), "\x01") + "(" + again("}h\x01Ns") + "l.",
+		"objects":                    put("csklearn.svm._classes\nSVC\n", "\x01") + "(" + again("h\x01)\x81") + "l.",
+		"dtypes":                     put("cnumpy\ndtype\n", "\x01") + put(text("f8")+"\x85", "\x02") + "(" + again("h\x01h\x02R") + "l.",
+		"marks":                      again("("),
+		"memos":                      "N" + again("\x94"),
+		"a long key set again":       put(text(long), "\x01") + "}" + again("h\x01Ns") + ".",
+		"a long dtype made again":    put("cnumpy\ndtype\n", "\x01") + put(text("f"+strings.Repeat("0", megabyte)+"8")+"\x85", "\x02") + "(" + again("h\x01h\x02R") + "l.",
+		"a long text encoded again":  put("c_codecs\nencode\n", "\x01") + put(text(long)+text("latin1")+"\x86", "\x02") + "(" + again("h\x01h\x02R") + "l.",
+		"a long scalar made again":   put("cnumpy.core.multiarray\nscalar\n", "\x01") + put(spec("U262144")+binaryOf(strings.Repeat("x\x00\x00\x00", megabyte/4))+"\x86", "\x02") + "(" + again("h\x01h\x02R") + "l.",
+		"a large state given again":  put("}("+numbered(50_000)+"u", "\x01") + "csklearn.svm._classes\nSVC\n)\x81" + again("h\x01b") + ".",
+		"a long label mentioned":     put(text(long), "\x01") + estimatorOf("sklearn.tree._classes", "DecisionTreeClassifier", text("classes_"), array("O", "("+strings.Repeat("h\x01", 100_000)+"l", 100_000)) + ".",
+		"a long column name":         put(text(long), "\x01") + estimatorOf("sklearn.preprocessing._data", "StandardScaler", text("n_features_in_")+"J\xa0\x86\x01\x00", text("feature_names_in_"), array("O", "("+strings.Repeat("h\x01", 100_000)+"l", 100_000)) + ".",
+		"steps without an estimator": pipelineOf("h\x00"+strings.Repeat("h\x00", 500_000), "N"),
+		"steps that pass through":    pipelineOf("h\x00"+strings.Repeat("h\x00", 500_000), text("passthrough")),
+		"a large unfitted estimator": put("csklearn.preprocessing._data\nStandardScaler\n)\x81}("+numbered(50_000)+text("with_mean")+"\x89"+text("n_features_in_")+"K\x04u"+"b", "\x01") + put(text("a")+"h\x01\x86", "\x02") + estimatorOf("sklearn.pipeline", "Pipeline", text("steps"), "]("+again("h\x02")+"e") + ".",
+		"columns of no rows":         estimatorOf("sklearn.linear_model._logistic", "LogisticRegression", text("coef_"), strings.Replace(array("f8", binaryOf(""), 1<<31-1, 0), spec("f8")+"\x89", spec("f8")+"\x88", 1)) + ".",
+		"a tree mentioned again":     forestOf(again("h\x01")),
+	}
+	out := map[string][]byte{}
+	for name, file := range files {
+		out[name] = deflated(tb, pickle2+file)
+	}
+	out["streams of xz"] = bytes.Repeat(xzOf(lzmaChunk(tb)+"\x00", 64<<20), 20_000)
+	out["blocks of xz with states"] = xzOf(strings.Repeat(lzmaChunk(tb), 100_000)+"\x00", 64<<20)
+	out["members of gzip"] = bytes.Repeat(gzippedBytes(tb, ""), 200_000)
+	// Few, because the library's pool of buffers keeps only some of them under the race detector.
+	out["frames of lz4"] = bytes.Repeat([]byte("\x04\x22\x4d\x18\x60\x70\x73\x00\x00\x00\x00"), 100)
+	out["streams of bzip2"] = bytes.Repeat([]byte("BZh9\x17\x72\x45\x38\x50\x90\x00\x00\x00\x00"), 200_000)
+	return out
+}
+
+// numbered sets many attributes, none of which fitting makes.
+func numbered(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString(text(fmt.Sprintf("a%d", i)) + "N")
+	}
+	return b.String()
+}
+
+// pipelineOf is a pipeline of pipelines: the inner ones have these steps, each
+// ("a", value), and the outer mentions the inner a thousand times.
+func pipelineOf(steps, value string) string {
+	const pipeline = "csklearn.pipeline\nPipeline\n)\x81}"
+	return text("a") + value + "\x86q\x000" + text("a") + pipeline + text("steps") + "](" + steps + "esb\x86q\x010" +
+		pipeline + text("steps") + "](" + strings.Repeat("h\x01", 1000) + "esb."
+}
+
+func forestOf(members string) string {
+	const classes = 1000
+	leaves := strings.Repeat("\x00", 8*classes)
+	field := "(" + spec("i8") + "K\x00t"
+	nodes := numpyNew + "(K\x01(K\x01t" + spec("V8") + "(K\x03" + text("|") + "NN}(" +
+		text("left_child") + field + text("right_child") + field + text("feature") + field + text("threshold") + field +
+		"uK\x08J\xff\xff\xff\xffK\x00tb\x89" + binaryOf(strings.Repeat("\xff", 8)) + "tb"
+	tree := "csklearn.tree._tree\nTree\n(K\x04" + array("i8", binaryOf("12345678"), 1) + "K\x01t\x81}(" +
+		text("nodes") + nodes + text("values") + array("f8", binaryOf(leaves), 1, 1, classes) + "ub"
+	return estimatorOf("sklearn.tree._classes", "DecisionTreeClassifier", text("tree_"), tree) + "q\x010" +
+		estimatorOf("sklearn.ensemble._forest", "RandomForestClassifier",
+			text("classes_"), array("i8", binaryOf(leaves), classes), text("estimators_"), "]("+members+"e") + "."
+}
+
+func gzippedBytes(tb testing.TB, content string) []byte {
+	tb.Helper()
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	if _, err := w.Write([]byte(content)); err != nil {
+		tb.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// lzmaChunk is a compressed chunk that begins with a new state. It is not the last.
+func lzmaChunk(tb testing.TB) string {
+	tb.Helper()
+	var b bytes.Buffer
+	w, err := lzma.NewWriter2(&b)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if _, err := w.Write(make([]byte, 100)); err != nil {
+		tb.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		tb.Fatal(err)
+	}
+	return strings.TrimSuffix(b.String(), "\x00")
+}
+
+// xzOf is a stream of one block that asks for a dictionary of that size.
+func xzOf(chunks string, dictionary int64) []byte {
+	return xzStream(0, xzBlockOf(chunks, dictionary, nil))
+}
+
+// xzStream puts blocks into a stream.
+func xzStream(check byte, blocks ...string) []byte {
+	out := binary.LittleEndian.AppendUint32([]byte(pickle.XZHeader+"\x00"+string(check)), crc32.ChecksumIEEE([]byte{0, check}))
+	index := binary.AppendUvarint([]byte{0}, uint64(len(blocks)))
+	for _, b := range blocks {
+		out = append(out, b...)
+		n, size := pickle.WalkChunks([]byte(b[12:]))
+		index = binary.AppendUvarint(index, uint64(len(b)-(-n&3)))
+		index = binary.AppendUvarint(index, uint64(size))
+	}
+	index = append(index, make([]byte, -len(index)&3)...)
+	index = binary.LittleEndian.AppendUint32(index, crc32.ChecksumIEEE(index))
+	out = append(out, index...)
+	tail := append(binary.LittleEndian.AppendUint32(nil, uint32(len(index)/4-1)), 0, check)
+	out = binary.LittleEndian.AppendUint32(out, crc32.ChecksumIEEE(tail))
+	return append(append(out, tail...), pickle.XZFooter...)
+}
+
+func xzBlockOf(chunks string, dictionary int64, check []byte) string {
+	code := byte(0)
+	for size := int64(4096); size < dictionary && code < 40; code++ {
+		if size = int64(2|(code+1)&1) << ((code+1)/2 + 11); size >= dictionary {
+			break
+		}
+	}
+	header := []byte{2, 0, pickle.LZMA2Filter, 1, code, 0, 0, 0}
+	header = binary.LittleEndian.AppendUint32(header, crc32.ChecksumIEEE(header))
+	return string(header) + chunks + strings.Repeat("\x00", -len(chunks)&3) + string(check)
+}
+
+// The time is generous, for the race detector on a busy machine: without it
+// each file takes milliseconds.
+func TestCostlyFilesAreRefusedWithinBounds(t *testing.T) {
+	for name, file := range hungry(t) {
+		t.Run(name, func(t *testing.T) {
+			hostile.Bounded(t, 512*megabyte, 2*time.Minute, func() {
+				if _, err := parse(file, budget.DefaultLimits); err == nil {
+					t.Errorf("%d bytes were accepted", len(file))
+				}
+			})
+		})
+	}
+}
+
+func TestLoadingStopsWhenToldTo(t *testing.T) {
+	enough := errors.New("enough")
+	for name, file := range hungry(t) {
+		limits := budget.DefaultLimits
+		asked := 0
+		limits.Stop = func() error { asked++; return enough }
+		if _, err := parse(file, limits); !errors.Is(err, enough) || asked != 1 {
+			t.Errorf("%s: asked %d times: %v", name, asked, err)
+		}
+	}
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/valyala/fasthttp"
+)
+
+// KServe's V1 protocol. v1_request.go reads its requests.
+
+const modelsPath = "/v1/models"
+
+// handleModel answers /v1/models/{name} and /v1/models/{name}:{verb}.
+func (s *Server) handleModel(ctx *fasthttp.RequestCtx, rest []byte) {
+	name, verb := rest, ""
+	for _, v := range []string{":predict", ":explain"} {
+		if n, ok := bytes.CutSuffix(rest, []byte(v)); ok {
+			name, verb = n, v
+		}
+	}
+	allowed, ok := callable, ctx.IsPost()
+	if verb == "" {
+		allowed, ok = readable, ctx.IsGet() || ctx.IsHead()
+	}
+	switch {
+	case ctx.IsOptions():
+		options(ctx, allowed)
+	case !ok:
+		notAllowed(ctx, allowed)
+	case string(name) != s.name:
+		fail(ctx, http.StatusNotFound, fmt.Sprintf("Model with name %s does not exist.", name))
+	case verb == ":explain":
+		fail(ctx, http.StatusNotFound, "This model cannot explain.")
+	case verb == ":predict":
+		s.predict(ctx)
+	case s.draining.Load():
+		fail(ctx, http.StatusServiceUnavailable, fmt.Sprintf("Model with name %s is not ready.", name))
+	default:
+		answer(ctx, http.StatusOK, `{"name":%s,"ready":true}`, quote(s.name))
+	}
+}
+
+// predict answers a prediction.
+func (s *Server) predict(ctx *fasthttp.RequestCtx) {
+	b := s.batch()
+	defer s.recycle(b)
+
+	times := stopwatch{time.Now()}
+	body, ok := decoded(ctx)
+	if !ok {
+		return
+	}
+	event, err := eventModeOf(&ctx.Request.Header)
+	if err == nil {
+		err = b.parse(body)
+	}
+	if err != nil {
+		fail(ctx, http.StatusBadRequest, err.Error())
+		return
+	}
+	times.lap(s.metrics.preprocess)
+
+	if code, err := s.ask(ctx.Conn(), b); err != nil {
+		fail(ctx, code, err.Error())
+		return
+	}
+	times.lap(s.metrics.predict)
+	b.out = append(b.out[:0], `{"predictions":`...)
+	b.out = append(appendResult(b.out, &b.result, s.labels), '}')
+	if event == noEvent {
+		serveBytes(ctx, "application/json", b.out)
+	} else {
+		s.answerEvent(ctx, event, b.out)
+	}
+	times.lap(s.metrics.postprocess)
+}

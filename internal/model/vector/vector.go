@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package vector computes with slices of numbers, for the kernels. It sums in the
+// order of the elements, so that an answer does not depend on the block it was
+// asked in.
+package vector
+
+import "math"
+
+// Matrix holds Rows * Cols values, row after row.
+type Matrix struct {
+	Rows, Cols int
+	Data       []float64
+}
+
+// Row returns row i.
+func (m *Matrix) Row(i int) []float64 { return m.Data[i*m.Cols : (i+1)*m.Cols] }
+
+// Dot multiplies x with as many values of y.
+func Dot(x, y []float64) float64 {
+	sum := 0.0
+	y = y[:len(x)] // spares the bounds checks below
+	for i, v := range x {
+		sum += v * y[i]
+	}
+	return sum
+}
+
+// SquaredDistance returns that between x and as many values of y.
+func SquaredDistance(x, y []float64) float64 {
+	sum := 0.0
+	y = y[:len(x)]
+	for i, v := range x {
+		d := v - y[i]
+		sum += d * d
+	}
+	return sum
+}
+
+// Argmax returns the first index of the largest value.
+func Argmax[T int | float64](values []T) int {
+	best := 0
+	for i, v := range values {
+		if v > values[best] {
+			best = i
+		}
+	}
+	return best
+}
+
+// Normalize makes the values sum to 1, unless they sum to 0.
+func Normalize(values []float64) {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	if sum == 0 {
+		return
+	}
+	for i := range values {
+		values[i] /= sum
+	}
+}
+
+// Softmax replaces scores by probabilities that sum to 1.
+func Softmax(scores []float64) {
+	highest := scores[Argmax(scores)]
+	for i, v := range scores {
+		scores[i] = math.Exp(v - highest)
+	}
+	Normalize(scores)
+}
+
+// Sigmoid is the logistic function.
+func Sigmoid(x float64) float64 {
+	if x < 0 {
+		e := math.Exp(x)
+		return e / (1 + e)
+	}
+	return 1 / (1 + math.Exp(-x))
+}
