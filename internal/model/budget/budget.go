@@ -29,12 +29,12 @@ var DefaultLimits = Limits{Memory: 2 << 30}
 // compress tenfold at most. A bomb is made of objects and compresses a
 // thousandfold.
 const (
-	freeBytes    = 64 << 20 // decompressed, and again for what is made of it
-	freeSteps    = 4 << 20
-	maxRatio     = 1000 // of decompressed to stored bytes: zlib cannot do more
-	bytesPickled = 2    // of memory for each byte of the pickle
-	bytesStored  = 256  // and for each byte of the file
-	stepsPickled = 4
+	freeBytes     = 64 << 20
+	freeSteps     = 4 << 20
+	maxRatio      = 1000 // of decompressed to stored bytes: zlib cannot do more
+	bytesConsumed = 3    // of memory for each byte that is decompressed
+	bytesStored   = 256  // and for each byte of the file
+	stepsPerByte  = 4    // for each of both
 
 	// StepBytes is how much memory one step can fill or copy.
 	StepBytes = 64
@@ -43,14 +43,16 @@ const (
 )
 
 // Budget is the memory and the steps that loading one file has left. Every part
-// of the loader charges it before it allocates and in each iteration of its
-// loops, so that the cost counts what is done and not what is stored.
+// of a loader charges it before it allocates and in each iteration of its
+// loops, so that the cost counts what is done and not what is stored. What is
+// charged and does not stay is released.
 type Budget struct {
 	memory    int64
 	steps     int64
+	unread    int64 // bytes that the file may still hold
 	untilPoll int64 // steps until Stop is called
 	stop      func() error
-	size      int64 // of the memory at the beginning
+	size      int64 // of the memory, left and charged
 	whole     int64 // limits.Memory
 }
 
@@ -59,28 +61,43 @@ var ErrMemory = errors.New("the model needs more memory")
 
 var errSteps = errors.New("reading the file takes more work than any model of its size needs")
 
-// New returns the budget of a file of stored bytes. Unpacked adds to it.
-func New(limits Limits, stored int) *Budget {
-	b := &Budget{steps: freeSteps + stepsPickled*int64(stored), stop: limits.Stop, whole: limits.Memory}
-	b.size = min(limits.Memory, freeBytes+maxRatio*int64(stored))
+// New returns the budget of a file of stored bytes. Consume adds to it.
+func New(limits Limits, stored int64) *Budget {
+	b := &Budget{stop: limits.Stop, whole: limits.Memory}
+	b.steps = freeSteps + stepsPerByte*stored
+	b.size = min(limits.Memory, freeBytes+bytesStored*stored)
 	b.memory = b.size
+	b.unread = freeBytes + maxRatio*stored
 	return b
 }
 
-// Unpacked adds what the decompressed size of the pickle allows.
-func (b *Budget) Unpacked(stored, pickle int) {
-	b.steps += stepsPickled * int64(pickle-stored)
-	b.size = min(b.whole, freeBytes+(1+bytesPickled)*int64(pickle)+bytesStored*int64(stored))
-	b.memory = b.size - int64(pickle)
+// Consume adds what n more bytes of the file, after decompression, allow for.
+func (b *Budget) Consume(n int) error {
+	if b.unread -= int64(n); b.unread < 0 {
+		return errors.New("the file holds more than any model of its size")
+	}
+	b.steps += stepsPerByte * int64(n)
+	more := min(bytesConsumed*int64(n), b.whole-b.size)
+	b.size += more
+	b.memory += more
+	return nil
+}
+
+// Fits reports with an error whether n bytes are left. It charges nothing.
+func (b *Budget) Fits(n int64) error {
+	switch {
+	case n <= b.memory:
+		return nil
+	case b.size == b.whole:
+		return fmt.Errorf("%w than the %d bytes that loading may take here", ErrMemory, b.whole)
+	}
+	return fmt.Errorf("the file makes more than any model of its size holds: %d bytes", b.size)
 }
 
 // Alloc charges n bytes of memory, and the steps to fill them.
 func (b *Budget) Alloc(n int) error {
-	if b.memory < int64(n) {
-		if b.size == b.whole {
-			return fmt.Errorf("%w than the %d bytes that loading may take here", ErrMemory, b.whole)
-		}
-		return fmt.Errorf("the file makes more than any model of its size holds: %d bytes", b.size)
+	if err := b.Fits(int64(n)); err != nil {
+		return err
 	}
 	b.memory -= int64(n)
 	return b.Work(1 + n/StepBytes)

@@ -204,7 +204,11 @@ func (e *Estimator) Array(names ...string) *pickle.Array {
 	return arr
 }
 
-// Floats returns the numbers of an array, row after row.
+// Drop forgets the elements of an array that is not needed any more.
+func (e *Estimator) Drop(arr *pickle.Array) { arr.Drop(e.builder.Budget) }
+
+// Floats returns the numbers of an array, row after row. A node may keep them, and
+// does not write into them.
 func (e *Estimator) Floats(names ...string) []float64 {
 	return read(e, e.Array(names...), names[0], (*pickle.Array).Floats)
 }

@@ -44,7 +44,7 @@ func (in *Input) finite(data []float64) error {
 	for _, v := range data {
 		switch {
 		case v >= -limit && v <= limit:
-		case v == v: //nolint:staticcheck // not NaN
+		case v == v: // not NaN
 			large = true
 		case !in.AllowNaN:
 			return frame.InputError("Input X contains NaN.")

@@ -74,24 +74,28 @@ func joinSparse(w *Work, parts []frame.Frame, rows, cols int) frame.Frame {
 	out := frame.Frame{Rows: rows, Cols: cols, Data: w.Floats(most)[:0], Starts: w.Ints(rows + 1)[:1], Index: w.Indexes(most)[:0]}
 	out.Starts[0] = 0
 	for i := range rows {
-		at := int32(0)
+		at := 0
 		for p := range parts {
-			part := &parts[p]
-			if part.Sparse() {
-				columns, values := part.Entries(i)
-				for k, c := range columns {
-					out.Index, out.Data = append(out.Index, at+c), append(out.Data, values[k])
-				}
-			} else {
-				for c, v := range part.Row(i) {
-					if v != 0 {
-						out.Index, out.Data = append(out.Index, at+int32(c)), append(out.Data, v)
-					}
-				}
-			}
-			at += int32(part.Cols)
+			addEntries(&out, &parts[p], i, at)
+			at += parts[p].Cols
 		}
 		out.Starts = append(out.Starts, len(out.Data))
 	}
 	return out
+}
+
+// addEntries adds a row of a part to a sparse block, with its columns from at on.
+func addEntries(out, part *frame.Frame, row, at int) {
+	if part.Sparse() {
+		columns, values := part.Entries(row)
+		for k, c := range columns {
+			out.Index, out.Data = append(out.Index, int32(at)+c), append(out.Data, values[k])
+		}
+		return
+	}
+	for c, v := range part.Row(row) {
+		if v != 0 {
+			out.Index, out.Data = append(out.Index, int32(at+c)), append(out.Data, v)
+		}
+	}
 }

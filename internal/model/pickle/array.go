@@ -16,6 +16,7 @@ type Array struct {
 	dtype   dtype // a copy, so that later opcodes do not change it
 	fortran bool  // the first index varies fastest
 	data    []byte
+	owns    bool // data is of this array alone
 }
 
 // reconstructArray makes the empty array that a state then fills.

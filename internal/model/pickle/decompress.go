@@ -35,55 +35,42 @@ var codecs = []struct {
 	{"lz4", "\x04\x22\x4d\x18", func(r *bufio.Reader, _ *budget.Budget) (io.Reader, error) { return lz4.NewReader(r), nil }},
 }
 
-// decompress returns the pickle inside data, which is data itself when it is
-// not compressed. It decompresses twice, first only to count, so that a bomb
-// costs no memory and an honest file costs exactly its size.
-func decompress(data []byte, b *budget.Budget) ([]byte, error) {
+// decompress returns the pickle inside a file, which is the file itself when it is
+// not compressed, and its size, or -1 if that is not known.
+func decompress(file io.Reader, size int64, b *budget.Budget) (io.Reader, int64, error) {
+	r := bufio.NewReaderSize(file, 1<<16)
+	head, err := r.Peek(min(int(size), len(xzMagic)))
 	switch {
-	case len(data) == 0:
-		return nil, errors.New("the file is empty")
-	case bytes.HasPrefix(data, []byte("ZF")):
-		return nil, errors.New("the file was written by joblib 0.9 or older: load it with a newer joblib and dump it again")
-	case bytes.HasPrefix(data, []byte(xzMagic)):
-		raw, err := decompressXZ(data, b)
-		return raw, wrapCodec("xz", err)
+	case err != nil:
+		return nil, 0, ended(err)
+	case bytes.HasPrefix(head, []byte("ZF")):
+		return nil, 0, errors.New("the file was written by joblib 0.9 or older: load it with a newer joblib and dump it again")
+	case bytes.HasPrefix(head, []byte(xzMagic)):
+		raw, err := decompressXZ(r, size, b)
+		return &named{"xz", raw}, -1, wrapCodec("xz", err)
 	}
 	for _, c := range codecs {
-		if !bytes.HasPrefix(data, []byte(c.magic)) {
-			continue
+		if bytes.HasPrefix(head, []byte(c.magic)) {
+			raw, err := c.open(r, b)
+			// Both the input and the output poll Stop: a bomb has a small input, empty blocks a small output.
+			return &named{c.name, &polled{raw, b}}, -1, wrapCodec(c.name, err)
 		}
-		raw, err := decompressWith(c.open, data, b)
-		return raw, wrapCodec(c.name, err)
 	}
-	if int64(len(data)) > b.Left() {
-		return nil, tooLarge(b.Left())
-	}
-	return data, nil
+	return r, size, nil
 }
 
-func decompressWith(open func(*bufio.Reader, *budget.Budget) (io.Reader, error), data []byte, b *budget.Budget) ([]byte, error) {
-	// Both the input and the output poll Stop: a bomb has a small input, empty blocks a small output.
-	reader := func() (io.Reader, error) {
-		r, err := open(bufio.NewReaderSize(&polled{bytes.NewReader(data), b}, 1<<16), b)
-		return &polled{r, b}, err
+// named is a reader whose errors name its codec.
+type named struct {
+	name string
+	r    io.Reader
+}
+
+func (n *named) Read(p []byte) (int, error) {
+	k, err := n.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = wrapCodec(n.name, err)
 	}
-	r, err := reader()
-	if err != nil {
-		return nil, err
-	}
-	n, err := io.Copy(io.Discard, io.LimitReader(r, b.Left()+1))
-	if err != nil {
-		return nil, err
-	}
-	if n > b.Left() {
-		return nil, tooLarge(b.Left())
-	}
-	if r, err = reader(); err != nil {
-		return nil, err
-	}
-	raw := make([]byte, n)
-	_, err = io.ReadFull(r, raw)
-	return raw, err
+	return k, err
 }
 
 // polled is a reader that Stop ends.
@@ -99,16 +86,9 @@ func (h *polled) Read(p []byte) (int, error) {
 	return h.r.Read(p)
 }
 
-// sizeError is the error of a file that is too large. It names no codec.
-type sizeError int64
-
-func (e sizeError) Error() string { return fmt.Sprintf("the file holds more than %d bytes", int64(e)) }
-
-func tooLarge(limit int64) error { return sizeError(limit) }
-
 func wrapCodec(name string, err error) error {
-	if _, ok := errors.AsType[sizeError](err); ok || err == nil {
-		return err
+	if err == nil {
+		return nil
 	}
 	return fmt.Errorf("decompress %s: %w", name, err)
 }

@@ -3,7 +3,10 @@
 package pickle
 
 import (
+	"encoding/binary"
 	"errors"
+	"unsafe"
+
 	"github.com/serin-dev/serin/internal/model/budget"
 )
 
@@ -16,14 +19,35 @@ func (a *Array) Size() int { return a.dtype.size }
 // Numeric reports whether the elements are numbers.
 func (a *Array) Numeric() bool { return a.dtype.number() != nil }
 
-// Floats decodes the elements in C order.
+// Floats decodes the elements in C order. They may lie in the memory of the array, so
+// nothing may write into them.
 func (a *Array) Floats(b *budget.Budget) ([]float64, error) {
+	if a.native() {
+		return unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(a.data))), len(a.data)/8), nil
+	}
 	return numbers(a, b, func(n Number) float64 { return n.Float })
 }
 
 // Ints decodes the elements in C order.
 func (a *Array) Ints(b *budget.Budget) ([]int64, error) {
 	return numbers(a, b, func(n Number) int64 { return n.Int })
+}
+
+// native reports whether the elements lie in memory as this machine has float64s.
+func (a *Array) native() bool {
+	const size = 8
+	return a.dtype.kind == 'f' && a.dtype.size == size && !a.dtype.subarray &&
+		a.dtype.order == binary.ByteOrder(binary.LittleEndian) && binary.NativeEndian.Uint16([]byte{1, 0}) == 1 &&
+		(!a.fortran || len(a.Shape) < 2) && len(a.data) > 0 && uintptr(unsafe.Pointer(unsafe.SliceData(a.data)))%size == 0
+}
+
+// Drop forgets the elements, so that the memory of an array of which something
+// smaller was made can be reused while the rest of a model is built.
+func (a *Array) Drop(b *budget.Budget) {
+	if a.owns {
+		b.Release(len(a.data))
+	}
+	*a = Array{} // which nothing reads as nodes or numbers
 }
 
 func numbers[T any](a *Array, b *budget.Budget, pick func(Number) T) ([]T, error) {

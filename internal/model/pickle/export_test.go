@@ -3,6 +3,9 @@
 package pickle
 
 import (
+	"bytes"
+	"io"
+
 	"github.com/serin-dev/serin/internal/model/budget"
 )
 
@@ -14,11 +17,23 @@ const (
 	LZMA2Filter = lzma2Filter
 )
 
-// Decompress is decompress.
-func Decompress(data []byte, b *budget.Budget) ([]byte, error) { return decompress(data, b) }
+// Decompress returns the pickle inside a file.
+func Decompress(data []byte, b *budget.Budget) ([]byte, error) {
+	r, _, err := decompress(bytes.NewReader(data), int64(len(data)), b)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
 
-// DecompressXZ is decompressXZ.
-func DecompressXZ(data []byte, b *budget.Budget) ([]byte, error) { return decompressXZ(data, b) }
+// DecompressXZ returns the content of an xz file.
+func DecompressXZ(data []byte, b *budget.Budget) ([]byte, error) {
+	r, err := decompressXZ(bytes.NewReader(data), int64(len(data)), b)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}
 
 // WalkChunks returns the length and the decompressed size of the chunks of a block.
 func WalkChunks(data []byte) (int, int64) {
@@ -30,7 +45,7 @@ func WalkChunks(data []byte) (int, int64) {
 // OpsOf splits a pickle into its opcodes, each with its arguments and the elements
 // of an array that follow it.
 func OpsOf(pickle []byte) [][]byte {
-	m := &machine{data: pickle, memo: map[uint64]any{}, budget: budget.New(budget.DefaultLimits, len(pickle))}
+	m := newMachine(newSource(bytes.NewReader(pickle), int64(len(pickle)), budget.New(budget.DefaultLimits, int64(len(pickle)))))
 	var ops [][]byte
 	for {
 		at := m.pos

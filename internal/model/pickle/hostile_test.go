@@ -257,3 +257,18 @@ func TestLoadingStopsWhenToldTo(t *testing.T) {
 		}
 	}
 }
+
+// The peak is bounded by what is allocated at all.
+func TestLoadingTakesLittleMoreMemoryThanTheFile(t *testing.T) {
+	const classes, features = 64, 64 << 10
+	coefficients := strings.Repeat("\x00", 8*classes*features)
+	file := []byte(pickle2 + estimatorOf("sklearn.linear_model._logistic", "LogisticRegression",
+		text("coef_"), array("f8", binaryOf(coefficients), classes, features),
+		text("intercept_"), array("f8", binaryOf(coefficients[:8*classes]), classes),
+		text("classes_"), array("u1", binaryOf(coefficients[:classes]), classes)) + ".")
+	hostile.Bounded(t, uint64(len(file))*13/10+2*megabyte, time.Minute, func() {
+		if _, err := parse(file, budget.DefaultLimits); err != nil {
+			t.Error(err)
+		}
+	})
+}

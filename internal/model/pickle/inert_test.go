@@ -35,8 +35,8 @@ func TestUnknownNamesBecomeInertValues(t *testing.T) {
 		"a bytearray":               {"\x80\x03cbuiltins\nbytearray\nC\x02ab\x85R.", Bytes("ab")},
 		"a date of numpy":           {"\x80\x02cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\nU\x02M8\x89\x88\x87RC\x0812345678\x86R.", nil},
 	} {
-		b := budget.New(budget.DefaultLimits, len(test.file))
-		got, err := unpickle([]byte(test.file), b)
+		b := budget.New(budget.DefaultLimits, int64(len(test.file)))
+		got, err := unpickle(newSource(strings.NewReader(test.file), -1, b))
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -47,7 +47,7 @@ func (m *machine) readArray(a *Array, kind *dtype, state map[string]any) error {
 		if err != nil {
 			return err
 		}
-		if _, err := m.take(uint64(n)); err != nil {
+		if _, err := m.peek(uint64(n)); err != nil {
 			return err
 		}
 	}
@@ -58,14 +58,18 @@ func (m *machine) readArray(a *Array, kind *dtype, state map[string]any) error {
 	size := uint64(kind.size)
 	for _, dim := range shape {
 		n, ok := dim.(int64)
-		if !ok || n < 0 || (n > 0 && size > uint64(len(m.data))/uint64(n)) {
+		if !ok || n < 0 || (n > 0 && size > 1<<40/uint64(n)) {
 			return errTruncated
 		}
 		size *= uint64(n)
 	}
-	elements, err := m.take(size)
+	elements, err := m.keep(size)
 	if err != nil {
 		return err
 	}
-	return a.fill(m, kind, shape, state["order"] == any("F"), Bytes(elements))
+	if err := a.fill(m, kind, shape, state["order"] == any("F"), Bytes(elements)); err != nil {
+		return err
+	}
+	a.owns = true
+	return nil
 }

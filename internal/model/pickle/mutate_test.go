@@ -26,7 +26,7 @@ func seeds(tb testing.TB) [][][]byte {
 		if len(data) > 8000 {
 			continue
 		}
-		raw, err := pickle.Decompress(data, budget.New(budget.DefaultLimits, len(data)))
+		raw, err := pickle.Decompress(data, budget.New(budget.DefaultLimits, int64(len(data))))
 		if err != nil {
 			tb.Fatal(err)
 		}
@@ -202,7 +202,7 @@ func tryXZ(t *testing.T, chunk string, decisions []byte) error {
 	if c.Byte()%2 == 0 && len(file) > 0 {
 		file[c.Below(len(file))] ^= c.Byte()
 	}
-	got, err := pickle.DecompressXZ(file, budget.New(budget.Limits{Memory: 8 << 20}, len(file)))
+	got, err := pickle.DecompressXZ(file, budget.New(budget.Limits{Memory: 8 << 20}, int64(len(file))))
 	if err != nil {
 		return err
 	}

@@ -109,7 +109,7 @@ func instanceOpcodes() map[byte]opcode {
 		0x92: (*machine).opNewObjEx,
 		// Framing. Frames only help a reader that streams.
 		0x80: (*machine).opProto,
-		0x95: func(m *machine) error { return second(m.take(8)) },
+		0x95: func(m *machine) error { return second(m.peek(8)) },
 	}
 }
 
@@ -169,7 +169,7 @@ func (m *machine) opFloat() error {
 }
 
 func (m *machine) opBinFloat() error {
-	b, err := m.take(8)
+	b, err := m.peek(8)
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,11 @@ func (m *machine) opUint(size int) error {
 
 // opBinLong reads a little-endian two's complement number of any length.
 func (m *machine) opBinLong(size int) error {
-	b, err := m.counted(size)
+	n, err := m.uint(size)
+	if err != nil {
+		return err
+	}
+	b, err := m.peek(n)
 	if err != nil {
 		return err
 	}
@@ -256,7 +260,11 @@ func (m *machine) opUnicodeLine() error {
 }
 
 func (m *machine) opString(size int) error {
-	b, err := m.counted(size)
+	n, err := m.uint(size)
+	if err != nil {
+		return err
+	}
+	b, err := m.peek(n)
 	if err != nil {
 		return err
 	}
@@ -267,7 +275,11 @@ func (m *machine) opString(size int) error {
 }
 
 func (m *machine) opBytes(size int) error {
-	b, err := m.counted(size)
+	n, err := m.uint(size)
+	if err != nil {
+		return err
+	}
+	b, err := m.keep(n)
 	if err != nil {
 		return err
 	}

@@ -13,28 +13,45 @@
 package pickle
 
 import (
+	"errors"
 	"io"
 
 	"github.com/serin-dev/serin/internal/model/budget"
 )
 
 // Read returns the value of a file of size bytes, and the budget that is left for
-// what is made of it. An error that is budget.ErrMemory means that a larger
-// limits.Memory would do.
+// what is made of it. It reads and decompresses the file once, and holds no more than
+// the values. An error that is budget.ErrMemory means that a larger limits.Memory
+// would do.
 func Read(r io.Reader, size int64, limits budget.Limits) (any, *budget.Budget, error) {
-	b := budget.New(limits, int(size))
-	if size > b.Left() {
-		return nil, nil, tooLarge(b.Left())
+	if size == 0 {
+		return nil, nil, errors.New("the file is empty")
 	}
-	data := make([]byte, size)
-	if _, err := io.ReadFull(r, data); err != nil {
-		return nil, nil, err
-	}
-	raw, err := decompress(data, b)
+	b := budget.New(limits, size)
+	raw, unpacked, err := decompress(&polled{io.LimitReader(r, size), b}, size, b)
 	if err != nil {
 		return nil, nil, err
 	}
-	b.Unpacked(len(data), len(raw))
-	value, err := unpickle(raw, b)
-	return value, b, err
+	s := newSource(raw, unpacked, b)
+	value, err := unpickle(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	return value, b, s.drain()
+}
+
+// drain reads what follows a pickle, for the checksums of the compression.
+func (s *source) drain() error {
+	for {
+		n, err := s.r.Discard(s.r.Size())
+		if err := s.advance(n); err != nil {
+			return err
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
 }

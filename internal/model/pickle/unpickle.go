@@ -3,22 +3,16 @@
 package pickle
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
-
-	"github.com/serin-dev/serin/internal/model/budget"
 )
 
 // maxNesting bounds pickles inside pickles: joblib stores an array of Python
 // objects so, and such an array could hold another one.
 const maxNesting = 4
 
-var (
-	errTruncated = errors.New("the file ends too early: it is truncated or damaged")
-	errUnderflow = errors.New("an opcode finds too few values on the stack")
-)
+var errUnderflow = errors.New("an opcode finds too few values on the stack")
 
 // Costs of the values of a pickle, in bytes, the slack of growing slices and maps
 // included.
@@ -35,20 +29,17 @@ const (
 // machine runs a pickle: a program for a stack and a memo. See
 // https://docs.python.org/3/library/pickletools.html for the opcodes.
 type machine struct {
-	data    []byte
-	pos     int
+	*source
 	stack   []any
 	marks   []int // stack heights
 	memo    map[uint64]any
-	budget  *budget.Budget
 	nesting int
 }
 
+func newMachine(s *source) *machine { return &machine{source: s, memo: map[uint64]any{}} }
+
 // unpickle returns the value that a pickle describes.
-func unpickle(data []byte, b *budget.Budget) (any, error) {
-	m := &machine{data: data, memo: map[uint64]any{}, budget: b}
-	return m.run()
-}
+func unpickle(s *source) (any, error) { return newMachine(s).run() }
 
 func (m *machine) run() (any, error) {
 	for {
@@ -81,10 +72,9 @@ func (m *machine) nested() (any, error) {
 	if m.nesting == maxNesting {
 		return nil, errors.New("pickles are nested too deeply")
 	}
-	inner := &machine{data: m.data, pos: m.pos, memo: map[uint64]any{}, budget: m.budget, nesting: m.nesting + 1}
-	v, err := inner.run()
-	m.pos = inner.pos
-	return v, err
+	inner := newMachine(m.source)
+	inner.nesting = m.nesting + 1
+	return inner.run()
 }
 
 func (m *machine) push(v any) error {
@@ -162,54 +152,13 @@ func (m *machine) recall(key uint64) error {
 	return m.push(v)
 }
 
-// take returns the next n bytes, without copying them.
-func (m *machine) take(n uint64) ([]byte, error) {
-	if n > uint64(len(m.data)-m.pos) {
-		return nil, errTruncated
-	}
-	b := m.data[m.pos : m.pos+int(n) : m.pos+int(n)]
-	m.pos += int(n)
-	return b, nil
-}
-
-func (m *machine) byte() (byte, error) {
-	if m.pos == len(m.data) {
-		return 0, errTruncated
-	}
-	m.pos++
-	return m.data[m.pos-1], nil
-}
-
 // uint reads a little-endian number of 1, 2, 4 or 8 bytes.
 func (m *machine) uint(size int) (uint64, error) {
-	b, err := m.take(uint64(size))
+	b, err := m.peek(uint64(size))
 	if err != nil {
 		return 0, err
 	}
 	var wide [8]byte
 	copy(wide[:], b)
 	return binary.LittleEndian.Uint64(wide[:]), nil
-}
-
-// counted reads a length of the given size, then as many bytes.
-func (m *machine) counted(size int) ([]byte, error) {
-	n, err := m.uint(size)
-	if err != nil {
-		return nil, err
-	}
-	return m.take(n)
-}
-
-// line reads up to the next newline, which it drops.
-func (m *machine) line() (string, error) {
-	n := bytes.IndexByte(m.data[m.pos:], '\n')
-	if n < 0 {
-		return "", errTruncated
-	}
-	if err := m.budget.Alloc(3 * n); err != nil { // text may grow when it is decoded
-		return "", err
-	}
-	s := string(m.data[m.pos : m.pos+n])
-	m.pos += n + 1
-	return s, nil
 }

@@ -59,50 +59,73 @@ type xzBlock struct {
 	dictionary int64
 	check      []byte
 	sum        hash.Hash // nil for none
+
+	budget *budget.Budget
+	r      io.Reader // nil before the first Read
+	read   int64     // bytes so far
 }
 
-// decompressXZ walks the file twice: to count, and to decompress.
-func decompressXZ(data []byte, b *budget.Budget) ([]byte, error) {
-	size := int64(0)
+// blockCost is the memory of a block without its dictionary, in bytes.
+const blockCost = 512
+
+// decompressXZ returns the blocks of a file, one after the other. It walks all
+// headers before it decompresses anything.
+func decompressXZ(file io.Reader, stored int64, b *budget.Budget) (io.Reader, error) {
+	if err := b.Alloc(int(stored)); err != nil {
+		return nil, err
+	}
+	data := make([]byte, stored)
+	if _, err := io.ReadFull(file, data); err != nil {
+		return nil, err
+	}
+	var blocks []io.Reader
 	err := walkXZ(data, func(block *xzBlock) error {
 		if block.dictionary > maxDictionary {
 			return fmt.Errorf("the dictionary is larger than %d bytes", maxDictionary)
 		}
-		if size += block.size; size+block.window() > b.Left() {
-			return tooLarge(b.Left())
+		if err := b.Fits(block.window()); err != nil {
+			return err
 		}
-		return b.Work(1 + int(block.window())/budget.StepBytes)
+		block.budget = b
+		blocks = append(blocks, block)
+		return errors.Join(b.Alloc(blockCost), b.Work(1+int(block.window())/budget.StepBytes))
 	})
-	if err != nil {
-		return nil, err
-	}
-	raw := make([]byte, 0, size)
-	err = walkXZ(data, func(block *xzBlock) error {
-		raw = raw[:len(raw)+int(block.size)]
-		return block.decode(raw[len(raw)-int(block.size):], b)
-	})
-	return raw, err
+	return io.MultiReader(blocks...), err
 }
 
 // window is the dictionary that the block needs.
 func (x *xzBlock) window() int64 { return max(lzma.MinDictCap, min(x.dictionary, x.size)) }
 
-func (x *xzBlock) decode(dst []byte, b *budget.Budget) error {
-	r, err := lzma.Reader2Config{DictCap: int(x.window())}.NewReader2(&xzSource{bytes.NewReader(x.chunks), b})
-	if err != nil {
-		return err
+// Read decompresses the block, and checks its size and checksum at its end.
+func (x *xzBlock) Read(p []byte) (int, error) {
+	if x.r == nil {
+		r, err := lzma.Reader2Config{DictCap: int(x.window())}.NewReader2(&xzSource{bytes.NewReader(x.chunks), x.budget})
+		if err != nil {
+			return 0, err
+		}
+		x.r = &polled{r, x.budget}
 	}
-	out := &polled{r, b}
-	if _, err := io.ReadFull(out, dst); err != nil {
-		return err
+	n, err := x.r.Read(p)
+	x.read += int64(n)
+	if x.sum != nil {
+		x.sum.Write(p[:n])
 	}
-	if n, err := out.Read(make([]byte, 1)); n > 0 || !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: a block does not end where it says", errXZ)
+	switch {
+	case x.read > x.size, errors.Is(err, io.EOF) && x.read < x.size:
+		return n, fmt.Errorf("%w: a block does not end where it says", errXZ)
+	case errors.Is(err, io.EOF):
+		x.r = nil // its dictionary is no longer needed
+		if failed := x.verify(); failed != nil {
+			return n, failed
+		}
 	}
+	return n, err
+}
+
+func (x *xzBlock) verify() error {
 	if x.sum == nil {
 		return nil
 	}
-	x.sum.Write(dst)
 	sum := x.sum.Sum(nil)
 	if len(sum) <= 8 { // the checksums of hash are big-endian, those of xz are not
 		for i, j := 0, len(sum)-1; i < j; i, j = i+1, j-1 {

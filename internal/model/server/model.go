@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -24,18 +25,21 @@ func loadModel(ctx context.Context, dir string) (frame.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	limits := budget.DefaultLimits
-	limits.Memory = min(limits.Memory, debug.SetMemoryLimit(-1)/4*3)
+	limits, advice := budget.DefaultLimits, "set"
+	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
+		limits.Memory, advice = limit/4*3, "raise"
+	}
 	limits.Stop = ctx.Err
 	name := printable(filepath.Base(file))
-	// The model is live memory: with the default GC percent, garbage would double the peak.
-	defer debug.SetGCPercent(debug.SetGCPercent(25))
+	// The model is live memory: with the default GC percent, garbage would double the
+	// peak. What is read is mostly numbers, which cost the collector nothing.
+	defer debug.SetGCPercent(debug.SetGCPercent(10))
 	model, err := readModel(file, limits)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return nil, fmt.Errorf("load %s: stopped before the model was loaded", name)
-	case errors.Is(err, budget.ErrMemory) && limits.Memory < budget.DefaultLimits.Memory:
-		return nil, fmt.Errorf("load %s: %w: raise limits.memory of its container", name, err)
+	case errors.Is(err, budget.ErrMemory):
+		return nil, fmt.Errorf("load %s: %w: %s limits.memory of its container", name, err, advice)
 	case err != nil:
 		return nil, fmt.Errorf("load %s: %w", name, err)
 	}

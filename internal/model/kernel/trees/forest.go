@@ -146,7 +146,7 @@ func singles(w *graph.Work, x frame.Frame) (out []float32, holes bool) {
 	out = w.Singles(len(x.Data))
 	for i, v := range x.Data {
 		out[i] = float32(v)
-		holes = holes || v != v //nolint:staticcheck // NaN
+		holes = holes || v != v // NaN
 	}
 	return out, holes
 }

@@ -74,6 +74,7 @@ func (r *reader) tree(features, width int) *tree {
 	}
 	r.values(t, left, width)
 	r.depth(t)
+	r.Drop(r.nodes)
 	r.Release((perNode - nodeCost - 4) * r.count)
 	return t
 }
@@ -146,7 +147,8 @@ func (r *reader) values(t *tree, left []int32, width int) {
 		}
 	}
 	t.leaves = index
-	r.Release(8*len(all) + 4*r.count)
+	r.Drop(values)
+	r.Release(4 * r.count)
 }
 
 // depth sets t.depth, the number of nodes on the longest path. In a hostile tree that

@@ -37,7 +37,7 @@ func (n *node) next(row []float32) uint32 {
 // nextOrMissing is next for rows with NaN.
 func (n *node) nextOrMissing(row []float32) uint32 {
 	v := row[n.feature&^missingLeft]
-	if v <= n.threshold || v != v && n.feature&missingLeft != 0 { //nolint:staticcheck // NaN
+	if v <= n.threshold || v != v && n.feature&missingLeft != 0 { // NaN
 		return n.left
 	}
 	return n.left + 1
