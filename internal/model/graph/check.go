@@ -8,29 +8,27 @@ import (
 	"github.com/serin-dev/serin/internal/model/frame"
 )
 
-// check returns a block as the estimator takes it, or an error in scikit-learn's
-// words.
-func (in *Input) check(w *Work, x frame.Frame) (frame.Frame, error) {
+// check turns a block into one as the estimator takes it, or returns an error in
+// scikit-learn's words.
+func (in *Input) check(w *Work, x *frame.Frame) error {
 	switch {
 	case x.Cols == 0:
-		return x, frame.InputErrorf("Found array with 0 feature(s) (shape=(%d, 0)) while a minimum of 1 is required by %s.", x.Rows, in.Class)
+		return frame.InputErrorf("Found array with 0 feature(s) (shape=(%d, 0)) while a minimum of 1 is required by %s.", x.Rows, in.Class)
 	case x.Cols != in.Width:
-		return x, frame.InputErrorf("X has %d features, but %s is expecting %d features as input.", x.Cols, in.Class, in.Width)
+		return frame.InputErrorf("X has %d features, but %s is expecting %d features as input.", x.Cols, in.Class, in.Width)
 	}
-	if x.Sparse() && !in.Sparse {
-		x = dense(w, x)
+	if x.Sparse() {
+		if in.Sparse {
+			return in.finite(x.Data[x.Starts[0]:x.Starts[x.Rows]])
+		}
+		*x = dense(w, *x)
 	}
-	var err error
 	if len(x.Texts) > 0 && len(in.Kinds) == 0 {
-		if x, err = numbers(w, x); err != nil {
-			return x, err
+		if err := numbers(w, x); err != nil {
+			return err
 		}
 	}
-	data := x.Data
-	if x.Sparse() {
-		data = data[x.Starts[0]:x.Starts[x.Rows]]
-	}
-	return x, in.finite(data)
+	return in.finite(x.Data)
 }
 
 // finite refuses missing, infinite and too large values, as far as the estimator
@@ -61,20 +59,21 @@ func (in *Input) finite(data []float64) error {
 
 // numbers reads the strings of a block as scikit-learn does for an estimator that
 // works on numbers.
-func numbers(w *Work, x frame.Frame) (frame.Frame, error) {
+func numbers(w *Work, x *frame.Frame) error {
 	out := w.Dense(x.Rows, x.Cols)
 	for i, v := range x.Data {
 		if frame.IsText(v) {
 			number, err := frame.Float(x.Texts[i])
 			if err != nil {
-				return x, err
+				return err
 			}
 			v = number
 		}
 		out.Data[i] = v
 	}
 	out.Names = x.Names
-	return out, nil
+	*x = out
+	return nil
 }
 
 // dense returns a sparse block as a dense one.

@@ -60,8 +60,7 @@ type Predictor interface {
 
 // Transform asks a node for other columns of x.
 func Transform(w *Work, t Transformer, x frame.Frame) (frame.Frame, error) {
-	x, err := t.Input().check(w, x)
-	if err != nil {
+	if err := t.Input().check(w, &x); err != nil {
 		return x, err
 	}
 	return t.Transform(w, x)
@@ -69,8 +68,7 @@ func Transform(w *Work, t Transformer, x frame.Frame) (frame.Frame, error) {
 
 // Predict asks a node for answers, of which it must have the method m.
 func Predict(w *Work, p Predictor, m frame.Method, dst []float64, x frame.Frame) error {
-	x, err := p.Input().check(w, x)
-	if err != nil {
+	if err := p.Input().check(w, &x); err != nil {
 		return err
 	}
 	return p.Predict(w, m, dst, x)
@@ -121,11 +119,10 @@ func (m *model) Predict(stop func() error, method frame.Method, dst *frame.Resul
 	dst.Values = sized(dst.Values, x.Rows*out.Width)
 	for from := 0; from < x.Rows; from += m.rows {
 		to := min(from+m.rows, x.Rows)
-		mark := w.Mark()
+		w.Release(Mark{}) // what the last block took
 		if err := Predict(w, m.root, method, dst.Values[from*out.Width:to*out.Width], x.Slice(from, to)); err != nil {
 			return err
 		}
-		w.Release(mark)
 		if err := w.Steps((to - from) * (x.Cols + out.Width + rowSteps)); err != nil {
 			return err
 		}

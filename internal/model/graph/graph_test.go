@@ -123,7 +123,8 @@ func TestBlocksAreCheckedAsScikitLearnDoes(t *testing.T) {
 		"sparse made dense":         {Input{Schema: three}, sparse(), []float64{0, 5, 0, 0, 0, 0, 6, 0, 7}},
 		"sparse left alone":         {Input{Schema: three, Sparse: true}, sparse(), sparse().Data},
 	} {
-		got, err := test.in.check(&Work{}, test.x)
+		got := test.x
+		err := test.in.check(&Work{}, &got)
 		if want, ok := test.want.(string); ok {
 			if err == nil || err.Error() != want {
 				t.Errorf("%s: %v, want %s", name, err, want)

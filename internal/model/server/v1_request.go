@@ -139,7 +139,10 @@ func (b *batch) list(p *parser) error {
 	before := len(b.x.Data)
 	err := p.array(func() error {
 		v, err := b.cell(p, len(b.x.Data)-before)
-		b.put(v)
+		b.x.Data = append(b.x.Data, v)
+		if b.texts {
+			b.keep(v)
+		}
 		return err
 	})
 	if err != nil {
@@ -151,7 +154,14 @@ func (b *batch) list(p *parser) error {
 // put adds the value that was read last to the frame.
 func (b *batch) put(v float64) {
 	b.x.Data = append(b.x.Data, v)
-	if b.texts && frame.IsText(v) {
+	if b.texts {
+		b.keep(v)
+	}
+}
+
+// keep adds the string of the frame's last value, if that is one.
+func (b *batch) keep(v float64) {
+	if frame.IsText(v) {
 		b.pad()
 		b.x.Texts[len(b.x.Texts)-1] = b.last
 	}

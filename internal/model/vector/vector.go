@@ -37,6 +37,46 @@ func SquaredDistance(x, y []float64) float64 {
 	return sum
 }
 
+// Dots fills dst with the products of x and the rows of m: four rows at a time, each
+// summed in order.
+func Dots(dst, x []float64, m *Matrix) {
+	n, rest := len(x), m.Data
+	for ; len(dst) >= 4; dst, rest = dst[4:], rest[4*n:] {
+		a, b, c, d := rest[:n], rest[n:][:n], rest[2*n:][:n], rest[3*n:][:n]
+		var sa, sb, sc, sd float64
+		for i, v := range x {
+			sa += v * a[i]
+			sb += v * b[i]
+			sc += v * c[i]
+			sd += v * d[i]
+		}
+		dst[0], dst[1], dst[2], dst[3] = sa, sb, sc, sd
+	}
+	for i := range dst {
+		dst[i] = Dot(x, rest[i*n:])
+	}
+}
+
+// SquaredDistances fills dst with those between x and the rows of m, as Dots does.
+func SquaredDistances(dst, x []float64, m *Matrix) {
+	n, rest := len(x), m.Data
+	for ; len(dst) >= 4; dst, rest = dst[4:], rest[4*n:] {
+		a, b, c, d := rest[:n], rest[n:][:n], rest[2*n:][:n], rest[3*n:][:n]
+		var sa, sb, sc, sd float64
+		for i, v := range x {
+			da, db, dc, dd := v-a[i], v-b[i], v-c[i], v-d[i]
+			sa += da * da
+			sb += db * db
+			sc += dc * dc
+			sd += dd * dd
+		}
+		dst[0], dst[1], dst[2], dst[3] = sa, sb, sc, sd
+	}
+	for i := range dst {
+		dst[i] = SquaredDistance(x, rest[i*n:])
+	}
+}
+
 // Argmax returns the first index of the largest value.
 func Argmax[T int | float64](values []T) int {
 	best := 0

@@ -51,8 +51,9 @@ func (l *logistic) Input() *graph.Input { return &l.input }
 // decide fills dst with scikit-learn's decision_function: one value for two classes,
 // else one per class.
 func (l *logistic) decide(dst, row []float64) {
-	for i := range dst {
-		dst[i] = vector.Dot(row, l.coef.Row(i)) + l.intercept[i]
+	vector.Dots(dst, row, &l.coef)
+	for i, v := range l.intercept {
+		dst[i] += v
 	}
 }
 

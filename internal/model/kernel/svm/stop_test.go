@@ -17,7 +17,7 @@ func manyClasses(classes int) *svc {
 	s := &svc{
 		input:     graph.Input{Class: "SVC", Schema: frame.Schema{Width: 1}},
 		classes:   classes,
-		kernel:    dots,
+		kernel:    vector.Dots,
 		vectors:   vector.Matrix{Rows: classes, Cols: 1, Data: make([]float64, classes)},
 		starts:    []int{0},
 		dual:      make([]float64, (classes-1)*classes),

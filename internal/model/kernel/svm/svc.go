@@ -97,8 +97,9 @@ func (s *svc) hasProba() bool { return len(s.probA) > 0 }
 
 func (s *svc) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Frame) error {
 	width := s.Outputs[m].Width
+	mark := w.Mark()
 	for i := range x.Rows {
-		mark := w.Mark()
+		w.Release(mark)
 		pairs, err := s.pairwise(w, x.Row(i))
 		if err != nil {
 			return err
@@ -115,24 +116,23 @@ func (s *svc) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Fram
 		if err != nil {
 			return err
 		}
-		w.Release(mark)
 	}
 	return nil
 }
 
 // kernel fills dst with the similarity of a row to each support vector.
-type kernel func(dst, row []float64, vectors vector.Matrix)
+type kernel func(dst, row []float64, vectors *vector.Matrix)
 
 func newKernel(e *fitted.Estimator) kernel {
 	name := e.Text("rbf", "kernel")
 	if name == "linear" {
-		return dots
+		return vector.Dots
 	}
 	gamma := e.Number("_gamma")
 	switch name {
 	case "rbf":
-		return func(dst, row []float64, vectors vector.Matrix) {
-			distances(dst, row, vectors)
+		return func(dst, row []float64, vectors *vector.Matrix) {
+			vector.SquaredDistances(dst, row, vectors)
 			for i, d := range dst {
 				dst[i] = math.Exp(-gamma * d)
 			}
@@ -140,16 +140,16 @@ func newKernel(e *fitted.Estimator) kernel {
 	case "poly":
 		coef, degree := e.Number("coef0"), e.Number("degree")
 		e.Require(degree >= 0 && degree < 1<<20, "the degree of the kernel is out of range")
-		return func(dst, row []float64, vectors vector.Matrix) {
-			dots(dst, row, vectors)
+		return func(dst, row []float64, vectors *vector.Matrix) {
+			vector.Dots(dst, row, vectors)
 			for i, d := range dst {
 				dst[i] = power(gamma*d+coef, int(degree))
 			}
 		}
 	case "sigmoid":
 		coef := e.Number("coef0")
-		return func(dst, row []float64, vectors vector.Matrix) {
-			dots(dst, row, vectors)
+		return func(dst, row []float64, vectors *vector.Matrix) {
+			vector.Dots(dst, row, vectors)
 			for i, d := range dst {
 				dst[i] = math.Tanh(gamma*d + coef)
 			}
@@ -157,19 +157,6 @@ func newKernel(e *fitted.Estimator) kernel {
 	}
 	e.Failf("kernel %s is not supported; supported are linear, poly, rbf, sigmoid", pickle.Quote(name))
 	return nil
-}
-
-func dots(dst, row []float64, vectors vector.Matrix) {
-	for i := range dst {
-		dst[i] = vector.Dot(row, vectors.Row(i))
-	}
-}
-
-// distances fills dst with the squared distances of a row to each support vector.
-func distances(dst, row []float64, vectors vector.Matrix) {
-	for i := range dst {
-		dst[i] = vector.SquaredDistance(row, vectors.Row(i))
-	}
 }
 
 // power multiplies in the order of libsvm, so that it rounds as libsvm does.
@@ -188,7 +175,7 @@ func power(base float64, times int) float64 {
 // classes, positive for i.
 func (s *svc) pairwise(w *graph.Work, row []float64) ([]float64, error) {
 	similar := w.Floats(s.vectors.Rows)
-	s.kernel(similar, row, s.vectors)
+	s.kernel(similar, row, &s.vectors)
 	if err := w.Steps(len(s.vectors.Data)); err != nil {
 		return nil, err
 	}
