@@ -209,23 +209,37 @@ func (e *Estimator) Drop(arr *pickle.Array) { arr.Drop(e.builder.Budget) }
 
 // Floats returns the numbers of an array, row after row. A node may keep them, and
 // does not write into them.
-func (e *Estimator) Floats(names ...string) []float64 {
-	return read(e, e.Array(names...), names[0], (*pickle.Array).Floats)
-}
+func (e *Estimator) Floats(names ...string) []float64 { return e.FloatsOf(e.Get(names...), names[0]) }
 
 // Ints returns the integers of an array, row after row.
-func (e *Estimator) Ints(names ...string) []int64 {
-	return read(e, e.Array(names...), names[0], (*pickle.Array).Ints)
-}
+func (e *Estimator) Ints(names ...string) []int64 { return e.IntsOf(e.Get(names...), names[0]) }
 
 // Matrix returns an array of two dimensions.
 func (e *Estimator) Matrix(names ...string) vector.Matrix {
-	arr := e.Array(names...)
-	if len(arr.Shape) != 2 {
-		e.Failf("%s is no matrix", names[0])
+	return e.MatrixOf(e.Get(names...), names[0])
+}
+
+// FloatsOf is Floats for an array in a list, which has the name of the list.
+func (e *Estimator) FloatsOf(v any, name string) []float64 {
+	return read(e, v, name, (*pickle.Array).Floats)
+}
+
+// IntsOf is Ints for an array in a list, which has the name of the list.
+func (e *Estimator) IntsOf(v any, name string) []int64 {
+	return read(e, v, name, (*pickle.Array).Ints)
+}
+
+// MatrixOf is Matrix for an array in a list, which has the name of the list.
+func (e *Estimator) MatrixOf(v any, name string) vector.Matrix {
+	arr, ok := v.(*pickle.Array)
+	if ok && len(arr.Shape) != 2 {
+		e.Failf("%s is no matrix", name)
+	}
+	data := e.FloatsOf(v, name)
+	if !e.Ok() {
 		return vector.Matrix{}
 	}
-	return vector.Matrix{Rows: arr.Shape[0], Cols: arr.Shape[1], Data: e.Floats(names...)}
+	return vector.Matrix{Rows: arr.Shape[0], Cols: arr.Shape[1], Data: data}
 }
 
 // Field calls set with one field of an array of structures, from the first to the
@@ -246,12 +260,15 @@ func (e *Estimator) Field(arr *pickle.Array, name string, set func(i int, v pick
 }
 
 // read decodes an array.
-func read[T any](e *Estimator, arr *pickle.Array, name string, decode func(*pickle.Array, *budget.Budget) ([]T, error)) []T {
-	if !e.Ok() {
-		return nil
-	}
-	if !arr.Numeric() {
+func read[T any](e *Estimator, v any, name string, decode func(*pickle.Array, *budget.Budget) ([]T, error)) []T {
+	arr, ok := v.(*pickle.Array)
+	switch {
+	case !ok:
+		e.absent("%s is no dense array", name)
+	case !arr.Numeric():
 		e.Failf("%s holds no numbers", name)
+	}
+	if !e.Ok() {
 		return nil
 	}
 	out, err := decode(arr, e.builder.Budget)

@@ -24,6 +24,22 @@ func (e *Estimator) List(names ...string) []any {
 	return nil
 }
 
+// Dict returns the entries of an attribute that is a dict, or of a subclass, whose
+// keys are strings. It charges the steps to look at all of them.
+func (e *Estimator) Dict(names ...string) map[string]any {
+	var entries map[string]any
+	switch v := e.Get(names...).(type) {
+	case *pickle.Dict:
+		entries = v.Entries
+	case *pickle.Object:
+		entries = v.Items.Entries
+	default:
+		e.absent("it has no %s", names[0])
+	}
+	e.Work(len(entries))
+	return entries
+}
+
 // Part reads an object inside the estimator that is no estimator itself, such as a
 // tree. Its failures are the estimator's.
 func (e *Estimator) Part(names ...string) *Estimator {

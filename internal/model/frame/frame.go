@@ -11,7 +11,8 @@ import "math"
 type Frame struct {
 	Rows, Cols int
 
-	// Data holds the values: numbers, or None, or Text. A missing number is NaN.
+	// Data holds the values: numbers, or None, or Text. A missing number is NaN. An
+	// integer beyond 2^53 is not exact: a protocol refuses it where it may be a name.
 	Data []float64
 	// Texts is empty, or has a string for each value of Data that is Text, at the
 	// same index. Sparse blocks have none.
