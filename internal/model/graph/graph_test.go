@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/serin-dev/serin/internal/model/frame"
+	"github.com/serin-dev/serin/internal/model/vector"
 )
 
 // sums is a predictor that answers the sum of each row, and its number in the block.
@@ -187,6 +188,20 @@ func TestMemoryIsValidUntilItIsReleased(t *testing.T) {
 	for i, s := range kept {
 		if s[0] != float64(i) || s[len(s)-1] != float64(i) {
 			t.Errorf("slice %d was handed out again", i)
+		}
+	}
+}
+
+func TestProductsOfSparseAndDenseBlocksAreTheSame(t *testing.T) {
+	w, m := &Work{}, vector.Matrix{Rows: 2, Cols: 3, Data: []float64{1, 2, 3, 4, 5, 6}}
+	want := []float64{10.5, 24.75, 0.5, -0.25, 27.5, 65.75}
+	for name, x := range map[string]frame.Frame{"sparse": sparse(), "dense": dense(w, sparse())} {
+		got := make([]float64, len(want))
+		if err := Product(w, got, x, m, []float64{0.5, -0.25}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }
