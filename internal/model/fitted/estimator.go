@@ -106,6 +106,10 @@ func (e *Estimator) Work(n int) bool {
 	return e.Ok()
 }
 
+// Wide notes that predicting makes blocks of n columns, so that a model of wide
+// blocks gets fewer rows at a time.
+func (e *Estimator) Wide(n int) { e.builder.widest = max(e.builder.widest, n) }
+
 // Release returns n bytes of memory that was needed for a while.
 func (e *Estimator) Release(n int) { e.builder.Release(n) }
 
@@ -214,7 +218,7 @@ func (e *Estimator) Floats(names ...string) []float64 { return e.FloatsOf(e.Get(
 // Ints returns the integers of an array, row after row.
 func (e *Estimator) Ints(names ...string) []int64 { return e.IntsOf(e.Get(names...), names[0]) }
 
-// Matrix returns an array of two dimensions.
+// Matrix returns an array of two dimensions. A sparse one becomes dense.
 func (e *Estimator) Matrix(names ...string) vector.Matrix {
 	return e.MatrixOf(e.Get(names...), names[0])
 }
@@ -231,6 +235,9 @@ func (e *Estimator) IntsOf(v any, name string) []int64 {
 
 // MatrixOf is Matrix for an array in a list, which has the name of the list.
 func (e *Estimator) MatrixOf(v any, name string) vector.Matrix {
+	if sparse, ok := e.csr(v); ok {
+		return sparse.dense()
+	}
 	arr, ok := v.(*pickle.Array)
 	if ok && len(arr.Shape) != 2 {
 		e.Failf("%s is no matrix", name)

@@ -119,3 +119,14 @@ func Sigmoid(x float64) float64 {
 	}
 	return 1 / (1 + math.Exp(-x))
 }
+
+// Transpose returns the matrix whose rows are the columns of this one.
+func (m *Matrix) Transpose() Matrix {
+	out := Matrix{m.Cols, m.Rows, make([]float64, len(m.Data))}
+	for i := range m.Rows {
+		for j, v := range m.Row(i) {
+			out.Data[j*m.Rows+i] = v
+		}
+	}
+	return out
+}
