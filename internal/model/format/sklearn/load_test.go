@@ -82,7 +82,6 @@ func message(err error) string {
 func TestModelsBeyondTheSupportedOnesAreRefusedByName(t *testing.T) {
 	want := map[string]string{
 		"gradient-boosting.joblib": "sklearn.ensemble.GradientBoostingClassifier, sklearn.tree.DecisionTreeRegressor, sklearn.dummy.DummyClassifier are not supported: " + advice,
-		"linear-regression.joblib": "sklearn.linear_model.LinearRegression is not supported: " + advice,
 		"scaler-alone.joblib":      "the model ends in StandardScaler, which predicts nothing",
 		"svc-unfitted.joblib":      "the SVC was saved before it was fitted",
 		"svc-precomputed.joblib":   "SVC: kernel precomputed is not supported; supported are linear, poly, rbf, sigmoid",

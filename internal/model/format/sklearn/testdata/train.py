@@ -21,7 +21,7 @@ import numpy as np
 import sklearn
 from sklearn.datasets import load_iris
 from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -155,7 +155,6 @@ def fixtures(folder):
     os.makedirs(refused, exist_ok=True)
     for name, model in [
         ("gradient-boosting", GradientBoostingClassifier(n_estimators=2, max_depth=1).fit(X, y)),
-        ("linear-regression", LinearRegression().fit(X, y)),
         ("scaler-alone", StandardScaler().fit(X)),
         ("svc-unfitted", SVC()),
         ("tree-two-outputs", DecisionTreeClassifier(max_depth=1).fit(X, np.c_[y, y])),
