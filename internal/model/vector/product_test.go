@@ -3,6 +3,7 @@
 package vector
 
 import (
+	"math"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,6 +24,15 @@ func TestProductsAreThoseOfDot(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%d rows, %d outputs (-want +got):\n%s", rows, outputs, diff)
 			}
+		}
+	}
+}
+
+func TestArgmaxIsNumpys(t *testing.T) {
+	nan := math.NaN()
+	for want, values := range [][]float64{{2, 2, 1}, {1, 3, 3}, {1, 3, nan, nan}} {
+		if got := Argmax(values); got != want {
+			t.Errorf("%v: %d, want %d", values, got, want)
 		}
 	}
 }

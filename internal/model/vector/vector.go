@@ -77,12 +77,15 @@ func SquaredDistances(dst, x []float64, m *Matrix) {
 	}
 }
 
-// Argmax returns the first index of the largest value.
+// Argmax returns the first index of the largest value, or of NaN, as numpy does.
 func Argmax[T int | float64](values []T) int {
 	best := 0
 	for i, v := range values {
-		if v > values[best] {
+		switch {
+		case v > values[best]:
 			best = i
+		case v != v:
+			return i
 		}
 	}
 	return best
