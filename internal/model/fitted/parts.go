@@ -5,6 +5,7 @@ package fitted
 import (
 	"github.com/serin-dev/serin/internal/model/graph"
 	"github.com/serin-dev/serin/internal/model/pickle"
+	"github.com/serin-dev/serin/internal/model/vector"
 )
 
 // List returns the items of an attribute that is a list, a tuple or an array of
@@ -101,3 +102,25 @@ func (e *Estimator) AsPredictor(n graph.Node) graph.Predictor {
 
 // Skipped reports whether a step of a pipeline stands for no step.
 func Skipped(v any) bool { return v == any(pickle.None{}) || v == any("passthrough") }
+
+// Matrices returns the matrices of an attribute that is a list of them. An array of
+// one dimension is one row.
+func (e *Estimator) Matrices(names ...string) []vector.Matrix {
+	var all []vector.Matrix
+	for _, v := range e.List(names...) {
+		arr, ok := v.(*pickle.Array)
+		if !ok || len(arr.Shape) == 0 || len(arr.Shape) > 2 {
+			e.Failf("one of %s is no matrix", names[0])
+		}
+		if !e.Alloc(slotCost) {
+			return nil
+		}
+		rows := 1
+		if len(arr.Shape) == 2 {
+			rows = arr.Shape[0]
+		}
+		m := vector.Matrix{Rows: rows, Cols: arr.Shape[len(arr.Shape)-1], Data: read(e, arr, names[0], (*pickle.Array).Floats)}
+		all = append(all, m)
+	}
+	return all
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/serin-dev/serin/internal/model/budget"
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
+	"github.com/serin-dev/serin/internal/model/kernel/bayes"
 	"github.com/serin-dev/serin/internal/model/kernel/columns"
 	"github.com/serin-dev/serin/internal/model/kernel/linear"
 	"github.com/serin-dev/serin/internal/model/kernel/meta"
@@ -22,7 +23,7 @@ import (
 // Suffixes are those of the files.
 var Suffixes = []string{".joblib", ".pkl", ".pickle"}
 
-var classes = fitted.Table(columns.Classes, linear.Classes, meta.Classes, svm.Classes, trees.Classes)
+var classes = fitted.Table(bayes.Classes, columns.Classes, linear.Classes, meta.Classes, svm.Classes, trees.Classes)
 
 // Load reads a model from a file of size bytes.
 func Load(r io.Reader, size int64, limits budget.Limits) (frame.Model, error) {

@@ -3,6 +3,8 @@
 package linear
 
 import (
+	"slices"
+
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
@@ -47,11 +49,7 @@ func intercepts(e *fitted.Estimator, n int, names ...string) []float64 {
 		values = []float64{e.Number(names...)}
 	}
 	if len(values) == 1 && n > 1 && e.Alloc(8*n) {
-		one := values[0]
-		values = make([]float64, n)
-		for i := range values {
-			values[i] = one
-		}
+		values = slices.Repeat(values, n)
 	}
 	e.Require(len(values) == n, names[0]+" does not fit the coefficients")
 	return values
