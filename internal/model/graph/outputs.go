@@ -2,7 +2,11 @@
 
 package graph
 
-import "github.com/serin-dev/serin/internal/model/frame"
+import (
+	"slices"
+
+	"github.com/serin-dev/serin/internal/model/frame"
+)
 
 // Outputs are what a node answers, by method. It has no method whose Width is 0.
 // Predictors embed it.
@@ -20,4 +24,9 @@ func List(n int) frame.Output { return frame.Output{Type: frame.Float64, Width: 
 // Labels is the output of one label for each row.
 func Labels(t frame.Type, labels []any) frame.Output {
 	return frame.Output{Type: t, Width: 1, Flat: true, Classes: [][]any{labels}}
+}
+
+// Flags is the output of n labels for each row, of which each is 0 or 1.
+func Flags(n int) frame.Output {
+	return frame.Output{Type: frame.Int64, Width: n, Classes: slices.Repeat([][]any{{int64(0), int64(1)}}, n)}
 }

@@ -206,12 +206,8 @@ func newRidgeClassifier(e *fitted.Estimator) graph.Node {
 		return c
 	}
 	e.Require(l.coef.Rows == len(labels.Classes[0]), "coef_ does not fit the labels")
-	out := frame.Output{Type: frame.Int64, Width: l.coef.Rows}
-	for range l.coef.Rows {
-		out.Classes = append(out.Classes, []any{int64(0), int64(1)})
-	}
-	c.Outputs = graph.Outputs{out, {}, graph.List(l.coef.Rows)}
+	c.Outputs = graph.Outputs{graph.Flags(l.coef.Rows), {}, graph.List(l.coef.Rows)}
 	return c
 }
 
-const slotCost = 64 // of a list of two labels
+const slotCost = 24 // of the list of a label's values
