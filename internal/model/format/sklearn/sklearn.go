@@ -12,6 +12,7 @@ import (
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/kernel/bayes"
+	"github.com/serin-dev/serin/internal/model/kernel/cluster"
 	"github.com/serin-dev/serin/internal/model/kernel/columns"
 	"github.com/serin-dev/serin/internal/model/kernel/linear"
 	"github.com/serin-dev/serin/internal/model/kernel/meta"
@@ -24,7 +25,7 @@ import (
 // Suffixes are those of the files.
 var Suffixes = []string{".joblib", ".pkl", ".pickle"}
 
-var classes = fitted.Table(bayes.Classes, columns.Classes, linear.Classes, meta.Classes, mlp.Classes, svm.Classes, trees.Classes)
+var classes = fitted.Table(bayes.Classes, cluster.Classes, columns.Classes, linear.Classes, meta.Classes, mlp.Classes, svm.Classes, trees.Classes)
 
 // Load reads a model from a file of size bytes.
 func Load(r io.Reader, size int64, limits budget.Limits) (frame.Model, error) {
