@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/serin-dev/serin/internal/model/frame"
+	"github.com/serin-dev/serin/internal/model/vector"
 )
 
 // check turns a block into one as the estimator takes it, or returns an error in
@@ -37,6 +38,9 @@ func (in *Input) finite(data []float64) error {
 	limit := math.MaxFloat64
 	if in.Single {
 		limit = math.MaxFloat32
+	}
+	if vector.Within(data, limit) {
+		return nil
 	}
 	large := false
 	for _, v := range data {

@@ -16,7 +16,7 @@ func Product(w *Work, dst []float64, x frame.Frame, m vector.Matrix, add []float
 	}
 	for rows, from := max(steps/max(len(m.Data), 1), 1), 0; from < x.Rows; from += rows {
 		to := min(from+rows, x.Rows)
-		vector.Product(dst[from*m.Rows:to*m.Rows], x.Data[from*x.Cols:to*x.Cols], m, add)
+		vector.Product(dst[from*m.Rows:to*m.Rows], x.Data[from*x.Cols:to*x.Cols], &m, add)
 		if err := w.Steps((to - from) * len(m.Data)); err != nil {
 			return err
 		}

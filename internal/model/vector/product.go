@@ -2,48 +2,62 @@
 
 package vector
 
+// short is the width up to which plain code is as fast.
+const short = 8
+
 // Product fills dst with the products of rows of x with the rows of m, which are as
-// wide: m.Rows values for each row of x, to which those of add are added. Each is
-// summed in the order of the elements, as Dot does. Four sums at a time keep the
-// processor busy while each waits for its own last addition.
-func Product(dst, x []float64, m Matrix, add []float64) {
+// wide: m.Rows values for each row of x, to which those of add are added. A product
+// has the same bits whatever others are made with it, so that an answer does not
+// depend on the block that it is asked in.
+func Product(dst, x []float64, m *Matrix, add []float64) {
 	if m.Rows == 0 {
 		return
 	}
-	rows, cols := len(dst)/m.Rows, m.Cols
-	i := 0
-	for ; i+4 <= rows; i += 4 {
-		four, out := x[i*cols:(i+4)*cols], dst[i*m.Rows:(i+4)*m.Rows]
-		for j, v := range add[:m.Rows] {
-			a, b, c, d := dotFour(m.Row(j), four)
-			out[j], out[m.Rows+j], out[2*m.Rows+j], out[3*m.Rows+j] = a+v, b+v, c+v, d+v
+	rows, cols, i := len(dst)/m.Rows, m.Cols, 0
+	if cols <= short || !fast {
+		for ; i < rows; i++ {
+			plain(dst[i*m.Rows:(i+1)*m.Rows], x[i*cols:(i+1)*cols], m, add)
 		}
 	}
+	for ; i+4 <= rows; i += 4 {
+		four(dst[i*m.Rows:(i+4)*m.Rows], m.Rows, x[i*cols:(i+4)*cols], m, add)
+	}
 	for ; i < rows; i++ {
-		row, out := x[i*cols:(i+1)*cols], dst[i*m.Rows:(i+1)*m.Rows]
-		j := 0
-		for ; j+4 <= m.Rows; j += 4 {
-			a, b, c, d := dotFour(row, m.Data[j*cols:(j+4)*cols])
-			out[j], out[j+1], out[j+2], out[j+3] = a+add[j], b+add[j+1], c+add[j+2], d+add[j+3]
-		}
-		for ; j < m.Rows; j++ {
-			out[j] = Dot(row, m.Row(j)) + add[j]
-		}
+		one(dst[i*m.Rows:(i+1)*m.Rows], x[i*cols:(i+1)*cols], m, add)
 	}
 }
 
-// dotFour returns the products of v with four rows.
-func dotFour(v, four []float64) (a, b, c, d float64) {
-	n := len(v)
-	p, q, r, s := four[:n], four[n:2*n], four[2*n:3*n], four[3*n:4*n]
-	q, r, s = q[:len(p)], r[:len(p)], s[:len(p)] // spare the bounds checks below
-	v = v[:len(p)]
-	for i, x := range p {
-		y := v[i]
-		a += y * x
-		b += y * q[i]
-		c += y * r[i]
-		d += y * s[i]
+// plain multiplies one row.
+func plain(dst, row []float64, m *Matrix, add []float64) {
+	Dots(dst, row, m)
+	for j := range dst {
+		dst[j] += add[j]
 	}
-	return a, b, c, d
+}
+
+// four multiplies four rows, which lie one after the other, with each row of m. The
+// products of the first lie side by side, and those of the others strides later.
+func four(dst []float64, stride int, rows []float64, m *Matrix, add []float64) {
+	// What the assembly reads and writes, it does not check.
+	_, _, _, _ = dst[3*stride+m.Rows-1], rows[4*m.Cols-1], m.Data[m.Rows*m.Cols-1], add[m.Rows-1]
+	fourFast(&dst[0], stride, &rows[0], m.Cols, &m.Data[0], &add[0], m.Cols, m.Rows)
+}
+
+var nothing = []float64{0}
+
+// one multiplies one row, with four rows of m at a time.
+func one(dst, row []float64, m *Matrix, add []float64) {
+	turned, j := &Matrix{1, m.Cols, row}, 0
+	for ; j+4 <= m.Rows; j += 4 {
+		four(dst[j:j+4], 1, m.Data[j*m.Cols:(j+4)*m.Cols], turned, nothing)
+	}
+	for ; j < m.Rows; j++ {
+		var same [4]float64
+		_ = row[m.Cols-1]
+		fourFast(&same[0], 1, &row[0], 0, &m.Row(j)[0], &nothing[0], m.Cols, 1)
+		dst[j] = same[0]
+	}
+	for j, v := range add[:m.Rows] {
+		dst[j] += v
+	}
 }

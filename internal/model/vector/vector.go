@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package vector computes with slices of numbers, for the kernels. It sums in the
-// order of the elements, so that an answer does not depend on the block it was
+// Package vector computes with slices of numbers, for the kernels. The order of a sum
+// depends on its length alone, so that an answer does not depend on the block it was
 // asked in.
+//
+// Product and Within have assembly for AVX2, the only one of this project: batches of
+// linear models, perceptrons and mixtures take 2 to 4 times as long without it, and
+// longer than with scikit-learn's BLAS. Other processors run plain code.
 package vector
 
 import "math"

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vector
+
+import "golang.org/x/sys/cpu"
+
+// fast reports whether the processor has the instructions of fourFast. Those of the
+// last ten years have.
+var fast = cpu.X86.HasAVX2 && cpu.X86.HasFMA
+
+// fourFast is four for rows of cols values, of which each begins apart values after
+// the one before. It adds up every eighth product at first, and so rounds in another
+// order.
+//
+//go:noescape
+func fourFast(dst *float64, stride int, four *float64, apart int, m, add *float64, cols, rows int)
+
+// withinFast is Within for n values, a multiple of 16.
+//
+//go:noescape
+func withinFast(p *float64, n int, limit float64) bool

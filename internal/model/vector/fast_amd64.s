@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+#include "textflag.h"
+
+// func fourFast(dst *float64, stride int, four *float64, apart int, m, add *float64, cols, rows int)
+//
+// Y0 to Y3 have the sums of the four rows, and Y4 to Y7 those of every other four
+// products, because an addition takes four times as long as starting one.
+TEXT ·fourFast(SB), NOSPLIT, $0-64
+	MOVQ dst+0(FP), DI
+	MOVQ stride+8(FP), BX
+	MOVQ four+16(FP), R8
+	MOVQ apart+24(FP), R11
+	MOVQ m+32(FP), SI
+	MOVQ add+40(FP), R12
+	MOVQ cols+48(FP), CX
+	MOVQ rows+56(FP), R13
+	LEAQ (R8)(R11*8), R9
+	LEAQ (R9)(R11*8), R10
+	LEAQ (R10)(R11*8), R11
+	LEAQ (BX)(BX*2), R14 // three strides
+	MOVQ CX, DX
+	ANDQ $-8, DX
+
+row:
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	VXORPD Y4, Y4, Y4
+	VXORPD Y5, Y5, Y5
+	VXORPD Y6, Y6, Y6
+	VXORPD Y7, Y7, Y7
+	XORQ   AX, AX
+
+eight:
+	CMPQ        AX, DX
+	JGE         join
+	VMOVUPD     (SI)(AX*8), Y8
+	VMOVUPD     32(SI)(AX*8), Y9
+	VFMADD231PD (R8)(AX*8), Y8, Y0
+	VFMADD231PD (R9)(AX*8), Y8, Y1
+	VFMADD231PD (R10)(AX*8), Y8, Y2
+	VFMADD231PD (R11)(AX*8), Y8, Y3
+	VFMADD231PD 32(R8)(AX*8), Y9, Y4
+	VFMADD231PD 32(R9)(AX*8), Y9, Y5
+	VFMADD231PD 32(R10)(AX*8), Y9, Y6
+	VFMADD231PD 32(R11)(AX*8), Y9, Y7
+	ADDQ        $8, AX
+	JMP         eight
+
+join:
+	VADDPD Y4, Y0, Y0
+	VADDPD Y5, Y1, Y1
+	VADDPD Y6, Y2, Y2
+	VADDPD Y7, Y3, Y3
+
+	// Four parts of each of the sums a, b, c and d become one register of sums.
+	VHADDPD    Y1, Y0, Y0        // a0+a1, b0+b1, a2+a3, b2+b3
+	VHADDPD    Y3, Y2, Y2        // c0+c1, d0+d1, c2+c3, d2+d3
+	VPERM2F128 $0x20, Y2, Y0, Y1 // a0+a1, b0+b1, c0+c1, d0+d1
+	VPERM2F128 $0x31, Y2, Y0, Y3 // a2+a3, b2+b3, c2+c3, d2+d3
+	VADDPD     Y3, Y1, Y0
+
+one:
+	CMPQ         AX, CX
+	JGE          store
+	VBROADCASTSD (SI)(AX*8), Y8
+	VMOVSD       (R8)(AX*8), X1
+	VMOVHPD      (R9)(AX*8), X1, X1
+	VMOVSD       (R10)(AX*8), X2
+	VMOVHPD      (R11)(AX*8), X2, X2
+	VINSERTF128  $1, X2, Y1, Y1
+	VFMADD231PD  Y1, Y8, Y0
+	INCQ         AX
+	JMP          one
+
+store:
+	VBROADCASTSD (R12), Y8
+	VADDPD       Y8, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VMOVSD       X0, (DI)
+	VMOVHPD      X0, (DI)(BX*8)
+	LEAQ         (DI)(BX*8), AX
+	VMOVSD       X1, (AX)(BX*8)
+	VMOVHPD      X1, (DI)(R14*8)
+	ADDQ         $8, DI
+	ADDQ         $8, R12
+	LEAQ         (SI)(CX*8), SI
+	DECQ         R13
+	JNZ          row
+	VZEROUPPER
+	RET
+
+// func withinFast(p *float64, n int, limit float64) bool
+//
+// Without their signs, the bits of floats are ordered as integers. Those of NaN come
+// after infinity's.
+TEXT ·withinFast(SB), NOSPLIT, $0-25
+	MOVQ         p+0(FP), SI
+	MOVQ         n+8(FP), CX
+	VBROADCASTSD limit+16(FP), Y0
+	VPCMPEQQ     Y1, Y1, Y1
+	VPSRLQ       $1, Y1, Y1 // all bits but the sign
+	VPXOR        Y2, Y2, Y2 // of what is beyond
+	VPXOR        Y3, Y3, Y3
+	LEAQ         (SI)(CX*8), CX
+
+sixteen:
+	CMPQ     SI, CX
+	JGE      end
+	VPAND    (SI), Y1, Y4
+	VPAND    32(SI), Y1, Y5
+	VPAND    64(SI), Y1, Y6
+	VPAND    96(SI), Y1, Y7
+	VPCMPGTQ Y0, Y4, Y4
+	VPCMPGTQ Y0, Y5, Y5
+	VPCMPGTQ Y0, Y6, Y6
+	VPCMPGTQ Y0, Y7, Y7
+	VPOR     Y4, Y2, Y2
+	VPOR     Y5, Y3, Y3
+	VPOR     Y6, Y2, Y2
+	VPOR     Y7, Y3, Y3
+	ADDQ     $128, SI
+	JMP      sixteen
+
+end:
+	VPOR   Y3, Y2, Y2
+	VPTEST Y2, Y2
+	SETEQ  ret+24(FP)
+	VZEROUPPER
+	RET

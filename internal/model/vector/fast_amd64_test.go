@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vector
+
+import "testing"
+
+func TestProcessorsWithoutFastInstructionsComputeTheSame(t *testing.T) {
+	defer func(was bool) { fast = was }(fast)
+	fast = false
+	TestProductsAreThoseOfDot(t)
+	TestProductsOfInfinitiesAreThoseOfDot(t)
+	TestWithin(t)
+}
