@@ -336,11 +336,12 @@ func (e *Estimator) Input(width int) graph.Input {
 	return in
 }
 
-// typeOf is the type of an array's elements, for protocols that tell it.
+// typeOf is the type of an array's elements, for protocols that tell it. A float16 is
+// told as a float32, because JSON's tensors have no such type.
 func typeOf(arr *pickle.Array) frame.Type {
 	types := map[string]frame.Type{
 		"b1": frame.Bool, "i1": frame.Int8, "i2": frame.Int16, "i4": frame.Int32, "i8": frame.Int64,
-		"u1": frame.Uint8, "u2": frame.Uint16, "u4": frame.Uint32, "u8": frame.Uint64, "f4": frame.Float32, "f8": frame.Float64,
+		"u1": frame.Uint8, "u2": frame.Uint16, "u4": frame.Uint32, "u8": frame.Uint64, "f2": frame.Float32, "f4": frame.Float32, "f8": frame.Float64,
 	}
 	if t, ok := types[string(arr.Kind())+strconv.Itoa(arr.Size())]; ok {
 		return t
