@@ -88,6 +88,10 @@ type Output struct {
 	// Width values, which are then indexes into it. A label is an int64, uint64,
 	// float64, bool or string.
 	Classes [][]any
+	// Parts divides the Width values, if there is one answer for each of several
+	// outputs, as their probabilities: scikit-learn has a list of such answers then,
+	// each with rows of its own.
+	Parts []int
 }
 
 // Result is the answer to a Frame.

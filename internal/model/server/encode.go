@@ -48,6 +48,9 @@ func encodeLabel(label any) ([]byte, error) {
 // appendResult writes a list of the rows' answers, as numpy's tolist() makes it.
 // Labels are those of encodeLabels.
 func appendResult(dst []byte, r *frame.Result, labels [][][]byte) []byte {
+	if len(r.Output.Parts) > 0 {
+		return appendParts(dst, r)
+	}
 	dst = append(dst, '[')
 	column := 0
 	for i, v := range r.Values {
@@ -70,6 +73,23 @@ func appendResult(dst []byte, r *frame.Result, labels [][][]byte) []byte {
 	}
 	if !r.Output.Flat && len(r.Values) > 0 {
 		dst = append(dst, ']')
+	}
+	return append(dst, ']')
+}
+
+// appendParts writes a list of lists of rows, one for each part.
+func appendParts(dst []byte, r *frame.Result) []byte {
+	from := 0
+	separator := byte('[')
+	for _, width := range r.Output.Parts {
+		part := frame.Result{Output: frame.Output{Type: r.Output.Type, Width: width}}
+		for row := range r.Rows {
+			at := row*r.Output.Width + from
+			part.Values = append(part.Values, r.Values[at:at+width]...)
+		}
+		dst = appendResult(append(dst, separator), &part, nil)
+		separator = ','
+		from += width
 	}
 	return append(dst, ']')
 }

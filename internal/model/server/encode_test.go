@@ -46,12 +46,13 @@ func TestResultsHaveTheShapeOfNumpysLists(t *testing.T) {
 		"integers":                  {frame.Output{Width: 1, Flat: true, Type: frame.Int32}, "[1,0,2,4]"},
 		"bools":                     {frame.Output{Width: 1, Flat: true, Type: frame.Bool}, "[true,false,true,true]"},
 		"the labels of two outputs": {frame.Output{Width: 2, Classes: [][]any{{"a", "b", "c"}, {int64(1), int64(2), int64(3), int64(4), int64(5)}}}, `[["b",1],["c",5]]`},
+		"two parts":                 {frame.Output{Width: 4, Parts: []int{1, 3}}, "[[[1.0]],[[0.0,2.5,4.0]]]"},
 	} {
 		labels, err := encodeLabels(test.out)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got := string(appendResult(nil, &frame.Result{Output: test.out, Values: values}, labels))
+		got := string(appendResult(nil, &frame.Result{Output: test.out, Rows: len(values) / test.out.Width, Values: values}, labels))
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
