@@ -301,6 +301,36 @@ func (e *Estimator) Labels() frame.Output {
 		return frame.Output{}
 	}
 	arr := e.Array("classes_")
+	return graph.Labels(typeOf(arr), e.labels(arr))
+}
+
+// LabelsOfAll returns the output of a classifier that answers one label, or a list of
+// them: then its classes_ are a list too.
+func (e *Estimator) LabelsOfAll() frame.Output {
+	list, ok := e.Get("classes_").(*pickle.List)
+	if !ok {
+		return e.Labels()
+	}
+	e.Require(len(list.Items) > 0, "it has no classes")
+	out := frame.Output{Width: len(list.Items)}
+	for i, v := range list.Items {
+		arr, ok := v.(*pickle.Array)
+		if !ok {
+			e.Failf("classes_ has %s", pickle.Describe(v))
+		}
+		if !e.Alloc(slotCost) {
+			return frame.Output{}
+		}
+		if i == 0 {
+			out.Type = typeOf(arr)
+		}
+		out.Classes = append(out.Classes, e.labels(arr))
+	}
+	return out
+}
+
+// labels returns the classes of one output.
+func (e *Estimator) labels(arr *pickle.Array) []any {
 	labels := e.Values(arr)
 	for _, l := range labels {
 		switch l.(type) {
@@ -310,7 +340,7 @@ func (e *Estimator) Labels() frame.Output {
 		}
 	}
 	e.Require(len(labels) > 0, "it has no classes")
-	return graph.Labels(typeOf(arr), labels)
+	return labels
 }
 
 // Input describes the blocks it was fitted on, which have this many columns. Nil
