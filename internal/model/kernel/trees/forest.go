@@ -3,150 +3,181 @@
 package trees
 
 import (
-	"slices"
-
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
 	"github.com/serin-dev/serin/internal/model/vector"
 )
 
-// forest is RandomForestClassifier, the mean of the probabilities of its trees, and
-// DecisionTreeClassifier, which is one tree.
+// forest is the mean of its trees, or one tree alone.
 type forest struct {
 	input graph.Input
 	graph.Outputs
-	trees []*tree
+	sum[float32]
+	classes []int // of each output; empty for a regression
 }
 
-func newDecisionTree(e *fitted.Estimator) graph.Node {
+func newTreeClassifier(e *fitted.Estimator) graph.Node {
 	f := &forest{}
-	labels := e.Labels()
-	if !e.Ok() {
-		return f
-	}
-	f.finish(e, labels, f.add(e, len(labels.Classes[0])))
+	f.classify(e)
+	f.plant(e, []*fitted.Estimator{e})
 	return f
 }
 
-func newForest(e *fitted.Estimator) graph.Node {
+func newTreeRegressor(e *fitted.Estimator) graph.Node {
 	f := &forest{}
-	labels := e.Labels()
-	members := e.List("estimators_")
-	e.Require(len(members) > 0, "it has no estimators_")
-	features := 0
-	for _, v := range members {
-		if !e.Ok() {
-			return f
+	f.plant(e, []*fitted.Estimator{e})
+	return f
+}
+
+func newForestClassifier(e *fitted.Estimator) graph.Node {
+	f := &forest{}
+	f.classify(e)
+	f.plant(e, members(e, e.List("estimators_")))
+	return f
+}
+
+func newForestRegressor(e *fitted.Estimator) graph.Node {
+	f := &forest{}
+	f.plant(e, members(e, e.List("estimators_")))
+	return f
+}
+
+// members returns the estimators of a list.
+func members(e *fitted.Estimator, list []any) []*fitted.Estimator {
+	e.Require(len(list) > 0, "it has no estimators_")
+	var all []*fitted.Estimator
+	for _, v := range list {
+		if all = append(all, e.Member(v)); !e.Ok() {
+			return nil
 		}
-		n := f.add(e.Member(v), len(labels.Classes[0]))
-		e.Require(features == 0 || n == features, "its trees have different features")
-		features = n
 	}
-	f.finish(e, labels, features)
-	return f
+	return all
 }
 
-// add reads a tree and returns the number of its features.
-func (f *forest) add(e *fitted.Estimator, classes int) int {
-	t, features := newTree(e, classes)
-	t.fractions(classes)
-	f.trees = append(f.trees, t)
-	return features
+// classify reads the classes of each output.
+func (f *forest) classify(e *fitted.Estimator) {
+	labels := e.LabelsOfAll()
+	width := 0
+	for _, classes := range labels.Classes {
+		f.classes = append(f.classes, len(classes))
+		width += len(classes)
+	}
+	proba := graph.List(width)
+	if len(f.classes) > 1 {
+		proba.Parts = f.classes
+	}
+	f.Outputs = graph.Outputs{labels, proba, {}}
 }
 
-func (f *forest) finish(e *fitted.Estimator, labels frame.Output, features int) {
+// plant reads the trees of an estimator.
+func (f *forest) plant(e *fitted.Estimator, trees []*fitted.Estimator) {
+	features := 0
+	var spans []span
+	for i, one := range trees {
+		c := newCart(one)
+		if i == 0 {
+			features, spans = c.features, f.spans(c)
+			f.finish(e, one, len(spans), features)
+		}
+		e.Require(c.features == features, "its trees have different features")
+		t := c.tree(len(spans), spans)
+		if !e.Ok() {
+			return
+		}
+		if len(f.classes) > 0 {
+			t.fractions(f.classes)
+		}
+		f.trees = append(f.trees, t)
+		f.width = t.width
+	}
+}
+
+// spans are where the values of each output lie: those of its classes, or one. An output
+// with few classes has as many values as that with the most.
+func (f *forest) spans(c *cart) []span {
+	var spans []span
+	most := 0
+	for _, classes := range f.classes {
+		most = max(most, classes)
+	}
+	for i, classes := range f.classes {
+		spans = append(spans, span{i * most, classes})
+	}
+	outputs, _ := c.Arg(2).(int64)
+	switch {
+	case len(f.classes) > 0:
+		c.Require(outputs == int64(len(f.classes)), "its tree has other outputs")
+	case inside(outputs, 1, 1<<20) && c.Alloc(16*int(outputs)):
+		for i := range int(outputs) {
+			spans = append(spans, span{i, 1})
+		}
+	default:
+		c.Failf("its tree has no outputs")
+	}
+	return spans
+}
+
+// finish describes the forest, of which first is a tree.
+func (f *forest) finish(e, first *fitted.Estimator, outputs, features int) {
 	f.input = e.Input(features)
 	f.input.Single = true
-	if !e.Ok() {
+	f.input.AllowNaN = allowsNaN(first) && (first == e || e.Version() >= 104)
+	if len(f.classes) > 0 {
 		return
 	}
-	f.input.AllowNaN = f.trees[0].missing
-	for _, t := range f.trees {
-		e.Require(t.missing == f.trees[0].missing, "its trees are of different versions")
+	if f.Outputs[frame.Predict] = graph.List(outputs); outputs == 1 {
+		f.Outputs[frame.Predict] = graph.One()
 	}
-	f.Outputs = graph.Outputs{labels, graph.List(len(labels.Classes[0])), {}}
+}
+
+// allowsNaN reports whether a tree by itself takes missing values.
+func allowsNaN(e *fitted.Estimator) bool {
+	version, splitter := e.Version(), e.Text("best", "splitter")
+	if version >= 109 {
+		return true
+	}
+	switch e.Text("", "criterion") {
+	case "gini", "log_loss", "entropy", "squared_error", "friedman_mse", "poisson":
+	default:
+		return false
+	}
+	switch {
+	case version >= 106:
+		return e.Get("monotonic_cst") == nil
+	case version >= 104:
+		return splitter == "best" && e.Get("monotonic_cst") == nil
+	default:
+		return version == 103 && splitter == "best"
+	}
 }
 
 func (f *forest) Input() *graph.Input { return &f.input }
 
 func (f *forest) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Frame) error {
-	if m == frame.PredictProba {
-		return f.probabilities(w, dst, x)
+	if m == frame.PredictProba || len(f.classes) == 0 {
+		return f.mean(w, dst, x)
 	}
-	width := f.width()
-	scores := w.Floats(x.Rows * width)
-	if err := f.probabilities(w, scores, x); err != nil {
+	scores := w.Floats(x.Rows * f.width)
+	if err := f.mean(w, scores, x); err != nil {
 		return err
 	}
-	for i := range dst {
-		dst[i] = float64(vector.Argmax(scores[i*width : (i+1)*width]))
+	for i := range x.Rows {
+		row := scores[i*f.width:]
+		for k, classes := range f.classes {
+			dst[i*len(f.classes)+k] = float64(vector.Argmax(row[:classes]))
+			row = row[classes:]
+		}
 	}
 	return nil
 }
 
-// probabilities fills dst with the mean of the trees. Each row's sum is in the order
-// of the trees.
-func (f *forest) probabilities(w *graph.Work, dst []float64, x frame.Frame) error {
-	const few = 4 // rows, which a core can not follow at once
-	rows, holes := singles(w, x)
+// mean fills dst with the mean of the trees.
+func (f *forest) mean(w *graph.Work, dst []float64, x frame.Frame) error {
 	clear(dst)
-	var err error
-	if x.Rows < few && !holes {
-		err = f.byRow(w, dst, rows, x.Cols)
-	} else {
-		err = f.byTree(w, dst, rows, x.Cols, holes)
-	}
+	err := f.add(w, dst, singles(w, x), x.Cols)
 	for i := range dst {
 		dst[i] /= float64(len(f.trees))
 	}
 	return err
-}
-
-func (f *forest) byTree(w *graph.Work, dst []float64, x []float32, cols int, holes bool) error {
-	width, rows := f.width(), len(x)/cols
-	for _, t := range f.trees {
-		t.walk(x, rows, cols, holes, func(row, value int) { t.add(dst[row*width:(row+1)*width], value) })
-		if err := w.Steps(rows * (width + t.depth)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (f *forest) byRow(w *graph.Work, dst []float64, x []float32, cols int) error {
-	width := f.width()
-	for trees := range slices.Chunk(f.trees, 16) {
-		steps := 0
-		for i := range len(x) / cols {
-			sum := dst[i*width : (i+1)*width]
-			walkAll(trees, x[i*cols:(i+1)*cols], func(t *tree, value int) {
-				t.add(sum, value)
-				steps += width + t.depth
-			})
-		}
-		if err := w.Steps(steps); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (f *forest) width() int { return f.Outputs[frame.PredictProba].Width }
-
-// add adds the values of a leaf to a row's sum.
-func (t *tree) add(sum []float64, value int) {
-	for i, p := range t.values[value : value+len(sum)] {
-		sum[i] += p
-	}
-}
-
-// singles rounds a block to float32, and reports whether there is a NaN.
-func singles(w *graph.Work, x frame.Frame) (out []float32, holes bool) {
-	out = w.Singles(len(x.Data))
-	for i, v := range x.Data {
-		out[i] = float32(v)
-		holes = holes || v != v // NaN
-	}
-	return out, holes
 }

@@ -10,162 +10,221 @@ import (
 	"github.com/serin-dev/serin/internal/model/vector"
 )
 
-// newTree reads the tree_ of a fitted estimator, with this many values in a leaf. It
-// returns the number of features too.
-func newTree(e *fitted.Estimator, width int) (t *tree, features int) {
-	inner := e.Part("tree_")
-	n, _ := inner.Arg(0).(int64)
-	outputs, _ := inner.Arg(2).(int64)
-	e.Require(outputs == 1, "it predicts several outputs at once, which is not supported")
-	e.Require(n > 0 && n < math.MaxInt32, "its tree has no features")
-	if !e.Ok() {
-		return &tree{}, 0
-	}
-	features = int(n)
-	nodes := inner.Array("nodes")
-	e.Require(len(nodes.Shape) == 1 && nodes.Shape[0] > 0, "its tree has no nodes")
-	if !e.Ok() {
-		return &tree{}, 0
-	}
-	r := &reader{inner, nodes, nodes.Shape[0]}
-	return r.tree(features, width), features
+// span is some values of a node: those of one output.
+type span struct{ from, length int }
+
+// cart reads the tree_ of a fitted estimator. Of the values that the file has for a
+// leaf it takes those of the spans.
+type cart struct {
+	*fitted.Estimator // the tree_
+	features          int
+	count             int
+	nodes             *pickle.Array
 }
 
-// reader reads the nodes of a tree as scikit-learn has them: each names its
-// children, which come after it. A leaf has none.
-type reader struct {
+func newCart(e *fitted.Estimator) *cart {
+	inner := e.Part("tree_")
+	n, _ := inner.Arg(0).(int64)
+	e.Require(n > 0 && n < byCategory, "its tree has no features")
+	c := &cart{Estimator: inner, features: int(n)}
+	if !e.Ok() {
+		return c
+	}
+	c.nodes = inner.Array("nodes")
+	e.Require(len(c.nodes.Shape) == 1 && c.nodes.Shape[0] > 0, "its tree has no nodes")
+	if e.Ok() {
+		c.count = c.nodes.Shape[0]
+	}
+	return c
+}
+
+// tree reads a tree whose nodes have values for each of so many outputs.
+func (c *cart) tree(outputs int, spans []span) *tree[float32] {
+	b := newBuilder[float32](c.Estimator, c.nodes, c.count)
+	b.links("left_child", "right_child", "")
+	b.features("feature", c.features)
+	b.inner("threshold", func(n *node[float32], v pickle.Number) { n.threshold = below(v.Float) })
+	if c.Ok() && c.nodes.Has("missing_go_to_left") {
+		b.missing()
+	}
+	values := c.Array("values")
+	widest := 0
+	for _, s := range spans {
+		widest = max(widest, s.length)
+	}
+	shape := values.Shape
+	c.Require(len(shape) == 3 && shape[0] == c.count && shape[1] == outputs && shape[2] == widest, "the values of its tree do not fit the nodes and classes")
+	all := c.Floats("values")
+	b.values(spans, outputs*widest, all)
+	c.Drop(values)
+	return b.finish()
+}
+
+// builder reads the nodes of a tree as a file has them: each names its children,
+// which come after it. A leaf has none.
+type builder[T number] struct {
 	*fitted.Estimator
 	nodes *pickle.Array
 	count int
+	tree  *tree[T]
+	left  []int32 // in the file's order: the left child, or leaf
+	place []int32 // where each of the file's nodes has gone
 }
 
 const leaf = -1
 
-func (r *reader) tree(features, width int) *tree {
-	t := &tree{missing: r.nodes.Has("missing_go_to_left")}
-	const perNode = nodeCost + 4 + 3*4 // what stays, and what is needed to read it
-	if !r.Alloc(perNode * r.count) {
-		return t
+// perNode is what stays of a node, and what is needed to read it.
+const (
+	stays   = 16 + 4
+	perNode = stays + 2*4
+)
+
+func newBuilder[T number](e *fitted.Estimator, nodes *pickle.Array, count int) *builder[T] {
+	b := &builder[T]{Estimator: e, nodes: nodes, count: count, tree: &tree[T]{}}
+	if e.Alloc(perNode * count) {
+		b.tree.nodes, b.tree.leaves = make([]node[T], count), make([]int32, count)
+		b.left, b.place = make([]int32, count), make([]int32, count)
 	}
-	t.nodes, t.leaves = make([]node, r.count), make([]int32, r.count)
-	left := r.order(t)
-	if !r.Ok() {
-		return t
-	}
-	inner := func(set func(n *node, v pickle.Number)) func(int, pickle.Number) {
-		return func(i int, v pickle.Number) {
-			if left[i] != leaf {
-				set(&t.nodes[t.leaves[i]], v)
-			}
-		}
-	}
-	// Until the end, leaves holds where each of the file's nodes has gone.
-	r.Field(r.nodes, "feature", inner(func(n *node, v pickle.Number) {
-		r.Require(inside(v.Int, 0, features), "a node of its tree has no such feature")
-		n.feature = uint32(v.Int)
-	}))
-	r.Field(r.nodes, "threshold", inner(func(n *node, v pickle.Number) { n.threshold = below(v.Float) }))
-	if t.missing {
-		r.Field(r.nodes, "missing_go_to_left", inner(func(n *node, v pickle.Number) {
-			if v.Int != 0 {
-				n.feature |= missingLeft
-			}
-		}))
-	}
-	r.values(t, left, width)
-	r.depth(t)
-	r.Drop(r.nodes)
-	r.Release((perNode - nodeCost - 4) * r.count)
-	return t
+	return b
 }
 
-// order puts children side by side, and sets where each node sends its rows. It
-// returns the left children in the file's order, and leaves in t.leaves where each
-// node has gone.
-func (r *reader) order(t *tree) []int32 {
+// inner calls set with one field of the nodes that are no leaves.
+func (b *builder[T]) inner(field string, set func(n *node[T], v pickle.Number)) {
+	b.Field(b.nodes, field, func(i int, v pickle.Number) {
+		if b.left[i] != leaf {
+			set(&b.tree.nodes[b.place[i]], v)
+		}
+	})
+}
+
+func (b *builder[T]) features(field string, features int) {
+	b.inner(field, func(n *node[T], v pickle.Number) {
+		b.Require(inside(v.Int, 0, features), "a node of its tree has no such feature")
+		n.feature = uint32(v.Int)
+	})
+}
+
+func (b *builder[T]) missing() {
+	b.inner("missing_go_to_left", func(n *node[T], v pickle.Number) {
+		if v.Int != 0 {
+			n.feature |= missingLeft
+		}
+	})
+}
+
+// links reads the fields that name the children, and puts these side by side. A leaf is
+// what the field named leaves tells, or what has no left child.
+func (b *builder[T]) links(left, right, leaves string) {
 	const noChild = "a node of its tree has no such child"
-	left, right := make([]int32, r.count), make([]int32, r.count)
-	r.Field(r.nodes, "left_child", func(i int, v pickle.Number) {
-		// Children come after their parent, so every walk ends.
-		r.Require(v.Int == leaf || inside(v.Int, i+1, r.count), noChild)
-		left[i] = int32(v.Int)
-	})
-	r.Field(r.nodes, "right_child", func(i int, v pickle.Number) {
-		r.Require(left[i] == leaf || inside(v.Int, i+1, r.count), noChild)
-		right[i] = int32(v.Int)
-	})
-	if !r.Ok() {
-		return left
+	if leaves != "" {
+		b.Field(b.nodes, leaves, func(i int, v pickle.Number) {
+			if v.Int != 0 {
+				b.left[i] = leaf
+			}
+		})
 	}
-	place, next := t.leaves, int32(1)
+	b.Field(b.nodes, left, func(i int, v pickle.Number) {
+		if leaves != "" && b.left[i] == leaf {
+			return
+		}
+		// Children come after their parent, so every walk ends.
+		b.Require(leaves == "" && v.Int == leaf || inside(v.Int, i+1, b.count), noChild)
+		b.left[i] = int32(v.Int)
+	})
+	if !b.Ok() || !b.Alloc(4*b.count) {
+		return
+	}
+	rights := make([]int32, b.count)
+	b.Field(b.nodes, right, func(i int, v pickle.Number) {
+		b.Require(b.left[i] == leaf || inside(v.Int, i+1, b.count), noChild)
+		rights[i] = int32(v.Int)
+	})
+	b.order(rights)
+	b.Release(4 * b.count)
+}
+
+// order puts children side by side, and sets where each node sends its rows.
+func (b *builder[T]) order(right []int32) {
+	if !b.Ok() {
+		return
+	}
+	left, place, next := b.left, b.place, int32(1)
 	for i := range left {
 		at := place[i]
 		if i > 0 && at == 0 {
-			r.Failf("a node of its tree has no parent")
-			return left
+			b.Failf("a node of its tree has no parent")
+			return
 		}
-		n := &t.nodes[at]
+		n := &b.tree.nodes[at]
 		if left[i] == leaf {
-			n.left, n.threshold = uint32(at), float32(math.Inf(1))
-			n.feature = missingLeft // NaN stays too
-			if !t.missing {
-				n.feature = 0
-			}
+			// Also a row with NaN or infinity stays.
+			n.left, n.threshold, n.feature = uint32(at), T(math.Inf(1)), missingLeft
 			continue
 		}
 		if left[i] == right[i] || place[left[i]] != 0 || place[right[i]] != 0 {
-			r.Failf("a node of its tree has two parents")
-			return left
+			b.Failf("a node of its tree has two parents")
+			return
 		}
 		n.left = uint32(next)
 		place[left[i]], place[right[i]] = next, next+1
 		next += 2
 	}
-	return left
 }
 
-// values gives each leaf its values, and turns t.leaves into their indexes.
-func (r *reader) values(t *tree, left []int32, width int) {
-	values := r.Array("values")
-	r.Require(len(values.Shape) == 3 && values.Shape[0] == r.count && values.Shape[1] == 1 && values.Shape[2] == width, "the values of its tree do not fit the nodes and classes")
-	all := r.Floats("values")
-	leaves := 0
-	for _, l := range left {
+// values gives each leaf those of the spans of its values, of which all has so many
+// for each node.
+func (b *builder[T]) values(spans []span, perNode int, all []float64) {
+	leaves, width := 0, 0
+	for _, s := range spans {
+		width += s.length
+	}
+	for _, l := range b.left {
 		if l == leaf {
 			leaves++
 		}
 	}
-	if !r.Alloc(8*width*leaves + 4*r.count) {
+	if !b.Alloc(8 * width * leaves) {
 		return
 	}
-	t.values = make([]float64, 0, width*leaves)
-	index := make([]int32, r.count)
-	for i, l := range left {
+	t := b.tree
+	t.width, t.values = width, make([]float64, 0, width*leaves)
+	for i, l := range b.left {
 		if l == leaf {
-			index[t.leaves[i]] = int32(len(t.values))
-			t.values = append(t.values, all[i*width:(i+1)*width]...)
+			t.leaves[b.place[i]] = int32(len(t.values))
+			for _, s := range spans {
+				from := i*perNode + s.from
+				t.values = append(t.values, all[from:from+s.length]...)
+			}
 		}
 	}
-	t.leaves = index
-	r.Drop(values)
-	r.Release(4 * r.count)
 }
 
-// depth sets t.depth, the number of nodes on the longest path. In a hostile tree that
-// is half of them.
-func (r *reader) depth(t *tree) {
-	if !r.Alloc(4 * r.count) {
-		return
+// depths returns the number of nodes on the path to each, by its place. In a hostile
+// tree that is up to half of them.
+func (b *builder[T]) depths() []int32 {
+	if !b.Alloc(4 * b.count) {
+		return nil
 	}
-	depths := make([]int32, r.count)
-	for i, n := range t.nodes {
-		depth := depths[i] + 1
-		t.depth = max(t.depth, int(depth))
+	depths := make([]int32, b.count)
+	for i, n := range b.tree.nodes {
+		depths[i]++
 		if n.left != uint32(i) {
-			depths[n.left], depths[n.left+1] = depth, depth
+			depths[n.left], depths[n.left+1] = depths[i], depths[i]
 		}
 	}
-	r.Release(4 * r.count)
+	return depths
+}
+
+// finish returns the tree.
+func (b *builder[T]) finish() *tree[T] {
+	for _, depth := range b.depths() {
+		b.tree.depth = max(b.tree.depth, int(depth))
+	}
+	if b.Ok() {
+		b.Drop(b.nodes)
+		b.Release((4 + perNode - stays) * b.count)
+	}
+	return b.tree
 }
 
 func inside(n int64, from, to int) bool { return n >= int64(from) && n < int64(to) }
@@ -181,16 +240,19 @@ func below(v float64) float32 {
 
 // fractions turns counts of samples, which scikit-learn stored before 1.3,
 // into probabilities. It leaves values that sum to 1 as they are, bit for bit.
-func (t *tree) fractions(width int) {
+func (t *tree[T]) fractions(widths []int) {
 	const rounding = 1e-9
-	for i := 0; i < len(t.values); i += width {
-		values := t.values[i : i+width]
-		sum := 0.0
-		for _, v := range values {
-			sum += v
-		}
-		if math.Abs(sum-1) > rounding {
-			vector.Normalize(values)
+	for rest := t.values; len(rest) > 0; {
+		for _, width := range widths {
+			values := rest[:width]
+			rest = rest[width:]
+			total := 0.0
+			for _, v := range values {
+				total += v
+			}
+			if math.Abs(total-1) > rounding {
+				vector.Normalize(values)
+			}
 		}
 	}
 }

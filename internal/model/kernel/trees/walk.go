@@ -2,45 +2,56 @@
 
 package trees
 
-// tree is a fitted decision tree.
-type tree struct {
-	nodes   []node
-	values  []float64 // width for each leaf
-	leaves  []int32   // by node: the index of a leaf's first value
-	missing bool      // NaN is a valid value
-	depth   int       // nodes on the longest path
+// number is the type that a kind of tree compares: float32, to which scikit-learn
+// rounds the rows of most trees, or float64.
+type number interface{ float32 | float64 }
+
+// tree is a fitted decision tree. A leaf adds its values to those of a row, from
+// column on.
+type tree[T number] struct {
+	nodes  []node[T]
+	values []float64 // width for each leaf
+	leaves []int32   // by node: the index of a leaf's first value
+	sets   []set     // of the splits by category
+	width  int
+	column int
+	depth  int // nodes on the longest path
 }
 
 // node sends a row to its left child if its feature is at most the threshold, and
 // else to the one after it. A leaf is its own left child, and sends every row there:
 // so a row that has arrived stays, while others go on.
 //
-// Rows are rounded to float32, as scikit-learn does, and so are thresholds, to the
-// next float32 below: this compares as the float64 did.
-type node struct {
-	threshold float32
-	feature   uint32 // and missingLeft
+// A tree of float32 has thresholds that are rounded to the next float32 below: this
+// compares as the float64 did.
+type node[T number] struct {
+	threshold T      // or the index of a set
+	feature   uint32 // and flags
 	left      uint32
 }
 
+// The flags of a node.
 const (
 	missingLeft = 1 << 31 // NaN is sent to the left
-	nodeCost    = 12      // bytes of a node
+	byCategory  = 1 << 30 // the threshold is the index of a set
+	flags       = missingLeft | byCategory
 )
 
-// next returns where a node sends a row without NaN. It has no branch, which a core
-// could not predict.
-func (n *node) next(row []float32) uint32 {
-	return n.left + one(row[n.feature&^missingLeft] > n.threshold)
+// set has the categories that go to the left.
+type set [8]uint32
+
+func (s *set) has(category uint8) bool { return s[category/32]>>(category%32)&1 == 1 }
+
+// next returns where a node sends a row. It has no branch, which a core could not
+// predict.
+func (n *node[T]) next(row []T) uint32 {
+	return n.left + one(row[n.feature&^flags] > n.threshold)
 }
 
 // nextOrMissing is next for rows with NaN.
-func (n *node) nextOrMissing(row []float32) uint32 {
-	v := row[n.feature&^missingLeft]
-	if v <= n.threshold || v != v && n.feature&missingLeft != 0 { // NaN
-		return n.left
-	}
-	return n.left + 1
+func (n *node[T]) nextOrMissing(row []T) uint32 {
+	v := row[n.feature&^flags]
+	return n.left + (one(v > n.threshold) | one(v != v)&^(n.feature>>31)) // NaN
 }
 
 func one(b bool) uint32 {
@@ -50,57 +61,13 @@ func one(b bool) uint32 {
 	return 0
 }
 
-// walk calls yield with each row and the index of the first value of its leaf. Holes
-// reports whether a value may be NaN.
-func (t *tree) walk(x []float32, rows, cols int, holes bool, yield func(row, value int)) {
-	i := 0
-	if !holes {
-		for ; i+4 <= rows; i += 4 {
-			a, b, c, d := t.four(x[i*cols:], cols)
-			yield(i, int(t.leaves[a]))
-			yield(i+1, int(t.leaves[b]))
-			yield(i+2, int(t.leaves[c]))
-			yield(i+3, int(t.leaves[d]))
-		}
-	}
-	for ; i < rows; i++ {
-		yield(i, int(t.leaves[t.find(x[i*cols:(i+1)*cols])]))
-	}
-}
-
-// walkAll calls yield with each tree and the index of the first value of the leaf of
-// one row without NaN.
-func walkAll(trees []*tree, row []float32, yield func(t *tree, value int)) {
-	for ; len(trees) >= 4; trees = trees[4:] {
-		a, b, c, d := fourTrees([4]*tree(trees), row)
-		yield(trees[0], int(trees[0].leaves[a]))
-		yield(trees[1], int(trees[1].leaves[b]))
-		yield(trees[2], int(trees[2].leaves[c]))
-		yield(trees[3], int(trees[3].leaves[d]))
-	}
-	for _, t := range trees {
-		yield(t, int(t.leaves[t.find(row)]))
-	}
-}
-
-// fourTrees returns the leaves of a row in four trees.
-func fourTrees(t [4]*tree, row []float32) (a, b, c, d uint32) {
-	na, nb, nc, nd := t[0].nodes, t[1].nodes, t[2].nodes, t[3].nodes
-	for {
-		a1, b1, c1, d1 := na[a].next(row), nb[b].next(row), nc[c].next(row), nd[d].next(row)
-		if a1 == a && b1 == b && c1 == c && d1 == d {
-			return a, b, c, d
-		}
-		a, b, c, d = a1, b1, c1, d1
-	}
-}
-
 // find returns the leaf of a row.
-func (t *tree) find(row []float32) uint32 {
-	at := uint32(0)
-	for {
-		n := &t.nodes[at]
-		next := n.nextOrMissing(row)
+func (t *tree[T]) find(row []T) uint32 {
+	if len(t.sets) > 0 {
+		return t.sort(row)
+	}
+	for at := uint32(0); ; {
+		next := t.nodes[at].nextOrMissing(row)
 		if next == at {
 			return at
 		}
@@ -108,12 +75,90 @@ func (t *tree) find(row []float32) uint32 {
 	}
 }
 
+// sort returns the leaf of a row in a tree with categories.
+func (t *tree[T]) sort(row []T) uint32 {
+	for at := uint32(0); ; {
+		n := &t.nodes[at]
+		next := n.left
+		switch v := row[n.feature&^flags]; {
+		case n.feature&byCategory == 0:
+			next = n.nextOrMissing(row)
+		case v >= 0 && v < 256:
+			next += one(!t.sets[int(n.threshold)].has(uint8(v)))
+		default:
+			next += 1 - n.feature>>31
+		}
+		if next == at {
+			return at
+		}
+		at = next
+	}
+}
+
+// walk sets to[i] to the index of the first value of row i's leaf. Holes reports
+// whether a value may be NaN.
+func (t *tree[T]) walk(to []int32, x []T, cols int, holes bool) {
+	i := 0
+	if len(t.sets) == 0 {
+		for ; i+4 <= len(to); i += 4 {
+			var a, b, c, d uint32
+			if holes {
+				a, b, c, d = t.fourOrMissing(x[i*cols:], cols)
+			} else {
+				a, b, c, d = t.four(x[i*cols:], cols)
+			}
+			to[i], to[i+1], to[i+2], to[i+3] = t.leaves[a], t.leaves[b], t.leaves[c], t.leaves[d]
+		}
+	}
+	for ; i < len(to); i++ {
+		to[i] = t.leaves[t.find(x[i*cols:(i+1)*cols])]
+	}
+}
+
 // four returns the leaves of the first four rows of x.
-func (t *tree) four(x []float32, cols int) (a, b, c, d uint32) {
+func (t *tree[T]) four(x []T, cols int) (a, b, c, d uint32) {
 	nodes := t.nodes
 	xa, xb, xc, xd := x[:cols], x[cols:2*cols], x[2*cols:3*cols], x[3*cols:4*cols]
 	for {
 		a1, b1, c1, d1 := nodes[a].next(xa), nodes[b].next(xb), nodes[c].next(xc), nodes[d].next(xd)
+		if a1 == a && b1 == b && c1 == c && d1 == d {
+			return a, b, c, d
+		}
+		a, b, c, d = a1, b1, c1, d1
+	}
+}
+
+// fourOrMissing is four for rows with NaN.
+func (t *tree[T]) fourOrMissing(x []T, cols int) (a, b, c, d uint32) {
+	nodes := t.nodes
+	xa, xb, xc, xd := x[:cols], x[cols:2*cols], x[2*cols:3*cols], x[3*cols:4*cols]
+	for {
+		a1, b1, c1, d1 := nodes[a].nextOrMissing(xa), nodes[b].nextOrMissing(xb), nodes[c].nextOrMissing(xc), nodes[d].nextOrMissing(xd)
+		if a1 == a && b1 == b && c1 == c && d1 == d {
+			return a, b, c, d
+		}
+		a, b, c, d = a1, b1, c1, d1
+	}
+}
+
+// walkAll sets to[i] to the index of the first value of the leaf of one row without
+// NaN in tree i. None of the trees has categories.
+func walkAll[T number](to []int32, trees []*tree[T], row []T) {
+	i := 0
+	for ; i+4 <= len(trees); i += 4 {
+		a, b, c, d := fourTrees([4]*tree[T](trees[i:]), row)
+		to[i], to[i+1], to[i+2], to[i+3] = trees[i].leaves[a], trees[i+1].leaves[b], trees[i+2].leaves[c], trees[i+3].leaves[d]
+	}
+	for ; i < len(trees); i++ {
+		to[i] = trees[i].leaves[trees[i].find(row)]
+	}
+}
+
+// fourTrees returns the leaves of a row in four trees.
+func fourTrees[T number](t [4]*tree[T], row []T) (a, b, c, d uint32) {
+	na, nb, nc, nd := t[0].nodes, t[1].nodes, t[2].nodes, t[3].nodes
+	for {
+		a1, b1, c1, d1 := na[a].next(row), nb[b].next(row), nc[c].next(row), nd[d].next(row)
 		if a1 == a && b1 == b && c1 == c && d1 == d {
 			return a, b, c, d
 		}

@@ -6,27 +6,36 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/serin-dev/serin/internal/model/graph"
 )
 
 // random returns a tree of n inner nodes, whose leaves have one value each.
-func random(r *rand.Rand, n, cols int) *tree {
-	t := &tree{nodes: []node{{}}, missing: true}
+func random[T number](r *rand.Rand, n, cols int, categories bool) *tree[T] {
+	t := &tree[T]{nodes: make([]node[T], 1), width: 1}
 	open := []uint32{0}
 	for range n {
 		k := r.IntN(len(open))
 		at := open[k]
 		left := uint32(len(t.nodes))
-		t.nodes = append(t.nodes, node{}, node{})
+		t.nodes = append(t.nodes, make([]node[T], 2)...)
 		feature := uint32(r.IntN(cols))
 		if r.IntN(2) == 0 {
 			feature |= missingLeft
 		}
-		t.nodes[at] = node{threshold: float32(r.IntN(5)), feature: feature, left: left}
+		t.nodes[at] = node[T]{threshold: T(r.IntN(5)), feature: feature, left: left}
+		if categories && r.IntN(2) == 0 {
+			t.nodes[at].feature |= byCategory
+			t.nodes[at].threshold = T(len(t.sets))
+			t.sets = append(t.sets, set{r.Uint32()})
+		}
 		open = append(append(open[:k], open[k+1:]...), left, left+1)
 	}
 	t.leaves = make([]int32, len(t.nodes))
 	for _, at := range open {
-		t.nodes[at] = node{threshold: float32(math.Inf(1)), feature: missingLeft, left: at}
+		t.nodes[at] = node[T]{threshold: T(math.Inf(1)), feature: missingLeft, left: at}
 		t.leaves[at] = int32(len(t.values))
 		t.values = append(t.values, r.Float64())
 	}
@@ -34,59 +43,75 @@ func random(r *rand.Rand, n, cols int) *tree {
 }
 
 // plainly walks as the definition of a decision tree says.
-func (t *tree) plainly(row []float32) int {
+func (t *tree[T]) plainly(row []T) int32 {
 	at := uint32(0)
 	for t.nodes[at].left != at {
 		n := t.nodes[at]
-		v := row[n.feature&^missingLeft]
+		v := row[n.feature&^flags]
 		goLeft := v <= n.threshold
-		if math.IsNaN(float64(v)) {
+		if n.feature&byCategory != 0 && v == v {
+			category := uint8(v)
+			goLeft = t.sets[int(n.threshold)][category/32]&(1<<(category%32)) != 0
+		}
+		if v != v { // NaN
 			goLeft = n.feature&missingLeft != 0
 		}
 		if at = n.left; !goLeft {
 			at++
 		}
 	}
-	return int(t.leaves[at])
+	return t.leaves[at]
 }
 
 func TestRowsEndInTheirLeaf(t *testing.T) {
+	t.Run("rounded", rowsEndInTheirLeaf[float32])
+	t.Run("exact", rowsEndInTheirLeaf[float64])
+}
+
+func rowsEndInTheirLeaf[T number](t *testing.T) {
+	t.Helper()
 	r := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
 		cols, rows := 1+r.IntN(4), 1+r.IntN(11)
-		var all []*tree
+		holes, categories := r.IntN(2) == 0, r.IntN(3) == 0
+		var all []*tree[T]
 		for range 1 + r.IntN(9) {
-			all = append(all, random(r, r.IntN(20), cols))
+			all = append(all, random[T](r, r.IntN(20), cols, categories))
 		}
-		x, holes := make([]float32, rows*cols), r.IntN(2) == 0
+		x := make([]T, rows*cols)
 		for i := range x {
-			x[i] = float32(r.IntN(7) - 1)
+			if x[i] = T(r.IntN(7)); !categories {
+				x[i]--
+			}
 			if holes && r.IntN(3) == 0 {
-				x[i] = float32(math.NaN())
+				x[i] = T(math.NaN())
 			}
 		}
-		seen := 0
-		for _, one := range all {
-			one.walk(x, rows, cols, holes, func(row, value int) {
-				seen++
-				if want := one.plainly(x[row*cols : (row+1)*cols]); value != want {
-					t.Fatalf("row %d ends at %d, want %d", row, value, want)
+		s := &sum[T]{trees: all, width: 1, sorting: categories}
+		want, got := make([]float64, rows), make([]float64, rows)
+		for i := range rows {
+			for _, one := range all {
+				want[i] += one.values[one.plainly(x[i*cols:(i+1)*cols])]
+			}
+		}
+		for _, way := range []func(*graph.Work, []float64, []T, int) error{
+			s.add,
+			func(w *graph.Work, dst []float64, x []T, cols int) error { return s.byTree(w, dst, x, cols, holes) },
+			func(w *graph.Work, dst []float64, x []T, cols int) error {
+				if holes || categories {
+					return s.add(w, dst, x, cols)
 				}
-			})
-		}
-		if seen != rows*len(all) {
-			t.Fatalf("%d leaves for %d rows and %d trees", seen, rows, len(all))
-		}
-		if holes {
-			continue
-		}
-		next := 0
-		walkAll(all, x[:cols], func(one *tree, value int) {
-			if one != all[next] || value != one.plainly(x[:cols]) {
-				t.Fatalf("tree %d: at %d, want %d", next, value, all[next].plainly(x[:cols]))
+				return s.byRow(w, dst, x, cols)
+			},
+		} {
+			clear(got)
+			if err := way(&graph.Work{}, got, x, cols); err != nil {
+				t.Fatal(err)
 			}
-			next++
-		})
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Fatalf("sums (-want +got):\n%s", diff)
+			}
+		}
 	}
 }
 

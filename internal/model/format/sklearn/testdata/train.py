@@ -20,7 +20,7 @@ import joblib
 import numpy as np
 import sklearn
 from sklearn.datasets import load_iris
-from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -154,10 +154,8 @@ def fixtures(folder):
     refused = os.path.join(folder, "refused")
     os.makedirs(refused, exist_ok=True)
     for name, model in [
-        ("gradient-boosting", GradientBoostingClassifier(n_estimators=2, max_depth=1).fit(X, y)),
         ("scaler-alone", StandardScaler().fit(X)),
         ("svc-unfitted", SVC()),
-        ("tree-two-outputs", DecisionTreeClassifier(max_depth=1).fit(X, np.c_[y, y])),
         ("svc-precomputed", SVC(kernel="precomputed").fit(X @ X.T, y)),
         ("dict", {"model": 1}),
     ]:
