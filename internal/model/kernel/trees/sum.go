@@ -34,9 +34,7 @@ func (s *sum[T]) byTree(w *graph.Work, dst []float64, x []T, cols int, holes boo
 	found := w.Indexes(len(x) / cols)
 	for _, t := range s.trees {
 		t.walk(found, x, cols, holes)
-		for i, at := range found {
-			t.add(dst[i*s.width:(i+1)*s.width], at)
-		}
+		t.addAll(dst, s.width, found)
 		if err := w.Steps(len(found) * (t.width + t.depth)); err != nil {
 			return err
 		}
@@ -61,6 +59,21 @@ func (s *sum[T]) byRow(w *graph.Work, dst []float64, x []T, cols int) error {
 		}
 	}
 	return nil
+}
+
+// addAll adds the values of the leaves to those of their rows.
+func (t *tree[T]) addAll(dst []float64, width int, found []int32) {
+	if t.width == 1 {
+		to := t.column
+		for _, at := range found {
+			dst[to] += t.values[at]
+			to += width
+		}
+		return
+	}
+	for i, at := range found {
+		t.add(dst[i*width:(i+1)*width], at)
+	}
 }
 
 // add adds the values of a leaf to those of a row.
