@@ -71,13 +71,13 @@ func (f *isolation) subset(e *fitted.Estimator, v any, features, width int) []in
 // paths reads a tree on a subset of the features, whose leaves have the lengths of
 // paths.
 func (c *cart) paths(subset []int) *tree[float32] {
-	b := newBuilder[float32](c.Estimator, c.nodes, c.count)
-	b.links("left_child", "right_child", "")
-	b.features("feature", c.features)
-	b.inner("feature", func(n *node[float32], v pickle.Number) { n.feature = uint32(subset[v.Int]) })
-	b.inner("threshold", func(n *node[float32], v pickle.Number) { n.threshold = below(v.Float) })
-	if c.Ok() && c.nodes.Has("missing_go_to_left") {
-		b.missing()
+	b := c.splits()
+	if !c.Ok() {
+		return nil
+	}
+	for i := range b.tree.nodes {
+		n := &b.tree.nodes[i]
+		n.feature = n.feature&flags | uint32(subset[n.feature&^flags])
 	}
 	depths := b.depths()
 	if !c.Alloc(8 * c.count) {

@@ -38,8 +38,8 @@ func newCart(e *fitted.Estimator) *cart {
 	return c
 }
 
-// tree reads a tree whose nodes have values for each of so many outputs.
-func (c *cart) tree(outputs int, spans []span) *tree[float32] {
+// splits reads all of a tree but its leaves.
+func (c *cart) splits() *builder[float32] {
 	b := newBuilder[float32](c.Estimator, c.nodes, c.count)
 	b.links("left_child", "right_child", "")
 	b.features("feature", c.features)
@@ -47,6 +47,12 @@ func (c *cart) tree(outputs int, spans []span) *tree[float32] {
 	if c.Ok() && c.nodes.Has("missing_go_to_left") {
 		b.missing()
 	}
+	return b
+}
+
+// tree reads a tree whose nodes have values for each of so many outputs.
+func (c *cart) tree(outputs int, spans []span) *tree[float32] {
+	b := c.splits()
 	values := c.Array("values")
 	widest := 0
 	for _, s := range spans {

@@ -20,6 +20,7 @@ var Classes = fitted.Classes{
 	"sklearn.ensemble.RandomForestRegressor":          newForestRegressor,
 	"sklearn.ensemble.ExtraTreesClassifier":           newForestClassifier,
 	"sklearn.ensemble.ExtraTreesRegressor":            newForestRegressor,
+	"sklearn.ensemble.RandomTreesEmbedding":           newEmbedding,
 	"sklearn.ensemble.GradientBoostingClassifier":     newBoostingClassifier,
 	"sklearn.ensemble.GradientBoostingRegressor":      newBoostingRegressor,
 	"sklearn.ensemble.HistGradientBoostingClassifier": newHistogramClassifier,
