@@ -33,7 +33,7 @@ func TestLabelsNearATieFollowTheRule(t *testing.T) {
 
 func TestCategoriesBefore14AreBytes(t *testing.T) {
 	missing := -99.0
-	for v, want := range map[float64][2]float64{ // from 1.3 on, and before
+	for v, want := range map[float64][2]float64{ // from 1.2 on, and before
 		0: {0, 0}, 3.9: {3, 3}, 255: {255, 255}, 256: {0, 0}, 300: {44, 44}, 1e10: {0, 0}, math.Inf(1): {0, 0},
 		-0.5: {missing, 0}, -1: {missing, 255}, -1e10: {missing, 0}, math.Inf(-1): {missing, 0},
 	} {
@@ -66,7 +66,7 @@ func TestCategoriesBecomeCodes(t *testing.T) {
 		"missing":           {[]float64{nan, nan, frame.None}, []string{"", "", ""}, []float64{-1, -1, -1}, ""},
 		"a number as text":  {[]float64{frame.Text, frame.Text, frame.Text}, []string{"2.5", " 1e3", "a"}, []float64{0, 1000, 0}, ""},
 		"no number":         {[]float64{1, frame.Text, frame.None}, []string{"", "x", ""}, nil, "could not convert string to float: 'x'"},
-		"infinite":          {[]float64{math.Inf(1), 0, frame.None}, nil, nil, "Input X contains infinity or a value too large for dtype('float64')."},
+		"infinite":          {[]float64{math.Inf(1), 0, frame.None}, nil, nil, "Input contains infinity or a value too large for dtype('float64')."},
 		"a number for text": {[]float64{7, 7, 7}, nil, nil, "Encoders require their input argument must be uniformly strings or numbers. Got ['float', 'str']"},
 	} {
 		x := frame.Dense(1, 3, test.row)

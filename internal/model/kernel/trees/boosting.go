@@ -163,7 +163,7 @@ func (b *boosting) guess(dst, probabilities []float64) {
 func (b *boosting) Input() *graph.Input { return &b.input }
 
 func (b *boosting) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Frame) error {
-	raw := b.answer.raw(w, m, dst, x.Rows)
+	raw := b.raw(w, m, dst, x.Rows)
 	rounded := singles(w, x)
 	if err := b.start(w, raw, rounded, &x); err != nil {
 		return err

@@ -117,7 +117,7 @@ func (o ordinals) code(v float64) (float64, error) {
 		return code, nil
 	}
 	if math.IsInf(v, 0) {
-		return v, frame.InputError("Input X contains infinity or a value too large for dtype('float64').")
+		return v, frame.InputError("Input contains infinity or a value too large for dtype('float64').")
 	}
 	return math.NaN(), nil
 }
@@ -139,7 +139,8 @@ func (h *histogram) kind(column int) {
 }
 
 // plain reads the categories as scikit-learn had them before 1.4: they are whole
-// numbers below 256, and others are converted to them as C does on x86.
+// numbers below 256, and others are converted to them as C does on x86. Negative ones
+// are missing values from 1.2 on.
 func (h *histogram) plain(e *fitted.Estimator, known []*set) {
 	mapper := e.Part("_bin_mapper")
 	if mapper.Get("is_categorical_") == nil {
@@ -147,20 +148,14 @@ func (h *histogram) plain(e *fitted.Estimator, known []*set) {
 	}
 	mask, lists := mapper.Floats("is_categorical_"), mapper.List("bin_thresholds_")
 	e.Require(len(mask) == len(known) && len(lists) == len(known), "its categories do not fit its features")
-	negative := e.Version() < 103
+	negative := e.Version() < 102
 	for i := range known {
 		if !e.Ok() || mask[i] == 0 {
 			continue
 		}
-		arr, ok := lists[i].(*pickle.Array)
-		if !ok {
-			e.Failf("its categories are %s", pickle.Describe(lists[i]))
-			return
-		}
 		known[i] = &set{}
-		for _, v := range e.Values(arr) {
-			c, ok := v.(float64)
-			if !ok || c < 0 || c > math.MaxUint8 {
+		for _, c := range e.FloatsOf(lists[i], "bin_thresholds_") {
+			if c != c || c < 0 || c > math.MaxUint8 { // or NaN
 				e.Failf("a category is out of range")
 				return
 			}

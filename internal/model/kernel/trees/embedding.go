@@ -6,7 +6,6 @@ import (
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
-	"github.com/serin-dev/serin/internal/model/pickle"
 )
 
 // embedding is RandomTreesEmbedding: a column for each leaf of its trees, which is 1
@@ -45,12 +44,7 @@ func newEmbedding(e *fitted.Estimator) graph.Node {
 
 // plant reads a tree, and the nodes that are its leaves.
 func (m *embedding) plant(c *cart, leaves any) *tree[float32] {
-	arr, ok := leaves.(*pickle.Array)
-	if !ok {
-		c.Failf("its categories are %s", pickle.Describe(leaves))
-		return nil
-	}
-	nodes := c.Values(arr)
+	nodes := c.IntsOf(leaves, "categories_")
 	if !c.Alloc(8 * c.count) {
 		return nil
 	}
@@ -58,9 +52,8 @@ func (m *embedding) plant(c *cart, leaves any) *tree[float32] {
 	for i := range columns {
 		columns[i] = unknown
 	}
-	for _, v := range nodes {
-		n, ok := v.(int64)
-		if !ok || !inside(n, 0, c.count) {
+	for _, n := range nodes {
+		if !inside(n, 0, c.count) {
 			c.Failf("a category is no leaf of its tree")
 			return nil
 		}

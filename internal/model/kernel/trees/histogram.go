@@ -160,7 +160,7 @@ func (h *histogram) Predict(w *graph.Work, m frame.Method, dst []float64, x fram
 			return err
 		}
 	}
-	raw := h.answer.raw(w, m, dst, x.Rows)
+	raw := h.raw(w, m, dst, x.Rows)
 	for i := range raw {
 		raw[i] = h.baseline[i%h.width]
 	}

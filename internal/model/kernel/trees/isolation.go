@@ -50,15 +50,9 @@ func newIsolation(e *fitted.Estimator) graph.Node {
 
 // subset returns which of the features a tree has.
 func (f *isolation) subset(e *fitted.Estimator, v any, features, width int) []int {
-	arr, ok := v.(*pickle.Array)
-	if !ok {
-		e.Failf("one of its estimators_features_ is %s", pickle.Describe(v))
-		return nil
-	}
 	var subset []int
-	for _, v := range e.Values(arr) {
-		n, ok := v.(int64)
-		if !ok || !inside(n, 0, width) {
+	for _, n := range e.IntsOf(v, "estimators_features_") {
+		if !inside(n, 0, width) {
 			e.Failf("a tree has no such feature")
 			return nil
 		}

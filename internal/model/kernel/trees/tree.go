@@ -79,15 +79,20 @@ type builder[T number] struct {
 
 const leaf = -1
 
-// perNode is what stays of a node, and what is needed to read it.
-const (
-	stays   = 16 + 4
-	perNode = stays + 2*4
-)
+// toRead is the memory that reading a node needs, beside what stays of it.
+const toRead = 2 * 4
+
+// stays is the memory of a node and its place in tree.leaves.
+func (b *builder[T]) stays() int {
+	if _, wide := any(T(0)).(float64); wide {
+		return 16 + 4
+	}
+	return 12 + 4
+}
 
 func newBuilder[T number](e *fitted.Estimator, nodes *pickle.Array, count int) *builder[T] {
 	b := &builder[T]{Estimator: e, nodes: nodes, count: count, tree: &tree[T]{}}
-	if e.Alloc(perNode * count) {
+	if e.Alloc((b.stays() + toRead) * count) {
 		b.tree.nodes, b.tree.leaves = make([]node[T], count), make([]int32, count)
 		b.left, b.place = make([]int32, count), make([]int32, count)
 	}
@@ -228,7 +233,7 @@ func (b *builder[T]) finish() *tree[T] {
 	}
 	if b.Ok() {
 		b.Drop(b.nodes)
-		b.Release((4 + perNode - stays) * b.count)
+		b.Release((4 + toRead) * b.count)
 	}
 	return b.tree
 }
