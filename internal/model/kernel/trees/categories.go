@@ -103,6 +103,11 @@ func (h *histogram) encode(e *fitted.Estimator, column int, v any) *set {
 	c := codes{column: column, number: numbers.code}
 	if len(texts) > 0 {
 		c.texts, c.number = texts, amongTexts
+		for text := range texts {
+			if _, ok := frame.ParseFloat(text); ok {
+				c.number = amongNumbers
+			}
+		}
 		h.kind(column)
 	}
 	h.encoder = append(h.encoder, c)
@@ -122,12 +127,16 @@ func (o ordinals) code(v float64) (float64, error) {
 	return math.NaN(), nil
 }
 
-// amongTexts is the code of a number where categories are strings.
-func amongTexts(v float64) (float64, error) {
+// amongTexts is the code of a number where categories are strings: it is an unknown one.
+func amongTexts(float64) (float64, error) { return math.NaN(), nil }
+
+// amongNumbers is amongTexts if some of the strings look like numbers: whether a number
+// is one of them depends on how pandas or numpy would hold the rows.
+func amongNumbers(v float64) (float64, error) {
 	if math.IsNaN(v) {
 		return v, nil
 	}
-	return v, frame.InputError("Encoders require their input argument must be uniformly strings or numbers. Got ['float', 'str']")
+	return v, frame.InputErrorf("the category %v is a number, but those of the model are strings: send it as a string", v)
 }
 
 // kind says that a column holds strings.
