@@ -3,6 +3,8 @@
 package trees
 
 import (
+	"strings"
+
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
@@ -134,6 +136,10 @@ func (f *forest) finish(e, first *fitted.Estimator, outputs, features int) {
 // allowsNaN reports whether a tree by itself takes missing values.
 func allowsNaN(e *fitted.Estimator) bool {
 	version, splitter := e.Version(), e.Text("best", "splitter")
+	forgotten := version == 106 && e.Class() == "ExtraTreeRegressor"
+	if strings.HasPrefix(e.Class(), "ExtraTree") && version >= 106 && splitter != "random" && !forgotten {
+		return false
+	}
 	if version >= 109 {
 		return true
 	}
