@@ -102,9 +102,12 @@ func (t *tree[T]) walk(to []int32, x []T, cols int, holes bool) {
 	if len(t.sets) == 0 {
 		for ; i+4 <= len(to); i += 4 {
 			var a, b, c, d uint32
-			if holes {
+			switch {
+			case holes:
 				a, b, c, d = t.fourOrMissing(x[i*cols:], cols)
-			} else {
+			case t.depth <= shallow:
+				a, b, c, d = t.fourShallow(x[i*cols:], cols)
+			default:
 				a, b, c, d = t.four(x[i*cols:], cols)
 			}
 			to[i], to[i+1], to[i+2], to[i+3] = t.leaves[a], t.leaves[b], t.leaves[c], t.leaves[d]
@@ -126,6 +129,20 @@ func (t *tree[T]) four(x []T, cols int) (a, b, c, d uint32) {
 		}
 		a, b, c, d = a1, b1, c1, d1
 	}
+}
+
+// shallow is the depth up to which it is faster to go all steps than to look whether
+// all rows have arrived.
+const shallow = 10
+
+// fourShallow is four for a tree that is not deep.
+func (t *tree[T]) fourShallow(x []T, cols int) (a, b, c, d uint32) {
+	nodes := t.nodes
+	xa, xb, xc, xd := x[:cols], x[cols:2*cols], x[2*cols:3*cols], x[3*cols:4*cols]
+	for range t.depth - 1 {
+		a, b, c, d = nodes[a].next(xa), nodes[b].next(xb), nodes[c].next(xc), nodes[d].next(xd)
+	}
+	return a, b, c, d
 }
 
 // fourOrMissing is four for rows with NaN.

@@ -39,6 +39,13 @@ func random[T number](r *rand.Rand, n, cols int, categories bool) *tree[T] {
 		t.leaves[at] = int32(len(t.values))
 		t.values = append(t.values, r.Float64())
 	}
+	depths := make([]int, len(t.nodes))
+	for i, n := range t.nodes {
+		if depths[i]++; n.left != uint32(i) {
+			depths[n.left], depths[n.left+1] = depths[i], depths[i]
+		}
+		t.depth = max(t.depth, depths[i])
+	}
 	return t
 }
 
@@ -76,7 +83,7 @@ func rowsEndInTheirLeaf[T number](t *testing.T) {
 		holes, categories := r.IntN(2) == 0, r.IntN(3) == 0
 		var all []*tree[T]
 		for range 1 + r.IntN(9) {
-			all = append(all, random[T](r, r.IntN(20), cols, categories))
+			all = append(all, random[T](r, r.IntN(60), cols, categories))
 		}
 		x := make([]T, rows*cols)
 		for i := range x {
