@@ -158,6 +158,9 @@ func (b *builder) measure(n graph.Node) {
 	if in := n.Input(); !in.Sparse {
 		b.widest = max(b.widest, in.Width)
 	}
+	if t, ok := n.(graph.Thin); ok && t.Thin() {
+		return
+	}
 	if t, ok := n.(graph.Transformer); ok {
 		b.widest = max(b.widest, t.Width())
 	}

@@ -25,7 +25,7 @@ func (in *Input) check(w *Work, x *frame.Frame) error {
 		*x = dense(w, *x)
 	}
 	if len(x.Texts) > 0 && len(in.Kinds) == 0 {
-		if err := numbers(w, x); err != nil {
+		if err := Numbers(w, x); err != nil {
 			return err
 		}
 	}
@@ -61,9 +61,9 @@ func (in *Input) finite(data []float64) error {
 	return frame.InputError("Input X contains infinity or a value too large for dtype('float64').")
 }
 
-// numbers reads the strings of a block as scikit-learn does for an estimator that
+// Numbers reads the strings of a block as scikit-learn does for an estimator that
 // works on numbers.
-func numbers(w *Work, x *frame.Frame) error {
+func Numbers(w *Work, x *frame.Frame) error {
 	out := w.Dense(x.Rows, x.Cols)
 	for i, v := range x.Data {
 		if frame.IsText(v) {

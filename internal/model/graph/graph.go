@@ -49,6 +49,22 @@ type Transformer interface {
 	Transform(w *Work, x frame.Frame) (frame.Frame, error)
 }
 
+// Thin is a Transformer whose blocks may be sparse. They may be wide, because they
+// take memory for the values that are not 0 only.
+type Thin interface {
+	Transformer
+	// Thin reports whether this one's are, of sparse blocks or of any.
+	Thin() bool
+}
+
+// Elastic is a Transformer that takes blocks of any width. It may not know which until
+// it is built: scikit-learn before 1.2 did not note it.
+type Elastic interface {
+	Transformer
+	// SetWidth tells it, if its Input has 0.
+	SetWidth(int)
+}
+
 // Predictor answers for the rows of a block.
 type Predictor interface {
 	Node

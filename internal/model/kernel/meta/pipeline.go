@@ -27,6 +27,12 @@ func (c chain) Transform(w *graph.Work, x frame.Frame) (frame.Frame, error) {
 	return x, err
 }
 
+// Thin implements graph.Thin.
+func (c chain) Thin() bool {
+	t, ok := c[len(c)-1].(graph.Thin)
+	return ok && t.Thin()
+}
+
 // End implements fitted.Ender.
 func (c chain) End() graph.Node { return c[len(c)-1] }
 
@@ -59,6 +65,11 @@ func newPipeline(e *fitted.Estimator) graph.Node {
 	steps := steps(e)
 	if len(steps) == 0 {
 		return empty{}
+	}
+	for i := len(steps) - 2; i >= 0; i-- {
+		if t, ok := steps[i].(graph.Elastic); ok && t.Input().Width == 0 {
+			t.SetWidth(steps[i+1].Input().Width)
+		}
 	}
 	var before chain
 	for _, n := range steps[:len(steps)-1] {
