@@ -37,9 +37,9 @@ func loadCase(c *corpus.Case) (corpus.Ask, error) {
 	if err != nil {
 		return nil, err
 	}
-	x, err := frameOf(c.Input, m.Schema())
-	if err != nil {
-		return nil, err
+	x, problem := frameOf(c.Input, m.Schema())
+	if problem != nil && !errors.Is(problem, errColumns) {
+		return nil, problem
 	}
 	return func(name string) ([]any, error) {
 		i := slices.IndexFunc(modeltest.Methods, func(m frame.Method) bool { return m.String() == name })
@@ -49,6 +49,9 @@ func loadCase(c *corpus.Case) (corpus.Ask, error) {
 		method := modeltest.Methods[i]
 		if _, ok := m.Output(method); !ok {
 			return nil, corpus.ErrMethod
+		}
+		if problem != nil {
+			return nil, problem
 		}
 		var r frame.Result
 		if err := m.Predict(nil, method, &r, x); err != nil {
@@ -67,10 +70,17 @@ func loadCase(c *corpus.Case) (corpus.Ask, error) {
 
 // frameOf is the frame that a protocol makes of the rows.
 func frameOf(in *corpus.Input, schema frame.Schema) (frame.Frame, error) {
-	x := frame.Dense(len(in.Rows), len(in.Rows[0]), nil)
-	x.Names = in.Columns
+	order, err := columnsOf(in, schema)
+	if err != nil {
+		return frame.Frame{}, err
+	}
+	x := frame.Dense(len(in.Rows), len(order), nil)
+	if x.Names = in.Columns; len(schema.Names) > 0 && len(in.Columns) > 0 {
+		x.Names = schema.Names
+	}
 	for _, row := range in.Rows {
-		for j, v := range row {
+		for j, from := range order {
+			v := row[from]
 			number, text := math.NaN(), ""
 			switch v := v.(type) {
 			case float64:
@@ -91,4 +101,26 @@ func frameOf(in *corpus.Input, schema frame.Schema) (frame.Frame, error) {
 		}
 	}
 	return x, nil
+}
+
+// errColumns is V1's error of such rows.
+var errColumns = errors.New("the rows of this case have other columns")
+
+// columnsOf returns the columns of the rows in the order of the schema, as V1 has
+// them for rows that are objects.
+func columnsOf(in *corpus.Input, schema frame.Schema) ([]int, error) {
+	order := make([]int, len(in.Rows[0]))
+	for j := range order {
+		order[j] = j
+		if len(in.Columns) == 0 || len(schema.Names) == 0 {
+			continue
+		}
+		if len(schema.Names) != len(order) {
+			return nil, errColumns
+		}
+		if order[j] = slices.Index(in.Columns, schema.Names[j]); order[j] < 0 {
+			return nil, errColumns
+		}
+	}
+	return order, nil
 }
