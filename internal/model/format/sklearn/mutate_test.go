@@ -177,7 +177,7 @@ func FuzzAttributes(f *testing.F) {
 }
 
 func TestChangedAttributesNeverPanic(t *testing.T) {
-	for _, kind := range []string{"bayes", "cluster", "linear", "mlp", "trees"} {
+	for _, kind := range []string{"bayes", "cluster", "columns", "linear", "mlp", "text", "trees"} {
 		t.Run(kind, func(t *testing.T) {
 			models := mutable(t, kind)
 			hostile.ForASecond(t, func(t *testing.T, decisions []byte) bool { t.Helper(); return tryAttributes(t, models, decisions) })

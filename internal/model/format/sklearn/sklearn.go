@@ -18,6 +18,7 @@ import (
 	"github.com/serin-dev/serin/internal/model/kernel/meta"
 	"github.com/serin-dev/serin/internal/model/kernel/mlp"
 	"github.com/serin-dev/serin/internal/model/kernel/svm"
+	"github.com/serin-dev/serin/internal/model/kernel/text"
 	"github.com/serin-dev/serin/internal/model/kernel/trees"
 	"github.com/serin-dev/serin/internal/model/pickle"
 )
@@ -25,7 +26,7 @@ import (
 // Suffixes are those of the files.
 var Suffixes = []string{".joblib", ".pkl", ".pickle"}
 
-var classes = fitted.Table(bayes.Classes, cluster.Classes, columns.Classes, linear.Classes, meta.Classes, mlp.Classes, svm.Classes, trees.Classes)
+var classes = fitted.Table(bayes.Classes, cluster.Classes, columns.Classes, linear.Classes, meta.Classes, mlp.Classes, svm.Classes, text.Classes, trees.Classes)
 
 // Load reads a model from a file of size bytes.
 func Load(r io.Reader, size int64, limits budget.Limits) (frame.Model, error) {

@@ -3,12 +3,11 @@
 package columns
 
 import (
-	"math"
-
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
 	"github.com/serin-dev/serin/internal/model/pickle"
+	"github.com/serin-dev/serin/internal/model/vector"
 )
 
 // normalizer is Normalizer: it divides each row by its norm.
@@ -18,34 +17,9 @@ type normalizer struct {
 	least float64 // norm of a dense row, below which it is left as it is
 }
 
-// norms are the norms of a row, by scikit-learn's names.
-var norms = map[string]func(row []float64) float64{
-	"l1": func(row []float64) float64 {
-		sum := 0.0
-		for _, v := range row {
-			sum += math.Abs(v)
-		}
-		return sum
-	},
-	"l2": func(row []float64) float64 {
-		sum := 0.0
-		for _, v := range row {
-			sum += v * v
-		}
-		return math.Sqrt(sum)
-	},
-	"max": func(row []float64) float64 {
-		most := 0.0
-		for _, v := range row {
-			most = max(most, math.Abs(v))
-		}
-		return most
-	},
-}
-
 func newNormalizer(e *fitted.Estimator) graph.Node {
 	name := e.Text("l2", "norm")
-	n := &normalizer{norm: norms[name]}
+	n := &normalizer{norm: vector.Norm(name)}
 	if n.norm == nil {
 		e.Failf("norm %s is not supported", pickle.Quote(name))
 	}
@@ -72,7 +46,7 @@ func (n *normalizer) Transform(w *graph.Work, x frame.Frame) (frame.Frame, error
 		out := thin(w, x)
 		for i := range out.Rows {
 			_, values := out.Entries(i)
-			divide(values, n.norm(values))
+			vector.Divide(values, n.norm(values))
 		}
 		return out, nil
 	}
@@ -81,20 +55,10 @@ func (n *normalizer) Transform(w *graph.Work, x frame.Frame) (frame.Frame, error
 		row := out.Row(i)
 		copy(row, x.Row(i))
 		if norm := n.norm(row); norm >= n.least {
-			divide(row, norm)
+			vector.Divide(row, norm)
 		}
 	}
 	return out, nil
-}
-
-// divide divides a row by its norm, unless that is 0.
-func divide(row []float64, norm float64) {
-	if norm == 0 {
-		return
-	}
-	for j := range row {
-		row[j] /= norm
-	}
 }
 
 // binarizer is Binarizer.

@@ -22,9 +22,9 @@ func TestSparseBlocksBecomeWhatDenseOnesDo(t *testing.T) {
 	input := func() graph.Input { return graph.Input{Schema: frame.Schema{Width: 4}, Sparse: true} }
 	nodes := map[string]graph.Transformer{
 		"a scaler that divides": &scaler{input: input(), div: []float64{2, 4, 0.1, 3}, clip: true, low: -1, high: 1},
-		"the norm l1":           &normalizer{input: input(), norm: norms["l1"]},
-		"the norm l2":           &normalizer{input: input(), norm: norms["l2"]},
-		"the norm max":          &normalizer{input: input(), norm: norms["max"]},
+		"the norm l1":           &normalizer{input: input(), norm: vector.Norm("l1")},
+		"the norm l2":           &normalizer{input: input(), norm: vector.Norm("l2")},
+		"the norm max":          &normalizer{input: input(), norm: vector.Norm("max")},
 		"a threshold":           &binarizer{input: input(), threshold: 0.75},
 		"a selection":           &selection{input: input(), keep: []int{1, 2}, place: []int32{-1, 0, 1, -1}},
 		"components":            &projection{input: input(), components: vector.Matrix{Rows: 2, Cols: 4, Data: []float64{1, 2, 3, 4, -1, 0, 1, 2}}, zeros: make([]float64, 2)},

@@ -66,11 +66,7 @@ func newPipeline(e *fitted.Estimator) graph.Node {
 	if len(steps) == 0 {
 		return empty{}
 	}
-	for i := len(steps) - 2; i >= 0; i-- {
-		if t, ok := steps[i].(graph.Elastic); ok && t.Input().Width == 0 {
-			t.SetWidth(steps[i+1].Input().Width)
-		}
-	}
+	stretch(steps)
 	var before chain
 	for _, n := range steps[:len(steps)-1] {
 		before = append(before, e.AsTransformer(n))
@@ -89,6 +85,23 @@ func newPipeline(e *fitted.Estimator) graph.Node {
 		return &pipeline{before, p}
 	}
 	return append(before, e.AsTransformer(end))
+}
+
+// stretch tells steps that do not know how wide their blocks are: from those after
+// them, or else from those before.
+func stretch(steps []graph.Node) {
+	for i := len(steps) - 2; i >= 0; i-- {
+		if t, ok := steps[i].(graph.Elastic); ok && t.Input().Width == 0 {
+			t.SetWidth(steps[i+1].Input().Width)
+		}
+	}
+	for i := 1; i < len(steps); i++ {
+		t, ok := steps[i].(graph.Elastic)
+		before, makes := steps[i-1].(graph.Transformer)
+		if ok && makes && t.Input().Width == 0 {
+			t.SetWidth(before.Width())
+		}
+	}
 }
 
 // steps builds the estimators of a Pipeline.
