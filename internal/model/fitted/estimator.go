@@ -58,6 +58,10 @@ func (e *Estimator) fitted() bool {
 // Class is the name of the estimator's class: "SVC".
 func (e *Estimator) Class() string { return e.class }
 
+// Name is the name of the class of the object itself, which of a part is not the
+// estimator's.
+func (e *Estimator) Name() string { return e.object.Class.Name }
+
 // Ok reports whether nothing has failed so far.
 func (e *Estimator) Ok() bool { return e.failure.err == nil }
 

@@ -22,6 +22,7 @@ var Classes = fitted.Classes{
 	"sklearn.feature_selection.SelectFdr":                 newUnivariate,
 	"sklearn.feature_selection.SelectFpr":                 newUnivariate,
 	"sklearn.feature_selection.SelectFwe":                 newUnivariate,
+	"sklearn.feature_selection.SelectFromModel":           newFromModel,
 	"sklearn.feature_selection.SelectKBest":               newUnivariate,
 	"sklearn.feature_selection.SelectPercentile":          newUnivariate,
 	"sklearn.feature_selection.SequentialFeatureSelector": newSupport,

@@ -3,6 +3,7 @@
 package columns
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/serin-dev/serin/internal/model/fitted"
@@ -21,6 +22,7 @@ type ordinal struct {
 
 func newOrdinal(e *fitted.Estimator) graph.Node {
 	o := &ordinal{encoder: newEncoder(e)}
+	wide(e)
 	switch unknown := e.Text("error", "handle_unknown"); unknown {
 	case "error":
 		o.refuse = true
@@ -51,6 +53,19 @@ func newOrdinal(e *fitted.Estimator) graph.Node {
 		o.values = append(o.values, values)
 	}
 	return o
+}
+
+// wide fails unless the dtype of what an estimator makes holds all codes.
+func wide(e *fitted.Estimator) {
+	switch v := e.Get("dtype").(type) {
+	case nil:
+	case *pickle.Global:
+		if !slices.Contains([]string{"float64", "float32", "float", "int64", "int32", "int"}, v.Name) {
+			e.Failf("dtype %s is not supported", v.Public())
+		}
+	default:
+		e.Failf("dtype %s is not supported", pickle.Describe(v))
+	}
 }
 
 // missing puts a value for a code of a missing category in the place of that code.
@@ -157,6 +172,9 @@ type bins struct {
 
 func newBins(e *fitted.Estimator) graph.Node {
 	b := &bins{upwards: e.Version() < 101}
+	if v, ok := e.Get("dtype").(*pickle.Global); ok && v.Name != "float64" || e.Get("dtype") != nil && !ok {
+		e.Failf("dtype %s is not supported", pickle.Describe(e.Get("dtype")))
+	}
 	var hot bool
 	switch encode := e.Text("onehot", "encode"); encode {
 	case "onehot", "onehot-dense":

@@ -34,9 +34,12 @@ func newQuantile(e *fitted.Estimator) graph.Node {
 	}
 	e.Require(m.Rows > 0 && len(q.references) == m.Rows, "references_ and quantiles_ do not fit")
 	q.input = e.Input(m.Cols)
-	q.input.AllowNaN = true
+	q.input.AllowNaN, q.input.Sparse = true, true
 	if e.Alloc(8 * len(m.Data)) {
 		q.quantiles = m.Transpose()
+	}
+	for _, v := range m.Data {
+		e.Require(v == v, "a quantile is NaN, which is not supported")
 	}
 	return q
 }
@@ -46,6 +49,9 @@ func (q *quantile) Input() *graph.Input { return &q.input }
 func (q *quantile) Width() int { return q.input.Width }
 
 func (q *quantile) Transform(w *graph.Work, x frame.Frame) (frame.Frame, error) {
+	if x.Sparse() { // of which scikit-learn leaves the zeros as they are
+		return x, frame.InputError("QuantileTransformer of sparse rows is not supported")
+	}
 	out := w.Dense(x.Rows, x.Cols)
 	for i := range x.Rows {
 		from, to := x.Row(i), out.Row(i)

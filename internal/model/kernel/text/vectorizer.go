@@ -27,6 +27,9 @@ type vectorizer struct {
 
 func newVectorizer(e *fitted.Estimator) *vectorizer {
 	v := &vectorizer{analyzer: newAnalyzer(e), binary: e.Flag("binary")}
+	if d, ok := e.Get("dtype").(*pickle.Global); !ok || !slices.Contains([]string{"float64", "float32", "float", "int64", "int32", "int"}, d.Name) {
+		e.Failf("dtype %s is not supported", pickle.Describe(e.Get("dtype")))
+	}
 	v.input = graph.Input{Class: e.Class(), Schema: frame.Schema{Width: 1, Kinds: []frame.Kind{frame.Strings}, Flat: true}, AllowNaN: true}
 	return v
 }
