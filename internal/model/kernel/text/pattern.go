@@ -3,7 +3,6 @@
 package text
 
 import (
-	"fmt"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -48,33 +47,91 @@ func parsePattern(pattern string) (splitter, error) {
 	if least, ok := wordPatterns[body]; ok {
 		return words(least), nil
 	}
-	translated, err := translate(body)
+	body, first := strings.CutPrefix(body, `\b`)
+	last := strings.HasSuffix(body, `\b`) && !strings.HasSuffix(body, `\\b`)
+	if last {
+		body = strings.TrimSuffix(body, `\b`)
+	}
+	t := translator{marked: first || last}
+	translated, err := t.translate(body)
 	if err != nil {
 		return nil, err
 	}
-	re, err := regexp.Compile(translated)
+	whole := translated
+	if first {
+		whole = edge + whole
+	}
+	if last {
+		whole += edge
+	}
+	re, err := regexp.Compile(whole)
 	if err != nil {
 		return nil, errPattern(err.Error())
 	}
-	if re.NumSubexp() > 1 || re.MatchString("") {
+	if empty, err := regexp.Compile(translated); err != nil || re.NumSubexp() > 1 || empty.MatchString("") {
 		return nil, errPattern("several groups, or a match of nothing")
 	}
-	return func(s string, yield func(string)) {
-		for s != "" {
-			at := re.FindStringSubmatchIndex(s)
-			switch {
-			case at == nil || at[1] == 0:
-				return
-			case len(at) == 2:
-				yield(s[at[0]:at[1]])
-			case at[2] < 0:
-				yield("")
-			default:
-				yield(s[at[2]:at[3]])
-			}
-			s = s[at[1]:] // no part of a pattern looks back
+	m := matcher{re, t.marked, last}
+	return m.split, nil
+}
+
+// matcher splits by a regular expression. Go's \b knows the words of ASCII only, so
+// for a pattern with \b, the edges of words are marked by a character of their own.
+type matcher struct {
+	re     *regexp.Regexp
+	marked bool // the text is
+	last   bool // a match ends with a mark, which the next one may begin with
+}
+
+// edge is a character that no text may have: Unicode's noncharacter.
+const edge = "\ufdd0"
+
+func (m *matcher) split(s string, yield func(string)) {
+	if m.marked {
+		s = markEdges(s)
+	}
+	for s != "" {
+		at := m.re.FindStringSubmatchIndex(s)
+		if at == nil {
+			return
 		}
-	}, nil
+		from, to := at[0], at[1]
+		if len(at) > 2 {
+			from, to = max(at[2], 0), max(at[3], 0)
+		}
+		token := s[from:to]
+		if m.marked {
+			token = strings.ReplaceAll(token, edge, "")
+		}
+		yield(token)
+		next := at[1]
+		if m.last {
+			next -= len(edge)
+		}
+		if next <= 0 {
+			return
+		}
+		s = s[next:] // no part of a pattern looks back
+	}
+}
+
+// markEdges puts the mark where a word begins or ends.
+func markEdges(s string) string {
+	var b strings.Builder
+	inside := false
+	for _, r := range s {
+		if isWord(r) != inside {
+			inside = !inside
+			b.WriteString(edge)
+		}
+		if string(r) != edge {
+			b.WriteRune(r)
+		}
+	}
+	if inside {
+		b.WriteString(edge)
+	}
+	return b.String()
 }
 
 type errPattern string
@@ -90,58 +147,131 @@ const (
 
 var classes = map[byte]string{'w': wordClass, 'd': digitClass, 's': spaceClass}
 
-// translate writes a pattern of Python for Go, or refuses one that is not made of
+// translator writes a pattern of Python for Go, or refuses one that is not made of
 // characters, classes, repetitions, alternatives and groups.
-func translate(pattern string) (string, error) {
+type translator struct {
+	marked bool // the edges of words are: before each character there may be a mark
+	out    strings.Builder
+	depth  int // of groups
+}
+
+func (t *translator) translate(pattern string) (string, error) {
 	if !utf8.ValidString(pattern) {
 		return "", errPattern("it is no text")
 	}
-	var b strings.Builder
-	inside := false // of brackets
-	for i := 0; i < len(pattern); i++ {
-		c := pattern[i]
-		switch {
-		case c == '\\':
-			i++
-			if i == len(pattern) {
-				return "", errPattern("it ends in a backslash")
-			}
-			part, ok := escape(pattern[i], inside)
-			if !ok {
-				return "", errPattern(fmt.Sprintf(`\%c`, pattern[i]))
-			}
-			b.WriteString(part)
-			continue
-		case inside && c == '[' || !inside && (c == '^' || c == '$'):
-			return "", errPattern(string(c))
-		case c == '[':
-			inside = true
-			if strings.HasPrefix(pattern[i+1:], "]") || strings.HasPrefix(pattern[i+1:], "^]") {
-				return "", errPattern("a bracket in brackets")
-			}
-		case c == ']' && inside:
-			inside = false
-		case c == '(' && !inside && strings.HasPrefix(pattern[i+1:], "?") && !strings.HasPrefix(pattern[i+1:], "?:"):
-			return "", errPattern("(?")
+	for pattern != "" {
+		n, err := t.part(pattern)
+		if err != nil {
+			return "", err
 		}
-		b.WriteByte(c)
+		pattern = pattern[n:]
 	}
-	return b.String(), nil
+	return t.out.String(), nil
 }
 
-// escape translates what follows a backslash.
-func escape(c byte, inside bool) (string, bool) {
+// atom writes what matches a character.
+func (t *translator) atom(s string) {
+	if t.marked {
+		s = "(?:" + edge + "?" + s + ")"
+	}
+	t.out.WriteString(s)
+}
+
+// part translates what a pattern begins with, and returns its length.
+func (t *translator) part(p string) (int, error) {
+	c := p[0]
+	switch {
+	case c == '[':
+		return t.class(p)
+	case c == '\\':
+		text, err := escape(p, false, t.marked)
+		t.atom(text)
+		return 2, err
+	case c == '.':
+		t.atom(`[^\n` + edge + `]`)
+	case c == '^' || c == '$', c == '|' && t.marked && t.depth == 0:
+		return 0, errPattern(string(c))
+	case c == '(' && strings.HasPrefix(p, "(?") && !strings.HasPrefix(p, "(?:"):
+		return 0, errPattern("(?")
+	case strings.HasPrefix(p, "(?:"):
+		t.depth++
+		t.out.WriteString("(?:")
+		return len("(?:"), nil
+	case c == '{':
+		return t.count(p)
+	case strings.IndexByte("()|*+?", c) >= 0:
+		t.depth += map[byte]int{'(': 1, ')': -1}[c]
+		t.out.WriteByte(c)
+	default:
+		_, n := utf8.DecodeRuneInString(p)
+		t.atom(regexp.QuoteMeta(p[:n]))
+		return n, nil
+	}
+	return 1, nil
+}
+
+var counts = regexp.MustCompile(`^\{[0-9]+(,[0-9]*)?\}`)
+
+// count copies {2,3}.
+func (t *translator) count(p string) (int, error) {
+	found := counts.FindString(p)
+	if found == "" {
+		return 0, errPattern("{")
+	}
+	t.out.WriteString(found)
+	return len(found), nil
+}
+
+// class translates brackets.
+func (t *translator) class(p string) (int, error) {
+	var b strings.Builder
+	b.WriteByte('[')
+	i := 1
+	if strings.HasPrefix(p[i:], "^") {
+		b.WriteString("^" + edge)
+		i++
+	}
+	for start := i; i < len(p); i++ {
+		switch c := p[i]; {
+		case c == ']' && i > start:
+			b.WriteByte(c)
+			t.atom(b.String())
+			return i + 1, nil
+		case c == ']' || c == '[':
+			return 0, errPattern("a bracket in brackets")
+		case c == '\\':
+			text, err := escape(p[i:], true, t.marked)
+			if err != nil {
+				return 0, err
+			}
+			b.WriteString(text)
+			i++
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return 0, errPattern("brackets without an end")
+}
+
+// escape translates a backslash and what follows it.
+func escape(p string, inside, marked bool) (string, error) {
+	if len(p) < 2 {
+		return "", errPattern("it ends in a backslash")
+	}
+	c := p[1]
 	lower := c | 0x20
 	class, ok := classes[lower]
 	switch {
-	case ok && inside:
-		return class, c == lower
+	case ok && inside && c == lower:
+		return class, nil
 	case ok && c == lower:
-		return "[" + class + "]", true
-	case ok:
-		return "[^" + class + "]", true
-	case c == 't' || c == 'n' || c == 'r' || c == 'f' || c == 'v':
-		return `\` + string(c), true
+		return "[" + class + "]", nil
+	case ok && !inside && marked:
+		return "[^" + edge + class + "]", nil
+	case ok && !inside:
+		return "[^" + class + "]", nil
+	case strings.IndexByte("tnrfv", c) >= 0, strings.IndexByte(`.-'"+*?()[]{}|/\@#&%!,:;=~^$`, c) >= 0:
+		return `\` + string(c), nil
 	}
-	return `\` + string(c), strings.IndexByte(`.-'"+*?()[]{}|/\@#&%!,:;<>=~^$_`, c) >= 0 && c != '_' && c != '<' && c != '>'
+	return "", errPattern(`\` + string(c))
 }

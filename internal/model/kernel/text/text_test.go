@@ -15,14 +15,27 @@ import (
 func TestPatternsFindWhatPythonFinds(t *testing.T) {
 	texts := []string{"the cat-sat on_it 3,5 é\u0301a b", "Größe ½x²y ٣٤ _a_  東京 don't a-b--c", "", "\x1c a\u00a0b\u2003c\u0085d"}
 	for pattern, want := range map[string][]string{
-		`(?u)\b\w\w+\b`: {"the cat sat on_it", "Größe ½x²y ٣٤ _a_ 東京 don", "", ""},
-		`\b\w+\b`:       {"the cat sat on_it 3 5 é a b", "Größe ½x²y ٣٤ _a_ 東京 don t a b c", "", "a b c d"},
-		`\S+`:           {"the cat-sat on_it 3,5 é\u0301a b", "Größe ½x²y ٣٤ _a_ 東京 don't a-b--c", "", "a b c d"},
-		`[a-zA-Z]{3,}`:  {"the cat sat", "don", "", ""},
-		`[\w'-]+`:       {"the cat-sat on_it 3 5 é a b", "Größe ½x²y ٣٤ _a_ 東京 don't a-b--c", "", "a b c d"},
-		`(\w)-\w`:       {"t", "a", "", ""},
-		`[^\s,]+`:       {"the cat-sat on_it 3 5 é\u0301a b", "Größe ½x²y ٣٤ _a_ 東京 don't a-b--c", "", "a b c d"},
-		`(?:a|b)-?\w`:   {"at at", "a_ a-b", "", ""},
+		`(?u)\b\w\w+\b`:    {"the cat sat on_it", "Größe ½x²y ٣٤ _a_ 東京 don", "", ""},
+		`\b\w+\b`:          {"the cat sat on_it 3 5 é a b", "Größe ½x²y ٣٤ _a_ 東京 don t a b c", "", "a b c d"},
+		`\S+`:              {"the cat-sat on_it 3,5 é\u0301a b", "Größe ½x²y ٣٤ _a_ 東京 don't a-b--c", "", "a b c d"},
+		`[a-zA-Z]{3,}`:     {"the cat sat", "don", "", ""},
+		`[\w'-]+`:          {"the cat-sat on_it 3 5 é a b", "Größe ½x²y ٣٤ _a_ 東京 don't a-b--c", "", "a b c d"},
+		`(\w)-\w`:          {"t", "a", "", ""},
+		`[^\s,]+`:          {"the cat-sat on_it 3 5 é\u0301a b", "Größe ½x²y ٣٤ _a_ 東京 don't a-b--c", "", "a b c d"},
+		`(?:a|b)-?\w`:      {"at at", "a_ a-b", "", ""},
+		`\b[a-zA-Z]{2,}\b`: {"the cat sat", "don", "", ""},
+		`(?u)\b[a-z]+\b`:   {"the cat sat a b", "don t a b c", "", "a b c d"},
+		`\b(\w)\w+\b`:      {"t c s o", "G \u00bd \u0663 _ \u6771 d", "", ""},
+		`\b[^ ]\b`:         {"- 3 , 5 \u00e9 \u0301 a b", "' t a - b c", "", "a \u00a0 b \u2003 c \u0085 d"},
+		`\b\w+'\w+\b`:      {"", "don't", "", ""},
+		`\b(?:a|\d)\b`:     {"3 5 a", "a", "", "a"},
+		`[a-z]{2}\b`:       {"he at at it", "on", "", ""},
+		`\b[a-z]`:          {"t c s o a b", "d t a b c", "", "a b c d"},
+		`\b[^\d\s]+\b`:     {"the cat-sat on_it , \u00e9\u0301a b", "Gr\u00f6\u00dfe \u00bdx\u00b2y _a_ \u6771\u4eac don't a-b--c", "", "a b c d"},
+		`\b\w[\w-]*\w\b`:   {"the cat-sat on_it", "Gr\u00f6\u00dfe \u00bdx\u00b2y \u0663\u0664 _a_ \u6771\u4eac don a-b--c", "", ""},
+		`\b\D\W\b`:         {"\u00e9\u0301 a ", "   t  a- --", "", "a\u00a0 b\u2003 c\u0085"},
+		`\b.\w*?\b`:        {"the   cat - sat   on_it   3 , 5   \u00e9 \u0301 a   b", "Gr\u00f6\u00dfe   \u00bdx\u00b2y   \u0663\u0664   _a_ \u6771\u4eac   don ' t   a - b c", "", "a \u00a0 b \u2003 c \u0085 d"},
+		`\b\w{2,3}?`:       {"th ca sa on", "Gr \u00bdx \u0663\u0664 _a \u6771\u4eac do", "", ""},
 	} {
 		split, err := parsePattern(pattern)
 		if err != nil {
@@ -43,7 +56,7 @@ func TestPatternsFindWhatPythonFinds(t *testing.T) {
 
 func TestPatternsThatMayMeanAnotherThingAreRefused(t *testing.T) {
 	for _, pattern := range []string{
-		`\b[a-z]+\b`, `(?<=t)\w+`, `(?i)a`, `^a`, `a$`, `\w*`, `(a)(b)`, `[]a]`, `[^]a]`, `[[:alpha:]]`, `[\W]`, `\Aa`, `a\Z`, `\1`, `\u00e9`, `\p{L}`, `a\`, `(`, `a++`, `\Qa`, "a\xff",
+		`\b[a-z]+|b\b`, `a\bb`, `\b\bb`, `a{,2}`, `[a`, `(?<=t)\w+`, `(?i)a`, `^a`, `a$`, `\w*`, `(a)(b)`, `[]a]`, `[^]a]`, `[[:alpha:]]`, `[\W]`, `\Aa`, `a\Z`, `\1`, `\u00e9`, `\p{L}`, `a\`, `(`, `a++`, `\Qa`, "a\xff",
 	} {
 		if _, err := parsePattern(pattern); err == nil {
 			t.Errorf("%s is no error", pattern)
