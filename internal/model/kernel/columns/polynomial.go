@@ -34,12 +34,21 @@ func newPolynomial(e *fitted.Estimator) graph.Node {
 	if !e.Ok() {
 		return p
 	}
+	p.grow(e, least, most)
+	if p.width != e.Int(math.MaxInt32, "n_output_features_") {
+		e.Failf("n_output_features_ is not what its degree makes")
+	}
+	e.Wide(p.input.Width + len(p.terms))
+	return p
+}
+
+// grow makes the terms of one degree after the other.
+func (p *polynomial) grow(e *fitted.Estimator, least, most int) {
 	n := p.input.Width
 	from, to := 0, n // the terms of the last degree
 	if most == 0 {
 		n, to = 0, 0
 	}
-	p.from = 0
 	for degree := 2; degree <= most; degree++ {
 		if degree <= least {
 			p.from = to
@@ -53,7 +62,7 @@ func newPolynomial(e *fitted.Estimator) graph.Node {
 				first++
 			}
 			if !e.Alloc(termCost * max(n-first, 0)) {
-				return p
+				return
 			}
 			for f := first; f < n; f++ {
 				p.terms = append(p.terms, term{int32(before), int32(f)})
@@ -65,11 +74,6 @@ func newPolynomial(e *fitted.Estimator) graph.Node {
 	if p.bias {
 		p.width++
 	}
-	if p.width != e.Int(math.MaxInt32, "n_output_features_") {
-		e.Failf("n_output_features_ is not what its degree makes")
-	}
-	e.Wide(n + len(p.terms))
-	return p
 }
 
 // degrees returns the least and the most degree of the terms.

@@ -28,7 +28,7 @@ func TestSparseBlocksBecomeWhatDenseOnesDo(t *testing.T) {
 		"a threshold":           &binarizer{input: input(), threshold: 0.75},
 		"a selection":           &selection{input: input(), keep: []int{1, 2}, place: []int32{-1, 0, 1, -1}},
 		"components":            &projection{input: input(), components: vector.Matrix{Rows: 2, Cols: 4, Data: []float64{1, 2, 3, 4, -1, 0, 1, 2}}, zeros: make([]float64, 2)},
-		"a weighted union":      &union{input: input(), parts: []part{{weight: 1, Transformer: &binarizer{input: input()}}, {weight: 0.5}}, width: 8},
+		"a weighted union":      &union{input: input(), parts: []part{{weight: 1, node: &binarizer{input: input()}}, {weight: 0.5}}, width: 8},
 	}
 	for name, node := range nodes {
 		t.Run(name, func(t *testing.T) {

@@ -13,17 +13,17 @@ import (
 
 // part is a branch of a ColumnTransformer or a FeatureUnion.
 type part struct {
-	graph.Transformer          // nil for the columns as they are
-	columns           []int    // nil for all
-	names             []string // of columns, if the estimator knows them
-	weight            float64
+	node    graph.Transformer // nil for the columns as they are
+	columns []int             // nil for all
+	names   []string          // of columns, if the estimator knows them
+	weight  float64
 }
 
 func (p *part) width() int {
-	if p.Transformer == nil {
+	if p.node == nil {
 		return len(p.columns)
 	}
-	return p.Transformer.Width()
+	return p.node.Width()
 }
 
 // transform returns the columns that the branch makes of a block.
@@ -36,8 +36,8 @@ func (p *part) transform(w *graph.Work, x frame.Frame) (frame.Frame, error) {
 		}
 	}
 	var err error
-	if p.Transformer != nil {
-		x, err = graph.Transform(w, p.Transformer, x)
+	if p.node != nil {
+		x, err = graph.Transform(w, p.node, x)
 	}
 	if err == nil && p.weight != 1 {
 		x = p.weigh(w, x)
@@ -100,14 +100,14 @@ func branch(e *fitted.Estimator, name string, v any, weights map[string]any) par
 		p.weight = number(e, weight, "transformer_weights")
 	}
 	if v != any("passthrough") {
-		p.Transformer = e.AsTransformer(e.Node(v))
+		p.node = e.AsTransformer(e.Node(v))
 	}
 	return p
 }
 
 // stretch tells a branch how wide its blocks are, if it does not know.
 func (p *part) stretch(width int) {
-	if t, ok := p.Transformer.(graph.Elastic); ok && t.Input().Width == 0 {
+	if t, ok := p.node.(graph.Elastic); ok && t.Input().Width == 0 {
 		t.SetWidth(width)
 	}
 }
@@ -152,8 +152,8 @@ func newTransformer(e *fitted.Estimator) graph.Node {
 			}
 		}
 		p.stretch(len(columns))
-		if e.Ok() && p.Transformer != nil && p.Transformer.Input().Width != len(columns) {
-			e.Failf("%s expects %d features, but gets %d", p.Transformer.Input().Class, p.Transformer.Input().Width, len(columns))
+		if e.Ok() && p.node != nil && p.node.Input().Width != len(columns) {
+			e.Failf("%s expects %d features, but gets %d", p.node.Input().Class, p.node.Input().Width, len(columns))
 		}
 		c.parts = append(c.parts, p)
 	}
@@ -212,14 +212,14 @@ func (c *columnTransformer) finish(e *fitted.Estimator) {
 	for i := range c.parts {
 		p := &c.parts[i]
 		c.width += p.width()
-		c.thin = c.thin || isThin(p.Transformer)
+		c.thin = c.thin || isThin(p.node)
 		if !e.Alloc(partCost * len(p.columns)) {
 			return
 		}
 		for k, j := range p.columns {
 			kind := frame.Numbers
-			if p.Transformer != nil {
-				kind = p.Transformer.Input().Kind(k)
+			if p.node != nil {
+				kind = p.node.Input().Kind(k)
 			}
 			if was, ok := used[j]; ok && was != kind {
 				kind = frame.Anything
@@ -301,7 +301,7 @@ func newUnion(e *fitted.Estimator) graph.Node {
 // finish finds out what the branches take, which is the same for all.
 func (u *union) finish(e *fitted.Estimator) {
 	for i := range u.parts {
-		t := u.parts[i].Transformer
+		t := u.parts[i].node
 		if t == nil || t.Input().Width == 0 {
 			continue
 		}
@@ -321,8 +321,8 @@ func (u *union) finish(e *fitted.Estimator) {
 	for i := range u.parts {
 		p := &u.parts[i]
 		p.stretch(u.input.Width)
-		u.thin = u.thin || isThin(p.Transformer)
-		if p.Transformer == nil {
+		u.thin = u.thin || isThin(p.node)
+		if p.node == nil {
 			u.width += u.input.Width
 		} else {
 			u.width += p.width()

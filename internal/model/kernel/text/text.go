@@ -32,7 +32,7 @@ var englishWords string
 
 func english() map[string]bool {
 	all := map[string]bool{}
-	for _, word := range strings.Fields(englishWords) {
+	for word := range strings.FieldsSeq(englishWords) {
 		all[word] = true
 	}
 	return all
