@@ -75,6 +75,7 @@ func newHashing(e *fitted.Estimator) graph.Node {
 	v := newVectorizer(e)
 	v.width = e.Int(math.MaxInt32, "n_features")
 	e.Require(v.width > 0, "n_features is 0")
+	e.Alloc(8 * v.width) // of a dense row, which an estimator may make of a sparse one
 	if name := e.Text("", "norm"); name != "" {
 		if v.norm = vector.Norm(name); v.norm == nil || name == "max" {
 			e.Failf("norm %s is not supported", pickle.Quote(name))
