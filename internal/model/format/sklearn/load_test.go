@@ -87,11 +87,11 @@ const pipelineOfOthers = "\x80\x02csklearn.pipeline\nPipeline\n)\x81}U\x05steps]
 
 func TestModelsBeyondTheSupportedOnesAreRefusedByName(t *testing.T) {
 	want := map[string]string{
-		"scaler-alone.joblib":      "the model ends in StandardScaler, which predicts nothing",
-		"svc-unfitted.joblib":      "the SVC was saved before it was fitted",
-		"svc-precomputed.joblib":   "SVC: kernel precomputed is not supported; supported are linear, poly, rbf, sigmoid",
-		"two others":               "sklearn.preprocessing.SplineTransformer, sklearn.gaussian_process.GaussianProcessClassifier are not supported: " + advice,
-		"dict.joblib":              "the file holds a dict, not an estimator",
+		"scaler-alone.joblib":    "the model ends in StandardScaler, which predicts nothing",
+		"svc-unfitted.joblib":    "the SVC was saved before it was fitted",
+		"svc-precomputed.joblib": "SVC: kernel precomputed is not supported; supported are linear, poly, rbf, sigmoid",
+		"two others":             "sklearn.preprocessing.SplineTransformer, sklearn.gaussian_process.GaussianProcessClassifier are not supported: " + advice,
+		"dict.joblib":            "the file holds a dict, not an estimator",
 	}
 	files, err := filepath.Glob(newest + "refused/*.joblib")
 	if err != nil {
