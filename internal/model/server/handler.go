@@ -44,10 +44,12 @@ func (s *Server) handle(ctx *fasthttp.RequestCtx) {
 	}
 	get := s.page(string(path))
 	switch {
+	case get == nil && bytes.HasPrefix(path, []byte(v2Path+"/")):
+		s.handleV2(ctx, string(path))
 	case ctx.IsOptions() && string(ctx.RequestURI()) == "*":
 		options(ctx, anything)
 	case get == nil:
-		s.unspoken(ctx, string(path))
+		s.unspoken(ctx)
 	case ctx.IsOptions():
 		options(ctx, readable)
 	case !ctx.IsGet() && !ctx.IsHead():
@@ -62,8 +64,10 @@ func (s *Server) page(path string) fasthttp.RequestHandler {
 	switch path {
 	case "/":
 		return func(ctx *fasthttp.RequestCtx) { answer(ctx, http.StatusOK, `{"status":"alive"}`) }
-	case modelsPath:
+	case modelsPath, v2Models:
 		return func(ctx *fasthttp.RequestCtx) { answer(ctx, http.StatusOK, `{"models":[%s]}`, quote(s.name)) }
+	case v2Path:
+		return func(ctx *fasthttp.RequestCtx) { serveBytes(ctx, "application/json", serverMetadata()) }
 	case "/v2/health/live":
 		return func(ctx *fasthttp.RequestCtx) { answer(ctx, http.StatusOK, `{"live":true}`) }
 	case "/v2/health/ready":
@@ -135,7 +139,8 @@ func (s *Server) ask(conn net.Conn, b *batch) (int, error) {
 func (s *Server) recycle(b *batch) {
 	const most = 1 << 16
 	clear(b.x.Texts) // they lie in the body
-	if max(cap(b.x.Data), cap(b.x.Texts), cap(b.out), cap(b.result.Values), b.largest()) <= most {
+	b.forget()
+	if max(cap(b.x.Data), cap(b.x.Texts), cap(b.out), cap(b.result.Values), cap(b.raw), b.largest(), b.largestInput()) <= most {
 		s.batches.Put(b)
 	}
 }

@@ -245,6 +245,9 @@ func (p *parser) number() (float64, error) {
 	start := p.pos
 	p.accept('-')
 	if !p.accept('0') && !p.digits() {
+		if p.pos < len(p.data) && (p.data[p.pos] == 'N' || p.data[p.pos] == 'I') {
+			return 0, p.syntax(`NaN and Infinity are not JSON: send null, or "nan" or "inf" as a string`)
+		}
 		return 0, p.syntax("expected a value")
 	}
 	if p.accept('.') && !p.digits() {

@@ -4,7 +4,7 @@
 //
 // New finds the one model file in a folder and loads it. The port is opened
 // afterwards, so a server that can be reached can predict. A protocol is a file
-// (v1.go): it reads a request into the frame of a batch as the model's schema wants
+// (v1.go, v2.go): it reads a request into the frame of a batch as the model's schema wants
 // it, asks the model, and writes the result. All three work in memory that requests
 // reuse. When its context ends, the server stops accepting, finishes the requests
 // that it has, and returns. A second port answers gRPC, which it does not speak, with
@@ -49,10 +49,11 @@ type Config struct {
 	ModelDir  string
 	Host      string // address to listen on; empty means all
 	Port      int
-	GRPCPort  int  // where clients of gRPC learn that there is none
-	NoGRPC    bool // do not even tell them
-	Docs      bool // serve a page at /docs
-	Proba     bool // predict probabilities, where the model has them
+	Revision  string // the model's version in V2; empty if it has none
+	GRPCPort  int    // where clients of gRPC learn that there is none
+	NoGRPC    bool   // do not even tell them
+	Docs      bool   // serve a page at /docs
+	Proba     bool   // predict probabilities, where the model has them
 	Log       *slog.Logger
 }
 
@@ -63,6 +64,7 @@ type Server struct {
 	schema   frame.Schema
 	method   frame.Method // that requests ask for
 	labels   [][][]byte   // of what it answers, as JSON
+	tensors  answers
 	docs     bool
 	log      *slog.Logger
 	metrics  *metrics
@@ -108,6 +110,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		schema:  model.Schema(),
 		method:  method,
 		labels:  labels,
+		tensors: newAnswers(cfg, out, labels),
 		docs:    cfg.Docs,
 		log:     cfg.Log,
 		metrics: newMetrics(cfg.ModelName),

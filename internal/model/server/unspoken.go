@@ -27,17 +27,14 @@ func (s *Server) noGRPC() string {
 	return "This server does not speak gRPC. " + strings.ReplaceAll(s.useV1(), "%", "%25")
 }
 
-// unspoken answers a path that there is not. A client of a protocol that this
-// server does not speak learns which one to use. gRPC that is sent to this port
+// unspoken answers a path that there is not. gRPC that is sent to this port
 // arrives as HTTP/1.1, because the queue asks first which of them the server speaks.
-func (s *Server) unspoken(ctx *fasthttp.RequestCtx, path string) {
+func (s *Server) unspoken(ctx *fasthttp.RequestCtx) {
 	switch {
 	case bytes.HasPrefix(ctx.Request.Header.ContentType(), []byte(grpcType)):
 		ctx.SetContentType(grpcType)
 		ctx.Response.Header.Set("Grpc-Status", grpcUnimplemented)
 		ctx.Response.Header.Set("Grpc-Message", s.noGRPC())
-	case path == "/v2" || strings.HasPrefix(path, "/v2/"):
-		fail(ctx, http.StatusNotFound, "This server does not speak the V2 protocol. "+s.useV1())
 	default:
 		answer(ctx, http.StatusNotFound, `{"detail":"Not Found"}`)
 	}

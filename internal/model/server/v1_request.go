@@ -20,8 +20,11 @@ type batch struct {
 	last  string // the last of those
 	lists bool   // a row was no object, so that its columns have no names
 
+	inputs []tensor // of a V2 request
+
 	result frame.Result
 	out    []byte
+	raw    []byte // the binary part of out
 }
 
 // inputError is an error of a request with the text that KServe, or scikit-learn,

@@ -147,7 +147,7 @@ func TestBadRequestsSayWhatIsWrong(t *testing.T) {
 		`{"instances":[[+1]]}`:             "Unrecognized request format: expected a value (byte 15)",
 		`{"instances":[[1.]]}`:             "Unrecognized request format: expected a digit (byte 17)",
 		`{"instances":[[1e]]}`:             "Unrecognized request format: expected a digit (byte 17)",
-		`{"instances":[[NaN]]}`:            "Unrecognized request format: expected a value (byte 15)",
+		`{"instances":[[NaN]]}`:            `Unrecognized request format: NaN and Infinity are not JSON: send null, or "nan" or "inf" as a string (byte 15)`,
 		`{"instances":[[nul]]}`:            "Unrecognized request format: expected null (byte 15)",
 		`{instances:[]}`:                   "Unrecognized request format: expected a key (byte 1)",
 		`{"instances" []}`:                 "Unrecognized request format: expected a colon (byte 13)",

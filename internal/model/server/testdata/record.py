@@ -39,10 +39,16 @@ def ask(request):
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=20)
     path = request.get("path", "/v1/models/M:predict").replace("M", request["model"])
     body = request["body"].encode() if "body" in request else None
-    connection.request(request.get("method", "POST"), path, body, request.get("headers", {}))
+    headers = {key: str(len(body)) if value == "JSON" else value for key, value in request.get("headers", {}).items()}
+    if "tail" in request:  # binary tensors, after the JSON
+        body += bytes.fromhex(request["tail"])
+    connection.request(request.get("method", "POST"), path, body, headers)
     response = connection.getresponse()
-    body = response.read().decode()
-    answer = {"status": response.status, "type": response.headers.get("Content-Type", ""), "body": body}
+    body = response.read()
+    size = int(response.headers.get("Inference-Header-Content-Length", len(body)))
+    answer = {"status": response.status, "type": response.headers.get("Content-Type", ""), "body": body[:size].decode()}
+    if size < len(body):
+        answer["tail"] = body[size:].hex()
     if "Ce-Source" in response.headers:
         answer["source"] = response.headers["Ce-Source"]
     return answer

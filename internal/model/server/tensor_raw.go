@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package server
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/serin-dev/serin/internal/model/frame"
+)
+
+// The binary form of tensors: their values in little endian, one after the other, and
+// a string as its length in four bytes and its bytes. It follows the JSON over HTTP,
+// and stands in raw_input_contents over gRPC.
+
+// raw reads binary values.
+func (t *tensor) raw(data []byte) error {
+	t.clear()
+	if t.typ.kind == texts {
+		return t.rawTexts(data)
+	}
+	size := t.typ.size
+	if len(data)%size != 0 {
+		return fmt.Errorf("input %q has %d bytes of binary data, which is no multiple of the %d bytes of %s", t.name, len(data), size, t.typ.name)
+	}
+	for ; len(data) > 0; data = data[size:] {
+		bits := uint64(data[0])
+		switch size {
+		case 2:
+			bits = uint64(binary.LittleEndian.Uint16(data))
+		case 4:
+			bits = uint64(binary.LittleEndian.Uint32(data))
+		case 8:
+			bits = binary.LittleEndian.Uint64(data)
+		}
+		if err := t.addBits(bits); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addBits adds a value by its bits.
+func (t *tensor) addBits(bits uint64) error {
+	switch t.typ.kind {
+	case floats:
+		t.add(t.floatOf(bits))
+	case integers:
+		unused := 64 - 8*t.typ.size
+		t.addInt(int64(bits<<unused) >> unused)
+	case naturals:
+		t.addUint(bits)
+	case truths:
+		if bits > 1 {
+			return fmt.Errorf("input %q holds %d: a BOOL is 0 or 1", t.name, bits)
+		}
+		t.add(float64(bits))
+	case texts: // rawTexts
+	}
+	return nil
+}
+
+func (t *tensor) floatOf(bits uint64) float64 {
+	switch t.typ.size {
+	case 8:
+		return math.Float64frombits(bits)
+	case 4:
+		return float64(math.Float32frombits(uint32(bits)))
+	}
+	return half(uint16(bits))
+}
+
+// half returns the value of an IEEE 754 binary16, exactly.
+func half(bits uint16) float64 {
+	const mantissaBits, bias = 10, 15
+	sign := 1.0
+	if bits>>15 != 0 {
+		sign = -1
+	}
+	exponent, mantissa := int(bits>>mantissaBits&0x1f), float64(bits&(1<<mantissaBits-1))
+	switch exponent {
+	case 0: // subnormal
+		return sign * math.Ldexp(mantissa, 1-bias-mantissaBits)
+	case 0x1f:
+		if mantissa != 0 {
+			return math.NaN()
+		}
+		return sign * math.Inf(1)
+	}
+	return sign * math.Ldexp(mantissa+1<<mantissaBits, exponent-bias-mantissaBits)
+}
+
+var errCutString = errors.New("the binary data ends within a string")
+
+// rawTexts reads strings, which lie in data afterwards.
+func (t *tensor) rawTexts(data []byte) error {
+	for len(data) > 0 {
+		if len(data) < 4 {
+			return fmt.Errorf("input %q: %w", t.name, errCutString)
+		}
+		n := uint64(binary.LittleEndian.Uint32(data))
+		data = data[4:]
+		if n > uint64(len(data)) {
+			return fmt.Errorf("input %q: %w", t.name, errCutString)
+		}
+		if err := t.addBytes(data[:n]); err != nil {
+			return err
+		}
+		data = data[n:]
+	}
+	return nil
+}
+
+// addBytes adds a string, which lies in s afterwards.
+func (t *tensor) addBytes(s []byte) error {
+	if !utf8.Valid(s) {
+		return fmt.Errorf("input %q holds a string that is not valid UTF-8", t.name)
+	}
+	t.addText(unsafe.String(unsafe.SliceData(s), len(s)))
+	return nil
+}
+
+// appendRaw writes an answer in binary. Its labels are those of rawLabels.
+func appendRaw(dst []byte, r *frame.Result, labels [][][]byte) []byte {
+	column := 0
+	for _, v := range r.Values {
+		if labels != nil {
+			dst = append(dst, labels[column][int(v)]...)
+		} else {
+			dst = appendBits(dst, r.Output.Type, v)
+		}
+		if column++; column == r.Output.Width {
+			column = 0
+		}
+	}
+	return dst
+}
+
+func appendBits(dst []byte, t frame.Type, v float64) []byte {
+	switch t {
+	case frame.Float64:
+		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(v))
+	case frame.Float32:
+		return binary.LittleEndian.AppendUint32(dst, math.Float32bits(float32(v)))
+	case frame.Uint64:
+		return binary.LittleEndian.AppendUint64(dst, uint64(v))
+	case frame.Bytes:
+		return appendText(dst, fmt.Sprint(v)) // no model answers such
+	default:
+		return appendInt(dst, t, int64(v))
+	}
+}
+
+// appendInt writes the low bytes of an integer.
+func appendInt(dst []byte, t frame.Type, v int64) []byte {
+	all := binary.LittleEndian.AppendUint64(nil, uint64(v))
+	return append(dst, all[:datatypeFor(t).size]...)
+}
+
+func appendText(dst []byte, s string) []byte {
+	return append(binary.LittleEndian.AppendUint32(dst, uint32(len(s))), s...)
+}
+
+// rawLabels renders each label of an output once, in binary.
+func rawLabels(out frame.Output) [][][]byte {
+	var all [][][]byte
+	for _, classes := range out.Classes {
+		var labels [][]byte
+		for _, c := range classes {
+			labels = append(labels, rawLabel(out.Type, c))
+		}
+		all = append(all, labels)
+	}
+	return all
+}
+
+func rawLabel(t frame.Type, label any) []byte {
+	if t == frame.Bytes {
+		return appendText(nil, pythonText(label))
+	}
+	switch l := label.(type) {
+	case int64:
+		if t == frame.Float64 || t == frame.Float32 {
+			return appendBits(nil, t, float64(l))
+		}
+		return appendInt(nil, t, l)
+	case uint64:
+		return appendInt(nil, t, int64(l))
+	case float64:
+		return appendBits(nil, t, l)
+	case bool:
+		if l {
+			return appendBits(nil, t, 1)
+		}
+		return appendBits(nil, t, 0)
+	}
+	return nil // encodeLabels has refused others
+}
+
+// pythonText is Python's str() of a label.
+func pythonText(label any) string {
+	switch l := label.(type) {
+	case string:
+		return l
+	case bool:
+		if l {
+			return "True"
+		}
+		return "False"
+	case float64:
+		return string(appendFloat(nil, l))
+	}
+	return fmt.Sprint(label)
+}
