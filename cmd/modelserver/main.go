@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command serin-modelserver serves one scikit-learn model over HTTP, in KServe's V1 protocol.
+// Command serin-modelserver serves one model in KServe's protocols: V1 and V2 over HTTP, and V2 over gRPC.
 package main
 
 import (
@@ -27,12 +27,13 @@ LogisticRegression, RandomForestClassifier and SVC, and pipelines of them with S
   --model_name NAME        the model's name in URLs (default "model")
   --model_dir DIR          the folder that holds the model
   --http_port PORT         the port to listen on (default 8080)
-  --grpc_port PORT         the port that tells clients of gRPC to use HTTP (default 8081)
+  --grpc_port PORT         the port for gRPC (default 8081)
   --enable_grpc BOOL       open that port (default true)
   --enable_docs_url BOOL   serve a page about the API at /docs (default false)
 
 Other flags of KServe's server are accepted and have no effect.
 If POD_IP is set, it listens on that address only. With PREDICT_PROBA=true it answers with probabilities.
+If K_REVISION is set, that is the model's version in V2.
 If GOMEMLIMIT is set, as the runtime does from limits.memory, it refuses a model that needs more memory.
 `
 
@@ -58,6 +59,7 @@ func run() int {
 	}
 	cfg.Log = log
 	cfg.Host = os.Getenv("POD_IP")
+	cfg.Revision = os.Getenv("K_REVISION") // Knative's name for it
 	cfg.Proba = strings.EqualFold(os.Getenv("PREDICT_PROBA"), "true")
 
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {

@@ -3,20 +3,37 @@
 package server
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
+	"errors"
 	"log/slog"
+	"math"
 	"net"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/interop/grpc_testing"
+	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/serin-dev/serin/internal/model/frame"
 )
 
-func TestCallsAreRefusedWithASentence(t *testing.T) {
+// bytesCodec sends messages as they are.
+type bytesCodec struct{}
+
+func (bytesCodec) Name() string                       { return "proto" }
+func (bytesCodec) Marshal(v any) ([]byte, error)      { return v.([]byte), nil }
+func (bytesCodec) Unmarshal(data []byte, v any) error { *v.(*[]byte) = bytes.Clone(data); return nil }
+
+// dial starts a server, and returns a function that calls a method with a message.
+func dial(t *testing.T, file string) (func(method string, message []byte, options ...grpc.CallOption) ([]byte, error), *Server) {
+	t.Helper()
 	listen := func() net.Listener {
 		ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
@@ -24,30 +41,179 @@ func TestCallsAreRefusedWithASentence(t *testing.T) {
 		}
 		return ln
 	}
-	s, err := New(t.Context(), Config{ModelName: "100% m", ModelDir: folder(t, iris), Log: slog.New(slog.DiscardHandler)})
+	s, err := New(t.Context(), Config{ModelName: "m", Revision: "r1", ModelDir: folder(t, file), Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	calls, done := listen(), make(chan error)
 	go func() { done <- s.Serve(ctx, listen(), calls) }()
-
-	conn, err := grpc.NewClient(calls.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient(calls.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.ForceCodec(bytesCodec{})))
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = conn.Invoke(t.Context(), "/inference.GRPCInferenceService/ServerLive", &grpc_testing.Empty{}, &grpc_testing.Empty{})
-	want := "This server does not speak gRPC. Use the V1 protocol: POST /v1/models/100%25%20m:predict."
-	if got := status.Convert(err); got.Code() != codes.Unimplemented || got.Message() != want {
-		t.Errorf("got %v", err)
+	t.Cleanup(func() {
+		cancel()
+		if err := errors.Join(<-done, conn.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return func(method string, message []byte, options ...grpc.CallOption) ([]byte, error) {
+		var out []byte
+		err := conn.Invoke(t.Context(), grpcService+method, message, &out, options...)
+		return out, err
+	}, s
+}
+
+// sub is a field that holds a message.
+func sub(number protowire.Number, message ...[]byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(nil, number, protowire.BytesType), bytes.Join(message, nil))
+}
+
+func text(number protowire.Number, s string) []byte { return sub(number, []byte(s)) }
+
+func packed(values ...uint64) (data []byte) {
+	for _, v := range values {
+		data = protowire.AppendVarint(data, v)
 	}
-	cancel()
-	if err := <-done; err != nil {
-		t.Error(err)
+	return data
+}
+
+func doubles(values ...float64) (data []byte) {
+	for _, v := range values {
+		data = binary.LittleEndian.AppendUint64(data, math.Float64bits(v))
 	}
-	if err := conn.Close(); err != nil {
-		t.Error(err)
+	return data
+}
+
+func TestCallsAnswerAsTheProtocolSays(t *testing.T) {
+	call, _ := dial(t, iris)
+	row := doubles(6.8, 2.8, 4.8, 1.4)
+	input := func(typ string, more ...[]byte) []byte {
+		return sub(5, text(1, "x"), text(2, typ), sub(3, packed(1, 4)), bytes.Join(more, nil))
 	}
+	answer := func(output ...[]byte) string {
+		return string(bytes.Join([][]byte{text(1, "m"), text(2, "r1"), text(3, "7"), sub(5, text(1, "output-0"), text(2, "INT64"), protowire.AppendVarint(protowire.AppendTag(nil, 3, protowire.VarintType), 1), bytes.Join(output, nil))}, nil))
+	}
+	contents := answer(sub(5, sub(3, packed(1))))
+	for name, test := range map[string]struct {
+		method string
+		in     [][]byte
+		want   string
+	}{
+		"live":        {"ServerLive", nil, "\b\x01"},
+		"ready":       {"ServerReady", nil, "\b\x01"},
+		"model ready": {"ModelReady", [][]byte{text(1, "m")}, "\b\x01"},
+		"the version": {"ModelReady", [][]byte{text(1, "m"), text(2, "r1")}, "\b\x01"},
+		"loading":     {"RepositoryModelLoad", [][]byte{text(1, "m")}, "\n\x01m\x10\x01"},
+		"metadata": {"ModelMetadata", [][]byte{text(1, "m")}, string(bytes.Join([][]byte{
+			text(1, "m"), text(2, "r1"), sub(4, text(1, "input-0"), text(2, "FP64"), []byte("\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x18\x04")),
+			sub(5, text(1, "output-0"), text(2, "INT64"), []byte("\x18\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01")),
+		}, nil))},
+		"contents":         {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), input("FP64", sub(5, sub(7, row)))}, contents},
+		"integers":         {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), input("INT8", sub(5, sub(2, packed(7, 3, 5, 1))))}, contents},
+		"strings":          {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), input("BYTES", sub(5, text(8, "6.8"), text(8, "2.8"), text(8, "4.8"), text(8, "1.4")))}, contents},
+		"raw":              {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), input("FP64"), sub(7, row)}, answer() + string(sub(6, []byte("\x01\x00\x00\x00\x00\x00\x00\x00")))},
+		"unknown fields":   {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), text(99, "x"), input("FP64", text(98, "y"), sub(5, sub(7, row), text(97, "z")))}, contents},
+		"a named output":   {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), sub(6, text(1, "output-0")), input("FP64", sub(5, sub(7, row)))}, contents},
+		"merged contents":  {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), input("FP64", sub(5, sub(7, row[:16])), sub(5, sub(7, row[16:])))}, contents},
+		"the DataFrame's":  {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), sub(4, text(1, "content_type"), sub(2, text(3, "pd"))), columnOf("a", 6.8), columnOf("b", 2.8), columnOf("c", 4.8), columnOf("d", 1.4)}, contents},
+		"other parameters": {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), sub(4, text(1, "n"), sub(2, []byte("\x10\x05"))), input("FP64", sub(5, sub(7, row)))}, contents},
+	} {
+		got, err := call(test.method, bytes.Join(test.in, nil))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if diff := cmp.Diff(test.want, string(got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	if got, err := call("ModelInfer", bytes.Join([][]byte{text(1, "m"), text(3, "7"), input("FP64", sub(5, sub(7, row)))}, nil), grpc.UseCompressor(gzip.Name)); err != nil || string(got) != contents {
+		t.Errorf("compressed: %q, %v", got, err)
+	}
+}
+
+// columnOf is an input of one value.
+func columnOf(name string, v float64) []byte {
+	return sub(5, text(1, name), text(2, "FP64"), sub(3, packed(1)), sub(5, sub(7, doubles(v))))
+}
+
+func TestWrongCallsGetAStatus(t *testing.T) {
+	call, _ := dial(t, iris)
+	input := func(typ string, more ...[]byte) []byte {
+		return bytes.Join([][]byte{text(1, "m"), sub(5, text(1, "x"), text(2, typ), sub(3, packed(1, 4)), bytes.Join(more, nil))}, nil)
+	}
+	for name, test := range map[string]struct {
+		method string
+		in     []byte
+		code   codes.Code
+		want   string
+	}{
+		"an unknown method":  {"ModelStreamInfer", nil, codes.Unimplemented, "The method ModelStreamInfer does not exist. There are ServerLive, ServerReady, ServerMetadata, ModelReady, ModelMetadata and ModelInfer of inference.GRPCInferenceService."},
+		"an unknown model":   {"ModelReady", text(1, "100% é"), codes.NotFound, "Model with name 100% é does not exist."},
+		"an unknown version": {"ModelReady", append(text(1, "m"), text(2, "r2")...), codes.NotFound, "Model with name m has no version r2: leave it out, or use r1."},
+		"no model":           {"ModelInfer", nil, codes.NotFound, "Model with name  does not exist."},
+		"no inputs":          {"ModelInfer", text(1, "m"), codes.InvalidArgument, "the request has no inputs"},
+		"no protobuf":        {"ModelInfer", []byte("hello"), codes.InvalidArgument, "the message is not valid protobuf"},
+		"no UTF-8":           {"ModelInfer", text(1, "\xff"), codes.InvalidArgument, "the message is not valid protobuf"},
+		"a cut message":      {"ModelInfer", input("FP64")[:10], codes.InvalidArgument, "the message is not valid protobuf"},
+		"too few features":   {"ModelInfer", bytes.Join([][]byte{text(1, "m"), sub(5, text(2, "FP64"), sub(3, packed(1, 1)), sub(5, sub(7, doubles(1))))}, nil), codes.InvalidArgument, "X has 1 features, but SVC is expecting 4 features as input."},
+		"another shape":      {"ModelInfer", input("FP64", sub(5, sub(7, doubles(1)))), codes.InvalidArgument, `input "x" has 1 values, which do not fit its shape [1 4]`},
+		"the wrong contents": {"ModelInfer", input("FP64", sub(5, sub(6, packed(1)))), codes.InvalidArgument, `input "x" has values in a field of contents that is not that of FP64: send raw_input_contents, or the field`},
+		"INT8 too large":     {"ModelInfer", input("INT8", sub(5, sub(2, packed(300)))), codes.InvalidArgument, `input "x" holds 300, which is out of bounds for INT8`},
+		"contents and raw":   {"ModelInfer", append(input("FP64", sub(5, sub(7, doubles(1)))), sub(7, doubles(1))...), codes.InvalidArgument, `contents field must not be specified when using raw_input_contents for input "x"`},
+		"too many raw":       {"ModelInfer", append(input("FP64"), bytes.Repeat(sub(7, doubles(1)), 2)...), codes.InvalidArgument, "the number of inputs (1) does not match the expected number of raw input contents (2)"},
+		"an unknown output":  {"ModelInfer", append(input("FP64"), sub(6, text(1, "y"))...), codes.InvalidArgument, "Unexpected inference output 'y' for model 'm': its one output is output-0"},
+		"no datatype":        {"ModelInfer", append(text(1, "m"), sub(5, text(1, "x"))...), codes.InvalidArgument, `input "x" has no datatype`},
+		"unloading":          {"RepositoryModelUnload", text(1, "m"), codes.FailedPrecondition, "This server does not unload its model: delete the InferenceService."},
+		"a large message":    {"ModelInfer", make([]byte, maxBody+1), codes.ResourceExhausted, "The message is larger than 33554432 bytes."},
+	} {
+		_, err := call(test.method, test.in)
+		if got := status.Convert(err); got.Code() != test.code || got.Message() != test.want {
+			t.Errorf("%s: %v\nwant %s %s", name, err, test.code, test.want)
+		}
+	}
+}
+
+func TestAnswersOfEachTypeHoldTheSameInContents(t *testing.T) {
+	for _, d := range datatypes {
+		raw := bytes.Repeat([]byte{1, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff}, 2)
+		if d.kind == texts {
+			raw = appendText(appendText(nil, "a"), "bc")
+		}
+		if d.kind == truths {
+			raw = []byte{1, 0}
+		}
+		want, got := tensor{typ: &d}, tensor{typ: &d}
+		if err := want.raw(raw); err != nil {
+			t.Fatal(err)
+		}
+		if err := got.contents(appendContents(nil, &d, raw)); err != nil && d.size != 2 {
+			t.Fatal(err)
+		}
+		if d.kind == floats && d.size == 2 {
+			continue // contents have no FP16
+		}
+		same := cmp.Comparer(func(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) })
+		if diff := cmp.Diff([]any{want.values, want.texts}, []any{got.values, got.texts}, same); diff != "" {
+			t.Errorf("%s (-raw +contents):\n%s", d.name, diff)
+		}
+	}
+}
+
+// FuzzInferMessage checks that what is read fits its shape.
+func FuzzInferMessage(f *testing.F) {
+	f.Add(bytes.Join([][]byte{text(1, "m"), sub(5, text(1, "x"), text(2, "FP64"), sub(3, packed(1, 2)), sub(5, sub(7, doubles(1, 2))))}, nil), false)
+	f.Add(bytes.Join([][]byte{sub(4, text(1, "content_type"), sub(2, text(3, "pd"))), columnOf("n", 1), sub(5, text(1, "s"), text(2, "BYTES"), sub(3, packed(1)), sub(5, text(8, "a")))}, nil), true)
+	f.Add(bytes.Join([][]byte{sub(5, text(2, "BYTES"), sub(3, packed(1, 1))), sub(6, text(1, "output-0")), sub(7, []byte("\x01\x00\x00\x00a"))}, nil), true)
+	f.Fuzz(func(t *testing.T, message []byte, mixed bool) {
+		b := &batch{schema: frame.Schema{Width: 2}}
+		if mixed {
+			b.schema = frame.Schema{Width: 2, Names: []string{"n", "s"}, Kinds: []frame.Kind{frame.Numbers, frame.Anything}}
+		}
+		if r, err := b.inferMessage(message); err == nil {
+			checkFill(t, b, r.contentType == "pd")
+		}
+	})
 }
 
 func TestATakenPortForGRPCIsNoFailure(t *testing.T) {

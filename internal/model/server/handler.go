@@ -123,11 +123,12 @@ func (s *Server) batch() *batch {
 	return &batch{schema: s.schema}
 }
 
-// ask asks the model for the answer to b.x, which b.result gets. It returns the
+// ask asks the model for the answer to b.x, which b.result gets, unless stop returns an
+// error. It returns the
 // status of an error. A request that the model refuses is a 400. KServe says 500 for
 // many of them, which would count as errors of the model's revision.
-func (s *Server) ask(conn net.Conn, b *batch) (int, error) {
-	err := s.model.Predict(func() error { return gone(conn) }, s.method, &b.result, b.x)
+func (s *Server) ask(stop func() error, b *batch) (int, error) {
+	err := s.model.Predict(stop, s.method, &b.result, b.x)
 	if _, ok := errors.AsType[frame.InputError](err); ok {
 		return http.StatusBadRequest, err
 	}
@@ -140,7 +141,7 @@ func (s *Server) recycle(b *batch) {
 	const most = 1 << 16
 	clear(b.x.Texts) // they lie in the body
 	b.forget()
-	if max(cap(b.x.Data), cap(b.x.Texts), cap(b.out), cap(b.result.Values), cap(b.raw), b.largest(), b.largestInput()) <= most {
+	if max(cap(b.x.Data), cap(b.x.Texts), cap(b.out), cap(b.result.Values), cap(b.raw), b.message.Cap(), b.largest(), b.largestInput()) <= most {
 		s.batches.Put(b)
 	}
 }

@@ -7,8 +7,8 @@
 // (v1.go, v2.go): it reads a request into the frame of a batch as the model's schema wants
 // it, asks the model, and writes the result. All three work in memory that requests
 // reuse. When its context ends, the server stops accepting, finishes the requests
-// that it has, and returns. A second port answers gRPC, which it does not speak, with
-// a sentence.
+// that it has, and returns. A second port answers the
+// same model by gRPC (grpc.go, proto.go).
 //
 // It refuses to start without a model, with several, or with one for which it
 // cannot compute exactly what its library would. It never writes, and reads
@@ -50,8 +50,8 @@ type Config struct {
 	Host      string // address to listen on; empty means all
 	Port      int
 	Revision  string // the model's version in V2; empty if it has none
-	GRPCPort  int    // where clients of gRPC learn that there is none
-	NoGRPC    bool   // do not even tell them
+	GRPCPort  int    // of gRPC
+	NoGRPC    bool   // do not open it
 	Docs      bool   // serve a page at /docs
 	Proba     bool   // predict probabilities, where the model has them
 	Log       *slog.Logger
@@ -130,7 +130,8 @@ func slowly(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 // Serve answers requests on ln, and calls on grpc if that is not nil, until ctx ends and
 // all requests that had begun are answered.
 func (s *Server) Serve(ctx context.Context, ln, grpc net.Listener) error {
-	defer s.refuseCalls(grpc)()
+	stop := s.serveCalls(grpc)
+	defer stop()
 	srv := &fasthttp.Server{
 		Handler:                      s.handle,
 		ErrorHandler:                 refuse,
@@ -156,8 +157,14 @@ func (s *Server) Serve(ctx context.Context, ln, grpc net.Listener) error {
 	}
 	s.log.Info("draining", "model", s.name)
 	s.draining.Store(true)
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		stop()
+	}()
 	// Not ctx, which has ended. The read timeout bounds the wait.
 	err := srv.ShutdownWithContext(context.WithoutCancel(ctx))
+	<-stopped
 	_ = ln.Close() // Shutdown closes ln only if Serve has begun
 	return errors.Join(err, <-served)
 }

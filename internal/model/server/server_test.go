@@ -144,14 +144,14 @@ func TestEndpointsAnswerAsKServeDoes(t *testing.T) {
 		"V2: a model":              {"GET", "/v2/models/m", "", `200 {"name":"m","versions":null,"platform":"","inputs":[{"name":"input-0","datatype":"FP64","shape":[-1,4]}],"outputs":[{"name":"output-0","datatype":"INT64","shape":[-1]}]}`},
 		"V2: ready":                {"GET", "/v2/models/m/ready", "", `200 {"name":"m","ready":true}`},
 		"V2: a prediction":         {"POST", "/v2/models/m/infer", `{"id":"1","inputs":[{"name":"x","shape":[1,4],"datatype":"FP64","data":[6.8,2.8,4.8,1.4]}]}`, `200 {"model_name":"m","model_version":null,"id":"1","parameters":null,"outputs":[{"name":"output-0","shape":[1],"datatype":"INT64","parameters":null,"data":[1]}]}`},
-		"V2: no request":           {"POST", "/v2/models/m/infer", "{}", `422 {"detail":[{"type":"missing","loc":["body","inputs"],"msg":"Field required"}]}`},
-		"V2: no shape":             {"POST", "/v2/models/m/infer", `{"inputs":[{"name":"x","datatype":"FP64","data":[1]}]}`, `422 {"detail":[{"type":"missing","loc":["body","inputs",0,"shape"],"msg":"Field required"}]}`},
-		"V2: no JSON":              {"POST", "/v2/models/m/infer", `{"inputs":[]x`, `422 {"detail":[{"type":"json_invalid","loc":["body",12],"msg":"JSON decode error","ctx":{"error":"expected a comma"}}]}`},
-		"V2: NaN":                  {"POST", "/v2/models/m/infer", `{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP64","data":[NaN]}]}`, `422 {"detail":[{"type":"json_invalid","loc":["body",63],"msg":"JSON decode error","ctx":{"error":"NaN and Infinity are not JSON: send null, or \"nan\" or \"inf\" as a string"}}]}`},
+		"V2: no request":           {"POST", "/v2/models/m/infer", "{}", `422 {"detail":[{"type":"missing","loc":["body","inputs"],"msg":"Field required"}],"error":"Field required: inputs"}`},
+		"V2: no shape":             {"POST", "/v2/models/m/infer", `{"inputs":[{"name":"x","datatype":"FP64","data":[1]}]}`, `422 {"detail":[{"type":"missing","loc":["body","inputs",0,"shape"],"msg":"Field required"}],"error":"Field required: inputs.0.shape"}`},
+		"V2: no JSON":              {"POST", "/v2/models/m/infer", `{"inputs":[]x`, `422 {"detail":[{"type":"json_invalid","loc":["body",12],"msg":"JSON decode error","ctx":{"error":"expected a comma"}}],"error":"expected a comma (byte 12)"}`},
+		"V2: NaN":                  {"POST", "/v2/models/m/infer", `{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP64","data":[NaN]}]}`, `422 {"detail":[{"type":"json_invalid","loc":["body",63],"msg":"JSON decode error","ctx":{"error":"NaN and Infinity are not JSON: send null, or \"nan\" or \"inf\" as a string"}}],"error":"NaN and Infinity are not JSON: send null, or \"nan\" or \"inf\" as a string (byte 63)"}`},
 		"V2: another shape":        {"POST", "/v2/models/m/infer", `{"inputs":[{"name":"x","shape":[2,4],"datatype":"FP64","data":[1]}]}`, `400 {"error":"input \"x\" has 1 values, which do not fit its shape [2 4]"}`},
 		"V2: a version":            {"GET", "/v2/models/m/versions/r/ready", "", `404 {"error":"Model with name m has no version r: leave the version out."}`},
 		"V2: loading":              {"POST", "/v2/repository/models/m/load", "", `200 {"name":"m","load":true}`},
-		"V2: unloading":            {"POST", "/v2/repository/models/m/unload", "", `501 {"error":"This server does not unload its model: delete the InferenceService."}`},
+		"V2: unloading":            {"POST", "/v2/repository/models/m/unload", "", `400 {"error":"This server does not unload its model: delete the InferenceService."}`},
 		"V2: an unknown path":      {"GET", "/v2/x", "", `404 {"detail":"Not Found"}`},
 		"a ready model":            {"GET", "/v1/models/m", "", `200 {"name":"m","ready":true}`},
 		"live":                     {"GET", "/v2/health/live", "", `200 {"live":true}`},
@@ -195,7 +195,7 @@ func TestGRPCIsAnsweredWithAStatusOfItsOwn(t *testing.T) {
 	}
 	defer func() { _ = resp.Body.Close() }()
 	got := []string{resp.Status, resp.Header.Get("Content-Type"), resp.Header.Get("Grpc-Status"), resp.Header.Get("Grpc-Message")}
-	want := []string{"200 OK", "application/grpc", "12", "This server does not speak gRPC. Use the V1 protocol: POST /v1/models/m:predict."}
+	want := []string{"200 OK", "application/grpc", "12", "The model's port for gRPC is closed (--enable_grpc=false). Use HTTP: POST /v2/models/m/infer."}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("answer (-want +got):\n%s", diff)
 	}

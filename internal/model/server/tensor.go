@@ -84,6 +84,8 @@ const (
 	exact     = 1 << 53 // the largest integer up to which a float64 is exact
 )
 
+var errTooManyDims = inputError(fmt.Sprintf("maximum supported dimension for an ndarray is %d", maxDims))
+
 // tensor is one input of a V2 request. The memory of its values is reused.
 type tensor struct {
 	name     string

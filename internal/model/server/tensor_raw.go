@@ -28,20 +28,33 @@ func (t *tensor) raw(data []byte) error {
 		return fmt.Errorf("input %q has %d bytes of binary data, which is no multiple of the %d bytes of %s", t.name, len(data), size, t.typ.name)
 	}
 	for ; len(data) > 0; data = data[size:] {
-		bits := uint64(data[0])
-		switch size {
-		case 2:
-			bits = uint64(binary.LittleEndian.Uint16(data))
-		case 4:
-			bits = uint64(binary.LittleEndian.Uint32(data))
-		case 8:
-			bits = binary.LittleEndian.Uint64(data)
-		}
-		if err := t.addBits(bits); err != nil {
+		if err := t.addBits(t.typ.load(data)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// load returns the bits of the first value.
+func (d *datatype) load(data []byte) uint64 {
+	switch d.size {
+	case 2:
+		return uint64(binary.LittleEndian.Uint16(data))
+	case 4:
+		return uint64(binary.LittleEndian.Uint32(data))
+	case 8:
+		return binary.LittleEndian.Uint64(data)
+	}
+	return uint64(data[0])
+}
+
+// extend repeats the sign of an integer in the bits above it.
+func (d *datatype) extend(bits uint64) uint64 {
+	if d.kind != integers {
+		return bits
+	}
+	unused := 64 - 8*d.size
+	return uint64(int64(bits<<unused) >> unused)
 }
 
 // addBits adds a value by its bits.
@@ -50,8 +63,7 @@ func (t *tensor) addBits(bits uint64) error {
 	case floats:
 		t.add(t.floatOf(bits))
 	case integers:
-		unused := 64 - 8*t.typ.size
-		t.addInt(int64(bits<<unused) >> unused)
+		t.addInt(int64(t.typ.extend(bits)))
 	case naturals:
 		t.addUint(bits)
 	case truths:

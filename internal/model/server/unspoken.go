@@ -7,24 +7,14 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
+	"strconv"
 
 	"github.com/valyala/fasthttp"
 )
 
-const (
-	grpcType          = "application/grpc"
-	grpcUnimplemented = "12"
-)
-
-// useV1 tells a client which protocol this server speaks.
-func (s *Server) useV1() string {
-	return fmt.Sprintf("Use the V1 protocol: POST %s/%s:predict.", modelsPath, url.PathEscape(s.name))
-}
-
-// noGRPC is the message of a gRPC status, in which % begins an escape.
+// noGRPC is the message of gRPC that is sent to the port for HTTP.
 func (s *Server) noGRPC() string {
-	return "This server does not speak gRPC. " + strings.ReplaceAll(s.useV1(), "%", "%25")
+	return fmt.Sprintf("The model's port for gRPC is closed (--enable_grpc=false). Use HTTP: POST %s/%s/infer.", v2Models, url.PathEscape(s.name))
 }
 
 // unspoken answers a path that there is not. gRPC that is sent to this port
@@ -33,8 +23,8 @@ func (s *Server) unspoken(ctx *fasthttp.RequestCtx) {
 	switch {
 	case bytes.HasPrefix(ctx.Request.Header.ContentType(), []byte(grpcType)):
 		ctx.SetContentType(grpcType)
-		ctx.Response.Header.Set("Grpc-Status", grpcUnimplemented)
-		ctx.Response.Header.Set("Grpc-Message", s.noGRPC())
+		ctx.Response.Header.Set("Grpc-Status", strconv.Itoa(int(unimplemented)))
+		ctx.Response.Header.Set("Grpc-Message", percent(s.noGRPC()))
 	default:
 		answer(ctx, http.StatusNotFound, `{"detail":"Not Found"}`)
 	}

@@ -65,7 +65,7 @@ func (s *Server) predict(ctx *fasthttp.RequestCtx) {
 	}
 	times.lap(s.metrics.preprocess)
 
-	if code, err := s.ask(ctx.Conn(), b); err != nil {
+	if code, err := s.ask(func() error { return gone(ctx.Conn()) }, b); err != nil {
 		fail(ctx, code, err.Error())
 		return
 	}

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"slices"
@@ -20,7 +21,8 @@ type batch struct {
 	last  string // the last of those
 	lists bool   // a row was no object, so that its columns have no names
 
-	inputs []tensor // of a V2 request
+	inputs  []tensor     // of a V2 request
+	message bytes.Buffer // of a gRPC call
 
 	result frame.Result
 	out    []byte

@@ -96,7 +96,7 @@ func (s *Server) repository(ctx *fasthttp.RequestCtx, rest string) {
 	case verb == "load":
 		answer(ctx, http.StatusOK, `{"name":%s,"load":true}`, quote(name))
 	default:
-		fail(ctx, http.StatusNotImplemented, "This server does not unload its model: delete the InferenceService.")
+		fail(ctx, http.StatusBadRequest, "This server does not unload its model: delete the InferenceService.")
 	}
 }
 
@@ -176,7 +176,7 @@ func (s *Server) infer(ctx *fasthttp.RequestCtx) {
 	}
 	times.lap(s.metrics.preprocess)
 
-	if code, err := s.ask(ctx.Conn(), b); err != nil {
+	if code, err := s.ask(func() error { return gone(ctx.Conn()) }, b); err != nil {
 		fail(ctx, code, err.Error())
 		return
 	}
@@ -199,9 +199,9 @@ func (b *batch) inferBody(model string, header, body []byte) (call, error) {
 }
 
 // unprocessable answers a request that could not be read. JSON that is no V2 request
-// is a 422, as in KServe.
+// is a 422, as in KServe. Beside KServe's detail it has an error, which Triton's client shows.
 func unprocessable(ctx *fasthttp.RequestCtx, err error) {
-	kind, where, message, more := "", []any{"body"}, "", ""
+	kind, where, message, more, sentence := "", []any{"body"}, "", "", err.Error()
 	if e, ok := errors.AsType[*syntaxError](err); ok {
 		kind, message = "json_invalid", "JSON decode error"
 		where, more = append(where, e.offset), fmt.Sprintf(`,"ctx":{"error":%s}`, quote(e.message))
@@ -216,7 +216,7 @@ func unprocessable(ctx *fasthttp.RequestCtx, err error) {
 	if err != nil {
 		place = []byte(`["body"]`) // strings and numbers always encode
 	}
-	answer(ctx, http.StatusUnprocessableEntity, `{"detail":[{"type":"%s","loc":%s,"msg":%s%s}]}`, kind, place, quote(message), more)
+	answer(ctx, http.StatusUnprocessableEntity, `{"detail":[{"type":"%s","loc":%s,"msg":%s%s}],"error":%s}`, kind, place, quote(message), more, quote(sentence))
 }
 
 // answerInfer writes the answer as JSON, or as JSON and a binary tensor.

@@ -33,7 +33,17 @@ type schemaError struct {
 	where         []any
 }
 
-func (e *schemaError) Error() string { return e.message }
+func (e *schemaError) Error() string {
+	place := "the body"
+	for i, part := range e.where {
+		if i == 0 {
+			place = fmt.Sprint(part)
+		} else {
+			place += fmt.Sprintf(".%v", part)
+		}
+	}
+	return e.message + ": " + place
+}
 
 func missing(where ...any) error { return &schemaError{"missing", "Field required", where} }
 
@@ -186,7 +196,7 @@ func (t *tensor) parseShape(p *parser, i int) error {
 	return p.array(func() error {
 		n := len(t.shape)
 		if n == maxDims {
-			return inputError(fmt.Sprintf("maximum supported dimension for an ndarray is %d", maxDims))
+			return errTooManyDims
 		}
 		d, err := p.integer("inputs", i, "shape", n)
 		t.shape = append(t.shape, d)
@@ -199,6 +209,10 @@ func (t *tensor) parseDatatype(p *parser, i int) error {
 	if err != nil {
 		return err
 	}
+	return t.setDatatype(name)
+}
+
+func (t *tensor) setDatatype(name string) error {
 	if t.typ = datatypeOf(name); t.typ == nil {
 		return fmt.Errorf("invalid datatype %q in the input: it must be one of BOOL, INT8 to INT64, UINT8 to UINT64, FP16 to FP64, BYTES", short(name))
 	}
