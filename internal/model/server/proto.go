@@ -18,7 +18,7 @@ var errWire = errors.New("the message is not valid protobuf")
 
 // field is one field of a message: a number, or the bytes of a string or message.
 type field struct {
-	number protowire.Number
+	number int
 	kind   protowire.Type
 	varint uint64 // also of fixed sizes
 	bytes  []byte
@@ -32,7 +32,7 @@ func fields(data []byte, each func(f field) error) error {
 			return errWire
 		}
 		data = data[n:]
-		f := field{number: number, kind: kind}
+		f := field{number: int(number), kind: kind}
 		switch kind {
 		case protowire.VarintType:
 			f.varint, n = protowire.ConsumeVarint(data)
@@ -214,7 +214,7 @@ func protoOutput(f field, model string) error {
 		return err
 	})
 	if err == nil && name != outputName {
-		err = fmt.Errorf("Unexpected inference output '%s' for model '%s': its one output is %s", short(name), model, outputName)
+		err = unexpectedOutput(name, model)
 	}
 	return err
 }
@@ -292,9 +292,9 @@ func (t *tensor) contents(data []byte) error {
 	number, kind := t.typ.contentsOf()
 	return fields(data, func(f field) error {
 		switch {
-		case f.number != number && f.number <= 8:
+		case f.number != int(number) && f.number <= 8:
 			return fmt.Errorf("input %q has values in a field of contents that is not that of %s: send raw_input_contents, or the field", t.name, t.typ.name)
-		case f.number != number:
+		case f.number != int(number):
 			return nil
 		case kind == protowire.BytesType:
 			s, err := f.message()

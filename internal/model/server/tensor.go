@@ -211,12 +211,12 @@ func (b *batch) fillFirst() error {
 	case len(dims) < 2:
 		return inputError("Expected 2D array, got 1D array instead: the shape must be [rows, columns]")
 	case len(dims) > 2:
-		return fmt.Errorf("Found array with dim %d, while dim <= 2 is required: the shape must be [rows, columns]", len(dims))
+		return inputError(fmt.Sprintf("Found array with dim %d, while dim <= 2 is required: the shape must be [rows, columns]", len(dims)))
 	default:
 		b.x.Rows, b.x.Cols = int(dims[0]), int(dims[1])
 	}
 	if b.x.Rows == 0 || b.x.Cols == 0 {
-		return fmt.Errorf("Found array with 0 values (shape=%v): the request has no rows, or no columns", dims)
+		return inputError(fmt.Sprintf("Found array with 0 values (shape=%v): the request has no rows, or no columns", dims))
 	}
 	if !b.mixed() && len(t.texts) == 0 { // the common case copies nothing
 		b.x.Data, t.values = t.values, b.x.Data

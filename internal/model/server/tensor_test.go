@@ -86,7 +86,7 @@ func TestHalvesAreExact(t *testing.T) {
 			t.Errorf("%#x is %v, want %v", bits, got, want)
 		}
 	}
-	for bits := uint16(0); bits < 0x7c00; bits++ {
+	for bits := range uint16(0x7c00) {
 		if low, high := half(bits), half(bits+1); low >= high {
 			t.Fatalf("%#x is %v, but the next is %v", bits, low, high)
 		}

@@ -166,7 +166,11 @@ func (s *Server) infer(ctx *fasthttp.RequestCtx) {
 	if !ok {
 		return
 	}
-	c, err := b.inferBody(s.name, ctx.Request.Header.Peek(lengthHeader), body)
+	event, err := eventModeOf(&ctx.Request.Header)
+	var c call
+	if err == nil {
+		c, err = b.inferBody(s.name, ctx.Request.Header.Peek(lengthHeader), body)
+	}
 	if err == nil {
 		err = b.fill(c.contentType == "pd")
 	}
@@ -181,7 +185,7 @@ func (s *Server) infer(ctx *fasthttp.RequestCtx) {
 		return
 	}
 	times.lap(s.metrics.predict)
-	s.answerInfer(ctx, b, c)
+	s.answerInfer(ctx, b, c, event)
 	times.lap(s.metrics.postprocess)
 }
 
@@ -219,8 +223,13 @@ func unprocessable(ctx *fasthttp.RequestCtx, err error) {
 	answer(ctx, http.StatusUnprocessableEntity, `{"detail":[{"type":"%s","loc":%s,"msg":%s%s}],"error":%s}`, kind, place, quote(message), more, quote(sentence))
 }
 
-// answerInfer writes the answer as JSON, or as JSON and a binary tensor.
-func (s *Server) answerInfer(ctx *fasthttp.RequestCtx, b *batch, c call) {
+// answerInfer writes the answer as JSON, as an event, or as JSON and a binary tensor.
+// The last two leave out what is null, as in KServe.
+func (s *Server) answerInfer(ctx *fasthttp.RequestCtx, b *batch, c call, event eventMode) {
+	parameters := `,"parameters":null`
+	if c.binary || event != noEvent {
+		parameters = ""
+	}
 	b.out = append(b.out[:0], `{"model_name":`...)
 	b.out = append(b.out, s.tensors.name...)
 	b.out = append(b.out, `,"model_version":`...)
@@ -230,25 +239,28 @@ func (s *Server) answerInfer(ctx *fasthttp.RequestCtx, b *batch, c call) {
 		c.id = newID()
 	}
 	b.out = append(b.out, quote(c.id)...)
-	if !c.binary { // as KServe
-		b.out = append(b.out, `,"parameters":null`...)
-	}
+	b.out = append(b.out, parameters...)
 	b.out = append(b.out, `,"outputs":[{"name":"`+outputName+`","shape":[`...)
 	b.out = strconv.AppendInt(b.out, int64(b.result.Rows), 10)
 	if !b.result.Output.Flat {
 		b.out = strconv.AppendInt(append(b.out, ','), int64(b.result.Output.Width), 10)
 	}
 	b.out = append(b.out, `],"datatype":"`...)
-	b.out = append(b.out, datatypeFor(b.result.Output.Type).name...)
+	b.out = append(append(b.out, datatypeFor(b.result.Output.Type).name...), '"')
 	if !c.binary {
 		flat := b.result
 		flat.Output.Flat = true
-		b.out = append(appendResult(append(b.out, `","parameters":null,"data":`...), &flat, s.tensors.labels), `}]}`...)
+		b.out = append(append(b.out, parameters...), `,"data":`...)
+		b.out = append(appendResult(b.out, &flat, s.tensors.labels), `}]}`...)
+		if event != noEvent {
+			s.answerEvent(ctx, event, b.out)
+			return
+		}
 		serveBytes(ctx, "application/json", b.out)
 		return
 	}
 	b.raw = appendRaw(b.raw[:0], &b.result, s.tensors.raw)
-	b.out = append(b.out, `","parameters":{"binary_data_size":`...)
+	b.out = append(b.out, `,"parameters":{"binary_data_size":`...)
 	b.out = append(strconv.AppendInt(b.out, int64(len(b.raw)), 10), `}}]}`...)
 	ctx.Response.Header.Set(lengthHeader, strconv.Itoa(len(b.out)))
 	serveBytes(ctx, "application/octet-stream", append(b.out, b.raw...))

@@ -72,7 +72,7 @@ func (b *batch) inferRequest(model string, body, tail []byte) (call, error) {
 			c.id, err = p.optionalString(key)
 		case "inputs":
 			found, b.inputs = true, b.inputs[:0]
-			err = b.inputList(p, model)
+			err = b.inputList(p)
 		case "outputs":
 			c.requested, everywhere, err = outputList(p, model)
 		case "parameters":
@@ -117,7 +117,7 @@ func (b *batch) tails(tail []byte) error {
 	return nil
 }
 
-func (b *batch) inputList(p *parser, model string) error {
+func (b *batch) inputList(p *parser) error {
 	if p.peek() != '[' {
 		return wants("list_type", "list", "inputs")
 	}
@@ -130,12 +130,12 @@ func (b *batch) inputList(p *parser, model string) error {
 		if err != nil {
 			return err
 		}
-		return t.parse(p, model, i)
+		return t.parse(p, i)
 	})
 }
 
 // parse reads one input. Its data is read at once if its datatype is known by then.
-func (t *tensor) parse(p *parser, model string, i int) error {
+func (t *tensor) parse(p *parser, i int) error {
 	var has struct{ name, shape, datatype, read bool }
 	var data parser
 	err := p.object(func(key string) (err error) {
@@ -219,6 +219,11 @@ func (t *tensor) setDatatype(name string) error {
 	return nil
 }
 
+// unexpectedOutput is KServe's error of an output that there is not.
+func unexpectedOutput(name, model string) error {
+	return inputError(fmt.Sprintf("Unexpected inference output '%s' for model '%s': its one output is %s", short(name), model, outputName))
+}
+
 // outputList reads the outputs that are asked for. It reports whether there are some,
 // and whether their data shall be binary.
 func outputList(p *parser, model string) (some, binary bool, err error) {
@@ -255,7 +260,7 @@ func outputList(p *parser, model string) (some, binary bool, err error) {
 		case !named:
 			return missing("outputs", n-1, "name")
 		case name != outputName:
-			return inputError(fmt.Sprintf("Unexpected inference output '%s' for model '%s': its one output is %s", short(name), model, outputName))
+			return unexpectedOutput(name, model)
 		case n > 1:
 			return inputError("The output " + outputName + " is asked for twice")
 		}
