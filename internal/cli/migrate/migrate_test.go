@@ -175,7 +175,7 @@ func TestServicesWithoutARuntimeAreReported(t *testing.T) {
 		"a format that nobody serves":       {[]string{isvc("", torch)}, []string{"spec.predictor.model.modelFormat"}},
 		"a legacy form of one":              {[]string{isvc("", "xgboost: {storageUri: gs://b/m}")}, []string{"spec.predictor.xgboost"}},
 		"a runtime by name":                 {[]string{isvc("", "model: {modelFormat: {name: sklearn}, runtime: mine, storageUri: gs://b/m}")}, []string{"spec.predictor.model.runtime"}},
-		"a protocol that it does not speak": {[]string{isvc("", "model: {modelFormat: {name: sklearn}, protocolVersion: v2, storageUri: gs://b/m}")}, []string{"spec.predictor.model.modelFormat"}},
+		"a protocol that it does not speak": {[]string{isvc("", "model: {modelFormat: {name: sklearn}, protocolVersion: grpc-v1, storageUri: gs://b/m}")}, []string{"spec.predictor.model.modelFormat"}},
 		"one for all, in another file":      {[]string{isvc(", namespace: a", torch), v1alpha1 + "kind: ClusterServingRuntime\nmetadata: {name: torch}\n" + formats}, nil},
 		"one before it":                     {[]string{v1alpha1 + "kind: ServingRuntime\nmetadata: {name: torch, namespace: a}\n" + formats + "---\n" + isvc(", namespace: a", torch)}, nil},
 		"one of another namespace":          {[]string{v1alpha1 + "kind: ServingRuntime\nmetadata: {name: torch, namespace: b}\n" + formats, isvc(", namespace: a", torch)}, []string{"spec.predictor.model.modelFormat"}},

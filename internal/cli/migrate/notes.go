@@ -4,7 +4,6 @@ package migrate
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -72,12 +71,8 @@ func notes(isvc *v1beta1.InferenceService) []note {
 	if p.ServiceAccountName != "" || p.ServiceAccount != "" {
 		out = append(out, note{Different, "spec.predictor.serviceAccountName: models are fetched with the cloud identity of this account; Secrets that are attached to it are not read yet"})
 	}
-	if m := p.ModelOrLegacy(); m != nil && m.ProtocolVersion != nil && *m.ProtocolVersion != "v1" {
-		runtime := "the runtime"
-		if m.Runtime != nil {
-			runtime = "runtime " + *m.Runtime
-		}
-		out = append(out, note{Different, fmt.Sprintf("spec.predictor.model.protocolVersion %s: Serin's own scikit-learn server speaks v1 only: install a runtime that speaks this protocol, or make sure that %s does", *m.ProtocolVersion, runtime)})
+	if m := p.ModelOrLegacy(); m != nil && m.ProtocolVersion != nil && *m.ProtocolVersion == "v2" && m.Runtime == nil && m.ModelFormat.Name == "sklearn" {
+		out = append(out, note{Different, "spec.predictor.model.protocolVersion v2: KServe chooses MLServer, whose output is named predict; without its runtime, Serin's own server answers, whose output is output-0, as KServe's scikit-learn server does"})
 	}
 	slices.SortStableFunc(out, func(a, b note) int { return cmp.Compare(gravity(a.level), gravity(b.level)) })
 	return out
