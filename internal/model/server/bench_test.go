@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -51,5 +53,35 @@ func BenchmarkParse(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkInfer measures a request of two rows in V2, without the network.
+func BenchmarkInfer(b *testing.B) {
+	s, err := New(b.Context(), Config{ModelName: "m", ModelDir: folder(b, iris), Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, body := range map[string]string{
+		"json":   `{"id":"1","inputs":[{"name":"x","shape":[2,4],"datatype":"FP64","data":[6.8,2.8,4.8,1.4,6.0,3.4,4.5,1.6]}]}`,
+		"binary": `{"id":"1","inputs":[{"name":"x","shape":[2,4],"datatype":"FP32","parameters":{"binary_data_size":32}}]}`,
+	} {
+		b.Run(name, func(b *testing.B) {
+			var ctx fasthttp.RequestCtx
+			ctx.Request.Header.SetMethod("POST")
+			ctx.Request.SetRequestURI("/v2/models/m/infer")
+			if name == "binary" {
+				ctx.Request.Header.Set(lengthHeader, strconv.Itoa(len(body)))
+				body += strings.Repeat("\x00\x00\x80\x3f", 8)
+			}
+			ctx.Request.SetBodyString(body)
+			b.ReportAllocs()
+			for b.Loop() {
+				s.handle(&ctx)
+			}
+			if ctx.Response.StatusCode() != http.StatusOK {
+				b.Fatal(string(ctx.Response.Body()))
+			}
+		})
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
@@ -171,6 +172,34 @@ func TestWrongCallsGetAStatus(t *testing.T) {
 		if got := status.Convert(err); got.Code() != test.code || got.Message() != test.want {
 			t.Errorf("%s: %v\nwant %s %s", name, err, test.code, test.want)
 		}
+	}
+}
+
+func TestTimeoutsOfCalls(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"1H": time.Hour, "2M": 2 * time.Minute, "3S": 3 * time.Second, "100m": 100 * time.Millisecond, "5u": 5 * time.Microsecond, "99999999n": 99999999,
+		"": 0, "5": 0, "S": 0, "5x": 0, "-1S": 0, "123456789S": 0,
+	} {
+		begun := time.Now()
+		ctx, cancel := withTimeout(t.Context(), text)
+		deadline, ok := ctx.Deadline()
+		cancel()
+		if ok != (want > 0) || ok && (deadline.Before(begun.Add(want)) || deadline.After(time.Now().Add(want))) {
+			t.Errorf("%q: a deadline %t, in %v, want %v", text, ok, deadline.Sub(begun), want)
+		}
+	}
+}
+
+func TestACallEndsAtItsDeadline(t *testing.T) {
+	ctx, cancel := context.WithDeadline(t.Context(), time.Now())
+	defer cancel()
+	if got := statusOf(ctx, ctx.Err()); got.code != deadlineExceeded {
+		t.Errorf("status %d: %s", got.code, got.message)
+	}
+	ctx, cancel = context.WithCancel(t.Context())
+	cancel()
+	if got := statusOf(ctx, ctx.Err()); got.code != canceled {
+		t.Errorf("status %d: %s", got.code, got.message)
 	}
 }
 
