@@ -86,6 +86,8 @@ const (
 
 var errTooManyDims = inputError(fmt.Sprintf("maximum supported dimension for an ndarray is %d", maxDims))
 
+var errNotSingle = inputError("The model works on single values: the shape must be [rows]")
+
 // tensor is one input of a V2 request. The memory of its values is reused.
 type tensor struct {
 	name     string
@@ -218,6 +220,9 @@ func (b *batch) fillFirst() error {
 	if b.x.Rows == 0 || b.x.Cols == 0 {
 		return inputError(fmt.Sprintf("Found array with 0 values (shape=%v): the request has no rows, or no columns", dims))
 	}
+	if b.schema.Flat && b.x.Cols != 1 {
+		return errNotSingle
+	}
 	if !b.mixed() && len(t.texts) == 0 { // the common case copies nothing
 		b.x.Data, t.values = t.values, b.x.Data
 		return nil
@@ -275,6 +280,9 @@ func (b *batch) fillColumns() error {
 	}
 	if rows == 0 {
 		return inputError("Found array with 0 sample(s): the request has no rows")
+	}
+	if b.schema.Flat && len(order) != 1 {
+		return errNotSingle
 	}
 	b.x.Rows, b.x.Cols = rows, len(order)
 	b.x.Data = slices.Grow(b.x.Data, rows*len(order))

@@ -125,6 +125,24 @@ func TestIntegersThatMayBeNamesMustBeExact(t *testing.T) {
 	}
 }
 
+func TestAModelOfSingleValuesTakesOneColumn(t *testing.T) {
+	b := &batch{schema: frame.Schema{Width: 1, Kinds: []frame.Kind{frame.Strings}, Flat: true}}
+	for shape, want := range map[string]string{
+		"[2]": "", "[2,1]": "", "[-1]": "", "[1,2]": "The model works on single values: the shape must be [rows]", "[2,1,1]": "Found array with dim 3, while dim <= 2 is required: the shape must be [rows, columns]",
+	} {
+		if _, err := b.inferRequest("m", fmt.Appendf(nil, `{"inputs":[{"name":"x","shape":%s,"datatype":"BYTES","data":["a","b"]}]}`, shape), nil); err != nil {
+			t.Fatal(err)
+		}
+		err := b.fill(false)
+		if got := fmt.Sprint(err); got != want && (err != nil || want != "") {
+			t.Errorf("shape %s: %v, want %s", shape, err, want)
+		}
+		if err == nil && (b.x.Rows != 2 || b.x.Texts[1] != "b") {
+			t.Errorf("shape %s: %d rows of %q", shape, b.x.Rows, b.x.Texts)
+		}
+	}
+}
+
 func TestColumnsOfADataFrameMayHoldAnything(t *testing.T) {
 	b := &batch{schema: frame.Schema{Width: 2, Names: []string{"n", "s"}, Kinds: []frame.Kind{frame.Numbers, frame.Anything}}}
 	request := `{"parameters":{"content_type":"pd"},"inputs":[{"name":"s","shape":[3],"datatype":"BYTES","data":["a",null,7]},{"name":"n","shape":[3],"datatype":"BYTES","data":["1",null,3]}]}`
