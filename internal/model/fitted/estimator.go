@@ -55,6 +55,10 @@ func (e *Estimator) fitted() bool {
 	return false
 }
 
+// Budget is what is left to build the model, for the readers of a model that lies in an
+// attribute as bytes.
+func (e *Estimator) Budget() *budget.Budget { return e.builder.Budget }
+
 // Class is the name of the estimator's class: "SVC".
 func (e *Estimator) Class() string { return e.class }
 
