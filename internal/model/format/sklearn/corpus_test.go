@@ -4,12 +4,9 @@ package sklearn
 
 import (
 	"errors"
-	"math"
-	"slices"
 	"testing"
 
 	"github.com/serin-dev/serin/internal/model/budget"
-	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/modeltest"
 	"github.com/serin-dev/serin/internal/testkit/corpus"
 )
@@ -37,90 +34,18 @@ func loadCase(c *corpus.Case) (corpus.Ask, error) {
 	if err != nil {
 		return nil, err
 	}
-	x, problem := frameOf(c.Input, m.Schema())
-	if problem != nil && !errors.Is(problem, errColumns) {
+	x, problem := modeltest.Frame(c.Input.Rows, c.Input.Columns, m.Schema())
+	if problem != nil && !errors.Is(problem, modeltest.ErrColumns) {
 		return nil, problem
 	}
-	return func(name string) ([]any, error) {
-		i := slices.IndexFunc(modeltest.Methods, func(m frame.Method) bool { return m.String() == name })
-		if i < 0 {
+	return func(method string) ([]any, error) {
+		values, ok, err := modeltest.Answer(m, method, x)
+		switch {
+		case !ok:
 			return nil, corpus.ErrMethod
-		}
-		method := modeltest.Methods[i]
-		if _, ok := m.Output(method); !ok {
-			return nil, corpus.ErrMethod
-		}
-		if problem != nil {
+		case problem != nil:
 			return nil, problem
 		}
-		var r frame.Result
-		if err := m.Predict(nil, method, &r, x); err != nil {
-			return nil, err
-		}
-		values := make([]any, len(r.Values))
-		for i, v := range r.Values {
-			values[i] = v
-			if r.Output.Classes != nil {
-				values[i] = r.Output.Label(i%r.Output.Width, v)
-			}
-		}
-		return values, nil
+		return values, err
 	}, nil
-}
-
-// frameOf is the frame that a protocol makes of the rows.
-func frameOf(in *corpus.Input, schema frame.Schema) (frame.Frame, error) {
-	order, err := columnsOf(in, schema)
-	if err != nil {
-		return frame.Frame{}, err
-	}
-	x := frame.Dense(len(in.Rows), len(order), nil)
-	if x.Names = in.Columns; len(schema.Names) > 0 && len(in.Columns) > 0 {
-		x.Names = schema.Names
-	}
-	for _, row := range in.Rows {
-		for j, from := range order {
-			v := row[from]
-			number, text := math.NaN(), ""
-			switch v := v.(type) {
-			case float64:
-				number = v
-			case bool:
-				number = map[bool]float64{true: 1}[v]
-			case string:
-				if schema.Kind(j) == frame.Numbers {
-					return x, errors.New("the rows of this case hold strings")
-				}
-				number, text = frame.Text, v
-			case nil:
-				if schema.Kind(j) != frame.Numbers {
-					number = frame.None
-				}
-			}
-			x.Data, x.Texts = append(x.Data, number), append(x.Texts, text)
-		}
-	}
-	return x, nil
-}
-
-// errColumns is V1's error of such rows.
-var errColumns = errors.New("the rows of this case have other columns")
-
-// columnsOf returns the columns of the rows in the order of the schema, as V1 has
-// them for rows that are objects.
-func columnsOf(in *corpus.Input, schema frame.Schema) ([]int, error) {
-	order := make([]int, len(in.Rows[0]))
-	for j := range order {
-		order[j] = j
-		if len(in.Columns) == 0 || len(schema.Names) == 0 {
-			continue
-		}
-		if len(schema.Names) != len(order) {
-			return nil, errColumns
-		}
-		if order[j] = slices.Index(in.Columns, schema.Names[j]); order[j] < 0 {
-			return nil, errColumns
-		}
-	}
-	return order, nil
 }

@@ -272,7 +272,7 @@ func TestPredictionsNeedNoMemoryOfTheirOwn(t *testing.T) {
 		if err != nil {
 			continue // the corpus tells which may be refused
 		}
-		x, err := frameOf(c.Input, m.Schema())
+		x, err := modeltest.Frame(c.Input.Rows, c.Input.Columns, m.Schema())
 		if err != nil {
 			t.Fatal(err)
 		}
