@@ -21,8 +21,8 @@ import (
 
 const usage = `Usage: serin-modelserver --model_dir DIR [flags]
 
-Serves the one .joblib, .pkl or .pickle file in DIR: scikit-learn's DecisionTreeClassifier,
-LogisticRegression, RandomForestClassifier and SVC, and pipelines of them with StandardScaler.
+Serves the one model in DIR: of scikit-learn (.joblib, .pkl, .pickle), XGBoost (.json, .ubj,
+.bst, .model) or LightGBM (.txt, .bst).
 
   --model_name NAME        the model's name in URLs (default "model")
   --model_dir DIR          the folder that holds the model

@@ -5,13 +5,17 @@
 package format
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"path"
 	"slices"
 
 	"github.com/serin-dev/serin/internal/model/budget"
+	"github.com/serin-dev/serin/internal/model/format/lightgbm"
 	"github.com/serin-dev/serin/internal/model/format/sklearn"
+	"github.com/serin-dev/serin/internal/model/format/xgboost"
 	"github.com/serin-dev/serin/internal/model/frame"
 )
 
@@ -21,6 +25,23 @@ var formats = []struct {
 	load     func(r io.Reader, size int64, limits budget.Limits) (frame.Model, error)
 }{
 	{sklearn.Suffixes, sklearn.Load},
+	{[]string{".json", ".ubj", ".model"}, xgboost.Load},
+	{[]string{".txt"}, lightgbm.Load},
+	{[]string{".bst"}, loadBst},
+}
+
+// loadBst reads a file whose suffix both XGBoost's and LightGBM's servers of KServe have.
+func loadBst(r io.Reader, size int64, limits budget.Limits) (frame.Model, error) {
+	const enough = 8 // bytes to tell them apart
+	peeked := bufio.NewReader(r)
+	head, err := peeked.Peek(enough)
+	switch {
+	case err != nil && !errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("read the file: %w", err)
+	case lightgbm.Is(head):
+		return lightgbm.Load(peeked, size, limits)
+	}
+	return xgboost.Load(peeked, size, limits)
 }
 
 // Suffixes lists those of all formats.
@@ -32,8 +53,20 @@ func Suffixes() []string {
 	return all
 }
 
-// Known reports whether a file's name has the suffix of a format.
-func Known(name string) bool { return slices.Contains(Suffixes(), path.Ext(name)) }
+// Rank tells whether a file's name has the suffix of a format: it is 0 if not, and lower
+// for suffixes that also have files that lie beside models.
+func Rank(name string) int {
+	ext := path.Ext(name)
+	switch {
+	case !slices.Contains(Suffixes(), ext):
+		return 0
+	case ext == ".txt":
+		return 1
+	case ext == ".json":
+		return 2
+	}
+	return 3
+}
 
 // Load reads a model from a file of size bytes. A panic of the reader becomes an
 // error of one sentence. An error that is budget.ErrMemory means that a larger

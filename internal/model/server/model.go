@@ -70,14 +70,17 @@ func modelFile(dir string) (string, error) {
 		return "", fmt.Errorf("read the model folder: %w", err)
 	}
 	var models, others []string
+	rank := 1 // of models
 	for _, e := range entries {
-		switch {
+		switch r := format.Rank(e.Name()); {
 		case e.IsDir():
 			others = append(others, e.Name()+"/")
-		case format.Known(e.Name()):
-			models = append(models, e.Name())
-		default:
+		case r < rank:
 			others = append(others, e.Name())
+		case r > rank: // those so far lie beside the model: requirements.txt
+			models, others, rank = []string{e.Name()}, append(others, models...), r
+		default:
+			models = append(models, e.Name())
 		}
 	}
 	switch {

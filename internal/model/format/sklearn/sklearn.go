@@ -10,6 +10,8 @@ import (
 
 	"github.com/serin-dev/serin/internal/model/budget"
 	"github.com/serin-dev/serin/internal/model/fitted"
+	"github.com/serin-dev/serin/internal/model/format/lightgbm"
+	"github.com/serin-dev/serin/internal/model/format/xgboost"
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/kernel/bayes"
 	"github.com/serin-dev/serin/internal/model/kernel/cluster"
@@ -26,7 +28,8 @@ import (
 // Suffixes are those of the files.
 var Suffixes = []string{".joblib", ".pkl", ".pickle"}
 
-var classes = fitted.Table(bayes.Classes, cluster.Classes, columns.Classes, linear.Classes, meta.Classes, mlp.Classes, svm.Classes, text.Classes, trees.Classes)
+var classes = fitted.Table(bayes.Classes, cluster.Classes, columns.Classes, linear.Classes, meta.Classes, mlp.Classes, svm.Classes, text.Classes, trees.Classes,
+	lightgbm.Classes, xgboost.Classes)
 
 // Load reads a model from a file of size bytes.
 func Load(r io.Reader, size int64, limits budget.Limits) (frame.Model, error) {

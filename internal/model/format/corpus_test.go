@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package format
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/serin-dev/serin/internal/model/budget"
+	"github.com/serin-dev/serin/internal/model/modeltest"
+	"github.com/serin-dev/serin/internal/testkit/corpus"
+)
+
+// TestCorpus asks the models that XGBoost and LightGBM saved, and their estimators in
+// pickles. With -v it prints which are exact.
+func TestCorpus(t *testing.T) {
+	corpus.Check(t, "testdata/supported.txt", func(c *corpus.Case) (corpus.Ask, error) {
+		m, err := Load(c.File, bytes.NewReader(c.Data), int64(len(c.Data)), budget.DefaultLimits)
+		if err != nil {
+			return nil, err
+		}
+		x, problem := modeltest.Frame(c.Input.Rows, c.Input.Columns, m.Schema())
+		if problem != nil && !errors.Is(problem, modeltest.ErrColumns) {
+			return nil, problem
+		}
+		return func(method string) ([]any, error) {
+			values, ok, err := modeltest.Answer(m, method, x)
+			switch {
+			case !ok:
+				return nil, corpus.ErrMethod
+			case problem != nil:
+				return nil, problem
+			}
+			return values, err
+		}, nil
+	}, "xgboost", "lightgbm")
+}
