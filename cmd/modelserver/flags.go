@@ -37,6 +37,7 @@ func idleFlags() readers {
 		"--log_config_file":                   text,
 		"--max_asyncio_workers":               number,
 		"--max_threads":                       number,
+		"--nthread":                           number, // of xgbserver and lgbserver
 		"--predictor_host":                    text,
 		"--predictor_protocol":                text,
 		"--predictor_request_retries":         number,

@@ -219,8 +219,10 @@ func start(parts *lifecycle.Parts, c Config, server *kube.Server, nodeListener n
 				"serin/modelserver": c.program("modelserver"),
 				"serin/queue":       c.program("queue"),
 				"serin/fetch":       c.program("fetch"),
-				// KServe's own runtime, applied over Serin's, keeps the built-in server.
+				// KServe's own runtimes, applied over Serin's, keep the built-in server.
 				"kserve/sklearnserver": c.program("modelserver"),
+				"kserve/xgbserver":     c.program("modelserver"),
+				"kserve/lgbserver":     c.program("modelserver"),
 			},
 			Env:      c.Env,
 			Listener: nodeListener,

@@ -18,7 +18,8 @@ const warningName = "serin-built-in-runtime"
 // warning makes the API server warn a user who applies KServe's runtime over
 // Serin's of the same name. It refuses nothing: that may be what the user wants.
 func warning() []runtime.Object {
-	const name = "kserve-sklearnserver"
+	const is = " is the name of Serin's built-in runtime: new revisions of its models run its image from now on. " +
+		"Give it another name to keep both; serin install brings the built-in runtime back"
 	kind := func(k string) metav1.TypeMeta {
 		return metav1.TypeMeta{APIVersion: admissionv1.SchemeGroupVersion.String(), Kind: k}
 	}
@@ -36,12 +37,12 @@ func warning() []runtime.Object {
 						},
 					},
 				}}},
-				MatchConditions: []admissionv1.MatchCondition{{Name: "built-in", Expression: fmt.Sprintf("object.metadata.name == '%s'", name)}},
+				MatchConditions: []admissionv1.MatchCondition{{Name: "built-in", Expression: "object.metadata.name in ['kserve-sklearnserver', 'kserve-xgbserver', 'kserve-lgbserver']"}},
 				Validations: []admissionv1.Validation{{
 					// Whatever registry Serin's images come from.
-					Expression: "object.spec.containers.exists(c, has(c.image) && c.image.contains('modelserver'))",
-					Message: name + " is the name of Serin's built-in runtime: new revisions of scikit-learn models run its image from now on. " +
-						"Give it another name to keep both; serin install brings the built-in runtime back",
+					Expression:        "object.spec.containers.exists(c, has(c.image) && c.image.contains('modelserver'))",
+					Message:           "this" + is,
+					MessageExpression: fmt.Sprintf("object.metadata.name + %q", is),
 				}},
 			},
 		},

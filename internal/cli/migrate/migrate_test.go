@@ -170,10 +170,11 @@ func TestServicesWithoutARuntimeAreReported(t *testing.T) {
 		want  []string // fields of what is missing
 	}{
 		"Serin's own runtime":               {[]string{isvc("", "model: {modelFormat: {name: sklearn}, storageUri: gs://b/m}")}, nil},
+		"that for XGBoost":                  {[]string{isvc("", "xgboost: {storageUri: gs://b/m}")}, nil},
 		"its name":                          {[]string{isvc("", "model: {modelFormat: {name: sklearn}, runtime: kserve-sklearnserver, storageUri: gs://b/m}")}, nil},
 		"containers need none":              {[]string{isvc("", "containers: [{name: kserve-container, image: mine}]")}, nil},
 		"a format that nobody serves":       {[]string{isvc("", torch)}, []string{"spec.predictor.model.modelFormat"}},
-		"a legacy form of one":              {[]string{isvc("", "xgboost: {storageUri: gs://b/m}")}, []string{"spec.predictor.xgboost"}},
+		"a legacy form of one":              {[]string{isvc("", "pmml: {storageUri: gs://b/m}")}, []string{"spec.predictor.pmml"}},
 		"a runtime by name":                 {[]string{isvc("", "model: {modelFormat: {name: sklearn}, runtime: mine, storageUri: gs://b/m}")}, []string{"spec.predictor.model.runtime"}},
 		"a protocol that it does not speak": {[]string{isvc("", "model: {modelFormat: {name: sklearn}, protocolVersion: grpc-v1, storageUri: gs://b/m}")}, []string{"spec.predictor.model.modelFormat"}},
 		"one for all, in another file":      {[]string{isvc(", namespace: a", torch), v1alpha1 + "kind: ClusterServingRuntime\nmetadata: {name: torch}\n" + formats}, nil},

@@ -18,8 +18,7 @@ type model struct {
 	version     int // that saved it: 304 is 3.4
 	features    int
 	names       []string
-	categorical []bool // by feature
-	classes     int    // 0 if there are none
+	classes     int // 0 if there are none
 	targets     int
 	base        []float64
 	transformed bool // base is a margin already
@@ -104,9 +103,6 @@ func (m *model) learner(c *cursor, o object) error {
 	}
 	m.objective = o.child("objective").text("name")
 	m.names = o.texts("feature_names")
-	for _, t := range o.texts("feature_types") {
-		m.categorical = append(m.categorical, t == "c")
-	}
 	booster := o.child("gradient_booster")
 	m.booster = booster.text("name")
 	m.drop = singles(booster.numbers("weight_drop"))
