@@ -65,6 +65,7 @@ func TestMutations(t *testing.T) {
 		}
 	}
 	hostile.ForASecond(t, func(t *testing.T, decisions []byte) bool {
+		t.Helper()
 		c := hostile.NewChoices(decisions)
 		file := hostile.Pick(c, files)
 		ext := path.Ext(file.File)

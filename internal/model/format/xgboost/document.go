@@ -86,6 +86,19 @@ func (l *list) value() any {
 	return l.numbers
 }
 
+// unused are the arrays of a tree that predicting does not need.
+var unused = map[string]bool{"loss_changes": true, "sum_hessian": true, "parents": true}
+
+// put sets an entry, unless nobody will read it.
+func (o object) put(c *cursor, name string, v any) {
+	if unused[name] {
+		numbers, _ := v.([]float64)
+		c.Release(8 * len(numbers))
+		return
+	}
+	o[name] = v
+}
+
 // child returns an object inside, or an empty one.
 func (o object) child(names ...string) object {
 	for _, name := range names {

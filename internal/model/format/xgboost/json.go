@@ -83,9 +83,11 @@ func (c *cursor) jsonObject(depth int) (any, error) {
 		if err := c.Alloc(2 * slotBytes); err != nil {
 			return nil, err
 		}
-		if o[name], err = c.json(depth + 1); err != nil {
+		v, err := c.json(depth + 1)
+		if err != nil {
 			return nil, err
 		}
+		o.put(c, name, v)
 		switch end, err := c.next(",}"); {
 		case err != nil:
 			return nil, err

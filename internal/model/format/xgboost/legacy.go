@@ -164,8 +164,10 @@ func (c *cursor) legacyTree() (*tree, error) {
 	for i := range t.splits {
 		n := words[nodeBytes/4*i:]
 		value := math.Float32frombits(n[4])
-		t.splits[i] = split{Leaf: int32(n[1]) == -1, Left: int(int32(n[1])), Right: int(int32(n[2])),
-			Feature: int(n[3] &^ defaultLeft), MissingLeft: n[3]&defaultLeft != 0, AtMost: below(value)}
+		t.splits[i] = split{
+			Leaf: int32(n[1]) == -1, Left: int(int32(n[1])), Right: int(int32(n[2])),
+			Feature: int(n[3] &^ defaultLeft), MissingLeft: n[3]&defaultLeft != 0, AtMost: below(value),
+		}
 		t.values[i] = value
 	}
 	return t, nil

@@ -165,8 +165,10 @@ func (m *model) tree(c *cursor, o object) (*tree, error) {
 	}
 	t := &tree{splits: make([]split, count), width: 1}
 	for i := range t.splits {
-		t.splits[i] = split{Leaf: left[i] == -1, Left: int(left[i]), Right: int(right[i]), Feature: int(feature[i]),
-			AtMost: below(float32(condition[i])), MissingLeft: missing[i] != 0}
+		t.splits[i] = split{
+			Leaf: left[i] == -1, Left: int(left[i]), Right: int(right[i]), Feature: int(feature[i]),
+			AtMost: below(float32(condition[i])), MissingLeft: missing[i] != 0,
+		}
 	}
 	width, err := o.child("tree_param").whole("size_leaf_vector", 1, maxGroups)
 	if err != nil {

@@ -123,9 +123,11 @@ func (c *cursor) ubjsonObject(depth int) (any, error) {
 		if err := c.Alloc(2 * slotBytes); err != nil {
 			return nil, err
 		}
-		if o[name], err = c.ubjson(depth + 1); err != nil {
+		v, err := c.ubjson(depth + 1)
+		if err != nil {
 			return nil, err
 		}
+		o.put(c, name, v)
 	}
 	return o, nil
 }
