@@ -19,6 +19,7 @@ import (
 	"github.com/serin-dev/serin/internal/model/kernel/linear"
 	"github.com/serin-dev/serin/internal/model/kernel/meta"
 	"github.com/serin-dev/serin/internal/model/kernel/mlp"
+	"github.com/serin-dev/serin/internal/model/kernel/neighbours"
 	"github.com/serin-dev/serin/internal/model/kernel/svm"
 	"github.com/serin-dev/serin/internal/model/kernel/text"
 	"github.com/serin-dev/serin/internal/model/kernel/trees"
@@ -28,7 +29,7 @@ import (
 // Suffixes are those of the files.
 var Suffixes = []string{".joblib", ".pkl", ".pickle"}
 
-var classes = fitted.Table(bayes.Classes, cluster.Classes, columns.Classes, linear.Classes, meta.Classes, mlp.Classes, svm.Classes, text.Classes, trees.Classes,
+var classes = fitted.Table(bayes.Classes, cluster.Classes, columns.Classes, linear.Classes, meta.Classes, mlp.Classes, neighbours.Classes, svm.Classes, text.Classes, trees.Classes,
 	lightgbm.Classes, xgboost.Classes)
 
 // Load reads a model from a file of size bytes.

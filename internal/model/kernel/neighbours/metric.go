@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package neighbours
+
+import (
+	"math"
+
+	"github.com/serin-dev/serin/internal/model/fitted"
+	"github.com/serin-dev/serin/internal/model/pickle"
+	"github.com/serin-dev/serin/internal/model/vector"
+)
+
+// metric is a distance. Searches compare reduced distances, which need no root.
+type metric struct {
+	name    string
+	reduced func(x, y []float64) float64 // y has as many values
+	// power is that of which a reduced distance has no root: 2 for the Euclidean
+	// distance. It is 1 if reduced is the distance itself.
+	power float64
+	// order is Minkowski's p: infinite for the maximum. It is 0 for other metrics.
+	order float64
+}
+
+// distance returns the distance of a reduced one.
+func (m *metric) distance(reduced float64) float64 {
+	switch m.power {
+	case 1:
+		return reduced
+	case 2:
+		return math.Sqrt(reduced)
+	}
+	return math.Pow(reduced, 1/m.power)
+}
+
+// reduce is the inverse of distance.
+func (m *metric) reduce(distance float64) float64 {
+	switch m.power {
+	case 1:
+		return distance
+	case 2:
+		return distance * distance
+	}
+	return math.Pow(distance, m.power)
+}
+
+// newMetric reads the metric of an estimator that was fitted on rows of this width.
+func newMetric(e *fitted.Estimator, width int) metric {
+	name := e.Text("minkowski", "effective_metric_", "metric")
+	params := e.Dict("effective_metric_params_")
+	for key, v := range params {
+		known := key == "p" || key == "V" && name == "seuclidean" || key == "VI" && name == "mahalanobis"
+		if v != any(pickle.None{}) && !known {
+			e.Failf("the parameter %s of metric %s is not supported", pickle.Quote(key), pickle.Quote(name))
+		}
+	}
+	switch name {
+	case "euclidean", "l2":
+		return metric{name, vector.SquaredDistance, 2, 2}
+	case "manhattan", "l1", "cityblock":
+		return metric{name, cityblock, 1, 1}
+	case "chebyshev", "infinity":
+		return metric{name, chebyshev, 1, math.Inf(1)}
+	case "minkowski", "p":
+		return newMinkowski(e, params["p"])
+	case "seuclidean":
+		variance := e.FloatsOf(params["V"], "V")
+		e.Require(len(variance) == width, "V does not fit the features")
+		return metric{name, standardized(variance), 2, 0}
+	case "mahalanobis":
+		inverse := e.MatrixOf(params["VI"], "VI")
+		e.Require(inverse.Rows == width && inverse.Cols == width, "VI does not fit the features")
+		return metric{name, mahalanobis(inverse), 2, 0}
+	case "nan_euclidean":
+		return metric{name, gapped, 2, 0}
+	}
+	if d, ok := plain[name]; ok {
+		return metric{name, d, 1, 0}
+	}
+	// The rounding of a BLAS decides between rows that are equally far by cosine.
+	e.Failf("metric %s is not supported", pickle.Quote(name))
+	return metric{}
+}
+
+func newMinkowski(e *fitted.Estimator, v any) metric {
+	p := math.NaN()
+	switch v := v.(type) {
+	case float64:
+		p = v
+	case int64:
+		p = float64(v)
+	}
+	e.Require(p >= 1 && !math.IsInf(p, 0), "p of its metric is no number from 1 on")
+	return metric{"minkowski", func(x, y []float64) float64 {
+		sum := 0.0
+		for i, v := range x {
+			sum += math.Pow(math.Abs(v-y[i]), p)
+		}
+		return sum
+	}, p, p}
+}
+
+// plain are the metrics without parameters and roots.
+var plain = map[string]func(x, y []float64) float64{
+	"sqeuclidean": vector.SquaredDistance,
+	"canberra":    canberra,
+	"braycurtis":  brayCurtis,
+	"hamming":     hamming,
+	"correlation": correlation,
+}
+
+func cityblock(x, y []float64) float64 {
+	sum := 0.0
+	for i, v := range x {
+		sum += math.Abs(v - y[i])
+	}
+	return sum
+}
+
+func chebyshev(x, y []float64) float64 {
+	most := 0.0
+	for i, v := range x {
+		most = max(most, math.Abs(v-y[i]))
+	}
+	return most
+}
+
+func standardized(variance []float64) func(x, y []float64) float64 {
+	return func(x, y []float64) float64 {
+		sum := 0.0
+		for i, v := range x {
+			d := v - y[i]
+			sum += d * d / variance[i]
+		}
+		return sum
+	}
+}
+
+func mahalanobis(inverse vector.Matrix) func(x, y []float64) float64 {
+	return func(x, y []float64) float64 {
+		sum := 0.0
+		for i, v := range x {
+			part := 0.0
+			for j, a := range inverse.Row(i) {
+				part += a * (x[j] - y[j])
+			}
+			sum += part * (v - y[i])
+		}
+		return sum
+	}
+}
+
+// gapped is the squared Euclidean distance of the features that both rows have, as if
+// the others were as far apart.
+func gapped(x, y []float64) float64 {
+	sum, both := 0.0, 0
+	for i, v := range x {
+		if d := v - y[i]; d == d {
+			sum += d * d
+			both++
+		}
+	}
+	return sum / float64(both) * float64(len(x))
+}
+
+func canberra(x, y []float64) float64 {
+	sum := 0.0
+	for i, v := range x {
+		if of := math.Abs(v) + math.Abs(y[i]); of > 0 {
+			sum += math.Abs(v-y[i]) / of
+		}
+	}
+	return sum
+}
+
+// brayCurtis is scikit-learn's. SciPy takes |x+y| for |x|+|y|.
+func brayCurtis(x, y []float64) float64 {
+	sum, of := 0.0, 0.0
+	for i, v := range x {
+		sum += math.Abs(v - y[i])
+		of += math.Abs(v) + math.Abs(y[i])
+	}
+	if of == 0 {
+		return 0
+	}
+	return sum / of
+}
+
+func hamming(x, y []float64) float64 {
+	n := 0
+	for i, v := range x {
+		if v != y[i] {
+			n++
+		}
+	}
+	return float64(n) / float64(len(x))
+}
+
+// correlation is 1 - the cosine of the angle between rows whose mean is 0.
+func correlation(x, y []float64) float64 {
+	n, meanX, meanY := float64(len(x)), 0.0, 0.0
+	for i, v := range x {
+		meanX += v / n
+		meanY += y[i] / n
+	}
+	xx, xy, yy := 0.0, 0.0, 0.0
+	for i, v := range x {
+		a, b := v-meanX, y[i]-meanY
+		xx, xy, yy = xx+a*a, xy+a*b, yy+b*b
+	}
+	return 1 - xy/math.Sqrt(xx*yy)
+}

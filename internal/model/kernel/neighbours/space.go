@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package neighbours
+
+import (
+	"math"
+
+	"github.com/serin-dev/serin/internal/model/fitted"
+	"github.com/serin-dev/serin/internal/model/frame"
+	"github.com/serin-dev/serin/internal/model/graph"
+	"github.com/serin-dev/serin/internal/model/pickle"
+	"github.com/serin-dev/serin/internal/model/vector"
+)
+
+// space is the rows that an estimator was fitted on, and their metric.
+type space struct {
+	input graph.Input
+	metric
+	points vector.Matrix
+	tree   *tree // nil to look at all rows
+
+	// Without a tree, the Euclidean distance is |x|^2 - 2xy + |y|^2.
+	expanded bool
+	minusTwo vector.Matrix
+	squares  []float64
+	// chosen reports whether numpy's partition chooses the nearest, and not a heap.
+	chosen bool
+}
+
+func (s *space) Input() *graph.Input { return &s.input }
+
+func newSpace(e *fitted.Estimator) space {
+	points := e.Matrix("_fit_X")
+	s := space{input: e.Input(points.Cols), points: points, metric: newMetric(e, points.Cols)}
+	s.input.AllowNaN = s.name == "nan_euclidean"
+	e.Require(points.Rows > 0, "it was fitted on no rows")
+	if !e.Ok() {
+		return s
+	}
+	switch method := e.Text("", "_fit_method"); method {
+	case "kd_tree", "ball_tree":
+		e.Require(method == "ball_tree" || s.order > 0, "a k-d tree has no such metric")
+		e.Require(s.name != "nan_euclidean" && s.name != "correlation", "a tree has no such metric")
+		s.tree = newTree(e, &s.points, method == "ball_tree")
+	case "brute":
+		s.chosen = !s.heaped(e)
+		s.expand(e)
+	default:
+		e.Failf("the method %s is not supported", pickle.Quote(method))
+	}
+	return s
+}
+
+// heaped reports whether scikit-learn looks for the nearest rows with a heap, as it does
+// from 1.1 on for most metrics and rows of float64.
+func (s *space) heaped(e *fitted.Estimator) bool {
+	switch s.name {
+	case "nan_euclidean", "correlation", "hamming", "mahalanobis":
+		return false
+	}
+	arr, ok := e.Get("_fit_X").(*pickle.Array)
+	return e.Version() >= 101 && ok && arr.Kind() == 'f' && arr.Size() == 8
+}
+
+// expand prepares Euclidean distances as products.
+func (s *space) expand(e *fitted.Estimator) {
+	switch s.name {
+	case "euclidean", "l2", "sqeuclidean":
+	default:
+		return
+	}
+	if !e.Alloc(8 * (len(s.points.Data) + s.points.Rows)) {
+		return
+	}
+	s.expanded = true
+	s.minusTwo = vector.Matrix{Rows: s.points.Rows, Cols: s.points.Cols, Data: make([]float64, len(s.points.Data))}
+	for i, v := range s.points.Data {
+		s.minusTwo.Data[i] = -2 * v
+	}
+	s.squares = make([]float64, s.points.Rows)
+	for i := range s.squares {
+		s.squares[i] = vector.Dot(s.points.Row(i), s.points.Row(i))
+	}
+}
+
+// all fills dst with the reduced distances to all rows.
+func (s *space) all(w *graph.Work, dst []float64, row []float64) error {
+	if !s.expanded {
+		for i := range dst {
+			dst[i] = s.reduced(row, s.points.Row(i))
+		}
+		return w.Steps(4 * len(s.points.Data))
+	}
+	vector.Dots(dst, row, &s.minusTwo)
+	square := vector.Dot(row, row)
+	for i, v := range dst {
+		dst[i] = max(square+v+s.squares[i], 0)
+	}
+	return w.Steps(len(s.points.Data))
+}
+
+// nearest fills a heap with the rows that are nearest to one, in order.
+func (s *space) nearest(w *graph.Work, h *heap, row []float64) error {
+	h.reset()
+	if s.tree != nil {
+		if err := s.tree.search(w, s, h, row, 0, s.tree.least(&s.metric, 0, row)); err != nil {
+			return err
+		}
+	} else {
+		mark := w.Mark()
+		defer w.Release(mark)
+		far := w.Floats(s.points.Rows)
+		if err := s.all(w, far, row); err != nil {
+			return err
+		}
+		if s.chosen {
+			choose(w, h, far)
+		} else {
+			for i, v := range far {
+				h.push(v, i)
+			}
+		}
+	}
+	h.sort()
+	for i, v := range h.far {
+		h.far[i] = s.distance(v)
+	}
+	return nil
+}
+
+// neighbours reads how many neighbours answer, which are weighted by their distance or
+// not.
+func neighbours(e *fitted.Estimator, rows int, names ...string) int {
+	k := e.Int(rows, names...)
+	e.Require(k > 0, "n_neighbors is out of range")
+	e.Alloc(16 * k)
+	return k
+}
+
+// weighted reports whether near rows count more.
+func weighted(e *fitted.Estimator) bool {
+	if v := e.Get("weights"); v == nil || v == any("uniform") || v == any("distance") {
+		return v == any("distance")
+	}
+	e.Failf("weights that are no uniform or distance are not supported")
+	return false
+}
+
+// weigh replaces distances by weights: 1 for all, or 1/distance. Rows at the same
+// place count alone.
+func weigh(far []float64, byDistance bool) {
+	same := false
+	for i, v := range far {
+		far[i] = 1
+		if byDistance {
+			far[i] = 1 / v
+			same = same || math.IsInf(far[i], 1)
+		}
+	}
+	if !same {
+		return
+	}
+	for i, v := range far {
+		far[i] = 0
+		if math.IsInf(v, 1) {
+			far[i] = 1
+		}
+	}
+}
+
+// answers is what the rows of a space have.
+type answers struct {
+	graph.Outputs
+	values  []float64 // the numbers or the indexes of classes, row after row
+	width   int       // of a row
+	classes []int     // of each value; nil for numbers
+}
+
+// newClasses reads the classes of the rows.
+func newClasses(e *fitted.Estimator, rows int) answers {
+	labels := e.LabelsOfAll()
+	a := answers{values: e.Floats("_y"), width: len(labels.Classes)}
+	total := 0
+	for _, c := range labels.Classes {
+		a.classes = append(a.classes, len(c))
+		total += len(c)
+	}
+	e.Require(len(a.values) == rows*a.width, "_y does not fit the rows")
+	if !e.Ok() {
+		return a
+	}
+	for i, v := range a.values {
+		e.Require(v >= 0 && v < float64(a.classes[i%a.width]) && v == float64(int(v)), "_y does not fit the classes")
+	}
+	proba := graph.List(total)
+	if len(a.classes) > 1 || !labels.Flat {
+		proba.Parts = a.classes
+	}
+	a.Outputs = graph.Outputs{labels, proba, {}}
+	return a
+}
+
+// newNumbers reads the numbers of the rows.
+func newNumbers(e *fitted.Estimator, rows int) answers {
+	arr := e.Array("_y")
+	a := answers{values: e.Floats("_y"), width: 1}
+	a.Outputs[frame.Predict] = graph.One()
+	if len(arr.Shape) == 2 {
+		a.width = arr.Shape[1]
+		a.Outputs[frame.Predict] = graph.List(a.width)
+	}
+	e.Require(a.width > 0 && len(a.values) == rows*a.width, "_y does not fit the rows")
+	return a
+}
+
+// mean fills dst with the weighted mean of rows.
+func (a *answers) mean(dst []float64, rows []int, weights []float64) {
+	sum := 0.0
+	clear(dst)
+	for i, r := range rows {
+		sum += weights[i]
+		for k, v := range a.values[r*a.width : (r+1)*a.width] {
+			dst[k] += weights[i] * v
+		}
+	}
+	for k := range dst {
+		dst[k] /= sum
+	}
+}
+
+// count fills dst with the weights of all classes, output after output.
+func (a *answers) count(dst []float64, rows []int, weights []float64) {
+	clear(dst)
+	for i, r := range rows {
+		at := 0
+		for k, n := range a.classes {
+			dst[at+int(a.values[r*a.width+k])] += weights[i]
+			at += n
+		}
+	}
+}
+
+// decide turns the weights of classes into answers.
+func (a *answers) decide(m frame.Method, dst, counts []float64) {
+	for k, n := range a.classes {
+		if m == frame.Predict {
+			dst[k] = float64(vector.Argmax(counts[:n]))
+		} else {
+			vector.Normalize(counts[:n])
+			copy(dst, counts[:n])
+			dst = dst[n:]
+		}
+		counts = counts[n:]
+	}
+}
