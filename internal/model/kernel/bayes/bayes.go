@@ -72,7 +72,7 @@ func (c *chooser) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.
 		case frame.Predict:
 			dst[i] = float64(vector.Argmax(row))
 		case frame.PredictProba:
-			vector.Softmax(row)
+			likely(row)
 		case frame.DecisionFunction:
 			if c.Outputs[m].Flat {
 				dst[i] = row[1] - row[0]
@@ -81,6 +81,20 @@ func (c *chooser) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.
 	}
 	const exp = 20 // steps
 	return w.Steps(exp * len(logs))
+}
+
+// likely turns the logarithms of likelihoods into probabilities. It rounds the logarithm
+// of their sum as scikit-learn does: the probabilities of two models, which a
+// OneVsRestClassifier compares, are both 1 then, and not 1 and a bit less.
+func likely(logs []float64) {
+	highest, sum := logs[vector.Argmax(logs)], 0.0
+	for _, v := range logs {
+		sum += math.Exp(v - highest)
+	}
+	total := highest + math.Log(sum)
+	for k, v := range logs {
+		logs[k] = math.Exp(v - total)
+	}
 }
 
 // linear is a likelihood that is a product.
