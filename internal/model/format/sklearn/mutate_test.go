@@ -181,7 +181,7 @@ func FuzzAttributes(f *testing.F) {
 }
 
 func TestChangedAttributesNeverPanic(t *testing.T) {
-	for _, kind := range []string{"bayes", "cluster", "columns", "linear", "mlp", "neighbours", "text", "trees", "xgboost", "lightgbm"} {
+	for _, kind := range []string{"bayes", "cluster", "columns", "linear", "meta", "mlp", "neighbours", "text", "trees", "xgboost", "lightgbm"} {
 		t.Run(kind, func(t *testing.T) {
 			models := mutable(t, kind)
 			hostile.ForASecond(t, func(t *testing.T, decisions []byte) bool { t.Helper(); return tryAttributes(t, models, decisions) })

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package meta
+
+import (
+	"slices"
+
+	"github.com/serin-dev/serin/internal/model/fitted"
+	"github.com/serin-dev/serin/internal/model/frame"
+	"github.com/serin-dev/serin/internal/model/graph"
+	"github.com/serin-dev/serin/internal/model/pickle"
+	"github.com/serin-dev/serin/internal/model/vector"
+)
+
+// outer is what estimators of this package are made of: the input and the outputs are
+// their own, and the members answer. Members check the rows.
+type outer struct {
+	input graph.Input
+	graph.Outputs
+	members []graph.Predictor
+}
+
+func (o *outer) Input() *graph.Input { return &o.input }
+
+// members builds the estimators of a list. All others of the estimator's must be
+// built before anything is checked.
+func members(e *fitted.Estimator, values []any) []graph.Predictor {
+	var all []graph.Predictor
+	for _, v := range values {
+		if !e.Work(1) {
+			return nil
+		}
+		all = append(all, e.AsPredictor(e.Node(v)))
+	}
+	e.Require(len(all) > 0, "it has no estimators")
+	return all
+}
+
+// newOuter describes an estimator whose members get its rows as they are.
+func newOuter(e *fitted.Estimator, all ...graph.Predictor) outer {
+	o := outer{members: all}
+	if !e.Ok() || len(all) == 0 {
+		return o
+	}
+	first := all[0].Input()
+	o.input = graph.Input{Class: e.Class(), Schema: first.Schema, AllowNaN: true, AllowInf: true, Sparse: true}
+	for _, p := range all {
+		in := p.Input()
+		e.Require(in.Width == first.Width, "its estimators have different features")
+		e.Wide(in.Width)
+		o.kinds(in)
+		for m := range o.Outputs {
+			if out, ok := p.Output(frame.Method(m)); ok {
+				e.Wide(out.Width)
+			}
+		}
+	}
+	if own := e.Input(first.Width); len(own.Names) > 0 {
+		o.input.Names = own.Names
+	}
+	return o
+}
+
+// kinds widens the kinds of columns, so that a member gets its own.
+func (o *outer) kinds(in *graph.Input) {
+	if slices.Equal(o.input.Kinds, in.Kinds) {
+		return
+	}
+	kinds := make([]frame.Kind, in.Width)
+	for j := range kinds {
+		kinds[j] = in.Kind(j)
+		if o.input.Kind(j) != kinds[j] {
+			kinds[j] = frame.Anything
+		}
+	}
+	o.input.Kinds = kinds
+}
+
+// ask returns the answers of a member.
+func ask(w *graph.Work, p graph.Predictor, m frame.Method, x frame.Frame) ([]float64, error) {
+	out, _ := p.Output(m)
+	dst := w.Floats(x.Rows * out.Width)
+	return dst, graph.Predict(w, p, m, dst, x)
+}
+
+// has reports whether a predictor has a method with as many values for each row, which
+// are no labels.
+func has(p graph.Predictor, m frame.Method, width int) bool {
+	out, ok := p.Output(m)
+	return ok && out.Width == width && out.Classes == nil
+}
+
+// labels returns the labels of a member that predicts one for each row.
+func labels(e *fitted.Estimator, p graph.Predictor) []any {
+	out, ok := p.Output(frame.Predict)
+	if !ok || len(out.Classes) != 1 {
+		e.Failf("%s in it is no classifier of one output", p.Input().Class)
+		return nil
+	}
+	return out.Classes[0]
+}
+
+// number returns a label as a number.
+func number(label any) (float64, bool) {
+	switch v := label.(type) {
+	case int64:
+		return float64(v), true
+	case float64:
+		return v, true
+	case bool:
+		if v {
+			return 1, true
+		}
+		return 0, true
+	}
+	return 0, false
+}
+
+// numbers returns the labels of a member as numbers.
+func numbers(e *fitted.Estimator, p graph.Predictor) []float64 {
+	var all []float64
+	for _, label := range labels(e, p) {
+		v, ok := number(label)
+		if !ok || !e.Alloc(8) {
+			e.Failf("%s in it answers labels that are no numbers", p.Input().Class)
+			return nil
+		}
+		all = append(all, v)
+	}
+	return all
+}
+
+// codes returns the labels of a member that was fitted on the indexes of n classes.
+func codes(e *fitted.Estimator, p graph.Predictor, n int) []int {
+	var all []int
+	for _, v := range numbers(e, p) {
+		if !(v >= 0 && v < float64(n)) || v != float64(int(v)) || !e.Alloc(8) {
+			e.Failf("%s in it has classes that it has not", p.Input().Class)
+			return nil
+		}
+		all = append(all, int(v))
+	}
+	return all
+}
+
+// places returns where the labels of a member are among classes.
+func places(e *fitted.Estimator, p graph.Predictor, classes []any) []int {
+	index := make(map[any]int, len(classes))
+	if !e.Alloc(64 * len(classes)) {
+		return nil
+	}
+	for i, c := range classes {
+		index[c] = i
+	}
+	var all []int
+	for _, label := range labels(e, p) {
+		i, ok := index[label]
+		if !ok || !e.Alloc(8) {
+			e.Failf("%s in it has classes that it has not", p.Input().Class)
+			return nil
+		}
+		all = append(all, i)
+	}
+	return all
+}
+
+// classesOf returns the output of the estimator's classes, of which there are two at
+// least, and how many there are.
+func classesOf(e *fitted.Estimator) (frame.Output, int) {
+	out := e.Labels()
+	if !e.Ok() {
+		return frame.Output{Classes: [][]any{nil}}, 0
+	}
+	e.Require(len(out.Classes[0]) > 1, "it has one class only")
+	return out, len(out.Classes[0])
+}
+
+// decisions is the output of a decision for each class, or one for two classes.
+func decisions(classes int) frame.Output {
+	if classes == 2 {
+		return graph.One()
+	}
+	return graph.List(classes)
+}
+
+// choose answers the class of the largest score of each row.
+func choose(dst, scores []float64) {
+	n := len(scores) / max(len(dst), 1)
+	for i := range dst {
+		dst[i] = float64(vector.Argmax(scores[i*n : (i+1)*n]))
+	}
+}
+
+// newInner makes the estimator of an attribute, which answers everything.
+func newInner(names ...string) fitted.Constructor {
+	return func(e *fitted.Estimator) graph.Node { return e.Node(e.Get(names...)) }
+}
+
+// newSearch makes the estimator that a search found best.
+func newSearch(e *fitted.Estimator) graph.Node {
+	if v := e.Get("refit"); v == any(false) {
+		e.Failf("it was fitted with refit=False, so it has no best estimator that could predict")
+	}
+	if e.Get("best_estimator_") == nil {
+		e.Part("best_estimator_") // fails
+	}
+	return e.Node(e.Get("best_estimator_"))
+}
+
+// alias answers as its only member, but has an input of its own.
+type alias struct{ outer }
+
+// newSelfTraining makes SelfTrainingClassifier.
+func newSelfTraining(e *fitted.Estimator) graph.Node {
+	p := e.AsPredictor(e.Node(e.Get("estimator_", "base_estimator_")))
+	a := &alias{newOuter(e, p)}
+	for m := range a.Outputs {
+		a.Outputs[m], _ = p.Output(frame.Method(m))
+	}
+	return a
+}
+
+func (a *alias) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Frame) error {
+	return graph.Predict(w, a.members[0], m, dst, x)
+}
+
+// End implements fitted.Ender.
+func (a *alias) End() graph.Node { return a.members[0] }
+
+// present returns the members of a list of pairs that were not dropped, with an index
+// of each.
+func present(e *fitted.Estimator) []int {
+	var all []int
+	for i, v := range e.List("estimators") {
+		pair, _ := v.(pickle.Tuple)
+		if len(pair) == 2 && pair[1] != any("drop") && e.Alloc(8) {
+			all = append(all, i)
+		}
+	}
+	return all
+}
