@@ -47,20 +47,7 @@ func (p *partition) split(k int) {
 			p.selection(k) // which ends, for values that are made to be slow
 			return
 		}
-		p.pivot(low, low+(high-low)/2, high)
-		ll, hh := low+1, high
-		pivot := p.values[p.order[low]]
-		for {
-			for ll++; lessThan(p.values[p.order[ll]], pivot); ll++ {
-			}
-			for hh--; lessThan(pivot, p.values[p.order[hh]]); hh-- {
-			}
-			if hh < ll {
-				break
-			}
-			p.swap(ll, hh)
-		}
-		p.swap(low, hh)
+		ll, hh := p.cut(low, high)
 		if hh >= k {
 			high = hh - 1
 		}
@@ -71,6 +58,26 @@ func (p *partition) split(k int) {
 	if high == low+1 && p.less(high, low) {
 		p.swap(high, low)
 	}
+}
+
+// cut puts elements that are not above a pivot before it, and others behind it. The
+// pivot is then at hh, and others start at ll.
+func (p *partition) cut(low, high int) (ll, hh int) {
+	p.pivot(low, low+(high-low)/2, high)
+	ll, hh = low+1, high
+	pivot := p.values[p.order[low]]
+	for {
+		for ll++; lessThan(p.values[p.order[ll]], pivot); ll++ {
+		}
+		for hh--; lessThan(pivot, p.values[p.order[hh]]); hh-- {
+		}
+		if hh < ll {
+			break
+		}
+		p.swap(ll, hh)
+	}
+	p.swap(low, hh)
+	return ll, hh
 }
 
 // pivot puts the median of three at low, and the smallest of them beside it.

@@ -8,8 +8,8 @@ import (
 	"github.com/serin-dev/serin/internal/model/graph"
 )
 
-// nearest asks the k nearest rows (Fix and Hodges 1951).
-type nearest struct {
+// voters asks the k nearest rows (Fix and Hodges 1951).
+type voters struct {
 	space
 	answers
 	k          int
@@ -17,22 +17,22 @@ type nearest struct {
 }
 
 func newClassifier(e *fitted.Estimator) graph.Node {
-	n := &nearest{space: newSpace(e), byDistance: weighted(e)}
+	n := &voters{space: newSpace(e), byDistance: weighted(e)}
 	n.answers, n.k = newClasses(e, n.points.Rows), neighbours(e, n.points.Rows, "n_neighbors")
 	return n
 }
 
 func newRegressor(e *fitted.Estimator) graph.Node {
-	n := &nearest{space: newSpace(e), byDistance: weighted(e)}
+	n := &voters{space: newSpace(e), byDistance: weighted(e)}
 	n.answers, n.k = newNumbers(e, n.points.Rows), neighbours(e, n.points.Rows, "n_neighbors")
 	return n
 }
 
-func (n *nearest) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Frame) error {
+func (n *voters) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Frame) error {
 	h, width := heap{w.Floats(n.k), w.Ints(n.k)}, n.Outputs[m].Width
 	counts := w.Floats(n.Outputs[frame.PredictProba].Width)
 	for i := range x.Rows {
-		if err := n.space.nearest(w, &h, x.Row(i)); err != nil {
+		if err := n.nearest(w, &h, x.Row(i)); err != nil {
 			return err
 		}
 		weigh(h.far, n.byDistance)

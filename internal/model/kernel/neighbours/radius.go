@@ -94,7 +94,7 @@ func (a *around) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.F
 		weigh(far[:near], a.byDistance)
 		out := dst[i*width : (i+1)*width]
 		switch {
-		case a.answers.classes == nil:
+		case a.classes == nil:
 			a.mean(out, rows[:near], far[:near])
 		case near == 0 && a.lonely == nil:
 			return frame.InputErrorf("No neighbors found for test samples [%d], you can try using larger radius, giving a label for outliers, or considering removing them from your dataset.", i)
