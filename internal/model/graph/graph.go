@@ -32,6 +32,7 @@ type Input struct {
 	AllowInf bool
 	Single   bool // the estimator rounds its input to float32
 	Sparse   bool // it takes sparse blocks too; for others they are made dense
+	Blind    bool // it looks at no column: rows may be of any width and kind
 }
 
 // Node is a fitted estimator.

@@ -31,7 +31,7 @@ func newBagging(e *fitted.Estimator) *bagging {
 			return b
 		}
 		columns, all := columnsOf(e, v, width)
-		e.Require(b.members[i].Input().Width == len(columns), "one of its estimators has other features")
+		e.Require(fits(b.members[i].Input(), len(columns)), "one of its estimators has other features")
 		if all {
 			columns = nil
 		}

@@ -94,10 +94,10 @@ func (b *boosting) Predict(w *graph.Work, m frame.Method, dst []float64, x frame
 			row[1] -= row[0]
 			row[0] = -row[1]
 		}
-		switch {
-		case m == frame.DecisionFunction:
+		switch m {
+		case frame.DecisionFunction:
 			copy(out, row[n-width:])
-		case m == frame.PredictProba:
+		case frame.PredictProba:
 			for k, v := range row {
 				out[k] = v / float64(max(n-1, 1))
 				if n == 2 {
@@ -105,7 +105,7 @@ func (b *boosting) Predict(w *graph.Work, m frame.Method, dst []float64, x frame
 				}
 			}
 			vector.Softmax(out)
-		default:
+		case frame.Predict:
 			out[0] = float64(vector.Argmax(row))
 		}
 	}

@@ -43,23 +43,36 @@ func newOuter(e *fitted.Estimator, all ...graph.Predictor) outer {
 		return o
 	}
 	first := all[0].Input()
-	o.input = graph.Input{Class: e.Class(), Schema: first.Schema, AllowNaN: true, AllowInf: true, Sparse: true}
+	for _, p := range all {
+		if in := p.Input(); first.Blind && !in.Blind {
+			first = in
+		}
+	}
+	o.input = graph.Input{Class: e.Class(), Schema: first.Schema, AllowNaN: true, AllowInf: true, Sparse: true, Blind: first.Blind}
 	for _, p := range all {
 		in := p.Input()
-		e.Require(in.Width == first.Width, "its estimators have different features")
+		e.Require(fits(in, first.Width), "its estimators have different features")
 		e.Wide(in.Width)
-		o.kinds(in)
+		if !in.Blind {
+			o.kinds(in)
+		}
 		for m := range o.Outputs {
 			if out, ok := p.Output(frame.Method(m)); ok {
 				e.Wide(out.Width)
 			}
 		}
 	}
+	if first.Width == 0 {
+		return o
+	}
 	if own := e.Input(first.Width); len(own.Names) > 0 {
 		o.input.Names = own.Names
 	}
 	return o
 }
+
+// fits reports whether an estimator takes rows of a width.
+func fits(in *graph.Input, width int) bool { return in.Blind || in.Width == width }
 
 // kinds widens the kinds of columns, so that a member gets its own.
 func (o *outer) kinds(in *graph.Input) {
@@ -87,7 +100,7 @@ func ask(w *graph.Work, p graph.Predictor, m frame.Method, x frame.Frame) ([]flo
 // are no labels.
 func has(p graph.Predictor, m frame.Method, width int) bool {
 	out, ok := p.Output(m)
-	return ok && out.Width == width && out.Classes == nil
+	return ok && out.Width == width && out.Classes == nil && len(out.Parts) == 0
 }
 
 // labels returns the labels of a member that predicts one for each row.

@@ -12,6 +12,9 @@ import "github.com/serin-dev/serin/internal/model/fitted"
 var Classes = fitted.Classes{
 	"sklearn.pipeline.Pipeline": newPipeline,
 
+	"sklearn.dummy.DummyClassifier": newDummyClassifier,
+	"sklearn.dummy.DummyRegressor":  newDummyRegressor,
+
 	"sklearn.frozen.FrozenEstimator":                     newInner("estimator"),
 	"sklearn.model_selection.FixedThresholdClassifier":   newFixedThreshold,
 	"sklearn.model_selection.GridSearchCV":               newSearch,

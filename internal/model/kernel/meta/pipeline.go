@@ -73,7 +73,7 @@ func newPipeline(e *fitted.Estimator) graph.Node {
 	}
 	end := steps[len(steps)-1]
 	for i, t := range before {
-		if next := steps[i+1].Input(); e.Ok() && t.Width() != next.Width {
+		if next := steps[i+1].Input(); e.Ok() && !fits(next, t.Width()) {
 			e.Failf("%s gives %d features, but %s expects %d", t.Input().Class, t.Width(), next.Class, next.Width)
 		}
 	}

@@ -88,7 +88,7 @@ func newInTurn(e *fitted.Estimator) *inTurn {
 	order := orderOf(e)
 	e.Require(len(order) == len(t.members), "order_ does not fit the estimators")
 	for i, p := range t.members {
-		e.Require(p.Input().Width == first.Width+i, "its estimators do not follow each other")
+		e.Require(fits(p.Input(), first.Width+i), "its estimators do not follow each other")
 		if !e.Ok() {
 			return t
 		}

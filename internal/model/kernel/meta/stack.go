@@ -38,7 +38,7 @@ func newStacking(e *fitted.Estimator) *stacking {
 		s.width += s.input.Width
 	}
 	e.Wide(s.width)
-	e.Require(s.last.Input().Width == s.width, "its final estimator has other features")
+	e.Require(fits(s.last.Input(), s.width), "its final estimator has other features")
 	return s
 }
 
