@@ -68,7 +68,6 @@ type inTurn struct {
 	order  []int        // the output of each member
 	method frame.Method // whose answers become columns
 	values [][]float64  // of each member's labels; nil for numbers
-
 }
 
 func newInTurn(e *fitted.Estimator) *inTurn {
