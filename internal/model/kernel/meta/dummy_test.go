@@ -29,8 +29,8 @@ func load(t *testing.T, name string) (frame.Model, error) {
 	return fitted.Build(value, left, Classes)
 }
 
-// The files are of scikit-learn 1.9.1: DummyClassifier of a, b, b, c, b, and
-// DummyRegressor of two outputs.
+// The files are of scikit-learn 1.9.1: DummyClassifier of "abbcb", and DummyRegressor of
+// two outputs.
 func TestDummiesAnswerForRowsOfAnyWidthAndKind(t *testing.T) {
 	text := frame.Dense(1, 1, []float64{frame.Text})
 	text.Texts = []string{"x"}

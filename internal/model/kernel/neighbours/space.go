@@ -23,6 +23,7 @@ type space struct {
 	expanded bool
 	minusTwo vector.Matrix
 	squares  []float64
+	zeros    []float64
 	// chosen reports whether numpy's partition chooses the nearest, and not a heap.
 	chosen bool
 }
@@ -30,6 +31,10 @@ type space struct {
 func (s *space) Input() *graph.Input { return &s.input }
 
 func newSpace(e *fitted.Estimator) space {
+	// Of equally far sparse rows, scikit-learn's choice is not known here.
+	if _, ok := e.Get("_fit_X").(*pickle.Array); !ok {
+		e.Failf("it was fitted on sparse rows, which is not supported")
+	}
 	points := e.Matrix("_fit_X")
 	s := space{input: e.Input(points.Cols), points: points, metric: newMetric(e, points.Cols)}
 	s.input.AllowNaN = s.name == "nan_euclidean"
@@ -69,7 +74,7 @@ func (s *space) expand(e *fitted.Estimator) {
 	default:
 		return
 	}
-	if !e.Alloc(8 * (len(s.points.Data) + s.points.Rows)) {
+	if !e.Alloc(8 * (len(s.points.Data) + 2*s.points.Rows)) {
 		return
 	}
 	s.expanded = true
@@ -77,7 +82,7 @@ func (s *space) expand(e *fitted.Estimator) {
 	for i, v := range s.points.Data {
 		s.minusTwo.Data[i] = -2 * v
 	}
-	s.squares = make([]float64, s.points.Rows)
+	s.squares, s.zeros = make([]float64, s.points.Rows), make([]float64, s.points.Rows)
 	for i := range s.squares {
 		s.squares[i] = vector.Dot(s.points.Row(i), s.points.Row(i))
 	}
@@ -91,7 +96,7 @@ func (s *space) all(w *graph.Work, dst []float64, row []float64) error {
 		}
 		return w.Steps(4 * len(s.points.Data))
 	}
-	vector.Dots(dst, row, &s.minusTwo)
+	vector.Product(dst, row, &s.minusTwo, s.zeros)
 	square := vector.Dot(row, row)
 	for i, v := range dst {
 		dst[i] = max(square+v+s.squares[i], 0)
@@ -99,27 +104,50 @@ func (s *space) all(w *graph.Work, dst []float64, row []float64) error {
 	return w.Steps(len(s.points.Data))
 }
 
+// fill pushes all rows onto a heap.
+func (s *space) fill(w *graph.Work, h *heap, row []float64) error {
+	far := w.Floats(s.points.Rows)
+	if !s.expanded {
+		err := s.all(w, far, row)
+		for i, v := range far {
+			h.push(v, i)
+		}
+		return err
+	}
+	vector.Product(far, row, &s.minusTwo, s.zeros)
+	square, squares := vector.Dot(row, row), s.squares[:len(far)]
+	for i, v := range far {
+		if d := square + v + squares[i]; d < h.far[0] {
+			h.push(max(d, 0), i)
+		}
+	}
+	return w.Steps(len(s.points.Data))
+}
+
+// choose has numpy choose among all rows.
+func (s *space) choose(w *graph.Work, h *heap, row []float64) error {
+	far := w.Floats(s.points.Rows)
+	err := s.all(w, far, row)
+	choose(w, h, far)
+	return err
+}
+
 // nearest fills a heap with the rows that are nearest to one, in order.
 func (s *space) nearest(w *graph.Work, h *heap, row []float64) error {
 	h.reset()
-	if s.tree != nil {
-		if err := s.tree.search(w, s, h, row, 0, s.tree.least(&s.metric, 0, row)); err != nil {
-			return err
-		}
-	} else {
-		mark := w.Mark()
-		defer w.Release(mark)
-		far := w.Floats(s.points.Rows)
-		if err := s.all(w, far, row); err != nil {
-			return err
-		}
-		if s.chosen {
-			choose(w, h, far)
-		} else {
-			for i, v := range far {
-				h.push(v, i)
-			}
-		}
+	mark := w.Mark()
+	defer w.Release(mark)
+	var err error
+	switch {
+	case s.tree != nil:
+		err = s.tree.search(w, s, h, row, 0, s.tree.least(&s.metric, 0, row))
+	case s.chosen:
+		err = s.choose(w, h, row)
+	default:
+		err = s.fill(w, h, row)
+	}
+	if err != nil {
+		return err
 	}
 	h.sort()
 	for i, v := range h.far {
