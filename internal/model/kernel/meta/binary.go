@@ -59,7 +59,7 @@ func newBinaries(e *fitted.Estimator) *binaries {
 	for i := range b.parts {
 		b.parts[i].read(e)
 	}
-	if first := &b.parts[0]; first.Predictor == nil || first.codes != nil && first.method == frame.PredictProba {
+	if first := &b.parts[0]; first.codes == nil || first.method == frame.PredictProba {
 		b.threshold = 0.5
 	}
 	return b
