@@ -23,7 +23,6 @@ type space struct {
 	expanded bool
 	minusTwo vector.Matrix
 	squares  []float64
-	zeros    []float64
 	// chosen reports whether numpy's partition chooses the nearest, and not a heap.
 	chosen bool
 }
@@ -49,6 +48,10 @@ func newSpace(e *fitted.Estimator) space {
 		s.tree = newTree(e, &s.points, method == "ball_tree")
 	case "brute":
 		s.chosen = !s.heaped(e)
+		if s.chosen && e.Version() >= 103 && e.Get("n_neighbors") != nil {
+			// From 1.25 on, numpy's choice among equally far rows depends on the processor.
+			e.Failf("metric %s without a tree is not supported for rows of this type", pickle.Quote(s.name))
+		}
 		s.expand(e)
 	default:
 		e.Failf("the method %s is not supported", pickle.Quote(method))
@@ -74,7 +77,7 @@ func (s *space) expand(e *fitted.Estimator) {
 	default:
 		return
 	}
-	if !e.Alloc(8 * (len(s.points.Data) + 2*s.points.Rows)) {
+	if !e.Alloc(8 * (len(s.points.Data) + s.points.Rows)) {
 		return
 	}
 	s.expanded = true
@@ -82,9 +85,9 @@ func (s *space) expand(e *fitted.Estimator) {
 	for i, v := range s.points.Data {
 		s.minusTwo.Data[i] = -2 * v
 	}
-	s.squares, s.zeros = make([]float64, s.points.Rows), make([]float64, s.points.Rows)
+	s.squares = make([]float64, s.points.Rows)
 	for i := range s.squares {
-		s.squares[i] = vector.Dot(s.points.Row(i), s.points.Row(i))
+		s.squares[i] = dot(s.points.Row(i), s.points.Row(i))
 	}
 }
 
@@ -96,8 +99,8 @@ func (s *space) all(w *graph.Work, dst []float64, row []float64) error {
 		}
 		return w.Steps(4 * len(s.points.Data))
 	}
-	vector.Product(dst, row, &s.minusTwo, s.zeros)
-	square := vector.Dot(row, row)
+	products(dst, row, &s.minusTwo)
+	square := dot(row, row)
 	for i, v := range dst {
 		dst[i] = max(square+v+s.squares[i], 0)
 	}
@@ -114,8 +117,8 @@ func (s *space) fill(w *graph.Work, h *heap, row []float64) error {
 		}
 		return err
 	}
-	vector.Product(far, row, &s.minusTwo, s.zeros)
-	square, squares := vector.Dot(row, row), s.squares[:len(far)]
+	products(far, row, &s.minusTwo)
+	square, squares := dot(row, row), s.squares[:len(far)]
 	for i, v := range far {
 		if d := square + v + squares[i]; d < h.far[0] {
 			h.push(max(d, 0), i)
