@@ -93,10 +93,28 @@ func newMinkowski(e *fitted.Estimator, v any) metric {
 	return metric{"minkowski", func(x, y []float64) float64 {
 		sum := 0.0
 		for i, v := range x {
-			sum += math.Pow(math.Abs(v-y[i]), p)
+			sum += power(math.Abs(v-y[i]), p)
 		}
 		return sum
 	}, p, p}
+}
+
+// power rounds a small whole power once, as glibc does. Go's rounds more often.
+func power(x, p float64) float64 {
+	const most = 16
+	if p != math.Trunc(p) || p > most {
+		return math.Pow(x, p)
+	}
+	high, low := x, 0.0 // their sum is the power
+	for range int(p) - 1 {
+		next := high * x
+		if next > math.MaxFloat64 {
+			return next
+		}
+		low = low*x + math.FMA(high, x, -next)
+		high = next
+	}
+	return high + low
 }
 
 // plain are the metrics without parameters and roots.

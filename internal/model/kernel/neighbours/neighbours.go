@@ -5,7 +5,8 @@
 //
 // Rows that are equally far decide by the order in which scikit-learn looks at them. So
 // a search goes the way of scikit-learn's: through the tree that the file has, or
-// through all rows, with the same heap.
+// through all rows, with the same heap. Without a tree and with more than 256 rows,
+// scikit-learn's choice depends on the number of its threads: this is that of one.
 package neighbours
 
 import "github.com/serin-dev/serin/internal/model/fitted"

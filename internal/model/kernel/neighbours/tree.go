@@ -111,7 +111,7 @@ func (t *tree) least(m *metric, i int, row []float64) float64 {
 		case math.Inf(1):
 			sum = max(sum, d)
 		default:
-			sum += math.Pow(d, m.order)
+			sum += power(d, m.order)
 		}
 	}
 	return sum
