@@ -77,8 +77,13 @@ func TestPartitionPutsMissingDistancesLast(t *testing.T) {
 func TestPowersAreRoundedOnce(t *testing.T) {
 	for _, test := range []struct{ x, p, want float64 }{
 		{0.1, 3, 0.0010000000000000002},
-		{0.7, 3, 0.3429999999999999}, {2, 16, 65536}, {4, 1.5, 8}, {3, 1, 3},
-		{1e300, 3, math.Inf(1)}, {math.Inf(1), 2, math.Inf(1)}, {0, 5, 0},
+		{0.7, 3, 0.3429999999999999},
+		{2, 16, 65536},
+		{4, 1.5, 8},
+		{3, 1, 3},
+		{1e300, 3, math.Inf(1)},
+		{math.Inf(1), 2, math.Inf(1)},
+		{0, 5, 0},
 	} {
 		if got := power(test.x, test.p); got != test.want {
 			t.Errorf("%v^%v is %v, want %v", test.x, test.p, got, test.want)
