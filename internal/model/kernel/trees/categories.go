@@ -69,6 +69,9 @@ func (h *histogram) encoded(e *fitted.Estimator, known []*set, order []int) {
 	}
 }
 
+// beyond is the first integer that a float64 may have been rounded to.
+const beyond = 1 << 53
+
 // encode reads the categories of a column, and returns their codes.
 func (h *histogram) encode(e *fitted.Estimator, column int, v any) *set {
 	arr, ok := v.(*pickle.Array)
@@ -88,6 +91,8 @@ func (h *histogram) encode(e *fitted.Estimator, column int, v any) *set {
 		case string:
 			texts[v] = float64(i)
 		case int64:
+			// A frame would take one such integer for another.
+			e.Require(v > -beyond && v < beyond, "a category is an integer beyond 2^53, which is not supported: save categories as strings")
 			numbers[float64(v)] = float64(i)
 		case float64:
 			if math.IsNaN(v) { // that of missing values, which are none
