@@ -168,10 +168,20 @@ func (e *Estimator) Text(fallback string, names ...string) string {
 	return s
 }
 
-// Flag reports whether an attribute is True.
+// Flag reports whether an attribute is true in Python, which takes numbers for flags
+// too: scikit-learn before 1.2 was content with with_mean=1.
 func (e *Estimator) Flag(names ...string) bool {
-	v, _ := e.Get(names...).(bool)
-	return v
+	switch v := e.Get(names...).(type) {
+	case nil:
+		return false
+	case bool:
+		return v
+	case int64:
+		return v != 0
+	default:
+		e.Failf("%s is %s, which is not supported", names[0], pickle.Describe(v))
+		return false
+	}
 }
 
 // Number returns an attribute that is a number.
