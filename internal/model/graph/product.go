@@ -10,11 +10,14 @@ import (
 // Product fills dst with the products of a block, dense or sparse, with the rows of
 // m, which is as wide: m.Rows values for each row, to which those of add are added.
 func Product(w *Work, dst []float64, x frame.Frame, m vector.Matrix, add []float64) error {
-	const steps = 1 << 20 // at once
+	const (
+		steps = 1 << 20 // at once
+		least = 4       // rows, among which vector.Product shares what it reads of m
+	)
 	if x.Sparse() {
 		return sparseProduct(w, dst, x, m, add)
 	}
-	for rows, from := max(steps/max(len(m.Data), 1), 1), 0; from < x.Rows; from += rows {
+	for rows, from := max(steps/max(len(m.Data), 1), least), 0; from < x.Rows; from += rows {
 		to := min(from+rows, x.Rows)
 		vector.Product(dst[from*m.Rows:to*m.Rows], x.Data[from*x.Cols:to*x.Cols], &m, add)
 		if err := w.Steps((to - from) * len(m.Data)); err != nil {
