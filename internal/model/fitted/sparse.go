@@ -32,7 +32,10 @@ func (e *Estimator) dense() vector.Matrix {
 		}
 	}
 	rows, cols := sizes[0], sizes[1]
-	ok := len(shape) == 2 && rows > 0 && cols > 0 && rows <= math.MaxInt32/cols && int64(len(starts)) == rows+1 && len(data) == len(indices)
+	if len(shape) == 1 { // of a csr_array
+		rows, cols = 1, sizes[0]
+	}
+	ok := (len(shape) == 1 || len(shape) == 2) && rows > 0 && cols > 0 && rows <= math.MaxInt32/cols && int64(len(starts)) == rows+1 && len(data) == len(indices)
 	e.Require(ok, "a sparse matrix of it is malformed")
 	if !e.Alloc(int(8 * max(rows*cols, 0))) {
 		return vector.Matrix{}

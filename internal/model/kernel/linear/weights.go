@@ -31,10 +31,13 @@ func newWeights(e *fitted.Estimator) (weights, bool) {
 	return l, flat
 }
 
-// coefficients reads an array that may have one dimension, which it reports.
+// coefficients reads an array that may have one dimension, which it reports. A sparse
+// one, which sparsify() makes, may have lost that: then it has one row.
 func coefficients(e *fitted.Estimator, names ...string) (coef vector.Matrix, flat bool) {
-	if arr, ok := e.Get(names...).(*pickle.Array); !ok || len(arr.Shape) != 1 {
-		return e.Matrix(names...), false
+	arr, ok := e.Get(names...).(*pickle.Array)
+	if !ok || len(arr.Shape) != 1 {
+		coef = e.Matrix(names...)
+		return coef, !ok && coef.Rows == 1
 	}
 	row := e.Floats(names...)
 	return vector.Matrix{Rows: 1, Cols: len(row), Data: row}, true
