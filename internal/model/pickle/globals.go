@@ -19,7 +19,7 @@ type Global struct {
 
 // plain has the names that make plain values: "module name", one entry for each
 // module in which a version of Python, numpy or joblib has it. They are written in
-// Go, below and in ndarray.go. Every other name is inert.
+// Go, below, in array.go and in dtype.go. Every other name is inert.
 var plain = func() map[string]*Global {
 	t := map[string]*Global{}
 	add := func(name string, call func(*machine, Tuple) (any, error), modules ...string) {
