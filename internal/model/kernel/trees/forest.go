@@ -93,6 +93,7 @@ func (f *forest) plant(e *fitted.Estimator, trees []*fitted.Estimator) {
 		f.trees = append(f.trees, t)
 		f.width = t.width
 	}
+	e.Wide(f.width)
 }
 
 // spans are where the values of each output lie: those of its classes, or one. An output
