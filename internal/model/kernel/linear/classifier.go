@@ -114,18 +114,54 @@ func newLogistic(e *fitted.Estimator) graph.Node {
 // oneVersusRest is one independent probability for each class, normalised. If all of
 // them are 0, it is NaN.
 func oneVersusRest(dst, scores []float64) {
+	independent(dst, scores)
+	if len(scores) > 1 {
+		normalize(dst)
+	}
+}
+
+// oneVersusRestOrEqual is oneVersusRest as from scikit-learn 1.9 on: classes whose
+// probabilities are all 0 are equally likely.
+func oneVersusRestOrEqual(dst, scores []float64) {
+	independent(dst, scores)
+	if len(scores) > 1 {
+		ones(dst)
+		normalize(dst)
+	}
+}
+
+// independent is the probability of each class against the rest.
+func independent(dst, scores []float64) {
 	if len(scores) == 1 {
 		p := expit(scores[0])
 		dst[0], dst[1] = 1-p, p
 		return
 	}
-	sum := 0.0
 	for j, v := range scores {
 		dst[j] = expit(v)
-		sum += dst[j]
 	}
-	for j := range dst {
-		dst[j] /= sum
+}
+
+// normalize makes values sum to 1, or NaN of those that are all 0.
+func normalize(values []float64) {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	for j := range values {
+		values[j] /= sum
+	}
+}
+
+// ones replaces values that are all 0.
+func ones(values []float64) {
+	for _, v := range values {
+		if v != 0 {
+			return
+		}
+	}
+	for j := range values {
+		values[j] = 1
 	}
 }
 
@@ -148,6 +184,9 @@ func newSGD(e *fitted.Estimator) graph.Node {
 	c := newClassifier(e, e.Labels())
 	switch e.Text("hinge", "loss") {
 	case "log", "log_loss":
+		if e.Version() >= 109 {
+			return c.withProbabilities(oneVersusRestOrEqual)
+		}
 		return c.withProbabilities(oneVersusRest)
 	case "modified_huber":
 		return c.withProbabilities(modifiedHuber)
@@ -158,24 +197,15 @@ func newSGD(e *fitted.Estimator) graph.Node {
 // modifiedHuber is the rule of Zhang ("Transforming classifier scores into accurate
 // multiclass probability estimates", 2002).
 func modifiedHuber(dst, scores []float64) {
-	sum := 0.0
 	for j, v := range scores {
 		dst[len(dst)-len(scores)+j] = (min(max(v, -1), 1) + 1) / 2
-		sum += dst[len(dst)-len(scores)+j]
 	}
-	switch {
-	case len(scores) == 1:
+	if len(scores) == 1 {
 		dst[0] = 1 - dst[1]
 		return
-	case sum == 0:
-		for j := range dst {
-			dst[j] = 1
-		}
-		sum = float64(len(dst))
 	}
-	for j := range dst {
-		dst[j] /= sum
-	}
+	ones(dst)
+	normalize(dst)
 }
 
 // newOneClass makes SGDOneClassSVM: 1 for an inlier, and -1 for an outlier.
