@@ -51,14 +51,14 @@ func TestAllUnsupportedEstimatorsAreListed(t *testing.T) {
 	step := func(estimator string) string { return text("a") + estimator + "\x86" }
 	saved := text("_sklearn_version") + text("1.9.1")
 	custom := estimatorOf("__main__", "Mine", text("a"), "K\x05")
-	search := estimatorOf("sklearn.model_selection._search", "HalvingGridSearchCV", saved,
+	other := estimatorOf("sklearn.gaussian_process._gpc", "GaussianProcessClassifier", saved,
 		text("estimator"), estimatorOf("sklearn.semi_supervised._label_propagation", "LabelSpreading", saved),
 		text("scores"), "]("+array("M8", binaryOf("12345678"), 1)+"csome\nlosses\n)\x81}"+text("x")+"K\x05sbe",
 		text("best_estimator_"), estimatorOf("sklearn.svm._classes", "SVC", saved))
 	file := pickle2 + estimatorOf("sklearn.pipeline", "Pipeline", text("steps"), "]("+
-		step(custom)+step(estimatorOf("sklearn.preprocessing._data", "StandardScaler", saved))+step(custom)+step(search)+"e") + "."
+		step(custom)+step(estimatorOf("sklearn.preprocessing._data", "StandardScaler", saved))+step(custom)+step(other)+"e") + "."
 	_, err := parse([]byte(file), budget.DefaultLimits)
-	want := "__main__.Mine, sklearn.model_selection.HalvingGridSearchCV, sklearn.semi_supervised.LabelSpreading are not supported: your own Python can serve this model, if you trust the file: see docs/reference/modelserver.md#models-that-it-refuses"
+	want := "__main__.Mine, sklearn.gaussian_process.GaussianProcessClassifier, sklearn.semi_supervised.LabelSpreading are not supported: your own Python can serve this model, if you trust the file: see docs/reference/modelserver.md#models-that-it-refuses"
 	if diff := cmp.Diff(want, message(err)); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}
