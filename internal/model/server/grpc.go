@@ -17,6 +17,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 // gRPC on net/http's HTTP/2, for calls of one message each way. google.golang.org/grpc
@@ -286,7 +288,7 @@ func (s *Server) inferCall(ctx context.Context, b *batch) error {
 	}
 	times.lap(s.metrics.predict)
 	if r.id == "" {
-		r.id = newID()
+		r.id = uuid.NewString()
 	}
 	b.out = s.appendResponse(b.out, b, r.call)
 	times.lap(s.metrics.postprocess)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/valyala/fasthttp"
 
 	"github.com/serin-dev/serin/internal/model/frame"
@@ -236,7 +237,7 @@ func (s *Server) answerInfer(ctx *fasthttp.RequestCtx, b *batch, c call, event e
 	b.out = append(b.out, s.tensors.quotedVersion...)
 	b.out = append(b.out, `,"id":`...)
 	if c.id == "" {
-		c.id = newID()
+		c.id = uuid.NewString()
 	}
 	b.out = append(b.out, quote(c.id)...)
 	b.out = append(b.out, parameters...)
