@@ -35,8 +35,9 @@ python: build ## Run KServe's Python client and servers against serin up. Instal
 # Left out is what links Kubernetes: compiling it once more, with the race
 # detector, takes a quarter of an hour. That is internal/local/kube, internal/local,
 # which has no tests, and cmd/serin. e2e and the programs below bench drive programs.
+# -short leaves out the models of all but the newest scikit-learn.
 race: build ## Run the tests of our own code with the race detector. Needs a C compiler.
-	CGO_ENABLED=1 SERIN_BIN=$(CURDIR)/bin $(GO) test -race -timeout 20m $$($(GO) list ./... | \
+	CGO_ENABLED=1 SERIN_BIN=$(CURDIR)/bin $(GO) test -race -short -timeout 20m $$($(GO) list ./... | \
 		grep -Ev '/e2e|/bench/|/(cmd/serin|internal/local/kube|internal/local)$$')
 
 # Every run of the tests tries the seeds of all, and mutants for seconds.
