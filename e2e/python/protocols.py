@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Asks a service of iris in V2 over HTTP and gRPC, with KServe's or Triton's clients.
+"""Asks a service of iris in V1, and in V2 over HTTP and gRPC, with KServe's or Triton's clients.
 
 Run it as protocols.py kserve|triton HTTP-ADDRESS GRPC-ADDRESS MODEL [HOST]. All ways
 give the same answer, and a wrong request is refused with a sentence in each. One process
@@ -7,6 +7,7 @@ cannot have both clients: they define the same messages.
 """
 
 import asyncio
+import importlib.metadata
 import sys
 
 import numpy as np
@@ -113,8 +114,29 @@ async def with_kserve(kserve):
         return kserve.InferRequest(model_name=MODEL, infer_inputs=columns, request_id="8", parameters={"content_type": "pd"})
 
     await infer("a DataFrame", dataframe, ("8", WANT))
+    await with_v1(kserve, base)
+    try:
+        await grpc.infer(kserve.InferRequest(model_name="none", infer_inputs=[], request_id="9"))
+        check("gRPC: another model", "an answer", "an error")
+    except Exception as error:
+        check("gRPC: another model", "Model with name none does not exist" in str(error), True)
     await http.close()
     await grpc.close()
+
+
+async def with_v1(kserve, base):
+    client = kserve.InferenceRESTClient(kserve.RESTConfig(protocol="v1"))
+    check("V1: live", await client.is_server_live(base, headers=dict(HEADERS)), True)
+    check("V1: model ready", await client.is_model_ready(base, MODEL, headers=dict(HEADERS)), True)
+    for key in ("instances", "inputs"):
+        answer = await client.infer(base, {key: ROWS.tolist()}, model_name=MODEL, headers=dict(HEADERS))
+        check(f"V1: {key}", answer, {"predictions": WANT})
+    try:
+        await client.infer(base, {"instances": [[1, 2, 3]]}, model_name=MODEL, headers=dict(HEADERS))
+        check("V1: a short row", "an answer", "an error")
+    except Exception as error:
+        check("V1: a short row", "400" in str(error) or "X has 3 features" in str(error), True)
+    await client.close()
 
 
 def main():
@@ -124,6 +146,7 @@ def main():
         import kserve
 
         asyncio.run(with_kserve(kserve))
+    print(CLIENT, importlib.metadata.version("tritonclient" if CLIENT == "triton" else CLIENT))
     print("{all} answers, {wrong} are not as expected".format(**COUNTED))
     sys.exit(COUNTED["wrong"] > 0)
 

@@ -270,8 +270,8 @@ func (s *Server) known(name, version string) error {
 func (s *Server) inferCall(ctx context.Context, b *batch) error {
 	times := stopwatch{time.Now()}
 	r, err := b.inferMessage(b.message.Bytes())
-	if e := s.known(r.model, r.version); e != nil && !errors.Is(err, errWire) {
-		return e
+	if e := s.known(r.model, r.version); e != nil && (err == nil || r.model != "" && !errors.Is(err, errWire)) {
+		return e // unless the message is wrong before its model
 	}
 	if err == nil {
 		err = b.fill(r.contentType == "pd")

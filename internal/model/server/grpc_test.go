@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"log/slog"
 	"math"
 	"net"
@@ -17,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -32,8 +30,8 @@ func (bytesCodec) Name() string                       { return "proto" }
 func (bytesCodec) Marshal(v any) ([]byte, error)      { return v.([]byte), nil }
 func (bytesCodec) Unmarshal(data []byte, v any) error { *v.(*[]byte) = bytes.Clone(data); return nil }
 
-// dial starts a server, and returns a function that calls a method with a message.
-func dial(t *testing.T, file string) (func(method string, message []byte, options ...grpc.CallOption) ([]byte, error), *Server) {
+// dial starts a server, and returns a caller.
+func dial(t *testing.T, file string, change ...func(*Config)) (caller, *Server) {
 	t.Helper()
 	listen := func() net.Listener {
 		ln, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -42,28 +40,24 @@ func dial(t *testing.T, file string) (func(method string, message []byte, option
 		}
 		return ln
 	}
-	s, err := New(t.Context(), Config{ModelName: "m", Revision: "r1", ModelDir: folder(t, file), Log: slog.New(slog.DiscardHandler)})
+	cfg := Config{ModelName: "m", Revision: "r1", ModelDir: folder(t, file), Log: slog.New(slog.DiscardHandler)}
+	for _, c := range change {
+		c(&cfg)
+	}
+	s, err := New(t.Context(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	calls, done := listen(), make(chan error)
 	go func() { done <- s.Serve(ctx, listen(), calls) }()
-	conn, err := grpc.NewClient(calls.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.ForceCodec(bytesCodec{})))
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Cleanup(func() {
 		cancel()
-		if err := errors.Join(<-done, conn.Close()); err != nil {
+		if err := <-done; err != nil {
 			t.Error(err)
 		}
 	})
-	return func(method string, message []byte, options ...grpc.CallOption) ([]byte, error) {
-		var out []byte
-		err := conn.Invoke(t.Context(), grpcService+method, message, &out, options...)
-		return out, err
-	}, s
+	return connect(t, calls.Addr().String()), s
 }
 
 // sub is a field that holds a message.
@@ -114,7 +108,7 @@ func TestCallsAnswerAsTheProtocolSays(t *testing.T) {
 		"contents":         {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), input("FP64", sub(5, sub(7, row)))}, contents},
 		"integers":         {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), input("INT8", sub(5, sub(2, packed(7, 3, 5, 1))))}, contents},
 		"strings":          {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), input("BYTES", sub(5, text(8, "6.8"), text(8, "2.8"), text(8, "4.8"), text(8, "1.4")))}, contents},
-		"raw":              {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), input("FP64"), sub(7, row)}, answer() + string(sub(6, []byte("\x01\x00\x00\x00\x00\x00\x00\x00")))},
+		"raw":              {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), input("FP64"), sub(7, row)}, answer(sub(4, text(1, "binary_data_size"), sub(2, []byte("\x10\x08")))) + string(sub(6, []byte("\x01\x00\x00\x00\x00\x00\x00\x00")))},
 		"unknown fields":   {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), text(99, "x"), input("FP64", text(98, "y"), sub(5, sub(7, row), text(97, "z")))}, contents},
 		"a named output":   {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), sub(6, text(1, "output-0")), input("FP64", sub(5, sub(7, row)))}, contents},
 		"merged contents":  {"ModelInfer", [][]byte{text(1, "m"), text(3, "7"), input("FP64", sub(5, sub(7, row[:16])), sub(5, sub(7, row[16:])))}, contents},

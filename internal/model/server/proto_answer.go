@@ -84,6 +84,9 @@ func (s *Server) appendResponse(dst []byte, b *batch, c call) []byte {
 	dst = appendField(appendField(appendField(dst, 1, s.name), 2, s.tensors.version), 3, c.id)
 	output := appendSignature(nil, signature{outputName, d.name, shape})
 	if c.binary {
+		size := protowire.AppendVarint(protowire.AppendTag(nil, 2, protowire.VarintType), uint64(len(b.raw)))
+		parameter := protowire.AppendBytes(protowire.AppendTag(appendField(nil, 1, "binary_data_size"), 2, protowire.BytesType), size)
+		output = protowire.AppendBytes(protowire.AppendTag(output, 4, protowire.BytesType), parameter)
 		dst = protowire.AppendBytes(protowire.AppendTag(dst, 5, protowire.BytesType), output)
 		return protowire.AppendBytes(protowire.AppendTag(dst, 6, protowire.BytesType), b.raw)
 	}

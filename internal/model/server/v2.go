@@ -26,6 +26,7 @@ const (
 	v2Models     = v2Path + "/models"
 	v2Repository = v2Path + "/repository/models/"
 	lengthHeader = "Inference-Header-Content-Length"
+	octetStream  = "application/octet-stream"
 )
 
 // handleV2 answers a path that begins with /v2.
@@ -205,7 +206,16 @@ func (b *batch) inferBody(model string, header, body []byte) (call, error) {
 
 // unprocessable answers a request that could not be read. JSON that is no V2 request
 // is a 422, as in KServe. Beside KServe's detail it has an error, which Triton's client shows.
+// Before binary tensors it is a 400.
 func unprocessable(ctx *fasthttp.RequestCtx, err error) {
+	if string(ctx.Request.Header.ContentType()) == octetStream {
+		message := err.Error()
+		if ctx.Request.Header.Peek(lengthHeader) == nil {
+			message += ". Binary tensors need the header " + lengthHeader
+		}
+		fail(ctx, http.StatusBadRequest, message)
+		return
+	}
 	kind, where, message, more, sentence := "", []any{"body"}, "", "", err.Error()
 	if e, ok := errors.AsType[*syntaxError](err); ok {
 		kind, message = "json_invalid", "JSON decode error"
@@ -264,5 +274,5 @@ func (s *Server) answerInfer(ctx *fasthttp.RequestCtx, b *batch, c call, event e
 	b.out = append(b.out, `,"parameters":{"binary_data_size":`...)
 	b.out = append(strconv.AppendInt(b.out, int64(len(b.raw)), 10), `}}]}`...)
 	ctx.Response.Header.Set(lengthHeader, strconv.Itoa(len(b.out)))
-	serveBytes(ctx, "application/octet-stream", append(b.out, b.raw...))
+	serveBytes(ctx, octetStream, append(b.out, b.raw...))
 }
