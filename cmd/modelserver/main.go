@@ -33,6 +33,7 @@ Serves the one model in DIR: of scikit-learn (.joblib, .pkl, .pickle), XGBoost (
 
 Other flags of KServe's server are accepted and have no effect.
 If POD_IP is set, it listens on that address only. With PREDICT_PROBA=true it answers with probabilities.
+CE_SOURCE, CE_TYPE and CE_MERGE change answers that are CloudEvents, as in KServe.
 If K_REVISION is set, that is the model's version in V2.
 If GOMEMLIMIT is set, as the runtime does from limits.memory, it refuses a model that needs more memory.
 `
@@ -61,6 +62,7 @@ func run() int {
 	cfg.Host = os.Getenv("POD_IP")
 	cfg.Revision = os.Getenv("K_REVISION") // Knative's name for it
 	cfg.Proba = strings.EqualFold(os.Getenv("PREDICT_PROBA"), "true")
+	cfg.Events = server.Events{Source: os.Getenv("CE_SOURCE"), Type: os.Getenv("CE_TYPE"), Merge: strings.EqualFold(os.Getenv("CE_MERGE"), "true")}
 
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
 		debug.SetMemoryLimit(int64(memoryShare * float64(limit)))

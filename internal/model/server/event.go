@@ -4,6 +4,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -24,6 +25,39 @@ const (
 )
 
 const eventType = "application/cloudevents+json"
+
+// Events says what answers have that are events, as KServe's variables do.
+type Events struct {
+	Source, Type string // instead of KServe's
+	Merge        bool   // the other attributes of the request, too
+}
+
+// merged returns the attributes of a structured event, as members of a JSON object,
+// that its answer has as well.
+func merged(body []byte) (members []byte) {
+	p := &parser{data: body}
+	_ = p.object(func(key string) error { // it was read before
+		p.peek()
+		start := p.pos
+		err := p.skip()
+		switch key {
+		case "specversion", "id", "source", "type", "time", "data":
+		default:
+			members = append(append(append(append(members, ','), quote(key)...), ':'), p.data[start:p.pos]...)
+		}
+		return err
+	})
+	return members
+}
+
+// mergeHeaders copies the attributes of a binary event that its answer has as well.
+func mergeHeaders(ctx *fasthttp.RequestCtx) {
+	for key, value := range ctx.Request.Header.All() {
+		if bytes.HasPrefix(bytes.ToLower(key), []byte("ce-")) {
+			ctx.Response.Header.SetBytesKV(key, value)
+		}
+	}
+}
 
 // eventModeOf reads the mode from the headers. Its error is a sentence for the
 // client.
@@ -73,11 +107,14 @@ func (e *envelope) note(key string, p *parser) {
 	}
 }
 
-// answerEvent answers with an event whose data is a prediction.
-func (s *Server) answerEvent(ctx *fasthttp.RequestCtx, mode eventMode, prediction []byte) {
+// answerEvent answers with an event whose data is a prediction. The body is that of the request.
+func (s *Server) answerEvent(ctx *fasthttp.RequestCtx, mode eventMode, body, prediction []byte) {
 	id, now := uuid.NewString(), time.Now().UTC().Format("2006-01-02T15:04:05.000000+00:00")
-	source, kind := "io.kserve.inference."+s.name, "io.kserve.inference.response"
+	source, kind := cmp.Or(s.events.Source, "io.kserve.inference."+s.name), cmp.Or(s.events.Type, "io.kserve.inference.response")
 	if mode == binaryEvent {
+		if s.events.Merge {
+			mergeHeaders(ctx)
+		}
 		h := &ctx.Response.Header
 		h.Set("Ce-Specversion", "1.0")
 		h.Set("Ce-Id", id)
@@ -87,5 +124,9 @@ func (s *Server) answerEvent(ctx *fasthttp.RequestCtx, mode eventMode, predictio
 		serveBytes(ctx, "application/json", prediction)
 		return
 	}
-	serveBytes(ctx, eventType, fmt.Appendf(nil, `{"specversion":"1.0","id":"%s","source":%s,"type":"%s","time":"%s","data":%s}`, id, quote(source), kind, now, prediction))
+	var more []byte
+	if s.events.Merge {
+		more = merged(body)
+	}
+	serveBytes(ctx, eventType, fmt.Appendf(nil, `{"specversion":"1.0","id":"%s","source":%s,"type":%s,"time":"%s"%s,"data":%s}`, id, quote(source), quote(kind), now, more, prediction))
 }

@@ -157,7 +157,7 @@ func TestWrongEventsAreRefused(t *testing.T) {
 	}{
 		"an unknown version":    {oneRow, binaryHeaders("Ce-Specversion", "9"), `{"error":"Cloud Event Exceptions: Found invalid specversion 9"}`},
 		"both modes":            {oneRow, binaryHeaders("Content-Type", "application/cloudevents+json"), `{"error":"Cloud Event Exceptions: the headers are those of a binary event, but Content-Type is that of a structured one"}`},
-		"no JSON":               {"hello", binaryHeaders(), `{"error":"Unrecognized request format: expected a value (byte 0)"}`},
+		"no JSON":               {"hello", binaryHeaders(), `{"error":"Failed to decode or parse binary json cloudevent: expected a value (byte 0)"}`},
 		"no time":               {strings.Replace(oneEvent, "time", "tame", 1), structured, `{"error":"'instances'"}`},
 		"data that is a string": {strings.Replace(oneEvent, oneRow, `"x"`, 1), structured, `{"error":"Unrecognized request format: not a JSON object"}`},
 		"an event in an event":  {strings.Replace(oneEvent, oneRow, oneEvent, 1), structured, `{"error":"'instances'"}`},

@@ -54,6 +54,7 @@ type Config struct {
 	NoGRPC    bool   // do not open it
 	Docs      bool   // serve a page at /docs
 	Proba     bool   // predict probabilities, where the model has them
+	Events    Events
 	Log       *slog.Logger
 }
 
@@ -66,6 +67,7 @@ type Server struct {
 	labels   [][][]byte   // of what it answers, as JSON
 	tensors  answers
 	docs     bool
+	events   Events
 	log      *slog.Logger
 	metrics  *metrics
 	batches  sync.Pool
@@ -112,6 +114,7 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		labels:  labels,
 		tensors: newAnswers(cfg, out, labels),
 		docs:    cfg.Docs,
+		events:  cfg.Events,
 		log:     cfg.Log,
 		metrics: newMetrics(cfg.ModelName),
 	}, nil

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/valyala/fasthttp"
@@ -59,6 +60,9 @@ func (s *Server) predict(ctx *fasthttp.RequestCtx) {
 	if err == nil {
 		err = b.parse(body)
 	}
+	if err != nil && event == binaryEvent {
+		err = inputError(strings.Replace(err.Error(), unrecognized, "Failed to decode or parse binary json cloudevent: ", 1))
+	}
 	if err != nil {
 		fail(ctx, http.StatusBadRequest, err.Error())
 		return
@@ -75,7 +79,7 @@ func (s *Server) predict(ctx *fasthttp.RequestCtx) {
 	if event == noEvent {
 		serveBytes(ctx, "application/json", b.out)
 	} else {
-		s.answerEvent(ctx, event, b.out)
+		s.answerEvent(ctx, event, body, b.out)
 	}
 	times.lap(s.metrics.postprocess)
 }

@@ -35,12 +35,15 @@ type inputError string
 
 func (e inputError) Error() string { return string(e) }
 
+// unrecognized begins the errors of bodies that are no requests, as in KServe.
+const unrecognized = "Unrecognized request format: "
+
 // parse reads {"instances": [row, ...]}, or "inputs", which wins if both are
 // there. A row is a list of numbers, or an object of numbers by column. A structured
 // CloudEvent has such an object as its data.
 func (b *batch) parse(body []byte) error {
 	if !utf8.Valid(body) {
-		return inputError("Unrecognized request format: the body is not valid UTF-8")
+		return inputError(unrecognized + "the body is not valid UTF-8")
 	}
 	p := &parser{data: body}
 	var event envelope
@@ -53,7 +56,7 @@ func (b *batch) parse(body []byte) error {
 		problem, err = b.request(&data, &event) // an event in an event is none
 	}
 	if err != nil {
-		return inputError("Unrecognized request format: " + err.Error())
+		return inputError(unrecognized + err.Error())
 	}
 	return problem
 }
@@ -62,7 +65,7 @@ func (b *batch) parse(body []byte) error {
 // and an error if the value is no JSON.
 func (b *batch) request(p *parser, event *envelope) (problem, err error) {
 	if p.peek() != '{' {
-		return inputError("Unrecognized request format: not a JSON object"), p.skip()
+		return inputError(unrecognized + "not a JSON object"), p.skip()
 	}
 	problem = inputError("'instances'")
 	found := ""

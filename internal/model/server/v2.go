@@ -264,7 +264,7 @@ func (s *Server) answerInfer(ctx *fasthttp.RequestCtx, b *batch, c call, event e
 		b.out = append(append(b.out, parameters...), `,"data":`...)
 		b.out = append(appendResult(b.out, &flat, s.tensors.labels), `}]}`...)
 		if event != noEvent {
-			s.answerEvent(ctx, event, b.out)
+			s.answerEvent(ctx, event, nil, b.out)
 			return
 		}
 		serveBytes(ctx, "application/json", b.out)
