@@ -29,7 +29,7 @@ Serves the one model in DIR: of scikit-learn (.joblib, .pkl, .pickle), XGBoost (
   --http_port PORT         the port to listen on (default 8080)
   --grpc_port PORT         the port for gRPC (default 8081)
   --enable_grpc BOOL       open that port (default true)
-  --enable_docs_url BOOL   serve a page about the API at /docs (default false)
+  --enable_docs_url BOOL   serve a page to try the model at /docs (default false)
 
 Other flags of KServe's server are accepted and have no effect.
 If POD_IP is set, it listens on that address only. With PREDICT_PROBA=true it answers with probabilities.

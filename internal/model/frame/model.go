@@ -50,6 +50,21 @@ type Schema struct {
 	Names []string // of the columns, if the model was fitted on a DataFrame
 	Kinds []Kind   // of the columns; empty if all are numbers
 	Flat  bool     // a row is one value, and not a list of Width values
+
+	// Examples are strings that some columns know, by column: people who try the model
+	// get an answer with them, where it refuses unknown strings.
+	Examples map[int]string
+}
+
+// Example sets the example of a column, unless it is empty.
+func (s *Schema) Example(column int, text string) {
+	if text == "" {
+		return
+	}
+	if s.Examples == nil {
+		s.Examples = map[int]string{}
+	}
+	s.Examples[column] = text
 }
 
 // Kind returns the kind of a column.

@@ -4,7 +4,6 @@ package server
 
 import (
 	"bytes"
-	_ "embed" // the documentation is part of the program: it works offline
 	"errors"
 	"fmt"
 	"io"
@@ -16,13 +15,6 @@ import (
 	"github.com/valyala/fasthttp"
 
 	"github.com/serin-dev/serin/internal/model/frame"
-)
-
-var (
-	//go:embed docs.html
-	docsPage []byte
-	//go:embed openapi.json
-	openAPI []byte
 )
 
 // Methods that a page, and a verb of a model, allow.
@@ -78,7 +70,7 @@ func (s *Server) page(path string) fasthttp.RequestHandler {
 		return func(ctx *fasthttp.RequestCtx) { serveBytes(ctx, "application/json", openAPI) }
 	case "/docs":
 		if s.docs {
-			return func(ctx *fasthttp.RequestCtx) { serveBytes(ctx, "text/html; charset=utf-8", docsPage) }
+			return s.serveDocs
 		}
 	}
 	return nil

@@ -117,14 +117,17 @@ func (s *Server) signatures() (inputs, outputs []signature) {
 		}
 		return "BYTES"
 	}
+	whole := "FP64" // of all columns in one tensor
 	for i := range s.schema.Width {
-		numbers = numbers && s.schema.Kind(i) == frame.Numbers
+		if s.schema.Kind(i) != frame.Numbers {
+			numbers, whole = false, "BYTES"
+		}
 	}
 	switch {
 	case s.schema.Flat:
 		inputs = []signature{{"input-0", kind(0), []int64{-1}}}
 	case numbers || len(s.schema.Names) == 0:
-		inputs = []signature{{"input-0", kind(0), []int64{-1, int64(s.schema.Width)}}}
+		inputs = []signature{{"input-0", whole, []int64{-1, int64(s.schema.Width)}}}
 	default:
 		for i, name := range s.schema.Names {
 			inputs = append(inputs, signature{name, kind(i), []int64{-1}})

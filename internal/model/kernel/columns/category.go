@@ -22,6 +22,16 @@ type categories struct {
 	kind      frame.Kind
 }
 
+// first returns the first string among the categories.
+func (c *categories) first() string {
+	for text, code := range c.texts {
+		if code == 0 {
+			return text
+		}
+	}
+	return ""
+}
+
 const categoryCost = 64 // bytes
 
 // pandas3 is the first scikit-learn whose DataFrames are those of pandas 3, where a
@@ -125,8 +135,9 @@ func newEncoder(e *fitted.Estimator) encoder {
 	n.input.AllowNaN = true
 	n.pandas3 = e.Version() >= pandas3
 	if text {
-		for _, c := range n.columns {
+		for j, c := range n.columns {
 			n.input.Kinds = append(n.input.Kinds, c.kind)
+			n.input.Example(j, c.first())
 		}
 	}
 	n.group(e)

@@ -108,6 +108,9 @@ func newImputer(e *fitted.Estimator) graph.Node {
 	m.input.AllowNaN = m.missing.isNaN() || m.mixed
 	if m.mixed {
 		m.input.Kinds = kinds
+		for j, text := range m.texts {
+			m.input.Example(j, text)
+		}
 	}
 	if e.Flag("add_indicator") {
 		m.marks = features(e.Part("indicator_"), len(values))

@@ -220,6 +220,7 @@ func (c *columnTransformer) finish(e *fitted.Estimator) {
 			kind := frame.Numbers
 			if p.node != nil {
 				kind = p.node.Input().Kind(k)
+				c.input.Example(j, p.node.Input().Examples[k])
 			}
 			if was, ok := used[j]; ok && was != kind {
 				kind = frame.Anything
