@@ -185,7 +185,7 @@ func said(tmpl *Template) string {
 	}
 	var env []string
 	for _, e := range c.Env {
-		if e.Name != "INFERENCE_SERVICE_NAME" && e.Name != "MLSERVER_HTTP_PORT" {
+		if e.Name != "INFERENCE_SERVICE_NAME" && e.Name != "K_REVISION" && e.Name != "MLSERVER_HTTP_PORT" {
 			env = append(env, fmt.Sprintf("env %s=%s", e.Name, e.Value))
 		}
 	}

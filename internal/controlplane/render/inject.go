@@ -129,9 +129,12 @@ func injectModel(pod *corev1.PodSpec, uri string, o Options) error {
 
 // completeModelContainer gives kserve-container what the user left open.
 func completeModelContainer(c *corev1.Container, service string, readiness *corev1.Probe) {
-	const nameEnv = "INFERENCE_SERVICE_NAME"
-	if !slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == nameEnv }) {
-		c.Env = append(c.Env, corev1.EnvVar{Name: nameEnv, Value: service})
+	// K_REVISION is Knative's. A revision is not named yet: the Pod's label has the name.
+	revision := &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.labels['" + v1beta1.LabelRevision + "']"}}
+	for _, given := range []corev1.EnvVar{{Name: "INFERENCE_SERVICE_NAME", Value: service}, {Name: "K_REVISION", ValueFrom: revision}} {
+		if !slices.ContainsFunc(c.Env, func(e corev1.EnvVar) bool { return e.Name == given.Name }) {
+			c.Env = append(c.Env, given)
+		}
 	}
 	if c.ReadinessProbe == nil {
 		c.ReadinessProbe = readiness

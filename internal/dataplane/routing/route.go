@@ -3,6 +3,7 @@
 package routing
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -34,8 +35,8 @@ type Refusal struct {
 func (r *Refusal) Error() string { return r.Text }
 
 // Route chooses the revision of a request. A tag in the header asks for one revision
-// and overrides a tag in the host. Without a tag, the key of a sticky service decides,
-// and without a key the draw of the split. Every error is a *Refusal. If the service has
+// and overrides a tag in the host. Without a tag, a version in the path decides, if it is
+// a revision; then the key of a sticky service, and without a key the draw of the split. Every error is a *Refusal. If the service has
 // no traffic, the Choice still has the service.
 //
 // Route draws for a request, not for an attempt: a request that is sent to another Pod,
@@ -53,6 +54,9 @@ func (t *Table) Route(req Request) (Choice, error) {
 			return Choice{&r.service, revision, path}, nil
 		}
 		return Choice{}, r.unknownTag(tag)
+	}
+	if revision := r.version(cmp.Or(path, req.Path)); revision != nil {
+		return Choice{&r.service, revision, path}, nil
 	}
 	if r.split.empty() {
 		why := "has no ready revision yet"
@@ -110,6 +114,21 @@ func (t *Table) Rebind(c Choice) (Choice, bool) {
 func (r *route) tagged(tag string) *Revision {
 	for i := range r.service.Traffic {
 		if r.service.Traffic[i].Tag == tag {
+			return r.revisions[i]
+		}
+	}
+	return nil
+}
+
+// version returns the revision that is the version in a path of the Open Inference
+// Protocol, or nil: model servers have versions of their own.
+func (r *route) version(path string) *Revision {
+	version := versionOf(path)
+	if version == "" {
+		return nil
+	}
+	for i := range r.service.Traffic {
+		if r.service.Traffic[i].Revision == version {
 			return r.revisions[i]
 		}
 	}
