@@ -173,3 +173,26 @@ func TestWrongEventsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// A structured event of V2 is the request itself: it has no attributes to merge.
+func TestMergedAttributesOfV2(t *testing.T) {
+	r := start(t, iris, func(c *Config) { c.Events.Merge = true })
+	const body = `{"id":"42","inputs":[{"name":"x","shape":[1,4],"datatype":"FP64","data":[6.8,2.8,4.8,1.4]}]}`
+	for _, headers := range []map[string]string{
+		{"Content-Type": "application/cloudevents+json"},
+		binaryHeaders("Ce-Subject", "iris"),
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+r.address+"/v2/models/m/infer", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, v := range headers {
+			req.Header.Set(k, v)
+		}
+		resp, got := send(t, req)
+		want := headers["Ce-Subject"]
+		if resp.StatusCode != http.StatusOK || resp.Header.Get("Ce-Subject") != want || resp.Header.Get("Ce-Id") == "i" || strings.Contains(got, `"inputs"`) {
+			t.Errorf("%v: %d %v %s", headers, resp.StatusCode, resp.Header, got)
+		}
+	}
+}
