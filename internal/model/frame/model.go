@@ -2,7 +2,10 @@
 
 package frame
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Model is a fitted model of any format. It is immutable and safe for concurrent
 // use.
@@ -50,6 +53,10 @@ type Schema struct {
 	Names []string // of the columns, if the model was fitted on a DataFrame
 	Kinds []Kind   // of the columns; empty if all are numbers
 	Flat  bool     // a row is one value, and not a list of Width values
+	// Picked are the columns that the model looks at, if it picks them from rows by
+	// their names: such rows may lack the others, and may have any beside them. It is
+	// empty if rows have all columns and no others.
+	Picked []bool
 
 	// Examples are strings that some columns know, by column: people who try the model
 	// get an answer with them, where it refuses unknown strings.
@@ -69,11 +76,29 @@ func (s *Schema) Example(column int, text string) {
 
 // Kind returns the kind of a column.
 func (s *Schema) Kind(column int) Kind {
-	if column < len(s.Kinds) {
+	switch {
+	case column < len(s.Kinds):
 		return s.Kinds[column]
+	case column >= s.Width && len(s.Picked) > 0:
+		return Anything
 	}
 	return Numbers
 }
+
+// Share notes that another reader gets the same rows, and needs its own columns of them.
+func (s *Schema) Share(other *Schema) {
+	if len(s.Picked) != len(other.Picked) {
+		s.Picked = nil
+		return
+	}
+	s.Picked = slices.Clone(s.Picked)
+	for j, picked := range other.Picked {
+		s.Picked[j] = s.Picked[j] || picked
+	}
+}
+
+// Spare reports whether rows whose values have names may lack a column.
+func (s *Schema) Spare(column int) bool { return column < len(s.Picked) && !s.Picked[column] }
 
 // Type is numpy's type of an answer, for protocols that tell it.
 type Type byte

@@ -46,7 +46,10 @@ func Frame(rows [][]any, columns []string, schema frame.Schema) (frame.Frame, er
 	}
 	for _, row := range rows {
 		for j, from := range order {
-			v := row[from]
+			var v any
+			if from >= 0 {
+				v = row[from]
+			}
 			number, text := math.NaN(), ""
 			switch v := v.(type) {
 			case float64:
@@ -75,18 +78,22 @@ var ErrColumns = errors.New("the rows of this case have other columns")
 // columnsOf returns the columns of the rows in the order of the schema, as V1 has
 // them for rows that are objects.
 func columnsOf(rows [][]any, columns []string, schema frame.Schema) ([]int, error) {
-	order := make([]int, len(rows[0]))
-	for j := range order {
-		order[j] = j
-		if len(columns) == 0 || len(schema.Names) == 0 {
-			continue
+	var order []int
+	if len(columns) == 0 || len(schema.Names) == 0 {
+		for j := range rows[0] {
+			order = append(order, j)
 		}
-		if len(schema.Names) != len(order) {
+		return order, nil
+	}
+	if len(schema.Names) != len(columns) && len(schema.Picked) == 0 {
+		return nil, ErrColumns
+	}
+	for j, name := range schema.Names {
+		at := slices.Index(columns, name)
+		if at < 0 && !schema.Spare(j) {
 			return nil, ErrColumns
 		}
-		if order[j] = slices.Index(columns, schema.Names[j]); order[j] < 0 {
-			return nil, ErrColumns
-		}
+		order = append(order, at)
 	}
 	return order, nil
 }

@@ -47,7 +47,7 @@ func ask(t *testing.T, c *corpus.Case) {
 	ctx.Request.SetBodyString(`{"instances":` + string(c.Input.JSON) + `}`)
 	s.handle(&ctx)
 	want := c.Answers["predict"]
-	if want.Error != "" || strings.Contains(c.Name, "missing") || strings.Contains(c.Name, "more") {
+	if want.Error != "" {
 		if ctx.Response.StatusCode() == fasthttp.StatusOK {
 			t.Errorf("%s of %s answers, and not: %s", c.Path(), c.Version, want.Error)
 		}

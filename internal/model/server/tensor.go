@@ -288,13 +288,13 @@ func (b *batch) fillColumns() error {
 	b.x.Data = slices.Grow(b.x.Data, rows*len(order))
 	for row := range rows {
 		for column, input := range order {
-			if err := b.take(&b.inputs[input], row, column); err != nil {
+			if err := b.takeFrom(input, row, column); err != nil {
 				return err
 			}
 		}
 	}
 	b.x.Names = b.schema.Names
-	if len(b.x.Names) == 0 {
+	if len(b.schema.Names) == 0 {
 		for i := range b.inputs {
 			b.x.Names = append(b.x.Names, b.inputs[i].name)
 		}
@@ -302,7 +302,16 @@ func (b *batch) fillColumns() error {
 	return nil
 }
 
-// columnOrder returns the input of each column of the frame.
+// takeFrom puts a value of an input into a column, which may have no input.
+func (b *batch) takeFrom(input, row, column int) error {
+	if input < 0 {
+		b.put(b.missing(column))
+		return nil
+	}
+	return b.take(&b.inputs[input], row, column)
+}
+
+// columnOrder returns the input of each column of the frame, or -1.
 func (b *batch) columnOrder() ([]int, error) {
 	names := b.schema.Names
 	byName := make(map[string]int, len(b.inputs))
@@ -319,8 +328,11 @@ func (b *batch) columnOrder() ([]int, error) {
 		return order, nil // a model fitted on an array takes columns as they come
 	}
 	order = order[:0]
-	for _, name := range names {
+	for column, name := range names {
 		i, ok := byName[name]
+		if !ok && b.schema.Spare(column) {
+			i, ok = -1, true
+		}
 		if !ok {
 			return nil, fmt.Errorf("there is no input %q, which is a column of the model", name)
 		}
@@ -328,7 +340,7 @@ func (b *batch) columnOrder() ([]int, error) {
 		delete(byName, name)
 	}
 	for i := range b.inputs {
-		if _, unknown := byName[b.inputs[i].name]; unknown {
+		if _, unknown := byName[b.inputs[i].name]; unknown && len(b.schema.Picked) == 0 {
 			return nil, fmt.Errorf("the input %q is no column of the model", b.inputs[i].name)
 		}
 	}

@@ -13,7 +13,8 @@ import (
 // objects is the memory for rows that are objects, with their numbers by column.
 type objects struct {
 	columns []string       // the model's names of them, or else those of the first object
-	values  []column       // of one object, in the order of columns
+	extras  []string       // columns of one object that the model does not look at
+	values  []column       // of one object, in the order of columns, then of extras
 	index   []string       // names of the object's rows, where its columns are objects
 	lookup  map[string]int // the same, once a name stands where it was not expected
 }
@@ -62,12 +63,19 @@ func (b *batch) object(p *parser, record bool) error {
 	for i := range b.values {
 		b.values[i].kind = absent
 	}
-	b.index, b.lookup = b.index[:0], nil
+	b.index, b.lookup, b.extras = b.index[:0], nil, b.extras[:0]
 	next := 0
 	err := p.object(func(key string) error {
 		i := find(b.columns, key, next)
 		switch {
 		case i >= 0:
+		case len(b.schema.Picked) > 0 && record:
+			return p.skip()
+		case len(b.schema.Picked) > 0:
+			var err error
+			if i, err = b.extra(key); err != nil {
+				return err
+			}
 		case !define:
 			return fmt.Errorf("instance %d has an unknown feature %q", b.x.Rows, key)
 		case len(b.columns) == b.schema.Width:
@@ -91,6 +99,30 @@ func (b *batch) object(p *parser, record bool) error {
 		return err
 	}
 	return b.transpose(p)
+}
+
+// extra returns the place of a column that the model does not look at. Its length
+// counts, as in a DataFrame.
+func (b *batch) extra(key string) (int, error) {
+	const most = 1000
+	i := slices.Index(b.extras, key)
+	switch {
+	case i >= 0:
+	case len(b.extras) == most:
+		return 0, fmt.Errorf("instance %d has more than %d features that the model does not look at", b.x.Rows, most)
+	default:
+		i = len(b.extras)
+		b.extras = append(b.extras, key)
+	}
+	return len(b.columns) + i, nil
+}
+
+// missing is the value of a column that a row lacks.
+func (b *batch) missing(column int) float64 {
+	if b.schema.Kind(column) == frame.Numbers {
+		return math.NaN()
+	}
+	return frame.None
 }
 
 // record reads an object in a list, as one row.
@@ -186,7 +218,10 @@ func (b *batch) transpose(p *parser) error {
 			if c.kind == scalar {
 				at = 0
 			}
-			if at < len(c.values) {
+			switch {
+			case c.kind == absent:
+				v = b.missing(i)
+			case at < len(c.values):
 				v = c.values[at]
 			}
 			if frame.IsText(v) {
@@ -218,11 +253,14 @@ func (b *batch) height() (int, error) {
 	}
 	var kinds [indexed + 1]bool
 	rows := 1
-	for i, name := range b.columns {
-		if i >= len(b.values) || b.values[i].kind == absent {
-			return 0, fmt.Errorf("instance %d has no feature %q", b.x.Rows, name)
-		}
+	for len(b.values) < len(b.columns) {
+		b.values = append(b.values, column{})
+	}
+	for i := range len(b.columns) + len(b.extras) {
 		c := &b.values[i]
+		if c.kind == absent && !b.schema.Spare(i) {
+			return 0, fmt.Errorf("instance %d has no feature %q", b.x.Rows, b.columns[i])
+		}
 		if c.kind == listed && kinds[listed] && len(c.values) != rows {
 			return 0, fmt.Errorf("the features of instance %d have different lengths", b.x.Rows)
 		}

@@ -229,12 +229,18 @@ func (c *columnTransformer) finish(e *fitted.Estimator) {
 		}
 	}
 	e.Require(len(c.parts) > 0 && c.width > 0 && c.width <= math.MaxInt32, "it makes no columns")
-	if !e.Alloc(c.input.Width) {
-		return
+	if e.Alloc(2 * c.input.Width) {
+		c.describe(used)
 	}
+}
+
+// describe notes which columns are used, and for what.
+func (c *columnTransformer) describe(used map[int]frame.Kind) {
 	kinds, mixed := make([]frame.Kind, c.input.Width), false
+	picked := make([]bool, c.input.Width)
 	for j := range kinds {
 		kind, ok := used[j]
+		picked[j] = ok
 		if !ok {
 			kind = frame.Anything
 		}
@@ -243,6 +249,9 @@ func (c *columnTransformer) finish(e *fitted.Estimator) {
 	}
 	if mixed {
 		c.input.Kinds = kinds
+	}
+	if len(c.input.Names) > 0 {
+		c.input.Picked = picked
 	}
 }
 
@@ -301,9 +310,11 @@ func newUnion(e *fitted.Estimator) graph.Node {
 
 // finish finds out what the branches take, which is the same for all.
 func (u *union) finish(e *fitted.Estimator) {
+	whole := false // one of them takes all columns, whatever they are
 	for i := range u.parts {
 		t := u.parts[i].node
 		if t == nil || t.Input().Width == 0 {
+			whole = true
 			continue
 		}
 		in := t.Input()
@@ -313,9 +324,13 @@ func (u *union) finish(e *fitted.Estimator) {
 		if in.Width != u.input.Width || in.Flat != u.input.Flat {
 			e.Failf("its transformers expect different features")
 		}
+		u.input.Share(&in.Schema)
 		if len(in.Kinds) > 0 {
 			u.input.Kinds = in.Kinds
 		}
+	}
+	if whole {
+		u.input.Picked = nil
 	}
 	e.Require(u.input.Width > 0, "it does not tell how many features it was fitted on")
 	u.input.AllowNaN, u.input.AllowInf, u.input.Sparse = true, true, true

@@ -55,6 +55,7 @@ func newOuter(e *fitted.Estimator, all ...graph.Predictor) outer {
 		e.Wide(in.Width)
 		if !in.Blind {
 			o.kinds(in)
+			o.input.Share(&in.Schema)
 		}
 		for m := range o.Outputs {
 			if out, ok := p.Output(frame.Method(m)); ok {
