@@ -22,6 +22,7 @@ type Estimator struct {
 	object  *pickle.Object
 	class   string
 	depth   int
+	shared  bool     // the file mentions it more than once, or what it is in
 	failure *failure // shared with its parts
 }
 
@@ -225,9 +226,6 @@ func (e *Estimator) Array(names ...string) *pickle.Array {
 	}
 	return arr
 }
-
-// Drop forgets the elements of an array that is not needed any more.
-func (e *Estimator) Drop(arr *pickle.Array) { arr.Drop(e.builder.Budget) }
 
 // Floats returns the numbers of an array, row after row. A node may keep them, and
 // does not write into them.

@@ -71,7 +71,7 @@ const advice = "your own Python can serve this model, if you trust the file: see
 // Build returns the model that a value of a file describes.
 func Build(value any, b *budget.Budget, classes Classes) (frame.Model, error) {
 	all := &builder{Budget: b, classes: classes}
-	root, err := all.node(value, 0)
+	root, err := all.node(value, 0, false)
 	switch missing := strings.Join(all.missing, ", "); {
 	case len(all.missing) == 1:
 		return nil, fmt.Errorf("%s is not supported: %s", missing, advice)
@@ -113,7 +113,7 @@ type builder struct {
 
 // node builds an estimator. One that cannot be built becomes a placeholder, so that
 // others are read too. The error ends the build.
-func (b *builder) node(value any, depth int) (graph.Node, error) {
+func (b *builder) node(value any, depth int, shared bool) (graph.Node, error) {
 	o, ok := value.(*pickle.Object)
 	_, name := value.(*pickle.Global)
 	switch {
@@ -133,7 +133,7 @@ func (b *builder) node(value any, depth int) (graph.Node, error) {
 	if construct == nil {
 		return placeholder{&graph.Input{Class: class}}, b.miss(o, public)
 	}
-	e := &Estimator{builder: b, object: o, depth: depth, failure: &failure{}, class: class}
+	e := &Estimator{builder: b, object: o, depth: depth, shared: shared || o.Shared, failure: &failure{}, class: class}
 	n := construct(e)
 	if !e.Ok() {
 		if _, about := errors.AsType[sentence](e.failure.err); about {

@@ -25,6 +25,25 @@ func (e *Estimator) List(names ...string) []any {
 	return nil
 }
 
+// Drop forgets the elements of an array that is not needed any more.
+func (e *Estimator) Drop(arr *pickle.Array) {
+	if !e.shared {
+		arr.Drop(e.builder.Budget)
+	}
+}
+
+// Items returns those of a tuple or a list: a user may write a step of a pipeline as
+// either.
+func Items(v any) []any {
+	switch v := v.(type) {
+	case pickle.Tuple:
+		return v
+	case *pickle.List:
+		return v.Items
+	}
+	return nil
+}
+
 // Dict returns the entries of an attribute that is a dict, or of a subclass, whose
 // keys are strings. It charges the steps to look at all of them.
 func (e *Estimator) Dict(names ...string) map[string]any {
@@ -49,8 +68,13 @@ func (e *Estimator) Part(names ...string) *Estimator {
 		e.absent("it has no %s", names[0])
 		o = &pickle.Object{Class: &pickle.Global{}}
 	}
+	return e.inside(o)
+}
+
+// inside reads an object as a part.
+func (e *Estimator) inside(o *pickle.Object) *Estimator {
 	part := *e
-	part.object = o
+	part.object, part.shared = o, e.shared || o.Shared
 	return &part
 }
 
@@ -63,15 +87,13 @@ func (e *Estimator) Member(v any) *Estimator {
 		o = &pickle.Object{Class: &pickle.Global{}}
 	}
 	e.Alloc(estimatorCost)
-	part := *e
-	part.object = o
-	return &part
+	return e.inside(o)
 }
 
 // Node builds an estimator inside this one. It is never nil.
 func (e *Estimator) Node(v any) graph.Node {
 	if e.Ok() {
-		n, err := e.builder.node(v, e.depth+1)
+		n, err := e.builder.node(v, e.depth+1, e.shared)
 		if err == nil {
 			return n
 		}

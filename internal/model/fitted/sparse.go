@@ -16,9 +16,7 @@ func (e *Estimator) csr(v any) (*Estimator, bool) {
 	if !ok || !strings.HasPrefix(o.Class.Module, "scipy.sparse") || o.Class.Name != "csr_matrix" && o.Class.Name != "csr_array" {
 		return nil, false
 	}
-	part := *e
-	part.object = o
-	return &part, true
+	return e.inside(o), true
 }
 
 // dense reads a sparse matrix as a dense one.

@@ -17,6 +17,7 @@ type Array struct {
 	fortran bool  // the first index varies fastest
 	data    []byte
 	owns    bool // data is of this array alone
+	shared  bool // the file mentions the array more than once
 }
 
 // reconstructArray makes the empty array that a state then fills.

@@ -42,8 +42,12 @@ func (a *Array) native() bool {
 }
 
 // Drop forgets the elements, so that the memory of an array of which something
-// smaller was made can be reused while the rest of a model is built.
+// smaller was made can be reused while the rest of a model is built. It keeps those
+// that others may need.
 func (a *Array) Drop(b *budget.Budget) {
+	if a.shared {
+		return
+	}
 	if a.owns {
 		b.Release(len(a.data))
 	}

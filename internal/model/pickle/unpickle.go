@@ -149,7 +149,18 @@ func (m *machine) recall(key uint64) error {
 	if !ok {
 		return fmt.Errorf("no memo %d", key)
 	}
+	share(v)
 	return m.push(v)
+}
+
+// share notes that a file mentions a value again.
+func share(v any) {
+	switch v := v.(type) {
+	case *Object:
+		v.Shared = true
+	case *Array:
+		v.shared = true
+	}
 }
 
 // uint reads a little-endian number of 1, 2, 4 or 8 bytes.

@@ -45,6 +45,8 @@ type Object struct {
 	Raw   any  // its state, if that is no dict
 	Items Dict // of a subclass of dict
 	List  List // of a subclass of list
+	// Shared tells that the file mentions the object more than once.
+	Shared bool
 }
 
 // Describe names the type of a value for error messages, in Python's words.

@@ -27,7 +27,7 @@ import (
 var archives embed.FS
 
 // Kinds are the kinds of estimators, by the code that answers for them.
-var Kinds = []string{"linear", "svm", "trees", "bayes", "neighbours", "mlp", "cluster", "columns", "text", "meta", "files", "skops", "xgboost", "lightgbm"}
+var Kinds = []string{"linear", "svm", "trees", "bayes", "neighbours", "mlp", "cluster", "columns", "text", "meta", "odd", "files", "skops", "xgboost", "lightgbm"}
 
 // Case is a model file and what its library answers.
 type Case struct {

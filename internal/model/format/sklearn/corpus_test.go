@@ -14,7 +14,7 @@ import (
 // TestCorpus prints, with -v, which classes of which versions load and are exact.
 // testdata/supported.txt lists what must be.
 func TestCorpus(t *testing.T) {
-	corpus.Check(t, "testdata/supported.txt", loadCase, "linear", "svm", "trees", "bayes", "neighbours", "mlp", "cluster", "columns", "text", "meta", "files", "skops")
+	corpus.Check(t, "testdata/supported.txt", loadCase, "linear", "svm", "trees", "bayes", "neighbours", "mlp", "cluster", "columns", "text", "meta", "odd", "files", "skops")
 }
 
 // TestPublishedModels prints, with -v, which models of others load.

@@ -128,7 +128,7 @@ func newTransformer(e *fitted.Estimator) graph.Node {
 	c.input = e.Input(width(e))
 	c.input.AllowNaN, c.input.AllowInf = true, true
 	for _, item := range e.List("transformers_") {
-		triple, _ := item.(pickle.Tuple)
+		triple := fitted.Items(item)
 		name, ok := "", len(triple) == 3
 		if ok {
 			name, ok = triple[0].(string)
@@ -288,7 +288,7 @@ type union struct {
 func newUnion(e *fitted.Estimator) graph.Node {
 	u, weights := &union{}, weights(e)
 	for _, item := range e.List("transformer_list") {
-		pair, _ := item.(pickle.Tuple)
+		pair := fitted.Items(item)
 		name, ok := "", len(pair) == 2
 		if ok {
 			name, ok = pair[0].(string)

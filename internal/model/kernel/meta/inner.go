@@ -8,7 +8,6 @@ import (
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
-	"github.com/serin-dev/serin/internal/model/pickle"
 	"github.com/serin-dev/serin/internal/model/vector"
 )
 
@@ -246,7 +245,7 @@ func (a *alias) End() graph.Node { return a.members[0] }
 func present(e *fitted.Estimator) []int {
 	var all []int
 	for i, v := range e.List("estimators") {
-		pair, _ := v.(pickle.Tuple)
+		pair := fitted.Items(v)
 		if len(pair) == 2 && pair[1] != any("drop") && e.Alloc(8) {
 			all = append(all, i)
 		}

@@ -109,7 +109,7 @@ func steps(e *fitted.Estimator) []graph.Node {
 	var all []graph.Node
 	for _, item := range e.List("steps") {
 		e.Work(1)
-		pair, _ := item.(pickle.Tuple)
+		pair := fitted.Items(item)
 		if len(pair) == 2 && fitted.Skipped(pair[1]) {
 			continue
 		}

@@ -45,7 +45,7 @@ func (h *histogram) encoded(e *fitted.Estimator, known []*set, order []int) {
 	mask := e.Values(e.Array("is_categorical_"))
 	var lists []any
 	if steps := e.Part("_preprocessor").List("transformers_"); len(steps) > 0 {
-		if step, _ := steps[0].(pickle.Tuple); len(step) > 1 {
+		if step := fitted.Items(steps[0]); len(step) > 1 {
 			lists = e.Member(step[1]).List("categories_")
 		}
 	}

@@ -82,6 +82,7 @@ class Data:
         rows = np.vstack([rows, np.round(rng.uniform(low, high, (ROWS - len(rows), 4)), 1)])
         self.flowers = matrix("flowers", rows[rng.permutation(ROWS)])
         self.one = matrix("one", rows[:1])
+        self.few = matrix("few", np.abs(rows[:40]))
         self.frame = pd.DataFrame(self.X, columns=["a", "b", "c d", "é"])
         named = [dict(zip(self.frame.columns, row)) for row in self.flowers.rows]
         self.flower_frame = Input("flower-frame", "records", named, list(self.frame.columns))

@@ -9,7 +9,7 @@ import sys
 
 from corpus import Cases, Data
 
-KINDS = {kind: kind for kind in ["linear", "svm", "trees", "bayes", "neighbours", "mlp", "cluster", "columns", "text", "meta", "files"]}
+KINDS = {kind: kind for kind in ["linear", "svm", "trees", "bayes", "neighbours", "mlp", "cluster", "columns", "text", "meta", "odd", "files"]}
 KINDS.update(xgboost="boosters", lightgbm="boosters", skops="files")
 
 
