@@ -34,6 +34,9 @@ const (
 	slotCost      = 64 // of a value in a container
 )
 
+// newest is the newest scikit-learn that the tests know: 109 is 1.9.
+const newest = 109
+
 // A Constructor makes the node of an estimator.
 type Constructor func(*Estimator) graph.Node
 
@@ -86,7 +89,7 @@ func Build(value any, b *budget.Budget, classes Classes) (frame.Model, error) {
 	if !ok {
 		return nil, fmt.Errorf("the model ends in %s, which predicts nothing", last(root).Input().Class)
 	}
-	return graph.New(p, last(root).Input().Class, all.widest), nil
+	return graph.New(p, last(root).Input().Class, all.widest, all.remarks...), nil
 }
 
 // Ender is a node whose answers are those of another one, as a pipeline's are those
@@ -109,6 +112,7 @@ type builder struct {
 	missing []string // public names of classes without a constructor, the outermost first
 	failed  error    // of the first estimator that cannot be built
 	widest  int      // dense block between two nodes
+	remarks []string // on the model
 }
 
 // node builds an estimator. One that cannot be built becomes a placeholder, so that
@@ -134,6 +138,10 @@ func (b *builder) node(value any, depth int, shared bool) (graph.Node, error) {
 		return placeholder{&graph.Input{Class: class}}, b.miss(o, public)
 	}
 	e := &Estimator{builder: b, object: o, depth: depth, shared: shared || o.Shared, failure: &failure{}, class: class}
+	if e.Version() > newest {
+		version, _ := e.Get("_sklearn_version").(string)
+		e.Remark(frame.Newer("scikit-learn", pickle.Quote(version), fmt.Sprintf("%d.%d", newest/100, newest%100)))
+	}
 	n := construct(e)
 	if !e.Ok() {
 		if _, about := errors.AsType[sentence](e.failure.err); about {

@@ -3,6 +3,8 @@
 package fitted
 
 import (
+	"slices"
+
 	"github.com/serin-dev/serin/internal/model/graph"
 	"github.com/serin-dev/serin/internal/model/pickle"
 	"github.com/serin-dev/serin/internal/model/vector"
@@ -29,6 +31,14 @@ func (e *Estimator) List(names ...string) []any {
 func (e *Estimator) Drop(arr *pickle.Array) {
 	if !e.shared {
 		arr.Drop(e.builder.Budget)
+	}
+}
+
+// Remark notes a sentence that the owner of the model should read.
+func (e *Estimator) Remark(sentence string) {
+	const most = 5
+	if len(e.builder.remarks) < most && !slices.Contains(e.builder.remarks, sentence) {
+		e.builder.remarks = append(e.builder.remarks, sentence)
 	}
 }
 

@@ -12,6 +12,8 @@ import (
 type Model interface {
 	// Class is the name of what predicts, such as "SVC", for people.
 	Class() string
+	// Remarks are sentences that the owner of the model should read.
+	Remarks() []string
 	// Schema describes the rows that the model takes.
 	Schema() Schema
 	// Output describes what a method answers, and reports whether the model has it.
@@ -21,6 +23,11 @@ type Model interface {
 	// milliseconds it calls stop, unless that is nil, and returns its error if there
 	// is one.
 	Predict(stop func() error, m Method, dst *Result, x Frame) error
+}
+
+// Newer is the remark about a file of a version that no test knows.
+func Newer(library, version, newest string) string {
+	return fmt.Sprintf("the file was saved by %s %s, and Serin was compared with versions up to %s: it answers as that one does", library, version, newest)
 }
 
 // Method is one of scikit-learn's ways to ask a model.

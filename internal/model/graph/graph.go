@@ -99,20 +99,24 @@ const (
 
 // model is a frame.Model.
 type model struct {
-	root  Predictor
-	class string
-	rows  int // of a block
-	works sync.Pool
+	root    Predictor
+	class   string
+	remarks []string
+	rows    int // of a block
+	works   sync.Pool
 }
 
 // New returns the model of which root is the whole, and class the name. Widest is
 // the largest number of dense columns between two of its nodes.
-func New(root Predictor, class string, widest int) frame.Model {
-	return &model{root: root, class: class, rows: min(max(blockValues/max(widest, 1), 1), blockRows)}
+func New(root Predictor, class string, widest int, remarks ...string) frame.Model {
+	return &model{root: root, class: class, remarks: remarks, rows: min(max(blockValues/max(widest, 1), 1), blockRows)}
 }
 
 // Class implements frame.Model.
 func (m *model) Class() string { return m.class }
+
+// Remarks implements frame.Model.
+func (m *model) Remarks() []string { return m.remarks }
 
 // Schema implements frame.Model.
 func (m *model) Schema() frame.Schema { return m.root.Input().Schema }

@@ -3,9 +3,11 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -30,6 +32,26 @@ func TestMemoryLimitOfTheProcessBoundsAModel(t *testing.T) {
 		if _, err := loadModel(t.Context(), dir); err == nil || !strings.HasSuffix(err.Error(), test.want) {
 			t.Errorf("%s: %v, want %s", name, err, test.want)
 		}
+	}
+}
+
+func TestModelsOfNewerVersionsAreServedWithAWarning(t *testing.T) {
+	data, err := os.ReadFile(iris)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	data = bytes.ReplaceAll(data, []byte("\x8c\x051.9.1"), []byte("\x8c\x061.10.1"))
+	if err := os.WriteFile(filepath.Join(dir, "m.joblib"), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	if _, err := New(t.Context(), Config{ModelName: "m", ModelDir: dir, Log: slog.New(slog.NewTextHandler(&log, nil))}); err != nil {
+		t.Fatal(err)
+	}
+	const want = `level=WARN msg="the file was saved by scikit-learn 1.10.1, and Serin was compared with versions up to 1.9: it answers as that one does" model=m` + "\n"
+	if _, got, _ := strings.Cut(log.String(), " "); got != want {
+		t.Errorf("log:\n%s\nwant:\n%s", got, want)
 	}
 }
 

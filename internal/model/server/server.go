@@ -105,6 +105,9 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, remark := range model.Remarks() {
+		cfg.Log.Warn(remark, "model", cfg.ModelName)
+	}
 	debug.FreeOSMemory() // loading takes more memory than the model
 	return &Server{
 		name:    cfg.ModelName,

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"github.com/serin-dev/serin/internal/model/budget"
+	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/kernel/boosting"
 )
 
@@ -86,6 +87,17 @@ func parse(data []byte, b *budget.Budget) (*model, error) {
 		m.version = int(v[0])*100 + int(v[1])
 	}
 	return m, m.learner(c, learner)
+}
+
+// newest is the newest XGBoost that the tests know: 304 is 3.4.
+const newest = 304
+
+func (m *model) remarks() []string {
+	if m.version <= newest {
+		return nil
+	}
+	version := func(v int) string { return fmt.Sprintf("%d.%d", v/100, v%100) }
+	return []string{frame.Newer("XGBoost", version(m.version), version(newest))}
 }
 
 func (m *model) learner(c *cursor, o object) error {

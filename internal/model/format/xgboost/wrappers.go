@@ -44,6 +44,9 @@ func newBooster(e *fitted.Estimator) *booster {
 		e.Check(fmt.Errorf("%s: %w", e.Class(), err))
 		return none
 	}
+	for _, remark := range m.remarks() {
+		e.Remark(remark)
+	}
 	b.input.Class = e.Class()
 	b.missing = nan
 	switch v := e.Get("missing").(type) {

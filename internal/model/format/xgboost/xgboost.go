@@ -44,5 +44,5 @@ func Load(r io.Reader, size int64, limits budget.Limits) (frame.Model, error) {
 		return nil, err
 	}
 	root.missing = nan
-	return graph.New(root, "Booster", root.margins), nil
+	return graph.New(root, "Booster", root.margins, m.remarks()...), nil
 }

@@ -105,3 +105,13 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestFilesOfNewerVersionsGetARemark(t *testing.T) {
+	if got := (&model{version: newest}).remarks(); got != nil {
+		t.Errorf("the newest version: %q", got)
+	}
+	want := []string{"the file was saved by XGBoost 3.5, and Serin was compared with versions up to 3.4: it answers as that one does"}
+	if got := (&model{version: newest + 1}).remarks(); !slices.Equal(got, want) {
+		t.Errorf("the next one: %q, want %q", got, want)
+	}
+}
