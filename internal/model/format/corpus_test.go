@@ -13,9 +13,9 @@ import (
 )
 
 // TestCorpus asks the models that XGBoost and LightGBM saved, and their estimators in
-// pickles. With -v it prints which are exact.
+// pickles. With -v it prints which are exact, and -update rewrites the page.
 func TestCorpus(t *testing.T) {
-	corpus.Check(t, "testdata/supported.txt", func(c *corpus.Case) (corpus.Ask, error) {
+	r := corpus.Check(t, "testdata/supported.txt", func(c *corpus.Case) (corpus.Ask, error) {
 		m, err := Load(c.File, bytes.NewReader(c.Data), int64(len(c.Data)), budget.DefaultLimits)
 		if err != nil {
 			return nil, err
@@ -35,4 +35,5 @@ func TestCorpus(t *testing.T) {
 			return values, err
 		}, nil
 	}, "xgboost", "lightgbm")
+	r.Section(t, "../../../docs/reference/estimators.md", "boosters")
 }

@@ -33,10 +33,11 @@ type verdict struct {
 // class and version are exact. A reader may refuse a case, but answers exactly if
 // it answers. The test fails for each wrong answer, and for each refused case that
 // the file lists. See the type list for its lines.
-func Check(t *testing.T, file string, load Load, kinds ...string) {
+func Check(t *testing.T, file string, load Load, kinds ...string) *Report {
 	t.Helper()
 	listed := readList(t, file)
 	s := summary{counts: map[string]map[string][2]int{}, reasons: map[string]int{}}
+	r := &Report{counts: map[string]map[string]map[string][2]int{}, reasons: map[string]map[string]map[string]bool{}}
 	only := entryOf(*chosen)
 	for _, kind := range kinds {
 		for _, c := range Cases(t, kind) {
@@ -46,6 +47,7 @@ func Check(t *testing.T, file string, load Load, kinds ...string) {
 			v := judge(&c, load)
 			listed.hold(t, &c, v)
 			s.add(&c, v)
+			r.add(&c, v)
 			if *chosen != "" && v.word != "exact" {
 				t.Logf("%s of %s (%s): %s: %s", c.Path(), c.Version, c.Class, v.word, v.reason)
 			}
@@ -55,6 +57,7 @@ func Check(t *testing.T, file string, load Load, kinds ...string) {
 		listed.stale(t)
 	}
 	t.Log("\n" + s.table() + s.tally())
+	return r
 }
 
 // summary counts the cases of each class and version, exact and all, and the

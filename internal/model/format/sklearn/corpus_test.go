@@ -12,9 +12,10 @@ import (
 )
 
 // TestCorpus prints, with -v, which classes of which versions load and are exact.
-// testdata/supported.txt lists what must be.
+// testdata/supported.txt lists what must be, and -update rewrites the page.
 func TestCorpus(t *testing.T) {
-	corpus.Check(t, "testdata/supported.txt", loadCase, "linear", "svm", "trees", "bayes", "neighbours", "mlp", "cluster", "columns", "text", "meta", "odd", "files", "skops")
+	r := corpus.Check(t, "testdata/supported.txt", loadCase, "linear", "svm", "trees", "bayes", "neighbours", "mlp", "cluster", "columns", "text", "meta", "odd", "files", "skops")
+	r.Section(t, "../../../../docs/reference/estimators.md", "scikit-learn")
 }
 
 // TestPublishedModels prints, with -v, which models of others load.
