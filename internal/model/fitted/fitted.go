@@ -87,7 +87,7 @@ func Build(value any, b *budget.Budget, classes Classes) (frame.Model, error) {
 	}
 	p, ok := root.(graph.Predictor)
 	if !ok {
-		return nil, fmt.Errorf("the model ends in %s, which predicts nothing", last(root).Input().Class)
+		return nil, fmt.Errorf("the model ends in %s, which predicts nothing: save a Pipeline that ends in an estimator with predict", last(root).Input().Class)
 	}
 	return graph.New(p, last(root).Input().Class, all.widest, all.remarks...), nil
 }
@@ -124,7 +124,7 @@ func (b *builder) node(value any, depth int, shared bool) (graph.Node, error) {
 	case name, ok && len(o.State.Entries) == 0 && o.Raw == nil:
 		return b.fail(fmt.Errorf("the file holds %s, not an estimator; nothing was executed", pickle.Describe(value)))
 	case !ok:
-		return b.fail(fmt.Errorf("the file holds %s, not an estimator", pickle.Describe(value)))
+		return b.fail(bundle(value))
 	}
 	if depth == maxDepth {
 		return nil, errors.New("estimators are nested too deeply")

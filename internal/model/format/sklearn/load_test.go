@@ -85,7 +85,7 @@ const pipelineOfOthers = "\x80\x02csklearn.pipeline\nPipeline\n)\x81}U\x05steps]
 
 func TestModelsBeyondTheSupportedOnesAreRefusedByName(t *testing.T) {
 	want := map[string]string{
-		"scaler-alone.joblib":    "the model ends in StandardScaler, which predicts nothing",
+		"scaler-alone.joblib":    "the model ends in StandardScaler, which predicts nothing: save a Pipeline that ends in an estimator with predict",
 		"svc-unfitted.joblib":    "the SVC was saved before it was fitted",
 		"svc-precomputed.joblib": "SVC: kernel precomputed is not supported; supported are linear, poly, rbf, sigmoid",
 		"two others":             "sklearn.preprocessing.SplineTransformer, sklearn.gaussian_process.GaussianProcessClassifier are not supported: " + advice,
