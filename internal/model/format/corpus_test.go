@@ -37,3 +37,18 @@ func TestCorpus(t *testing.T) {
 	}, "xgboost", "lightgbm")
 	r.Section(t, "../../../docs/reference/estimators.md", "boosters")
 }
+
+// TestPublishedModels prints, with -v, which models of others load. A name without a
+// known suffix is taken for a pickle's.
+func TestPublishedModels(t *testing.T) {
+	corpus.Published(t, func(file string, data []byte) (string, error) {
+		if Rank(file) == 0 {
+			file += ".pkl"
+		}
+		m, err := Load(file, bytes.NewReader(data), int64(len(data)), budget.DefaultLimits)
+		if err != nil {
+			return "", err
+		}
+		return "loads as " + m.Class(), nil
+	})
+}

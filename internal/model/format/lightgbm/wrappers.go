@@ -14,6 +14,7 @@ import (
 
 // Classes are LightGBM's estimators for scikit-learn.
 var Classes = fitted.Classes{
+	"lightgbm.basic.Booster":          newAlone,
 	"lightgbm.sklearn.LGBMClassifier": newClassifier,
 	"lightgbm.sklearn.LGBMRegressor":  newRegressor,
 	"lightgbm.sklearn.LGBMRanker":     newRegressor,
@@ -21,11 +22,17 @@ var Classes = fitted.Classes{
 
 func newRegressor(e *fitted.Estimator) graph.Node { return newBooster(e) }
 
+// newAlone makes a Booster in a pickle. It answers up to its best iteration, too.
+func newAlone(e *fitted.Estimator) graph.Node { return readBooster(e, e) }
+
 // newBooster reads the booster of an estimator, up to its best iteration. It is never
 // nil.
 func newBooster(e *fitted.Estimator) *booster {
+	return readBooster(e, e.Part("_Booster"))
+}
+
+func readBooster(e, state *fitted.Estimator) *booster {
 	none := &booster{}
-	state := e.Part("_Booster")
 	text := state.Text("", "_handle", "handle")
 	best, _ := state.Get("best_iteration").(int64)
 	if !e.Ok() {

@@ -18,17 +18,6 @@ func TestCorpus(t *testing.T) {
 	r.Section(t, "../../../../docs/reference/estimators.md", "scikit-learn")
 }
 
-// TestPublishedModels prints, with -v, which models of others load.
-func TestPublishedModels(t *testing.T) {
-	corpus.Published(t, func(_ string, data []byte) (string, error) {
-		m, err := parse(data, budget.DefaultLimits)
-		if err != nil {
-			return "", err
-		}
-		return "loads as " + m.Class(), nil
-	})
-}
-
 // loadCase is all that the corpus must know of this package.
 func loadCase(c *corpus.Case) (corpus.Ask, error) {
 	m, err := parse(c.Data, budget.DefaultLimits)

@@ -17,15 +17,26 @@ var Classes = fitted.Classes{
 	"xgboost.sklearn.XGBRFClassifier": newClassifier,
 	"xgboost.sklearn.XGBRegressor":    newRegressor,
 	"xgboost.sklearn.XGBRFRegressor":  newRegressor,
+	"xgboost.core.Booster":            newAlone,
 	"xgboost.sklearn.XGBRanker":       newRegressor,
 }
 
 func newRegressor(e *fitted.Estimator) graph.Node { return newBooster(e) }
 
+// newAlone makes a Booster in a pickle, which answers as one in a file of its own.
+func newAlone(e *fitted.Estimator) graph.Node {
+	return readBooster(e, e, func(m *model) int { return len(m.trees) })
+}
+
 // newBooster reads the booster of an estimator. It is never nil.
 func newBooster(e *fitted.Estimator) *booster {
-	none := &booster{}
 	state := e.Part("_Booster")
+	return readBooster(e, state, func(m *model) int { return m.used(state) })
+}
+
+// readBooster reads a booster, which asks as many of its trees as used says.
+func readBooster(e, state *fitted.Estimator, used func(*model) int) *booster {
+	none := &booster{}
 	handle, ok := state.Get("handle").(pickle.Bytes)
 	e.Require(ok, "its booster holds no model")
 	if !e.Ok() {
@@ -39,7 +50,7 @@ func newBooster(e *fitted.Estimator) *booster {
 	if len(m.names) == 0 { // XGBoost before 1.4 has them beside the model
 		m.names = namesOf(state, m.features)
 	}
-	b, err := m.build(e.Budget(), m.used(state))
+	b, err := m.build(e.Budget(), used(m))
 	if err != nil {
 		e.Check(fmt.Errorf("%s: %w", e.Class(), err))
 		return none
