@@ -21,7 +21,7 @@ import (
 
 const usage = `Usage: serin-modelserver --model_dir DIR [flags]
 
-Serves the one model in DIR: of scikit-learn (.joblib, .pkl, .pickle), XGBoost (.json, .ubj,
+Serves the one model in DIR: of scikit-learn (.joblib, .pkl, .pickle, .skops), XGBoost (.json, .ubj,
 .bst, .model) or LightGBM (.txt, .bst).
 
   --model_name NAME        the model's name in URLs (default "model")

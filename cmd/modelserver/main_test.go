@@ -110,7 +110,7 @@ func TestFailuresEndInOneSentence(t *testing.T) {
 		code int
 		want string
 	}{
-		"no model":      {[]string{"--model_dir", empty}, 1, "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle, .json, .ubj, .model, .txt, .bst, but the folder is empty"},
+		"no model":      {[]string{"--model_dir", empty}, 1, "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle, .skops, .json, .ubj, .model, .txt, .bst, but the folder is empty"},
 		"a hostile one": {[]string{"--model_dir=" + hostile}, 1, "load model.pkl: the file holds an os.system, not an estimator; nothing was executed"},
 		"no folder":     {nil, 2, "serin-modelserver: --model_dir is required"},
 		"a bad port":    {[]string{"--model_dir", empty, "--http_port", "x"}, 2, "serin-modelserver: --http_port x: must be a port from 1 to 65535, or 0 for a free one"},

@@ -25,6 +25,7 @@ var formats = []struct {
 	load     func(r io.Reader, size int64, limits budget.Limits) (frame.Model, error)
 }{
 	{sklearn.Suffixes, sklearn.Load},
+	{[]string{".skops"}, sklearn.LoadSkops},
 	{[]string{".json", ".ubj", ".model"}, xgboost.Load},
 	{[]string{".txt"}, lightgbm.Load},
 	{[]string{".bst"}, loadBst},

@@ -520,10 +520,10 @@ func TestFoldersWithoutOneGoodModelAreRefused(t *testing.T) {
 	}
 	for name, test := range map[string]struct{ dir, want string }{
 		"no folder":             {"testdata/none", "read the model folder: open DIR: no such file or directory"},
-		"an empty folder":       {folder(t), "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle, .json, .ubj, .model, .txt, .bst, but the folder is empty"},
-		"other files":           {folder(t, "server_test.go", "model.go"), "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle, .json, .ubj, .model, .txt, .bst, found model.go, server_test.go"},
-		"many other files":      {folder(t, "encode.go", "gone.go", "handler.go", "json.go", "metrics.go", "model.go"), "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle, .json, .ubj, .model, .txt, .bst, found encode.go, gone.go, handler.go, json.go, metrics.go, ..."},
-		"a folder of that name": {sub, "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle, .json, .ubj, .model, .txt, .bst, found model.joblib/"},
+		"an empty folder":       {folder(t), "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle, .skops, .json, .ubj, .model, .txt, .bst, but the folder is empty"},
+		"other files":           {folder(t, "server_test.go", "model.go"), "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle, .skops, .json, .ubj, .model, .txt, .bst, found model.go, server_test.go"},
+		"many other files":      {folder(t, "encode.go", "gone.go", "handler.go", "json.go", "metrics.go", "model.go"), "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle, .skops, .json, .ubj, .model, .txt, .bst, found encode.go, gone.go, handler.go, json.go, metrics.go, ..."},
+		"a folder of that name": {sub, "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle, .skops, .json, .ubj, .model, .txt, .bst, found model.joblib/"},
 		"two models":            {folder(t, iris, fixtures+"suffix.pickle"), "2 model files in the model folder, want one: model.joblib, suffix.pickle"},
 		"a truncated model":     {folder(t, write("a.joblib", data[:2000])), "load a.joblib: the file ends too early: it is truncated or damaged"},
 		"an unsupported one":    {folder(t, write("c.pkl", []byte("csklearn.gaussian_process._gpc\nGaussianProcessClassifier\n)\x81}U\x01xNsb."))), "load c.pkl: sklearn.gaussian_process.GaussianProcessClassifier is not supported: your own Python can serve this model, if you trust the file: see docs/reference/modelserver.md#models-that-it-refuses"},

@@ -3,7 +3,9 @@
 package sklearn
 
 import (
+	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/serin-dev/serin/internal/model/budget"
@@ -20,7 +22,11 @@ func TestCorpus(t *testing.T) {
 
 // loadCase is all that the corpus must know of this package.
 func loadCase(c *corpus.Case) (corpus.Ask, error) {
-	m, err := parse(c.Data, budget.DefaultLimits)
+	load := Load
+	if strings.HasSuffix(c.File, ".skops") {
+		load = LoadSkops
+	}
+	m, err := load(bytes.NewReader(c.Data), int64(len(c.Data)), budget.DefaultLimits)
 	if err != nil {
 		return nil, err
 	}

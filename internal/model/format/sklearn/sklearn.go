@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package sklearn loads models that scikit-learn saved, as .joblib, .pkl or .pickle
-// files. It is a list of the kernels: package pickle reads the file, and package
+// files, and those of skops. It is a list of the kernels: package pickle or skops reads the file, and package
 // fitted builds the estimators that the kernels have.
 package sklearn
 
@@ -24,6 +24,7 @@ import (
 	"github.com/serin-dev/serin/internal/model/kernel/text"
 	"github.com/serin-dev/serin/internal/model/kernel/trees"
 	"github.com/serin-dev/serin/internal/model/pickle"
+	"github.com/serin-dev/serin/internal/model/skops"
 )
 
 // Suffixes are those of the files.
@@ -35,6 +36,15 @@ var classes = fitted.Table(bayes.Classes, cluster.Classes, columns.Classes, line
 // Load reads a model from a file of size bytes.
 func Load(r io.Reader, size int64, limits budget.Limits) (frame.Model, error) {
 	value, left, err := pickle.Read(r, size, limits)
+	if err != nil {
+		return nil, err
+	}
+	return fitted.Build(value, left, classes)
+}
+
+// LoadSkops reads a model from a file of skops.
+func LoadSkops(r io.Reader, size int64, limits budget.Limits) (frame.Model, error) {
+	value, left, err := skops.Read(r, size, limits)
 	if err != nil {
 		return nil, err
 	}
