@@ -12,6 +12,8 @@ import "github.com/serin-dev/serin/internal/model/fitted"
 // Classes are the estimators of this package.
 var Classes = fitted.Classes{
 	"sklearn.compose.ColumnTransformer":    newTransformer,
+	"sklearn.decomposition.FactorAnalysis": newFactors,
+	"sklearn.decomposition.FastICA":        newICA,
 	"sklearn.decomposition.IncrementalPCA": newPCA,
 	"sklearn.decomposition.PCA":            newPCA,
 	"sklearn.decomposition.TruncatedSVD":   newSVD,
