@@ -3,6 +3,7 @@
 package meta
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/serin-dev/serin/internal/model/fitted"
@@ -30,51 +31,84 @@ func newDummy(e *fitted.Estimator) *dummy {
 }
 
 func newDummyClassifier(e *fitted.Estimator) graph.Node {
-	d, out := newDummy(e), e.Labels()
-	prior := e.Floats("class_prior_")
+	d, out := newDummy(e), e.LabelsOfAll()
+	outputs, priors, strategy := len(out.Classes), []any{e.Get("class_prior_")}, e.Text("prior", "strategy", "_strategy")
+	proba := frame.Output{}
+	if !out.Flat {
+		priors = e.List("class_prior_")
+		e.Require(alike(out.Classes), "its outputs have labels of several types")
+	}
+	e.Require(len(priors) == outputs, "class_prior_ does not fit the outputs")
 	if !e.Ok() {
 		return d
 	}
-	classes := out.Classes[0]
+	for i, classes := range out.Classes {
+		at, likely := chosen(e, strategy, classes, e.FloatsOf(priors[i], "class_prior_"), i, outputs)
+		if !e.Ok() {
+			return d
+		}
+		d.answers[frame.Predict] = append(d.answers[frame.Predict], float64(at))
+		d.answers[frame.PredictProba] = append(d.answers[frame.PredictProba], likely...)
+		proba.Parts = append(proba.Parts, len(classes))
+		proba.Width += len(classes)
+	}
+	if out.Flat {
+		proba.Parts = nil
+	}
+	d.Outputs = graph.Outputs{out, proba, {}}
+	return d
+}
+
+// chosen returns the class that a strategy answers for output i, and how likely each is.
+func chosen(e *fitted.Estimator, strategy string, classes []any, prior []float64, i, outputs int) (int, []float64) {
 	n := len(classes)
 	e.Require(len(prior) == n, "class_prior_ does not fit the classes")
-	if !e.Alloc(8*n) || !e.Ok() {
-		return d
+	if !e.Alloc(16 * n) {
+		return 0, nil
 	}
-	at, strategy := vector.Argmax(prior), e.Text("prior", "strategy", "_strategy")
+	at := vector.Argmax(prior)
 	switch strategy {
-	case "prior", "most_frequent":
+	case "prior":
+		return at, prior
+	case "most_frequent":
 	case "constant":
-		at = slices.Index(classes, constant(e))
+		at = slices.Index(classes, constant(e, i, outputs))
 		e.Require(at >= 0 && at < n, "constant is none of the classes")
 	default: // which draw lots
 		e.Failf("strategy %s is not supported", pickle.Quote(strategy))
 	}
 	if !e.Ok() {
-		return d
+		return 0, nil
 	}
-	likely := prior
-	if strategy != "prior" {
-		likely = make([]float64, n)
-		likely[at] = 1
-	}
-	d.Outputs = graph.Outputs{out, graph.List(n), {}}
-	d.answers = [...][]float64{{float64(at)}, likely, nil}
-	return d
+	likely := make([]float64, n)
+	likely[at] = 1
+	return at, likely
 }
 
-// constant reads a value that may be in an array or a list.
-func constant(e *fitted.Estimator) any {
+// alike reports whether all labels are of one type, as numpy would make them.
+func alike(outputs [][]any) bool {
+	kind := ""
+	for _, classes := range outputs {
+		for _, label := range classes {
+			if of := fmt.Sprintf("%T", label); kind == "" || of == kind {
+				kind = of
+			} else {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// constant reads the value of output i, which may be in an array or a list.
+func constant(e *fitted.Estimator, i, outputs int) any {
 	v := e.Get("constant")
-	switch of := v.(type) {
-	case *pickle.Array:
-		if values := e.Values(of); len(values) == 1 {
-			v = values[0]
-		}
-	case *pickle.List:
-		if len(of.Items) == 1 {
-			v = of.Items[0]
-		}
+	values := fitted.Items(v)
+	if of, ok := v.(*pickle.Array); ok {
+		values = e.Values(of)
+	}
+	if len(values) == outputs {
+		v = values[i]
 	}
 	switch v.(type) {
 	case int64, uint64, float64, bool, string:
