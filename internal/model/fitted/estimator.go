@@ -347,6 +347,9 @@ func (e *Estimator) LabelsOfAll() frame.Output {
 
 // labels returns the classes of one output.
 func (e *Estimator) labels(arr *pickle.Array) []any {
+	if e.Ok() && !arr.Numeric() && strings.IndexByte("OU", arr.Kind()) < 0 {
+		e.Failf("its labels are of numpy's type %c, which JSON has not", arr.Kind())
+	}
 	labels := e.Values(arr)
 	for _, l := range labels {
 		switch l.(type) {

@@ -65,3 +65,33 @@ func TestAttributesThatDoNotFitAreNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestLabelsThatJSONHasNotAreRefused(t *testing.T) {
+	b := estimator(nil).builder.Budget
+	array := func(a *pickle.Array, err error) *pickle.Array {
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	for name, test := range map[string]struct {
+		classes *pickle.Array
+		want    string
+	}{
+		"bytes":            {array(pickle.NewArray(b, "|S2", nil, []int64{2}, false, []byte("abcd"))), "B: its labels are of numpy's type S, which JSON has not"},
+		"complex numbers":  {array(pickle.NewArray(b, "<c8", nil, []int64{1}, false, make([]byte, 8))), "B: its labels are of numpy's type c, which JSON has not"},
+		"objects of bytes": {array(pickle.NewObjects(b, []any{pickle.Bytes("a")}, []int64{1})), "B: a class label is bytes, which is not supported"},
+		"bools":            {array(pickle.NewArray(b, "|b1", nil, []int64{2}, false, []byte{0, 1})), ""},
+		"large integers":   {array(pickle.NewArray(b, "<u8", nil, []int64{1}, false, []byte{255, 255, 255, 255, 255, 255, 255, 255})), ""},
+	} {
+		e := estimator(map[string]any{"classes_": test.classes})
+		e.Labels()
+		got := ""
+		if !e.Ok() {
+			got = e.describe().Error()
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
