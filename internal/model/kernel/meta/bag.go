@@ -68,9 +68,9 @@ func columnsOf(e *fitted.Estimator, v any, width int) (columns []int, all bool) 
 
 func newBaggingClassifier(e *fitted.Estimator) graph.Node {
 	b := newBagging(e)
-	out, n := classesOf(e)
+	out, n := classesOf(e, 1)
 	b.classes = n
-	probabilities, same := 0, true
+	probabilities, same := 0, n > 1
 	for _, p := range b.members {
 		own := codes(e, p, n)
 		b.codes = append(b.codes, own)

@@ -257,7 +257,7 @@ type oneVsOne struct {
 
 func newOneVsOne(e *fitted.Estimator) graph.Node {
 	o := &oneVsOne{binaries: newBinaries(e)}
-	out, n := classesOf(e)
+	out, n := classesOf(e, 2)
 	o.classes = n
 	e.Require(len(o.parts) == n*(n-1)/2, "its estimators do not fit the classes")
 	e.Require(e.Get("pairwise_indices_") == nil, "an estimator on precomputed distances is not supported")
@@ -333,7 +333,7 @@ type outputCode struct {
 
 func newOutputCode(e *fitted.Estimator) graph.Node {
 	o := &outputCode{binaries: newBinaries(e), codes: e.Matrix("code_book_")}
-	out, n := classesOf(e)
+	out, n := classesOf(e, 2)
 	e.Require(o.codes.Rows == n && o.codes.Cols == len(o.parts), "code_book_ does not fit the estimators")
 	o.Outputs[frame.Predict] = out
 	e.Wide(len(o.parts))

@@ -40,7 +40,7 @@ func newBoosting(e *fitted.Estimator) *boosting {
 // "Multi-class AdaBoost", 2009).
 func newAdaBoostClassifier(e *fitted.Estimator) graph.Node {
 	b := newBoosting(e)
-	out, n := classesOf(e)
+	out, n := classesOf(e, 2)
 	b.classes = n
 	version, algorithm := e.Version(), e.Text("", "algorithm")
 	if algorithm == "" && version < 106 {

@@ -48,7 +48,7 @@ func newCalibrated(e *fitted.Estimator) graph.Node {
 	}
 	e.Require(len(all) > 0, "it has no estimators")
 	c.outer = newOuter(e, all...)
-	out, n := classesOf(e)
+	out, n := classesOf(e, 2)
 	c.classes = n
 	for i, part := range parts {
 		if e.Ok() {

@@ -177,14 +177,13 @@ func places(e *fitted.Estimator, p graph.Predictor, classes []any) []int {
 	return all
 }
 
-// classesOf returns the output of the estimator's classes, of which there are two at
-// least, and how many there are.
-func classesOf(e *fitted.Estimator) (frame.Output, int) {
+// classesOf returns the output of the estimator's classes, and how many there are.
+func classesOf(e *fitted.Estimator, least int) (frame.Output, int) {
 	out := e.Labels()
 	if !e.Ok() {
 		return frame.Output{Classes: [][]any{nil}}, 0
 	}
-	e.Require(len(out.Classes[0]) > 1, "it has one class only")
+	e.Require(len(out.Classes[0]) >= least, "it has one class only")
 	return out, len(out.Classes[0])
 }
 

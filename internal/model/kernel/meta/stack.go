@@ -72,7 +72,7 @@ func (s *stacking) add(e *fitted.Estimator, p graph.Predictor, name string) {
 
 func newStackingClassifier(e *fitted.Estimator) graph.Node {
 	s := newStacking(e)
-	out, n := classesOf(e)
+	out, n := classesOf(e, 2)
 	s.codes = codes(e, s.last, n)
 	e.Require(len(s.codes) == n, "its final estimator has other classes")
 	s.Outputs[frame.Predict] = out

@@ -66,7 +66,7 @@ func (v *voting) normalize(e *fitted.Estimator) {
 
 func newVotingClassifier(e *fitted.Estimator) graph.Node {
 	v := newVoting(e)
-	out, n := classesOf(e)
+	out, n := classesOf(e, 1)
 	v.classes = n
 	switch voting := e.Text("hard", "voting"); voting {
 	case "hard":
