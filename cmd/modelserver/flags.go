@@ -20,6 +20,9 @@ type readers map[string]func(string) error
 // transformers.
 const healthCheck = "--enable_predictor_health_check"
 
+// maxBytes is the largest message that gRPC can announce.
+const maxBytes = math.MaxUint32
+
 // idleFlags are those of KServe's server that have no effect here. Their values are
 // checked as there.
 func idleFlags() readers {
@@ -54,14 +57,15 @@ func flagsOf(cfg *server.Config) readers {
 		return errors.New("this server has no TLS, because only the queue in its Pod calls it: remove the flag")
 	}
 	return readers{
-		"--enable_docs_url": func(s string) (err error) { cfg.Docs, err = boolean(s); return err },
-		"--enable_grpc":     func(s string) error { on, err := boolean(s); cfg.NoGRPC = !on; return err },
-		"--grpc_port":       setting.FreePort(&cfg.GRPCPort, 8081).Set,
-		"--http_port":       setting.FreePort(&cfg.Port, 8080).Set,
-		"--model_dir":       func(s string) error { cfg.ModelDir = s; return nil },
-		"--model_name":      func(s string) error { cfg.ModelName = s; return nil },
-		"--ssl_certfile":    noTLS,
-		"--ssl_keyfile":     noTLS,
+		"--enable_docs_url":   func(s string) (err error) { cfg.Docs, err = boolean(s); return err },
+		"--enable_grpc":       func(s string) error { on, err := boolean(s); cfg.NoGRPC = !on; return err },
+		"--grpc_port":         setting.FreePort(&cfg.GRPCPort, 8081).Set,
+		"--http_port":         setting.FreePort(&cfg.Port, 8080).Set,
+		"--max_request_bytes": setting.Number(&cfg.MaxBytes, server.DefaultMaxBytes, 1, maxBytes).Set,
+		"--model_dir":         func(s string) error { cfg.ModelDir = s; return nil },
+		"--model_name":        func(s string) error { cfg.ModelName = s; return nil },
+		"--ssl_certfile":      noTLS,
+		"--ssl_keyfile":       noTLS,
 	}
 }
 
@@ -84,7 +88,7 @@ func parse(args []string) (cfg server.Config, idle []string, err error) {
 			args = args[1:]
 			continue
 		case !ok:
-			return cfg, nil, fmt.Errorf("unknown argument %q: it takes --model_name, --model_dir, --http_port, --grpc_port, --enable_grpc, --enable_docs_url, and other flags of KServe's server", args[0])
+			return cfg, nil, fmt.Errorf("unknown argument %q: it takes --model_name, --model_dir, --http_port, --grpc_port, --enable_grpc, --enable_docs_url, --max_request_bytes, and other flags of KServe's server", args[0])
 		case !joined && len(args) == 1:
 			return cfg, nil, fmt.Errorf("%s needs a value", name)
 		case !joined:

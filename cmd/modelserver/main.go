@@ -30,12 +30,14 @@ Serves the one model in DIR: of scikit-learn (.joblib, .pkl, .pickle, .skops), X
   --grpc_port PORT         the port for gRPC (default 8081)
   --enable_grpc BOOL       open that port (default true)
   --enable_docs_url BOOL   serve a page to try the model at /docs (default false)
+  --max_request_bytes N    the largest request, and the largest answer (default 1073741824)
 
 Other flags of KServe's server are accepted and have no effect.
 If POD_IP is set, it listens on that address only. With PREDICT_PROBA=true it answers with probabilities.
 CE_SOURCE, CE_TYPE and CE_MERGE change answers that are CloudEvents, as in KServe.
 If K_REVISION is set, that is the model's version in V2.
-If GOMEMLIMIT is set, as the runtime does from limits.memory, it refuses a model that needs more memory.
+If GOMEMLIMIT is set, as the runtime does from limits.memory, it refuses a model that needs more memory. What is
+left is for the requests, together.
 `
 
 // memoryShare is the part of GOMEMLIMIT for Go's memory. The program's own pages

@@ -3,8 +3,6 @@
 package server
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -13,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -44,6 +43,7 @@ const (
 	precondition     code = 9
 	unimplemented    code = 12
 	internal         code = 13
+	unavailable      code = 14
 )
 
 // statusError is an error with the status of a call.
@@ -115,7 +115,7 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	w.Header().Set("Content-Type", grpcType)
 	b.out = append(b.out[:0], make([]byte, grpcPrefix)...)
-	err := b.receive(r)
+	err := s.receive(b, r)
 	if err == nil {
 		err = s.answerCall(ctx, strings.TrimPrefix(r.URL.Path, grpcService), b)
 	}
@@ -152,6 +152,10 @@ func statusOf(ctx context.Context, err error) *statusError {
 	if e, ok := errors.AsType[*statusError](err); ok {
 		return e
 	}
+	if r, ok := errors.AsType[*refusal](err); ok {
+		codes := map[int]code{http.StatusRequestEntityTooLarge: exhausted, http.StatusServiceUnavailable: unavailable, http.StatusBadRequest: invalidArgument}
+		return &statusError{codes[r.status], r.message}
+	}
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &statusError{deadlineExceeded, "The deadline of the call passed."}
@@ -174,42 +178,29 @@ func percent(message string) string {
 	return out.String()
 }
 
-// receive reads the message of a call into b.message.
-func (b *batch) receive(r *http.Request) error {
+// receive reads the message of a call into b.body.
+func (s *Server) receive(b *batch, r *http.Request) error {
 	var prefix [grpcPrefix]byte
 	if _, err := io.ReadFull(r.Body, prefix[:]); err != nil {
 		return statusf(invalidArgument, "The call has no message.")
 	}
-	n := int64(binary.BigEndian.Uint32(prefix[1:]))
-	if n > maxBody {
-		return statusf(exhausted, "The message is larger than %d bytes.", maxBody)
-	}
-	b.message.Reset()
-	if got, err := b.message.ReadFrom(io.LimitReader(r.Body, n)); err != nil || got != n {
-		return statusf(invalidArgument, "The message ends too early.")
-	}
-	if prefix[0] == 0 {
-		return nil
-	}
-	if r.Header.Get("Grpc-Encoding") != "gzip" {
+	n, zipped := int64(binary.BigEndian.Uint32(prefix[1:])), prefix[0] != 0
+	switch {
+	case n > s.most:
+		return s.tooLarge()
+	case zipped && r.Header.Get("Grpc-Encoding") != "gzip":
 		return statusf(unimplemented, "The message's grpc-encoding is not supported: send gzip, or identity.")
 	}
-	return b.gunzip()
-}
-
-// gunzip decompresses the message.
-func (b *batch) gunzip() error {
-	packed := bytes.NewReader(bytes.Clone(b.message.Bytes()))
-	b.message.Reset()
-	zip, err := gzip.NewReader(packed)
-	if err == nil {
-		_, err = b.message.ReadFrom(io.LimitReader(zip, maxBody+1))
+	if err := b.share.reserve(expected(n, zipped)); err != nil {
+		return err
 	}
-	switch {
-	case err != nil:
-		return statusf(invalidArgument, "The message is not gzip, as its grpc-encoding says.")
-	case b.message.Len() > maxBody:
-		return statusf(exhausted, "The message is larger than %d bytes.", maxBody)
+	b.body = b.body[:0]
+	if zipped {
+		return b.gunzip(io.LimitReader(r.Body, n), s.most)
+	}
+	b.body = slices.Grow(b.body, int(n))[:n]
+	if _, err := io.ReadFull(r.Body, b.body); err != nil {
+		return statusf(invalidArgument, "The message ends too early.")
 	}
 	return nil
 }
@@ -235,7 +226,7 @@ func (s *Server) answerCall(ctx context.Context, method string, b *batch) error 
 
 // modelCall answers a call about a model.
 func (s *Server) modelCall(method string, b *batch) error {
-	name, version, err := modelMessage(b.message.Bytes())
+	name, version, err := modelMessage(b.body)
 	if err == nil {
 		err = s.known(name, version)
 	}
@@ -269,7 +260,7 @@ func (s *Server) known(name, version string) error {
 // inferCall answers a prediction.
 func (s *Server) inferCall(ctx context.Context, b *batch) error {
 	times := stopwatch{time.Now()}
-	r, err := b.inferMessage(b.message.Bytes())
+	r, err := b.inferMessage(b.body)
 	if e := s.known(r.model, r.version); e != nil && (err == nil || r.model != "" && !errors.Is(err, errWire)) {
 		return e // unless the message is wrong before its model
 	}

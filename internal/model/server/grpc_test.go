@@ -40,7 +40,7 @@ func dial(t *testing.T, file string, change ...func(*Config)) (caller, *Server) 
 		}
 		return ln
 	}
-	cfg := Config{ModelName: "m", Revision: "r1", ModelDir: folder(t, file), Log: slog.New(slog.DiscardHandler)}
+	cfg := Config{ModelName: "m", Revision: "r1", MaxBytes: 1 << 20, ModelDir: folder(t, file), Log: slog.New(slog.DiscardHandler)}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -160,7 +160,7 @@ func TestWrongCallsGetAStatus(t *testing.T) {
 		"an unknown output":  {"ModelInfer", append(input("FP64"), sub(6, text(1, "y"))...), codes.InvalidArgument, "Unexpected inference output 'y' for model 'm': its one output is output-0"},
 		"no datatype":        {"ModelInfer", append(text(1, "m"), sub(5, text(1, "x"))...), codes.InvalidArgument, `input "x" has no datatype`},
 		"unloading":          {"RepositoryModelUnload", text(1, "m"), codes.FailedPrecondition, "This server does not unload its model: delete the InferenceService."},
-		"a large message":    {"ModelInfer", make([]byte, maxBody+1), codes.ResourceExhausted, "The message is larger than 33554432 bytes."},
+		"a large message":    {"ModelInfer", make([]byte, 1<<20+1), codes.ResourceExhausted, "The request is larger than 1048576 bytes: send fewer rows at once, or raise --max_request_bytes."},
 	} {
 		_, err := call(test.method, test.in)
 		if got := status.Convert(err); got.Code() != test.code || got.Message() != test.want {

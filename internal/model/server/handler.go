@@ -6,11 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"strconv"
-	"time"
 
 	"github.com/valyala/fasthttp"
 
@@ -83,57 +79,36 @@ func (s *Server) readiness() int {
 	return http.StatusOK
 }
 
-// decoded returns the body without its Content-Encoding. If it fails, it answers
-// the request.
-func decoded(ctx *fasthttp.RequestCtx) ([]byte, bool) {
-	encodings := ctx.Request.Header.PeekAll("Content-Encoding")
-	encoding := string(bytes.ToLower(bytes.TrimSpace(bytes.Join(encodings, []byte{','}))))
-	switch encoding {
-	case "", "identity":
-		return ctx.PostBody(), true
-	case "gzip", "x-gzip":
-	default:
-		ctx.Response.Header.Set("Accept-Encoding", "gzip")
-		fail(ctx, http.StatusUnsupportedMediaType, "The request body's Content-Encoding is not supported: send gzip, or none.")
-		return nil, false
-	}
-	body, err := ctx.Request.BodyGunzipWithLimit(maxBody)
-	switch {
-	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		tooLarge(ctx)
-	case err != nil:
-		fail(ctx, http.StatusBadRequest, "The request body is not gzip, as its Content-Encoding says.")
-	}
-	return body, err == nil
-}
-
 // batch returns memory for a request.
 func (s *Server) batch() *batch {
 	if b, ok := s.batches.Get().(*batch); ok {
 		return b
 	}
-	return &batch{schema: s.schema}
+	return &batch{schema: s.schema, share: share{memory: s.memory}}
 }
 
 // ask asks the model for the answer to b.x, which b.result gets, unless stop returns an
 // error. It returns the
 // status of an error. A request that the model refuses is a 400. KServe says 500 for
 // many of them, which would count as errors of the model's revision.
-func (s *Server) ask(stop func() error, b *batch) (int, error) {
-	err := s.model.Predict(stop, s.method, &b.result, b.x)
+func (s *Server) ask(stop func() error, b *batch) (status int, err error) {
+	if err := s.reply(b); err != nil {
+		return 0, err
+	}
+	err = s.model.Predict(stop, s.method, &b.result, b.x)
 	if _, ok := errors.AsType[frame.InputError](err); ok {
 		return http.StatusBadRequest, err
 	}
 	return http.StatusInternalServerError, err
 }
 
-// recycle keeps a batch for the next request, unless one large request would
-// pin its memory for good.
+// recycle keeps a batch for the next request, unless it is large.
 func (s *Server) recycle(b *batch) {
-	const most = 1 << 16
+	const most = 16 << 20
 	clear(b.x.Texts) // they lie in the body
 	b.forget()
-	if max(cap(b.x.Data), cap(b.x.Texts), cap(b.out), cap(b.result.Values), cap(b.raw), b.message.Cap(), b.largest(), b.largestInput()) <= most {
+	b.share.release()
+	if b.lookup = nil; b.footprint() <= most {
 		s.batches.Put(b)
 	}
 }
@@ -162,55 +137,35 @@ func options(ctx *fasthttp.RequestCtx, allowed string) {
 	ctx.SetStatusCode(http.StatusNoContent)
 }
 
-// tooLarge is the answer to a body of more than maxBody bytes.
-func tooLarge(ctx *fasthttp.RequestCtx) {
-	fail(ctx, http.StatusRequestEntityTooLarge, "The request body is larger than "+strconv.Itoa(maxBody)+" bytes.")
+// reject answers a request with an error. Others than refusals get the status.
+func reject(ctx *fasthttp.RequestCtx, status int, err error) {
+	if r, ok := errors.AsType[*refusal](err); ok {
+		status = r.status
+	}
+	switch status {
+	case http.StatusUnsupportedMediaType:
+		ctx.Response.Header.Set("Accept-Encoding", "gzip")
+	case http.StatusServiceUnavailable:
+		ctx.Response.Header.Set("Retry-After", "1")
+	}
+	fail(ctx, status, err.Error())
 }
 
 // expect answers "Expect: 100-continue", with which curl asks before it sends
 // a large body.
-func expect(ctx *fasthttp.RequestCtx) int {
-	if ctx.Request.Header.ContentLength() > maxBody {
-		tooLarge(ctx)
+func (s *Server) expect(ctx *fasthttp.RequestCtx) int {
+	if int64(ctx.Request.Header.ContentLength()) > s.most {
+		fail(ctx, http.StatusRequestEntityTooLarge, s.tooLarge().Error())
 		return http.StatusRequestEntityTooLarge
 	}
 	return http.StatusContinue
 }
 
-// refuse answers requests that could not be read. Its answers do not contain
-// fasthttp's errors, which quote headers, and so possibly secrets.
+// refuse answers requests whose header could not be read.
 func refuse(ctx *fasthttp.RequestCtx, err error) {
-	_, header := errors.AsType[*fasthttp.ErrSmallBuffer](err)
-	late, ok := errors.AsType[net.Error](err)
-	switch {
-	case errors.Is(err, fasthttp.ErrBodyTooLarge):
-		discard(ctx)
-		tooLarge(ctx)
-	case header:
+	if _, ok := errors.AsType[*fasthttp.ErrSmallBuffer](err); ok {
 		fail(ctx, http.StatusRequestHeaderFieldsTooLarge, "The request header is too large.")
-	case ok && late.Timeout():
-		fail(ctx, http.StatusRequestTimeout, "The request did not arrive in time.")
-	default:
-		fail(ctx, http.StatusBadRequest, "The request is not valid HTTP/1.1.")
+		return
 	}
-}
-
-// discard reads what a client still sends. Closing the connection earlier would
-// reset it, and the client would not see the answer.
-func discard(ctx *fasthttp.RequestCtx) {
-	const (
-		most    = 8 * maxBody
-		silence = 100 * time.Millisecond
-	)
-	conn, buf := ctx.Conn(), make([]byte, 64<<10)
-	for n := 0; n < most; {
-		if conn.SetReadDeadline(time.Now().Add(silence)) != nil {
-			return
-		}
-		k, err := io.ReadFull(conn, buf)
-		if err != nil {
-			return
-		}
-		n += k
-	}
+	reject(ctx, 0, unreadable(err))
 }

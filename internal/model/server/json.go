@@ -27,6 +27,8 @@ type parser struct {
 	data  []byte
 	pos   int
 	depth int
+	batch *batch // that is read; nil for none
+	next  int    // where to tell it how far the parser is
 }
 
 // syntaxError is about JSON itself, wherever in the body.
@@ -112,6 +114,13 @@ func (p *parser) object(member func(key string) error) error {
 // closed reads what stands between elements: the end, or a comma unless the
 // first element follows.
 func (p *parser) closed(end byte, first bool) (bool, error) {
+	if p.pos >= p.next && p.batch != nil {
+		if p.next = p.pos + pollBytes; p.pos > pollBytes {
+			if err := p.batch.poll(p); err != nil {
+				return false, err
+			}
+		}
+	}
 	switch c := p.peek(); {
 	case c == end:
 		p.pos++

@@ -16,6 +16,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,8 +34,8 @@ import (
 )
 
 const (
-	// maxBody bounds a body, in bytes. A request takes up to ten times as much memory.
-	maxBody = 32 << 20
+	// DefaultMaxBytes bounds a request and its answer, in bytes.
+	DefaultMaxBytes = 1 << 30
 	// readTimeout ends requests that do not arrive: they would delay the shutdown.
 	readTimeout = time.Minute
 	// slowestBody is the queue's default for the lowest rate of a body, in bytes per second.
@@ -49,6 +50,7 @@ type Config struct {
 	ModelDir  string
 	Host      string // address to listen on; empty means all
 	Port      int
+	MaxBytes  int64  // of a request, and of its answer; 0 is DefaultMaxBytes
 	Revision  string // the model's version in V2; empty if it has none
 	GRPCPort  int    // of gRPC
 	NoGRPC    bool   // do not open it
@@ -64,6 +66,7 @@ type Server struct {
 	model    frame.Model
 	schema   frame.Schema
 	method   frame.Method // that requests ask for
+	output   frame.Output // of that method
 	labels   [][][]byte   // of what it answers, as JSON
 	tensors  answers
 	docs     bool
@@ -71,6 +74,9 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *metrics
 	batches  sync.Pool
+	memory   *memory
+	most     int64 // bytes of a request, and of an answer
+	cell     int64 // bytes of a value in an answer
 	draining atomic.Bool
 }
 
@@ -109,26 +115,32 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 		cfg.Log.Warn(remark, "model", cfg.ModelName)
 	}
 	debug.FreeOSMemory() // loading takes more memory than the model
+	most := cmp.Or(cfg.MaxBytes, DefaultMaxBytes)
+	tensors := newAnswers(cfg, out, labels)
 	return &Server{
 		name:    cfg.ModelName,
 		model:   model,
 		schema:  model.Schema(),
 		method:  method,
+		output:  out,
 		labels:  labels,
-		tensors: newAnswers(cfg, out, labels),
+		tensors: tensors,
 		docs:    cfg.Docs,
 		events:  cfg.Events,
 		log:     cfg.Log,
 		metrics: newMetrics(cfg.ModelName),
+		memory:  memoryFor(most),
+		most:    most,
+		cell:    cellBytes(labels, tensors.labels, tensors.raw),
 	}, nil
 }
 
 // slowly returns the time that a body may take at the lowest rate that the queue
 // allows.
-func slowly(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
+func (s *Server) slowly(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
 	length := h.ContentLength()
 	if length < 0 {
-		length = maxBody // unknown
+		length = int(s.most) // unknown
 	}
 	return fasthttp.RequestConfig{ReadTimeout: readTimeout + time.Duration(length)*time.Second/slowestBody}
 }
@@ -141,10 +153,11 @@ func (s *Server) Serve(ctx context.Context, ln, grpc net.Listener) error {
 	srv := &fasthttp.Server{
 		Handler:                      s.handle,
 		ErrorHandler:                 refuse,
-		ExpectHandler:                expect,
-		MaxRequestBodySize:           maxBody,
+		ExpectHandler:                s.expect,
+		MaxRequestBodySize:           int(s.most),
+		StreamRequestBody:            true,
 		ReadTimeout:                  readTimeout,
-		HeaderReceived:               slowly,
+		HeaderReceived:               s.slowly,
 		IdleTimeout:                  idleTimeout,
 		TCPKeepalive:                 true,
 		NoDefaultServerHeader:        true,

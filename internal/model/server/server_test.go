@@ -5,7 +5,6 @@ package server
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -53,6 +52,7 @@ type running struct {
 	stop     context.CancelFunc
 	done     chan error // what Serve returned
 	accepted *atomic.Int32
+	memory   *memory
 }
 
 // counting is a listener that counts the connections it gave to the server.
@@ -86,7 +86,7 @@ func start(t *testing.T, file string, change ...func(*Config)) *running {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	r := &running{ln.Addr().String(), cancel, make(chan error, 1), &atomic.Int32{}}
+	r := &running{ln.Addr().String(), cancel, make(chan error, 1), &atomic.Int32{}, s.memory}
 	go func() { r.done <- s.Serve(ctx, counting{ln, r.accepted}, nil) }()
 	t.Cleanup(func() {
 		cancel()
@@ -300,9 +300,9 @@ func TestMetricsCountPredictions(t *testing.T) {
 }
 
 func TestBodiesBeyondTheLimitAreRefusedByName(t *testing.T) {
-	r := start(t, iris)
-	body := make([]byte, maxBody+1)
-	want := `413 {"error":"The request body is larger than 33554432 bytes."}`
+	r := start(t, iris, func(c *Config) { c.MaxBytes = 1 << 20 })
+	body := make([]byte, 1<<20+1)
+	want := `413 {"error":"The request is larger than 1048576 bytes: send fewer rows at once, or raise --max_request_bytes."}`
 	for name, send := range map[string]func() string{
 		"with a length":    func() string { return r.do(t, "POST", "/v1/models/m:predict", bytes.NewReader(body)) },
 		"chunked":          func() string { return r.do(t, "POST", "/v1/models/m:predict", io.MultiReader(bytes.NewReader(body))) },
@@ -391,15 +391,8 @@ func TestMethodsOfEachPath(t *testing.T) {
 }
 
 func TestEncodedBodies(t *testing.T) {
-	r := start(t, iris)
-	zip := func(text string) []byte {
-		var b bytes.Buffer
-		w := gzip.NewWriter(&b)
-		_, _ = io.WriteString(w, text) // into memory
-		_ = w.Close()
-		return b.Bytes()
-	}
-	body := zip(irisBody)
+	r := start(t, iris, func(c *Config) { c.MaxBytes = 1 << 20 })
+	body := zipped(irisBody)
 	for name, test := range map[string]struct {
 		encoding string
 		body     []byte
@@ -408,11 +401,11 @@ func TestEncodedBodies(t *testing.T) {
 		"gzip":           {"gzip", body, `200 {"predictions":[1,1]}`},
 		"its other name": {"X-GZIP", body, `200 {"predictions":[1,1]}`},
 		"none":           {"identity", []byte(irisBody), `200 {"predictions":[1,1]}`},
-		"cut short":      {"gzip", body[:len(body)-12], `400 {"error":"The request body is not gzip, as its Content-Encoding says."}`},
-		"not gzip":       {"gzip", []byte(irisBody), `400 {"error":"The request body is not gzip, as its Content-Encoding says."}`},
-		"a bomb":         {"gzip", zip(strings.Repeat(" ", maxBody+1)), `413 {"error":"The request body is larger than 33554432 bytes."}`},
+		"cut short":      {"gzip", body[:len(body)-12], `400 {"error":"The request body is not gzip, as its encoding says."}`},
+		"not gzip":       {"gzip", []byte(irisBody), `400 {"error":"The request body is not gzip, as its encoding says."}`},
+		"a bomb":         {"gzip", zipped(strings.Repeat(" ", 1<<20+1)), `413 {"error":"The request is larger than 1048576 bytes: send fewer rows at once, or raise --max_request_bytes."}`},
 		"another":        {"br", body, `415 {"error":"The request body's Content-Encoding is not supported: send gzip, or none."}`},
-		"twice":          {"gzip, gzip", zip(string(body)), `415 {"error":"The request body's Content-Encoding is not supported: send gzip, or none."}`},
+		"twice":          {"gzip, gzip", zipped(string(body)), `415 {"error":"The request body's Content-Encoding is not supported: send gzip, or none."}`},
 	} {
 		if diff := cmp.Diff(test.want, r.do(t, "POST", "/v1/models/m:predict", bytes.NewReader(test.body), "Content-Encoding", test.encoding)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

@@ -194,15 +194,6 @@ func (t *tensor) integer(text []byte) error {
 	return nil
 }
 
-// largestInput returns the size of the largest tensor's memory.
-func (b *batch) largestInput() int {
-	n := cap(b.inputs)
-	for _, t := range b.inputs[:cap(b.inputs)] {
-		n = max(n, cap(t.values), cap(t.texts), cap(t.shape))
-	}
-	return n
-}
-
 // forget drops the strings of tensors, which lie in the body.
 func (b *batch) forget() {
 	for i := range b.inputs {

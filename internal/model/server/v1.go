@@ -52,34 +52,32 @@ func (s *Server) predict(ctx *fasthttp.RequestCtx) {
 	defer s.recycle(b)
 
 	times := stopwatch{time.Now()}
-	body, ok := decoded(ctx)
-	if !ok {
-		return
-	}
 	event, err := eventModeOf(&ctx.Request.Header)
-	if err == nil {
-		err = b.parse(body)
+	if e := s.body(ctx, b); e != nil {
+		err = e
+	} else if err == nil {
+		err = b.parse(b.body)
 	}
 	if err != nil && event == binaryEvent {
 		err = inputError(strings.Replace(err.Error(), unrecognized, "Failed to decode or parse binary json cloudevent: ", 1))
 	}
 	if err != nil {
-		fail(ctx, http.StatusBadRequest, err.Error())
+		reject(ctx, http.StatusBadRequest, err)
 		return
 	}
 	times.lap(s.metrics.preprocess)
 
 	if code, err := s.ask(func() error { return gone(ctx.Conn()) }, b); err != nil {
-		fail(ctx, code, err.Error())
+		reject(ctx, code, err)
 		return
 	}
 	times.lap(s.metrics.predict)
 	b.out = append(b.out[:0], `{"predictions":`...)
 	b.out = append(appendResult(b.out, &b.result, s.labels), '}')
 	if event == noEvent {
-		serveBytes(ctx, "application/json", b.out)
+		serve(ctx, "application/json", b)
 	} else {
-		s.answerEvent(ctx, event, body, b.out)
+		s.answerEvent(ctx, event, b.body, b.out)
 	}
 	times.lap(s.metrics.postprocess)
 }

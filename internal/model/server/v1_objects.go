@@ -45,16 +45,6 @@ const (
 	indexed      // {"index": number, ...}, which pandas makes
 )
 
-// largest returns the size of the largest part, and drops what is not reused.
-func (o *objects) largest() int {
-	o.lookup = nil
-	n := cap(o.index)
-	for _, c := range o.values {
-		n = max(n, cap(c.values))
-	}
-	return n
-}
-
 // object reads {"column": number, ...} as one row, or as several if the values are
 // [number, ...] or {"index": number, ...}, as pandas.DataFrame does. A record has
 // numbers only.

@@ -3,7 +3,8 @@
 package server
 
 import (
-	"bytes"
+	"compress/gzip"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -21,8 +22,10 @@ type batch struct {
 	last  string // the last of those
 	lists bool   // a row was no object, so that its columns have no names
 
-	inputs  []tensor     // of a V2 request
-	message bytes.Buffer // of a gRPC call
+	inputs []tensor     // of a V2 request
+	body   []byte       // as it was sent, but not compressed
+	zip    *gzip.Reader // for other requests
+	share  share
 
 	result frame.Result
 	out    []byte
@@ -45,7 +48,7 @@ func (b *batch) parse(body []byte) error {
 	if !utf8.Valid(body) {
 		return inputError(unrecognized + "the body is not valid UTF-8")
 	}
-	p := &parser{data: body}
+	p := &parser{data: body, batch: b}
 	var event envelope
 	problem, err := b.request(p, &event)
 	if err == nil {
@@ -54,6 +57,9 @@ func (b *batch) parse(body []byte) error {
 	if err == nil && event.has == wholeEnvelope {
 		data := event.data
 		problem, err = b.request(&data, &event) // an event in an event is none
+	}
+	if _, ok := errors.AsType[*refusal](err); ok {
+		return err
 	}
 	if err != nil {
 		return inputError(unrecognized + err.Error())
@@ -83,8 +89,8 @@ func (b *batch) request(p *parser, event *envelope) (problem, err error) {
 		} else {
 			problem = inputError(fmt.Sprintf("Expected %q to be a list", key))
 		}
-		if problem == nil {
-			return nil
+		if _, ok := errors.AsType[*refusal](problem); ok || problem == nil {
+			return problem
 		}
 		*p = start
 		return p.skip()

@@ -167,14 +167,12 @@ func (s *Server) infer(ctx *fasthttp.RequestCtx) {
 	defer s.recycle(b)
 
 	times := stopwatch{time.Now()}
-	body, ok := decoded(ctx)
-	if !ok {
-		return
-	}
 	event, err := eventModeOf(&ctx.Request.Header)
 	var c call
-	if err == nil {
-		c, err = b.inferBody(s.name, ctx.Request.Header.Peek(lengthHeader), body)
+	if e := s.body(ctx, b); e != nil {
+		err = e
+	} else if err == nil {
+		c, err = b.inferBody(s.name, ctx.Request.Header.Peek(lengthHeader), b.body)
 	}
 	if err == nil {
 		err = b.fill(c.contentType == "pd")
@@ -186,7 +184,7 @@ func (s *Server) infer(ctx *fasthttp.RequestCtx) {
 	times.lap(s.metrics.preprocess)
 
 	if code, err := s.ask(func() error { return gone(ctx.Conn()) }, b); err != nil {
-		fail(ctx, code, err.Error())
+		reject(ctx, code, err)
 		return
 	}
 	times.lap(s.metrics.predict)
@@ -227,7 +225,7 @@ func unprocessable(ctx *fasthttp.RequestCtx, err error) {
 		kind, message = e.kind, e.message
 		where = append(where, e.where...)
 	} else {
-		fail(ctx, http.StatusBadRequest, err.Error())
+		reject(ctx, http.StatusBadRequest, err)
 		return
 	}
 	place, err := json.Marshal(where)
@@ -270,12 +268,13 @@ func (s *Server) answerInfer(ctx *fasthttp.RequestCtx, b *batch, c call, event e
 			s.answerEvent(ctx, event, nil, b.out)
 			return
 		}
-		serveBytes(ctx, "application/json", b.out)
+		serve(ctx, "application/json", b)
 		return
 	}
 	b.raw = appendRaw(b.raw[:0], &b.result, s.tensors.raw)
 	b.out = append(b.out, `,"parameters":{"binary_data_size":`...)
 	b.out = append(strconv.AppendInt(b.out, int64(len(b.raw)), 10), `}}]}`...)
 	ctx.Response.Header.Set(lengthHeader, strconv.Itoa(len(b.out)))
-	serveBytes(ctx, octetStream, append(b.out, b.raw...))
+	b.out = append(b.out, b.raw...)
+	serve(ctx, octetStream, b)
 }

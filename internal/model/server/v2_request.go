@@ -55,7 +55,7 @@ func wants(kind, what string, where ...any) error {
 func (b *batch) inferRequest(model string, body, tail []byte) (call, error) {
 	b.inputs = b.inputs[:0]
 	c := call{parameters: parameters{rawBytes: -1}}
-	p := &parser{data: body}
+	p := &parser{data: body, batch: b}
 	if !utf8.Valid(body) {
 		return c, &syntaxError{"the body is not valid UTF-8", 0}
 	}
