@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 
 	"github.com/valyala/fasthttp"
 
@@ -79,6 +80,8 @@ func (s *Server) readiness() int {
 	return http.StatusOK
 }
 
+var errPanicked = errors.New("the model failed on this request: the log of the model server says where")
+
 // batch returns memory for a request.
 func (s *Server) batch() *batch {
 	if b, ok := s.batches.Get().(*batch); ok {
@@ -92,6 +95,12 @@ func (s *Server) batch() *batch {
 // status of an error. A request that the model refuses is a 400. KServe says 500 for
 // many of them, which would count as errors of the model's revision.
 func (s *Server) ask(stop func() error, b *batch) (status int, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("the model panicked: this is a bug in Serin", "model", s.name, "class", s.model.Class(), "panic", p, "stack", string(debug.Stack()))
+			status, err = http.StatusInternalServerError, errPanicked
+		}
+	}()
 	if err := s.reply(b); err != nil {
 		return 0, err
 	}

@@ -50,6 +50,35 @@ func (panicking) Predict(func() error, frame.Method, *frame.Result, frame.Frame)
 	panic("index out of range")
 }
 
+func TestAPanicOfAModelEndsOneRequest(t *testing.T) {
+	var logged eventually.Buffer
+	s := served(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&logged, nil)) })
+	model := s.model
+	s.model = panicking{model}
+	const want = `500 {"error":"the model failed on this request: the log of the model server says where"}`
+	for path, body := range map[string]string{
+		"/v1/models/m:predict":  irisBody,
+		"/v2/models/m/infer":    `{"inputs":[{"name":"x","shape":[1,4],"datatype":"FP64","data":[6.8,2.8,4.8,1.4]}]}`,
+		"/v1/models/m:predict/": irisBody,
+	} {
+		if diff := cmp.Diff(want, s.post(path, body)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", path, diff)
+		}
+	}
+	for _, want := range []string{"index out of range", "limits_test.go", "class=SVC"} {
+		if !strings.Contains(logged.String(), want) {
+			t.Errorf("no %s in the log:\n%s", want, logged.String())
+		}
+	}
+	s.model = model
+	if diff := cmp.Diff(`200 {"predictions":[1,1]}`, s.post("/v1/models/m:predict", irisBody)); diff != "" {
+		t.Errorf("afterwards (-want +got):\n%s", diff)
+	}
+	if s.memory.used != 0 {
+		t.Errorf("%d bytes are still in use", s.memory.used)
+	}
+}
+
 func TestLargeAnswersAreRefusedBeforeTheModelIsAsked(t *testing.T) {
 	s := served(t, func(c *Config) { c.MaxBytes = 1 << 10 })
 	s.model, s.output.Width = panicking{s.model}, 500
