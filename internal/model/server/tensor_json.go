@@ -145,7 +145,7 @@ func (t *tensor) number(p *parser) error {
 	case t.typ.kind == floats:
 		return t.float(v)
 	case t.typ.kind == texts:
-		t.rounded = t.rounded || math.Abs(v) > exact
+		t.rounded = t.rounded || math.Abs(v) >= exact
 		t.add(v)
 		return nil
 	case t.typ.kind == truths && v != 0 && v != 1:

@@ -3,6 +3,7 @@
 package server
 
 import (
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -222,8 +223,16 @@ func (b *batch) cell(p *parser, column int) (float64, error) {
 	case '{':
 		return 0, fmt.Errorf("instance %d holds an object, but the model works on numbers", b.x.Rows)
 	}
-	return p.number()
+	start := p.pos
+	v, err := p.number()
+	if err == nil && math.Abs(v) >= exact && b.schema.Kind(column) != frame.Numbers && isInteger(p.data[start:p.pos]) {
+		return 0, fmt.Errorf("instance %d has an integer of 2^53 or more in a column of categories, where it may be rounded: send it as a string, or smaller", b.x.Rows)
+	}
+	return v, err
 }
+
+// isInteger reports whether a JSON number has neither fraction nor exponent.
+func isInteger(number []byte) bool { return !bytes.ContainsAny(number, ".eE") }
 
 // text reads a string, or a number that was sent as one.
 func (b *batch) text(p *parser, column int) (float64, error) {

@@ -98,6 +98,31 @@ func TestStringsOfARequestAreKeptWhereTheModelTakesThem(t *testing.T) {
 	}
 }
 
+func TestIntegersOfInstancesMustBeExactWhereTheyMayBeNames(t *testing.T) {
+	for _, test := range []struct {
+		value string
+		kind  frame.Kind
+		ok    bool
+	}{
+		{"9007199254740991", frame.Anything, true},
+		{"-9007199254740991", frame.Strings, true},
+		{"9007199254740992", frame.Anything, false}, // as is 9007199254740993, for a float64
+		{"9007199254740993", frame.Anything, false},
+		{"-9007199254740993", frame.Strings, false},
+		{"9007199254740993", frame.Numbers, true},
+		{"9.007199254740993e15", frame.Anything, true}, // a float in Python, too
+		{`"9007199254740993"`, frame.Anything, true},
+	} {
+		for _, body := range []string{`{"instances":[[1,%s]]}`, `{"instances":[{"n":1,"a":%s}]}`, `{"instances":[{"n":[1],"a":[%s]}]}`} {
+			b := &batch{schema: frame.Schema{Width: 2, Names: []string{"n", "a"}, Kinds: []frame.Kind{frame.Numbers, test.kind}}}
+			err := b.parse(fmt.Appendf(nil, body, test.value))
+			if test.ok != (err == nil) || err != nil && err.Error() != "instance 0 has an integer of 2^53 or more in a column of categories, where it may be rounded: send it as a string, or smaller" {
+				t.Errorf(body+" of kind %d: %v", test.value, test.kind, err)
+			}
+		}
+	}
+}
+
 // values returns those of a frame as Python has them, and "NaN".
 func values(x *frame.Frame) [][]any {
 	rows := make([][]any, x.Rows)
