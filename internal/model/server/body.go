@@ -56,9 +56,26 @@ func (s *Server) receiveBody(ctx *fasthttp.RequestCtx, b *batch) error {
 	if length < 0 {
 		return unreadable(b.readAll(stream, s.most))
 	}
-	b.body = slices.Grow(b.body, length)[:length]
-	_, err = io.ReadFull(stream, b.body)
-	return unreadable(err)
+	return unreadable(b.readFull(stream, length))
+}
+
+// readFull reads a body of a length.
+func (b *batch) readFull(r io.Reader, length int) error {
+	if err := b.grow(length); err != nil {
+		return err
+	}
+	b.body = b.body[:length]
+	_, err := io.ReadFull(r, b.body)
+	return err
+}
+
+// grow makes room for n more bytes of a body.
+func (b *batch) grow(n int) error {
+	if err := b.share.atLeast(b.footprint() + int64(n)); err != nil {
+		return err
+	}
+	b.body = slices.Grow(b.body, n)
+	return nil
 }
 
 // discard reads what a client still sends of a body that is refused. Closing the
@@ -133,8 +150,7 @@ func (b *batch) unzip(r io.Reader) (err error) {
 func (b *batch) readAll(r io.Reader, most int64) error {
 	for {
 		if len(b.body) == cap(b.body) {
-			b.body = slices.Grow(b.body, max(len(b.body), 4096)/2)
-			if err := b.note(); err != nil {
+			if err := b.grow(max(len(b.body), 4096) / 2); err != nil {
 				return err
 			}
 		}

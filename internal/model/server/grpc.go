@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -198,11 +197,11 @@ func (s *Server) receive(b *batch, r *http.Request) error {
 	if zipped {
 		return b.gunzip(io.LimitReader(r.Body, n), s.most)
 	}
-	b.body = slices.Grow(b.body, int(n))[:n]
-	if _, err := io.ReadFull(r.Body, b.body); err != nil {
-		return statusf(invalidArgument, "The message ends too early.")
+	err := b.readFull(r.Body, int(n))
+	if _, ok := errors.AsType[*refusal](err); ok || err == nil {
+		return err
 	}
-	return nil
+	return statusf(invalidArgument, "The message ends too early.")
 }
 
 // answerCall appends the answer to a method to b.out.

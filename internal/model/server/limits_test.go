@@ -117,6 +117,7 @@ func TestRequestsThatTakeTooMuchMemoryAreRefused(t *testing.T) {
 		"one row":       {"/v1/models/m:predict", `{"instances":[[` + ones + `]]}`},
 		"short rows":    {"/v1/models/m:predict", `{"instances":[[1]` + strings.Repeat(",[1]", many) + `]}`},
 		"empty strings": {"/v1/models/m:predict", `{"instances":[["1"` + strings.Repeat(`,"1"`, many) + `]]}`},
+		"a body":        {"/v1/models/m:predict", `{"instances":[[1]]}` + strings.Repeat(" ", 15<<20)},
 		"a column":      {"/v1/models/m:predict", `{"instances":[{"a":[` + ones + `]}]}`},
 		"a tensor":      {"/v2/models/m/infer", `{"inputs":[{"name":"x","shape":[1,-1],"datatype":"INT8","data":[` + ones + `]}]}`},
 	} {
