@@ -5,9 +5,7 @@ package server
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"unicode"
 	"unicode/utf16"
@@ -17,12 +15,10 @@ import (
 // maxDepth bounds the nesting of JSON, because skip recurses.
 const maxDepth = 128
 
-// parser reads strict JSON in place and calls back for its elements. It takes
-// 0.31 µs for two rows of four numbers and 14 µs for a hundred, and allocates
-// nothing. encoding/json takes 1.6 µs and 47 µs, and allocates six times: on a
-// whole request of two rows, which takes 2.4 µs without the network, that would
-// be half as much again (BenchmarkParse, BenchmarkPredict; one core of an AMD
-// EPYC).
+// parser reads strict JSON in place and calls back for its elements. It takes 0.5 µs
+// for a row of 20 short numbers, and 28 ns for each number of 17 digits, and allocates
+// nothing. encoding/json takes 2.6 µs and 190 ns, and allocates (BenchmarkParse; one
+// core of an AMD EPYC). number.go reads the numbers.
 type parser struct {
 	data  []byte
 	pos   int
@@ -114,8 +110,8 @@ func (p *parser) object(member func(key string) error) error {
 // closed reads what stands between elements: the end, or a comma unless the
 // first element follows.
 func (p *parser) closed(end byte, first bool) (bool, error) {
-	if p.pos >= p.next && p.batch != nil {
-		if p.next = p.pos + pollBytes; p.pos > pollBytes {
+	if p.pos >= p.next {
+		if p.next = p.pos + pollBytes; p.batch != nil && p.pos > pollBytes {
 			if err := p.batch.poll(p); err != nil {
 				return false, err
 			}
@@ -248,39 +244,6 @@ func (p *parser) word(word string) error {
 	return nil
 }
 
-// number reads -?(0|[1-9][0-9]*)(.[0-9]+)?([eE][+-]?[0-9]+)?.
-func (p *parser) number() (float64, error) {
-	p.peek()
-	start := p.pos
-	p.accept('-')
-	if !p.accept('0') && !p.digits() {
-		if p.pos < len(p.data) && (p.data[p.pos] == 'N' || p.data[p.pos] == 'I') {
-			return 0, p.syntax(`NaN and Infinity are not JSON: send null, or "nan" or "inf" as a string`)
-		}
-		return 0, p.syntax("expected a value")
-	}
-	if p.accept('.') && !p.digits() {
-		return 0, p.syntax("expected a digit")
-	}
-	if p.accept('e') || p.accept('E') {
-		if !p.accept('+') {
-			p.accept('-')
-		}
-		if !p.digits() {
-			return 0, p.syntax("expected a digit")
-		}
-	}
-	text := p.data[start:p.pos]
-	f, err := strconv.ParseFloat(unsafe.String(unsafe.SliceData(text), len(text)), 64)
-	switch {
-	case math.IsInf(f, 0): // 1e400
-		return 0, &syntaxError{"number is infinity when parsed as double", start}
-	case err != nil && !errors.Is(err, strconv.ErrRange): // 1e-400 is 0
-		return 0, p.syntax("malformed number")
-	}
-	return f, nil
-}
-
 func (p *parser) accept(c byte) bool {
 	if p.pos < len(p.data) && p.data[p.pos] == c {
 		p.pos++
@@ -289,12 +252,20 @@ func (p *parser) accept(c byte) bool {
 	return false
 }
 
-func (p *parser) digits() bool {
-	start := p.pos
-	for p.pos < len(p.data) && isDigit(p.data[p.pos]) {
-		p.pos++
+// another moves to the next element of a list if that is a number.
+func (p *parser) another() bool {
+	if p.pos >= p.next { // closed looks after the memory
+		return false
 	}
-	return p.pos > start
+	start := p.pos
+	if p.peek() == ',' {
+		p.pos++
+		if c := p.peek(); c == '-' || isDigit(c) {
+			return true
+		}
+	}
+	p.pos = start
+	return false
 }
 
 // skip reads a value of any kind.

@@ -50,7 +50,16 @@ func (t *tensor) list(p *parser, form *nesting, depth int) error {
 		if form.leaf != depth {
 			return t.ragged()
 		}
-		return t.element(p)
+		if err := t.element(p); err != nil {
+			return err
+		}
+		for p.another() {
+			n++
+			if err := t.number(p); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -136,9 +145,18 @@ func short(s string) string {
 }
 
 func (t *tensor) number(p *parser) error {
-	p.peek()
-	start := p.pos
-	v, err := p.number()
+	var l literal
+	err := p.scan(&l)
+	switch {
+	case err != nil:
+		return err
+	case l.integer && !l.cut && t.fits(&l):
+		t.addLiteral(&l)
+		return nil
+	case t.typ.kind == integers || t.typ.kind == naturals:
+		return t.integer(p.data[l.start:l.end])
+	}
+	v, err := p.float(&l)
 	switch {
 	case err != nil:
 		return err
@@ -149,12 +167,36 @@ func (t *tensor) number(p *parser) error {
 		t.add(v)
 		return nil
 	case t.typ.kind == truths && v != 0 && v != 1:
-		return fmt.Errorf("input %q holds %s: a BOOL is true or false", t.name, short(string(p.data[start:p.pos])))
-	case t.typ.kind == truths:
-		t.add(v)
-		return nil
+		return fmt.Errorf("input %q holds %s: a BOOL is true or false", t.name, short(string(p.data[l.start:l.end])))
 	}
-	return t.integer(p.data[start:p.pos])
+	t.add(v)
+	return nil
+}
+
+// fits reports whether an integer is one of the datatype.
+func (t *tensor) fits(l *literal) bool {
+	bits := 8 * t.typ.size
+	switch {
+	case t.typ.kind == naturals:
+		return !l.negative && l.mantissa <= math.MaxUint64>>(64-bits)
+	case t.typ.kind != integers:
+		return false
+	case l.negative:
+		return l.mantissa <= 1<<(bits-1)
+	}
+	return l.mantissa < 1<<(bits-1)
+}
+
+// addLiteral appends an integer that fits.
+func (t *tensor) addLiteral(l *literal) {
+	switch {
+	case t.typ.kind == naturals:
+		t.addUint(l.mantissa)
+	case l.negative:
+		t.addInt(-int64(l.mantissa))
+	default:
+		t.addInt(int64(l.mantissa))
+	}
 }
 
 // float adds a number, rounded as the datatype is.

@@ -3,7 +3,6 @@
 package server
 
 import (
-	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -158,7 +157,16 @@ func (b *batch) list(p *parser) error {
 		if b.texts {
 			b.keep(v)
 		}
-		return err
+		if err != nil || b.mixed() {
+			return err
+		}
+		for p.another() {
+			if v, err = p.number(); err != nil {
+				return err
+			}
+			b.x.Data = append(b.x.Data, v)
+		}
+		return nil
 	})
 	if err != nil {
 		return err
@@ -223,16 +231,16 @@ func (b *batch) cell(p *parser, column int) (float64, error) {
 	case '{':
 		return 0, fmt.Errorf("instance %d holds an object, but the model works on numbers", b.x.Rows)
 	}
-	start := p.pos
-	v, err := p.number()
-	if err == nil && math.Abs(v) >= exact && b.schema.Kind(column) != frame.Numbers && isInteger(p.data[start:p.pos]) {
+	var l literal
+	if err := p.scan(&l); err != nil {
+		return 0, err
+	}
+	v, err := p.float(&l)
+	if l.integer && math.Abs(v) >= exact && b.schema.Kind(column) != frame.Numbers {
 		return 0, fmt.Errorf("instance %d has an integer of 2^53 or more in a column of categories, where it may be rounded: send it as a string, or smaller", b.x.Rows)
 	}
 	return v, err
 }
-
-// isInteger reports whether a JSON number has neither fraction nor exponent.
-func isInteger(number []byte) bool { return !bytes.ContainsAny(number, ".eE") }
 
 // text reads a string, or a number that was sent as one.
 func (b *batch) text(p *parser, column int) (float64, error) {
