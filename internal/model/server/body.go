@@ -190,6 +190,15 @@ func (s *Server) tooLarge() error { return bodyTooLarge(s.most) }
 // note holds what the request takes by now.
 func (b *batch) note() error { return b.share.atLeast(b.footprint()) }
 
+// hasRoom returns an error if there is no memory for n more values.
+func (b *batch) hasRoom(n int, texts bool) error {
+	size := 8
+	if texts {
+		size += 16
+	}
+	return b.share.atLeast(b.footprint() + int64(n)*int64(size))
+}
+
 // footprint returns the bytes of a batch's memory that grow with a request.
 func (b *batch) footprint() int64 {
 	const number, text, entry = 8, 16, 48

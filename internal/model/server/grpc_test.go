@@ -169,6 +169,19 @@ func TestWrongCallsGetAStatus(t *testing.T) {
 	}
 }
 
+// To merge them one after the other would copy the first a million times.
+func TestContentsInManyPartsAreReadInOneGo(t *testing.T) {
+	const parts = 500_000
+	part := sub(5, sub(7, doubles(1, 2)))
+	b := &batch{}
+	if _, err := b.inferMessage(append(text(1, "m"), sub(5, text(2, "FP64"), bytes.Repeat(part, parts))...)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(b.inputs[0].values); n != 2*parts {
+		t.Errorf("%d values, want %d", n, 2*parts)
+	}
+}
+
 func TestTimeoutsOfCalls(t *testing.T) {
 	for text, want := range map[string]time.Duration{
 		"1H": time.Hour, "2M": 2 * time.Minute, "3S": 3 * time.Second, "100m": 100 * time.Millisecond, "5u": 5 * time.Microsecond, "99999999n": 99999999,

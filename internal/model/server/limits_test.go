@@ -6,9 +6,11 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
+	"net/http"
 	"strconv"
 	"strings"
 	"testing"
@@ -126,6 +128,42 @@ func TestRequestsThatTakeTooMuchMemoryAreRefused(t *testing.T) {
 		}
 		if s.memory.used != 0 {
 			t.Fatalf("%s: %d bytes are still in use", name, s.memory.used)
+		}
+	}
+}
+
+func TestTensorsThatTakeTooMuchMemoryAreRefused(t *testing.T) {
+	const many = 3 << 20
+	message := func(datatype string, input, more []byte) []byte {
+		return append(append(text(1, "m"), sub(5, text(1, "x"), text(2, datatype), input)...), more...)
+	}
+	binary := func(datatype string, n int) []byte {
+		return fmt.Appendf(nil, `{"inputs":[{"name":"x","shape":[1,-1],"datatype":"%s","parameters":{"binary_data_size":%d}}]}`, datatype, n)
+	}
+	for name, read := range map[string]func(b *batch) error{
+		"varints": func(b *batch) error {
+			return second(b.inferMessage(message("BOOL", sub(5, sub(1, make([]byte, many))), nil)))
+		},
+		"texts": func(b *batch) error {
+			return second(b.inferMessage(message("BYTES", sub(5, bytes.Repeat(text(8, ""), many)), nil)))
+		},
+		"raw contents":    func(b *batch) error { return second(b.inferMessage(message("INT8", nil, sub(7, make([]byte, many))))) },
+		"binary":          func(b *batch) error { return second(b.inferRequest("m", binary("UINT8", many), make([]byte, many))) },
+		"binary, strings": func(b *batch) error { return second(b.inferRequest("m", binary("BYTES", many), make([]byte, many))) },
+		"columns": func(b *batch) error {
+			b.inputs = make([]tensor, 4)
+			for i := range b.inputs {
+				b.inputs[i] = tensor{name: strconv.Itoa(i), shape: []int64{-1}, values: make([]float64, many/16)}
+			}
+			return b.fill(true)
+		},
+	} {
+		b := &batch{share: share{memory: &memory{whole: 10 << 20}}}
+		if err := read(b); statusOfRefusal(err) != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: %v", name, err)
+		}
+		if most := int64(8 << 20); b.footprint() > most {
+			t.Errorf("%s took %d bytes", name, b.footprint())
 		}
 	}
 }

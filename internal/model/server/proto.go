@@ -5,6 +5,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unicode/utf8"
 	"unsafe"
 
@@ -158,9 +159,11 @@ func (b *batch) inferMessage(data []byte) (protoRequest, error) {
 		case r.binary && contents[i] != nil:
 			return r, fmt.Errorf("contents field must not be specified when using raw_input_contents for input %q", t.name)
 		case r.binary:
-			err = t.raw(raws[i])
+			err = b.readRaw(t, raws[i])
 		default:
-			err = t.contents(contents[i])
+			if err = b.room(t, t.typ.countContents(contents[i])); err == nil {
+				err = t.contents(contents[i])
+			}
 		}
 		if err != nil {
 			return r, err
@@ -249,12 +252,13 @@ func (b *batch) protoInput(f field) (contents []byte, err error) {
 		case 5:
 			var more []byte
 			more, err = f.message()
-			if contents != nil { // messages of one field are merged
-				more = append(append([]byte{}, contents...), more...)
-			}
-			contents = more
-			if contents == nil {
-				contents = []byte{}
+			switch {
+			case contents == nil && len(more) == 0:
+				contents = []byte{} // it was sent
+			case contents == nil:
+				contents = slices.Clip(more)
+			default:
+				contents = append(contents, more...) // messages of one field are merged
 			}
 		}
 		return err
@@ -284,6 +288,24 @@ func (d *datatype) contentsOf() (protowire.Number, protowire.Type) {
 		return 7, protowire.Fixed64Type
 	}
 	return 0, protowire.BytesType // FP16
+}
+
+// countContents returns how many values there are at most in an InferTensorContents.
+func (d *datatype) countContents(data []byte) int {
+	switch _, kind := d.contentsOf(); kind {
+	case protowire.Fixed32Type, protowire.Fixed64Type:
+		return len(data) / d.size
+	case protowire.BytesType:
+		return len(data) / 2
+	default: // each number has one byte without the highest bit
+		n := 0
+		for _, c := range data {
+			if c < 1<<7 {
+				n++
+			}
+		}
+		return n
+	}
 }
 
 // contents reads an InferTensorContents.

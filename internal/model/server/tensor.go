@@ -120,6 +120,15 @@ func (b *batch) next() (*tensor, error) {
 	return t, nil
 }
 
+// room makes room for n values of a tensor.
+func (b *batch) room(t *tensor, n int) error {
+	err := b.hasRoom(n, t.typ.kind == texts)
+	if err == nil {
+		t.values = slices.Grow(t.values[:0], n)
+	}
+	return err
+}
+
 // add appends a number.
 func (t *tensor) add(v float64) {
 	if math.IsNaN(v) {
@@ -227,6 +236,9 @@ func (b *batch) fillFirst() error {
 		b.x.Data, t.values = t.values, b.x.Data
 		return nil
 	}
+	if err := b.hasRoom(len(t.values), len(t.texts) > 0); err != nil {
+		return err
+	}
 	for i := range t.values {
 		if err := b.take(t, i, i%b.x.Cols); err != nil {
 			return err
@@ -283,6 +295,9 @@ func (b *batch) fillColumns() error {
 	}
 	if b.schema.Flat && len(order) != 1 {
 		return errNotSingle
+	}
+	if err := b.hasRoom(rows*len(order), slices.ContainsFunc(b.inputs, func(t tensor) bool { return len(t.texts) > 0 })); err != nil {
+		return err
 	}
 	b.x.Rows, b.x.Cols = rows, len(order)
 	b.x.Data = slices.Grow(b.x.Data, rows*len(order))

@@ -17,6 +17,18 @@ import (
 // a string as its length in four bytes and its bytes. It follows the JSON over HTTP,
 // and stands in raw_input_contents over gRPC.
 
+// readRaw reads a tensor's binary values, if there is memory for them.
+func (b *batch) readRaw(t *tensor, data []byte) error {
+	n := len(data) / max(t.typ.size, 1)
+	if t.typ.kind == texts {
+		n = len(data) / 4
+	}
+	if err := b.room(t, n); err != nil {
+		return err
+	}
+	return t.raw(data)
+}
+
 // raw reads binary values.
 func (t *tensor) raw(data []byte) error {
 	t.clear()

@@ -106,7 +106,7 @@ func (b *batch) tails(tail []byte) error {
 		if t.rawBytes > int64(len(tail)) {
 			return fmt.Errorf("input %q has %d bytes of binary data, but the body has only %d more", t.name, t.rawBytes, len(tail))
 		}
-		if err := t.raw(tail[:t.rawBytes]); err != nil {
+		if err := b.readRaw(t, tail[:t.rawBytes]); err != nil {
 			return err
 		}
 		tail = tail[t.rawBytes:]
