@@ -6,7 +6,7 @@
 // afterwards, so a server that can be reached can predict. A protocol is a file
 // (v1.go, v2.go): it reads a request into the frame of a batch as the model's schema wants
 // it, asks the model, and writes the result. All three work in memory that requests
-// reuse. When its context ends, the server stops accepting, finishes the requests
+// reuse, and that counts towards what all requests may take together (memory.go). When its context ends, the server stops accepting, finishes the requests
 // that it has, and returns. A second port answers the
 // same model by gRPC (grpc.go, proto.go).
 //
