@@ -82,9 +82,19 @@ func (s *Server) readiness() int {
 
 var errPanicked = errors.New("the model failed on this request: the log of the model server says where")
 
-// batch returns memory for a request.
-func (s *Server) batch() *batch {
-	if b, ok := s.batches.Get().(*batch); ok {
+const (
+	keptSmall = smallRequest / 2
+	keptLarge = 16 << 20
+)
+
+// batch returns memory for a request of a length. That of large requests is not for
+// small ones, as which they would not count.
+func (s *Server) batch(length int) *batch {
+	pool := &s.small
+	if length > keptSmall/4 {
+		pool = &s.large
+	}
+	if b, ok := pool.Get().(*batch); ok {
 		return b
 	}
 	return &batch{schema: s.schema, share: share{memory: s.memory}}
@@ -111,14 +121,17 @@ func (s *Server) ask(stop func() error, b *batch) (status int, err error) {
 	return http.StatusInternalServerError, err
 }
 
-// recycle keeps a batch for the next request, unless it is large.
+// recycle keeps a batch for other requests, until the garbage collector has run twice.
 func (s *Server) recycle(b *batch) {
-	const most = 16 << 20
 	clear(b.x.Texts) // they lie in the body
 	b.forget()
+	b.lookup = nil
 	b.share.release()
-	if b.lookup = nil; b.footprint() <= most {
-		s.batches.Put(b)
+	switch n := b.footprint(); {
+	case n <= keptSmall:
+		s.small.Put(b)
+	case n <= keptLarge:
+		s.large.Put(b)
 	}
 }
 

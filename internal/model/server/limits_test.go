@@ -132,6 +132,24 @@ func TestRequestsThatTakeTooMuchMemoryAreRefused(t *testing.T) {
 	}
 }
 
+func TestASmallRequestDoesNotCountAsTheLargeOneBeforeIt(t *testing.T) {
+	s := served(t)
+	row := `[6.8,2.8,4.8,1.4]`
+	if got := s.post("/v1/models/m:predict", `{"instances":[`+row+strings.Repeat(","+row, 50_000)+`]}`); !strings.HasPrefix(got, "200") {
+		t.Fatal(got)
+	}
+	other := &share{memory: s.memory}
+	if err := other.reserve(s.memory.whole); err != nil {
+		t.Fatal(err)
+	}
+	if err := other.hold(s.memory.limit(s.memory.whole)); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(`200 {"predictions":[1,1]}`, s.post("/v1/models/m:predict", irisBody)); diff != "" {
+		t.Errorf("while a large one has its part (-want +got):\n%s", diff)
+	}
+}
+
 func TestTensorsThatTakeTooMuchMemoryAreRefused(t *testing.T) {
 	const many = 3 << 20
 	message := func(datatype string, input, more []byte) []byte {

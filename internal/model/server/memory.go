@@ -14,13 +14,12 @@ import (
 )
 
 const (
-	// smallRequest is the size up to which a request passes those that wait, in bytes.
+	// smallRequest is what a request takes at most that passes those that wait, in bytes.
 	smallRequest = 1 << 20
 	// patience is how long a request waits for memory that others have.
 	patience = 30 * time.Second
-	// largeRequest is the size from which on memory goes back to the system afterwards.
-	largeRequest = 16 << 20
-	// tidyAfter is how long the server waits for another such request before.
+	// tidyAfter is how long after a large request memory goes back to the system, unless
+	// there is another one.
 	tidyAfter = time.Second
 )
 
@@ -60,7 +59,7 @@ type waiter struct {
 // GOMEMLIMIT leaves beside the model, or else from most.
 func memoryFor(most int64) *memory {
 	const least = 16 << 20
-	m := &memory{whole: 4 * most, raise: "--max_request_bytes", free: debug.FreeOSMemory}
+	m := &memory{whole: 4 * most, raise: "--max_request_bytes", free: tidy}
 	if limit := debug.SetMemoryLimit(-1); limit < math.MaxInt64 {
 		var now runtime.MemStats
 		runtime.ReadMemStats(&now)
@@ -69,6 +68,13 @@ func memoryFor(most int64) *memory {
 	}
 	m.whole = max(m.whole, least)
 	return m
+}
+
+// tidy gives unused memory back to the system. A sync.Pool keeps what it has for one
+// collection.
+func tidy() {
+	runtime.GC()
+	debug.FreeOSMemory()
 }
 
 // limit returns how much of the memory a request of n bytes may see used.
@@ -171,7 +177,7 @@ func (s *share) release() {
 	m := s.memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	large := s.most >= largeRequest
+	large := s.most > smallRequest
 	s.add(-s.held)
 	s.most = 0
 	m.wake()

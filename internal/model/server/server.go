@@ -73,7 +73,8 @@ type Server struct {
 	events   Events
 	log      *slog.Logger
 	metrics  *metrics
-	batches  sync.Pool
+	small    sync.Pool // of batches
+	large    sync.Pool
 	memory   *memory
 	most     int64 // bytes of a request, and of an answer
 	cell     int64 // bytes of a value in an answer

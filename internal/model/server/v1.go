@@ -48,7 +48,7 @@ func (s *Server) handleModel(ctx *fasthttp.RequestCtx, rest []byte) {
 
 // predict answers a prediction.
 func (s *Server) predict(ctx *fasthttp.RequestCtx) {
-	b := s.batch()
+	b := s.batch(ctx.Request.Header.ContentLength())
 	defer s.recycle(b)
 
 	times := stopwatch{time.Now()}

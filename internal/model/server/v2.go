@@ -163,7 +163,7 @@ func (s *Server) metadata() []byte {
 
 // infer answers a prediction.
 func (s *Server) infer(ctx *fasthttp.RequestCtx) {
-	b := s.batch()
+	b := s.batch(ctx.Request.Header.ContentLength())
 	defer s.recycle(b)
 
 	times := stopwatch{time.Now()}
