@@ -21,7 +21,6 @@ type space struct {
 
 	// Without a tree, the Euclidean distance is |x|^2 - 2xy + |y|^2.
 	expanded bool
-	minusTwo vector.Matrix
 	squares  []float64
 	// chosen reports whether numpy's partition chooses the nearest, and not a heap.
 	chosen bool
@@ -77,14 +76,10 @@ func (s *space) expand(e *fitted.Estimator) {
 	default:
 		return
 	}
-	if !e.Alloc(8 * (len(s.points.Data) + s.points.Rows)) {
+	if !e.Alloc(8 * s.points.Rows) {
 		return
 	}
 	s.expanded = true
-	s.minusTwo = vector.Matrix{Rows: s.points.Rows, Cols: s.points.Cols, Data: make([]float64, len(s.points.Data))}
-	for i, v := range s.points.Data {
-		s.minusTwo.Data[i] = -2 * v
-	}
 	s.squares = make([]float64, s.points.Rows)
 	for i := range s.squares {
 		s.squares[i] = dot(s.points.Row(i), s.points.Row(i))
@@ -99,10 +94,10 @@ func (s *space) all(w *graph.Work, dst []float64, row []float64) error {
 		}
 		return w.Steps(4 * len(s.points.Data))
 	}
-	products(dst, row, &s.minusTwo)
+	products(dst, row, &s.points)
 	square := dot(row, row)
 	for i, v := range dst {
-		dst[i] = max(square+v+s.squares[i], 0)
+		dst[i] = max(square-2*v+s.squares[i], 0)
 	}
 	return w.Steps(len(s.points.Data))
 }
@@ -117,10 +112,10 @@ func (s *space) fill(w *graph.Work, h *heap, row []float64) error {
 		}
 		return err
 	}
-	products(far, row, &s.minusTwo)
+	products(far, row, &s.points)
 	square, squares := dot(row, row), s.squares[:len(far)]
 	for i, v := range far {
-		if d := square + v + squares[i]; d < h.far[0] {
+		if d := square - 2*v + squares[i]; d < h.far[0] {
 			h.push(max(d, 0), i)
 		}
 	}
