@@ -62,7 +62,7 @@ func (s *source) peek(n uint64) ([]byte, error) {
 // keep returns the next n bytes, in memory of their own. Where the size of the
 // pickle is not known, most of the memory comes after the first bytes have.
 func (s *source) keep(n uint64) ([]byte, error) {
-	const first, most = 16 << 20, 1 << 40
+	const least, first, most = 1 << 20, 16 << 20, 1 << 40
 	if n > most || s.size >= 0 && int64(n) > s.size-s.pos {
 		return nil, errTruncated
 	}
@@ -70,7 +70,7 @@ func (s *source) keep(n uint64) ([]byte, error) {
 	for have := 0; ; {
 		size := int(n)
 		if have == 0 && s.size < 0 {
-			size = min(size, first)
+			size = min(size, max(size/8, least), first) // these are copied
 		}
 		if err := s.budget.Alloc(size - have); err != nil {
 			return nil, err
