@@ -111,10 +111,8 @@ func (p *parser) object(member func(key string) error) error {
 // first element follows.
 func (p *parser) closed(end byte, first bool) (bool, error) {
 	if p.pos >= p.next {
-		if p.next = p.pos + pollBytes; p.batch != nil && p.pos > pollBytes {
-			if err := p.batch.poll(p); err != nil {
-				return false, err
-			}
+		if err := p.poll(); err != nil {
+			return false, err
 		}
 	}
 	switch c := p.peek(); {
@@ -132,6 +130,15 @@ func (p *parser) closed(end byte, first bool) (bool, error) {
 		return false, p.syntax("unexpected comma")
 	}
 	return false, nil
+}
+
+// poll tells the batch how far the parser is.
+func (p *parser) poll() error {
+	p.next = p.pos + pollBytes
+	if p.batch == nil || p.pos < pollBytes {
+		return nil
+	}
+	return p.batch.poll(p)
 }
 
 func (p *parser) key() (string, error) {
