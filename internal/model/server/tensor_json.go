@@ -37,8 +37,8 @@ func (t *tensor) read(p *parser) error {
 func (t *tensor) list(p *parser, form *nesting, depth int) error {
 	n := 0
 	err := p.array(func() error {
-		n++
 		if p.peek() == '[' {
+			n++
 			if form.leaf != 0 && form.leaf <= depth {
 				return t.ragged()
 			}
@@ -50,16 +50,9 @@ func (t *tensor) list(p *parser, form *nesting, depth int) error {
 		if form.leaf != depth {
 			return t.ragged()
 		}
-		if err := t.element(p); err != nil {
-			return err
-		}
-		for p.another() {
-			n++
-			if err := t.number(p); err != nil {
-				return err
-			}
-		}
-		return nil
+		more, err := t.elements(p)
+		n += more
+		return err
 	})
 	if err != nil {
 		return err
@@ -76,6 +69,15 @@ func (t *tensor) list(p *parser, form *nesting, depth int) error {
 
 func (t *tensor) ragged() error {
 	return fmt.Errorf("the lists in input %q have different lengths or depths", t.name)
+}
+
+// elements reads a value, and the numbers that follow it.
+func (t *tensor) elements(p *parser) (n int, err error) {
+	err = t.element(p)
+	for n = 1; err == nil && p.another(); n++ {
+		err = t.number(p)
+	}
+	return n, err
 }
 
 // element reads one value.
