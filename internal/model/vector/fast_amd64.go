@@ -15,6 +15,11 @@ var fast = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 //go:noescape
 func fourFast(dst *float64, stride int, four *float64, apart int, m, add *float64, cols, rows int)
 
+// apartFast has the squared distances of four rows and others as fourFast has products.
+//
+//go:noescape
+func apartFast(dst *float64, stride int, four *float64, apart int, m *float64, cols, rows int)
+
 // withinFast is Within for n values, a multiple of 16.
 //
 //go:noescape

@@ -2,10 +2,51 @@
 
 #include "textflag.h"
 
+// Y0 to Y3 have the sums of four rows, and Y4 to Y7 those of every other four terms,
+// because an addition takes four times as long as starting one.
+#define CLEAR \
+	VXORPD Y0, Y0, Y0; \
+	VXORPD Y1, Y1, Y1; \
+	VXORPD Y2, Y2, Y2; \
+	VXORPD Y3, Y3, Y3; \
+	VXORPD Y4, Y4, Y4; \
+	VXORPD Y5, Y5, Y5; \
+	VXORPD Y6, Y6, Y6; \
+	VXORPD Y7, Y7, Y7
+
+// JOIN makes of four parts of each of the sums a, b, c and d one register of sums:
+// a0+a1, b0+b1, a2+a3, b2+b3 and c0+c1, d0+d1, c2+c3, d2+d3, of these a0+a1, b0+b1,
+// c0+c1, d0+d1 and a2+a3, b2+b3, c2+c3, d2+d3, and their sum.
+#define JOIN \
+	VADDPD     Y4, Y0, Y0; \
+	VADDPD     Y5, Y1, Y1; \
+	VADDPD     Y6, Y2, Y2; \
+	VADDPD     Y7, Y3, Y3; \
+	VHADDPD    Y1, Y0, Y0; \
+	VHADDPD    Y3, Y2, Y2; \
+	VPERM2F128 $0x20, Y2, Y0, Y1; \
+	VPERM2F128 $0x31, Y2, Y0, Y3; \
+	VADDPD     Y3, Y1, Y0
+
+// FOUR loads one value of each of the four rows into Y1, and of the other into Y8.
+#define FOUR \
+	VBROADCASTSD (SI)(AX*8), Y8; \
+	VMOVSD       (R8)(AX*8), X1; \
+	VMOVHPD      (R9)(AX*8), X1, X1; \
+	VMOVSD       (R10)(AX*8), X2; \
+	VMOVHPD      (R11)(AX*8), X2, X2; \
+	VINSERTF128  $1, X2, Y1, Y1
+
+// STORE writes the four sums, strides apart.
+#define STORE \
+	VEXTRACTF128 $1, Y0, X1; \
+	VMOVSD       X0, (DI); \
+	VMOVHPD      X0, (DI)(BX*8); \
+	LEAQ         (DI)(BX*8), AX; \
+	VMOVSD       X1, (AX)(BX*8); \
+	VMOVHPD      X1, (DI)(R14*8)
+
 // func fourFast(dst *float64, stride int, four *float64, apart int, m, add *float64, cols, rows int)
-//
-// Y0 to Y3 have the sums of the four rows, and Y4 to Y7 those of every other four
-// products, because an addition takes four times as long as starting one.
 TEXT ·fourFast(SB), NOSPLIT, $0-64
 	MOVQ dst+0(FP), DI
 	MOVQ stride+8(FP), BX
@@ -23,15 +64,8 @@ TEXT ·fourFast(SB), NOSPLIT, $0-64
 	ANDQ $-8, DX
 
 row:
-	VXORPD Y0, Y0, Y0
-	VXORPD Y1, Y1, Y1
-	VXORPD Y2, Y2, Y2
-	VXORPD Y3, Y3, Y3
-	VXORPD Y4, Y4, Y4
-	VXORPD Y5, Y5, Y5
-	VXORPD Y6, Y6, Y6
-	VXORPD Y7, Y7, Y7
-	XORQ   AX, AX
+	CLEAR
+	XORQ AX, AX
 
 eight:
 	CMPQ        AX, DX
@@ -50,45 +84,90 @@ eight:
 	JMP         eight
 
 join:
-	VADDPD Y4, Y0, Y0
-	VADDPD Y5, Y1, Y1
-	VADDPD Y6, Y2, Y2
-	VADDPD Y7, Y3, Y3
-
-	// Four parts of each of the sums a, b, c and d become one register of sums.
-	VHADDPD    Y1, Y0, Y0        // a0+a1, b0+b1, a2+a3, b2+b3
-	VHADDPD    Y3, Y2, Y2        // c0+c1, d0+d1, c2+c3, d2+d3
-	VPERM2F128 $0x20, Y2, Y0, Y1 // a0+a1, b0+b1, c0+c1, d0+d1
-	VPERM2F128 $0x31, Y2, Y0, Y3 // a2+a3, b2+b3, c2+c3, d2+d3
-	VADDPD     Y3, Y1, Y0
+	JOIN
 
 one:
 	CMPQ         AX, CX
 	JGE          store
-	VBROADCASTSD (SI)(AX*8), Y8
-	VMOVSD       (R8)(AX*8), X1
-	VMOVHPD      (R9)(AX*8), X1, X1
-	VMOVSD       (R10)(AX*8), X2
-	VMOVHPD      (R11)(AX*8), X2, X2
-	VINSERTF128  $1, X2, Y1, Y1
-	VFMADD231PD  Y1, Y8, Y0
+	FOUR
+	VFMADD231PD Y1, Y8, Y0
 	INCQ         AX
 	JMP          one
 
 store:
 	VBROADCASTSD (R12), Y8
 	VADDPD       Y8, Y0, Y0
-	VEXTRACTF128 $1, Y0, X1
-	VMOVSD       X0, (DI)
-	VMOVHPD      X0, (DI)(BX*8)
-	LEAQ         (DI)(BX*8), AX
-	VMOVSD       X1, (AX)(BX*8)
-	VMOVHPD      X1, (DI)(R14*8)
+	STORE
 	ADDQ         $8, DI
 	ADDQ         $8, R12
 	LEAQ         (SI)(CX*8), SI
 	DECQ         R13
 	JNZ          row
+	VZEROUPPER
+	RET
+
+// func apartFast(dst *float64, stride int, four *float64, apart int, m *float64, cols, rows int)
+TEXT ·apartFast(SB), NOSPLIT, $0-56
+	MOVQ dst+0(FP), DI
+	MOVQ stride+8(FP), BX
+	MOVQ four+16(FP), R8
+	MOVQ apart+24(FP), R11
+	MOVQ m+32(FP), SI
+	MOVQ cols+40(FP), CX
+	MOVQ rows+48(FP), R13
+	LEAQ (R8)(R11*8), R9
+	LEAQ (R9)(R11*8), R10
+	LEAQ (R10)(R11*8), R11
+	LEAQ (BX)(BX*2), R14 // three strides
+	MOVQ CX, DX
+	ANDQ $-8, DX
+
+row:
+	CLEAR
+	XORQ AX, AX
+
+eight:
+	CMPQ        AX, DX
+	JGE         join
+	VMOVUPD     (SI)(AX*8), Y8
+	VMOVUPD     32(SI)(AX*8), Y9
+	VSUBPD      (R8)(AX*8), Y8, Y10
+	VSUBPD      (R9)(AX*8), Y8, Y11
+	VSUBPD      (R10)(AX*8), Y8, Y12
+	VSUBPD      (R11)(AX*8), Y8, Y13
+	VFMADD231PD Y10, Y10, Y0
+	VFMADD231PD Y11, Y11, Y1
+	VFMADD231PD Y12, Y12, Y2
+	VFMADD231PD Y13, Y13, Y3
+	VSUBPD      32(R8)(AX*8), Y9, Y10
+	VSUBPD      32(R9)(AX*8), Y9, Y11
+	VSUBPD      32(R10)(AX*8), Y9, Y12
+	VSUBPD      32(R11)(AX*8), Y9, Y13
+	VFMADD231PD Y10, Y10, Y4
+	VFMADD231PD Y11, Y11, Y5
+	VFMADD231PD Y12, Y12, Y6
+	VFMADD231PD Y13, Y13, Y7
+	ADDQ        $8, AX
+	JMP         eight
+
+join:
+	JOIN
+
+one:
+	CMPQ        AX, CX
+	JGE         store
+	FOUR
+	VSUBPD      Y1, Y8, Y1
+	VFMADD231PD Y1, Y1, Y0
+	INCQ        AX
+	JMP         one
+
+store:
+	STORE
+	ADDQ $8, DI
+	LEAQ (SI)(CX*8), SI
+	DECQ R13
+	JNZ  row
 	VZEROUPPER
 	RET
 

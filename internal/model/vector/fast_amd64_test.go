@@ -9,5 +9,6 @@ func TestProcessorsWithoutFastInstructionsComputeTheSame(t *testing.T) {
 	fast = false
 	TestProductsAreThoseOfDot(t)
 	TestProductsOfInfinitiesAreThoseOfDot(t)
+	TestDistancesAreThoseOfPairs(t)
 	TestWithin(t)
 }

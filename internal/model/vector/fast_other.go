@@ -8,4 +8,6 @@ const fast = false
 
 func fourFast(*float64, int, *float64, int, *float64, *float64, int, int) {}
 
+func apartFast(*float64, int, *float64, int, *float64, int, int) {}
+
 func withinFast(*float64, int, float64) bool { return true }
