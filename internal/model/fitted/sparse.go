@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/pickle"
 	"github.com/serin-dev/serin/internal/model/vector"
 )
@@ -19,8 +20,18 @@ func (e *Estimator) csr(v any) (*Estimator, bool) {
 	return e.inside(o), true
 }
 
-// dense reads a sparse matrix as a dense one.
-func (e *Estimator) dense() vector.Matrix {
+// Rows returns an attribute that is a matrix, dense or of compressed sparse rows, as a
+// frame.
+func (e *Estimator) Rows(names ...string) frame.Frame {
+	if part, ok := e.csr(e.Get(names...)); ok {
+		return part.sparse()
+	}
+	m := e.Matrix(names...)
+	return frame.Dense(m.Rows, m.Cols, m.Data)
+}
+
+// sparse reads a sparse matrix.
+func (e *Estimator) sparse() frame.Frame {
 	data, indices, starts := e.Floats("data"), e.Ints("indices"), e.Ints("indptr")
 	shape, _ := e.Get("_shape").(pickle.Tuple)
 	var sizes [2]int64
@@ -33,25 +44,36 @@ func (e *Estimator) dense() vector.Matrix {
 	if len(shape) == 1 { // of a csr_array
 		rows, cols = 1, sizes[0]
 	}
-	ok := (len(shape) == 1 || len(shape) == 2) && rows > 0 && cols > 0 && rows <= math.MaxInt32/cols && int64(len(starts)) == rows+1 && len(data) == len(indices)
+	ok := (len(shape) == 1 || len(shape) == 2) && rows >= 0 && cols >= 0 && rows <= math.MaxInt32/max(cols, 1) && int64(len(starts)) == rows+1 && len(data) == len(indices)
 	e.Require(ok, "a sparse matrix of it is malformed")
-	if !e.Alloc(int(8 * max(rows*cols, 0))) {
+	if !e.Alloc(8*len(starts)+4*len(indices)) || !e.Work(len(starts)+len(indices)) {
+		return frame.Frame{}
+	}
+	x := frame.Frame{Rows: int(rows), Cols: int(cols), Data: data, Starts: make([]int, len(starts)), Index: make([]int32, len(indices))}
+	last := int64(0)
+	for i, v := range starts {
+		e.Require(v >= last && v <= int64(len(data)), "a sparse matrix of it is malformed")
+		last, x.Starts[i] = v, int(v)
+	}
+	for i, c := range indices {
+		e.Require(c >= 0 && c < cols, "a sparse matrix of it is malformed")
+		x.Index[i] = int32(c)
+	}
+	return x
+}
+
+// dense reads a sparse matrix as a dense one.
+func (e *Estimator) dense() vector.Matrix {
+	x := e.sparse()
+	if !e.Alloc(8 * x.Rows * x.Cols) {
 		return vector.Matrix{}
 	}
-	m := vector.Matrix{Rows: int(rows), Cols: int(cols), Data: make([]float64, rows*cols)}
+	m := vector.Matrix{Rows: x.Rows, Cols: x.Cols, Data: make([]float64, x.Rows*x.Cols)}
 	for i := range m.Rows {
-		from, to := starts[i], starts[i+1]
-		if from < 0 || from > to || to > int64(len(data)) || !e.Work(int(1+to-from)) {
-			e.Failf("a sparse matrix of it is malformed")
-			return vector.Matrix{}
-		}
-		for k := from; k < to; k++ {
-			c := indices[k]
-			if c < 0 || c >= cols {
-				e.Failf("a sparse matrix of it is malformed")
-				return vector.Matrix{}
-			}
-			m.Data[int64(i)*cols+c] += data[k]
+		row := m.Row(i)
+		columns, values := x.Entries(i)
+		for k, c := range columns {
+			row[c] += values[k]
 		}
 	}
 	return m
