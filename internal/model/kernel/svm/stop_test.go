@@ -15,20 +15,22 @@ import (
 func manyClasses(classes int) *svc {
 	pairs := classes * (classes - 1) / 2
 	s := &svc{
-		input:     graph.Input{Class: "SVC", Schema: frame.Schema{Width: 1}},
-		classes:   classes,
-		kernel:    vector.Dots,
-		vectors:   vector.Matrix{Rows: classes, Cols: 1, Data: make([]float64, classes)},
-		starts:    []int{0},
-		dual:      make([]float64, (classes-1)*classes),
-		intercept: make([]float64, pairs),
-		probA:     make([]float64, pairs),
-		probB:     make([]float64, pairs),
+		machine: machine{
+			input:     graph.Input{Class: "SVC", Schema: frame.Schema{Width: 1}},
+			kernel:    kernel{finish: func([]float64) {}},
+			vectors:   frame.Dense(classes, 1, make([]float64, classes)),
+			nothing:   make([]float64, classes),
+			intercept: make([]float64, pairs),
+		},
+		classes: classes,
+		probA:   make([]float64, pairs),
+		probB:   make([]float64, pairs),
 	}
+	weights := make([]float64, classes)
 	var labels []any
 	for i := range classes {
 		labels = append(labels, int64(i))
-		s.starts = append(s.starts, i+1)
+		s.groups = append(s.groups, group{i, i + 1, vector.Matrix{Rows: classes - 1, Cols: 1, Data: weights[1:]}})
 	}
 	for i := range pairs {
 		s.probB[i] = float64(i % 7)

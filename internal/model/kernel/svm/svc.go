@@ -8,62 +8,49 @@ import (
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
-	"github.com/serin-dev/serin/internal/model/pickle"
 	"github.com/serin-dev/serin/internal/model/vector"
 )
 
-// svc is the C-SVC of libsvm (https://www.csie.ntu.edu.tw/~cjlin/libsvm): one
-// decision value per pair of classes, then a vote.
+// svc is C-SVC or nu-SVC: one value per pair of classes, then a vote.
 type svc struct {
-	input graph.Input
+	machine
 	graph.Outputs
 	classes   int
-	kernel    kernel
-	vectors   vector.Matrix // support vectors, grouped by class
-	starts    []int         // of each class in vectors, and the end
-	dual      []float64     // (classes-1) x vectors
-	intercept []float64     // one per pair
-	probA     []float64     // one per pair; empty without probabilities
+	probA     []float64 // one per pair; empty without probabilities
 	probB     []float64
 	ovr       bool // decision_function answers one value per class
 	breakTies bool // and so does predict
 }
 
 func newSVC(e *fitted.Estimator) graph.Node {
-	similarity := newKernel(e)
-	vectors := e.Matrix("support_vectors_")
 	s := &svc{
-		input:     e.Input(vectors.Cols),
-		kernel:    similarity,
-		vectors:   vectors,
-		starts:    []int{0},
-		intercept: e.Floats("_intercept_"),
-		probA:     e.Floats("_probA", "probA_"),
-		probB:     e.Floats("_probB", "probB_"),
-		ovr:       e.Text("ovr", "decision_function_shape") == "ovr",
+		machine:   newMachine(e),
+		ovr:       e.Text("", "decision_function_shape") == "ovr",
 		breakTies: e.Flag("break_ties"),
 	}
-	labels := e.Labels()
-	total := 0
-	for _, n := range e.Ints("_n_support", "n_support_") {
-		e.Require(n >= 0 && n <= int64(vectors.Rows), "n_support_ is malformed")
-		total += int(n)
-		s.starts = append(s.starts, total)
+	e.Require(!s.breakTies || e.Get("decision_function_shape") != any("ovo"), "break_ties is True and decision_function_shape is ovo, so scikit-learn itself does not predict")
+	if e.Get("probability") != any("deprecated") && e.Flag("probability") {
+		s.probA, s.probB = e.Floats("_probA", "probA_"), e.Floats("_probB", "probB_")
 	}
-	dual := e.Matrix("_dual_coef_")
+	labels := e.Labels()
+	counts, total := e.Ints("_n_support", "n_support_"), int64(0)
+	for _, n := range counts {
+		e.Require(n >= 0 && n <= int64(s.vectors.Rows), "n_support_ is malformed")
+		total += n
+	}
 	if !e.Ok() {
 		return s
 	}
-	s.dual = dual.Data
 	s.classes = len(labels.Classes[0])
 	n := s.classes
 	pairs := n * (n - 1) / 2
 	e.Require(n >= 2, "it has fewer than two classes")
-	e.Require(len(s.starts) == n+1 && total == vectors.Rows, "n_support_ does not fit the support vectors")
-	e.Require(dual.Rows == n-1 && dual.Cols == vectors.Rows, "dual_coef_ does not fit the support vectors")
+	e.Require(len(counts) == n && total == int64(s.vectors.Rows), "n_support_ does not fit the support vectors")
+	e.Require(s.weights.Rows == n-1, "dual_coef_ does not fit the classes")
 	e.Require(len(s.intercept) == pairs, "intercept_ does not fit the classes")
 	e.Require(len(s.probA) == len(s.probB) && (len(s.probA) == 0 || len(s.probA) == pairs), "probA_ and probB_ do not fit the classes")
 	e.Alloc(8 * s.room())
+	s.split(e, counts)
 	s.outputs(labels)
 	return s
 }
@@ -84,122 +71,29 @@ func (s *svc) outputs(labels frame.Output) {
 // room returns the number of values that predicting a row needs.
 func (s *svc) room() int {
 	n := s.classes
-	values := s.vectors.Rows + 3*n + len(s.intercept)
+	values := 4*n + len(s.intercept)
 	if s.hasProba() {
 		values += 2*n*n + n
 	}
 	return values
 }
 
-func (s *svc) Input() *graph.Input { return &s.input }
-
 func (s *svc) hasProba() bool { return len(s.probA) > 0 }
 
 func (s *svc) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Frame) error {
 	width := s.Outputs[m].Width
-	mark := w.Mark()
-	for i := range x.Rows {
-		w.Release(mark)
-		pairs, err := s.pairwise(w, x.Row(i))
-		if err != nil {
-			return err
-		}
+	return s.each(w, x, func(i int, pairs []float64) error {
 		out := dst[i*width : (i+1)*width]
 		switch m {
 		case frame.Predict:
 			out[0] = float64(s.class(w, pairs))
 		case frame.PredictProba:
-			err = s.probabilities(w, out, pairs)
+			return s.probabilities(w, out, pairs)
 		case frame.DecisionFunction:
 			s.decide(w, out, pairs)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// kernel fills dst with the similarity of a row to each support vector.
-type kernel func(dst, row []float64, vectors *vector.Matrix)
-
-func newKernel(e *fitted.Estimator) kernel {
-	name := e.Text("rbf", "kernel")
-	if name == "linear" {
-		return vector.Dots
-	}
-	gamma := e.Number("_gamma")
-	switch name {
-	case "rbf":
-		return func(dst, row []float64, vectors *vector.Matrix) {
-			vector.SquaredDistances(dst, row, vectors)
-			for i, d := range dst {
-				dst[i] = math.Exp(-gamma * d)
-			}
-		}
-	case "poly":
-		coef, degree := e.Number("coef0"), e.Number("degree")
-		e.Require(degree >= 0 && degree < 1<<20, "the degree of the kernel is out of range")
-		return func(dst, row []float64, vectors *vector.Matrix) {
-			vector.Dots(dst, row, vectors)
-			for i, d := range dst {
-				dst[i] = power(gamma*d+coef, int(degree))
-			}
-		}
-	case "sigmoid":
-		coef := e.Number("coef0")
-		return func(dst, row []float64, vectors *vector.Matrix) {
-			vector.Dots(dst, row, vectors)
-			for i, d := range dst {
-				dst[i] = math.Tanh(gamma*d + coef)
-			}
-		}
-	}
-	e.Failf("kernel %s is not supported; supported are linear, poly, rbf, sigmoid", pickle.Quote(name))
-	return nil
-}
-
-// power multiplies in the order of libsvm, so that it rounds as libsvm does.
-func power(base float64, times int) float64 {
-	result := 1.0
-	for ; times > 0; times /= 2 {
-		if times%2 == 1 {
-			result *= base
-		}
-		base *= base
-	}
-	return result
-}
-
-// pairwise returns libsvm's decision values: one for each pair i < j of
-// classes, positive for i.
-func (s *svc) pairwise(w *graph.Work, row []float64) ([]float64, error) {
-	similar := w.Floats(s.vectors.Rows)
-	s.kernel(similar, row, &s.vectors)
-	if err := w.Steps(len(s.vectors.Data)); err != nil {
-		return nil, err
-	}
-	n := s.classes
-	out := w.Floats(len(s.intercept))[:0]
-	for i := range n {
-		if err := w.Steps(n + s.vectors.Rows); err != nil {
-			return nil, err
-		}
-		for j := i + 1; j < n; j++ {
-			sum := s.intercept[len(out)]
-			sum += s.weigh(similar, j-1, i)
-			sum += s.weigh(similar, i, j)
-			out = append(out, sum)
-		}
-	}
-	return out, nil
-}
-
-// weigh sums the similarities to a class with one row of coefficients.
-func (s *svc) weigh(similar []float64, coef, class int) float64 {
-	from, to := s.starts[class], s.starts[class+1]
-	offset := coef * s.vectors.Rows
-	return vector.Dot(similar[from:to], s.dual[offset+from:offset+to])
+		return nil
+	})
 }
 
 // class returns the index of the class that most pairs vote for.

@@ -7,5 +7,9 @@ import "github.com/serin-dev/serin/internal/model/fitted"
 
 // Classes are the estimators of this package.
 var Classes = fitted.Classes{
-	"sklearn.svm.SVC": newSVC,
+	"sklearn.svm.NuSVC":       newSVC,
+	"sklearn.svm.NuSVR":       newRegressor,
+	"sklearn.svm.OneClassSVM": newOneClass,
+	"sklearn.svm.SVC":         newSVC,
+	"sklearn.svm.SVR":         newRegressor,
 }
