@@ -13,17 +13,14 @@ import (
 	"github.com/serin-dev/serin/internal/model/pickle"
 )
 
-// newFromModel is SelectFromModel: it keeps the features whose coefficients in
-// another estimator are not small.
+// newFromModel is SelectFromModel: it keeps the features whose coefficients or
+// importances in another estimator are not small.
 func newFromModel(e *fitted.Estimator) graph.Node {
 	name := "estimator_"
 	if e.Get(name) == nil {
 		name = "estimator"
 	}
 	end := e.Part(name)
-	if e.Text("auto", "importance_getter") != "auto" {
-		e.Failf("importance_getter is not supported")
-	}
 	scores := importances(e, end)
 	if !e.Ok() || !e.Alloc(32*len(scores)) || !e.Work(32*len(scores)) {
 		return choose(e, nil)
@@ -48,10 +45,22 @@ func newFromModel(e *fitted.Estimator) graph.Node {
 	return choose(e, kept)
 }
 
-// importances returns the norm of the coefficients of each feature.
+// importances returns the norm of the coefficients of each feature, or its importance.
 func importances(e, end *fitted.Estimator) []float64 {
 	arr, ok := end.Get("coef_").(*pickle.Array)
-	if !ok || len(arr.Shape) == 0 || len(arr.Shape) > 2 {
+	switch getter := e.Text("auto", "importance_getter"); {
+	case getter == "auto" && !ok, getter == "feature_importances_":
+		out := gains(end)
+		e.Require(len(out) > 0, "its estimator has no coefficients or importances, which is not supported")
+		for i, v := range out {
+			e.Require(v == v, "an importance of its estimator is NaN")
+			out[i] = math.Abs(v)
+		}
+		return out
+	case getter != "auto" && getter != "coef_":
+		e.Failf("importance_getter %s is not supported", pickle.Quote(getter))
+		return nil
+	case !ok || len(arr.Shape) == 0 || len(arr.Shape) > 2:
 		e.Failf("its estimator has no coefficients, which is not supported")
 		return nil
 	}
@@ -110,11 +119,7 @@ func threshold(e, end *fitted.Estimator, scores []float64) float64 {
 	}
 	switch strings.TrimSpace(reference) {
 	case "mean":
-		sum := 0.0
-		for _, v := range scores {
-			sum += v
-		}
-		return factor * sum / float64(len(scores))
+		return factor * (pairwise(scores) / float64(len(scores)))
 	case "median":
 		sorted := slices.Sorted(slices.Values(scores))
 		n := len(sorted)
