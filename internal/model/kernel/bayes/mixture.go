@@ -136,7 +136,7 @@ func (m *mixture) rotated(e *fitted.Estimator, tied bool) {
 	if tied {
 		count = 1
 	}
-	e.Require(len(arr.Shape) == 3 || tied && len(arr.Shape) == 2, "precisions_cholesky_ has another number of dimensions")
+	e.Require(len(arr.Shape) == 3 && !tied || len(arr.Shape) == 2 && tied, "precisions_cholesky_ has another number of dimensions")
 	e.Require(cols > 0 && len(data)/cols/cols == count && len(data) == count*cols*cols, "precisions_cholesky_ does not fit the components")
 	if !e.Alloc(8*len(data) + slotCost*m.means.Rows) {
 		return

@@ -93,11 +93,13 @@ func newLogistic(e *fitted.Estimator) graph.Node {
 	c := newClassifier(e, e.Labels())
 	solver, version := e.Text("lbfgs", "solver"), e.Version()
 	softmax := false
-	switch multi := e.Text("auto", "multi_class"); multi {
-	case "ovr", "warn": // "warn" and "deprecated" are defaults of some versions
-	case "multinomial":
+	switch multi := e.Text("auto", "multi_class"); {
+	case version >= 108:
+		softmax = c.coef.Rows > 1
+	case multi == "ovr", multi == "warn": // "warn" and "deprecated" are defaults of some versions
+	case multi == "multinomial":
 		softmax = true
-	case "auto", "deprecated":
+	case multi == "auto", multi == "deprecated":
 		softmax = c.coef.Rows > 1 && solver != "liblinear" && (solver != "newton-cholesky" || version >= 106)
 	default:
 		e.Failf("multi_class %s is not supported", pickle.Quote(multi))
@@ -182,13 +184,13 @@ func softmaxOfMany(dst, scores []float64) {
 // newSGD makes SGDClassifier, which has probabilities for two losses.
 func newSGD(e *fitted.Estimator) graph.Node {
 	c := newClassifier(e, e.Labels())
-	switch e.Text("hinge", "loss") {
-	case "log", "log_loss":
-		if e.Version() >= 109 {
-			return c.withProbabilities(oneVersusRestOrEqual)
-		}
+	version := e.Version()
+	switch loss := e.Text("hinge", "loss"); {
+	case loss == "log_loss" && version >= 109:
+		return c.withProbabilities(oneVersusRestOrEqual)
+	case loss == "log" && version < 103, loss == "log_loss" && version >= 101:
 		return c.withProbabilities(oneVersusRest)
-	case "modified_huber":
+	case loss == "modified_huber":
 		return c.withProbabilities(modifiedHuber)
 	}
 	return c

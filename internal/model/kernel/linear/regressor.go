@@ -37,17 +37,22 @@ func newLinked(inverse func(float64) float64) fitted.Constructor {
 	}
 }
 
-// newTweedie chooses the link by the power of the distribution's variance.
+// newTweedie reads the link that it was fitted with. The parameters that chose it may
+// have changed since, which changes no answer.
 func newTweedie(e *fitted.Estimator) graph.Node {
-	link := e.Text("auto", "link")
-	switch {
-	case link == "identity", link == "auto" && e.Number("power") <= 0:
-		return newRegressor(e)
-	case link == "log", link == "auto":
-		return newLinked(math.Exp)(e)
+	fit, name := e, "_link_instance" // before 1.1
+	if e.Get("_base_loss") != nil {
+		fit, name = e.Part("_base_loss"), "link"
 	}
-	e.Failf("link %s is not supported", pickle.Quote(link))
-	return nil
+	switch link := fit.Part(name).Name(); link {
+	case "IdentityLink":
+		return newRegressor(e)
+	case "LogLink":
+		return newLinked(math.Exp)(e)
+	default:
+		e.Failf("link %s is not supported", pickle.Quote(link))
+		return nil
+	}
 }
 
 func (r *regressor) Predict(w *graph.Work, _ frame.Method, dst []float64, x frame.Frame) error {

@@ -13,20 +13,26 @@ import (
 type bagging struct {
 	outer
 	columns [][]int // of each member; nil for all
+	count   float64 // by which sums are divided
 	classes int     // 0 for a regression
 	codes   [][]int // the classes of each member
 	votes   bool    // members without probabilities answer a class
 }
 
 func newBagging(e *fitted.Estimator) *bagging {
-	b := &bagging{}
-	b.members = members(e, e.List("estimators_"))
+	// Scikit-learn asks, and divides by, as many as the parameter says now.
+	count, list, features := e.Int(1<<31-1, "n_estimators"), e.List("estimators_"), e.List("estimators_features_")
+	e.Require(count > 0 && len(features) == len(list), "estimators_features_ does not fit the estimators")
+	if !e.Ok() {
+		return &bagging{}
+	}
+	asked := min(count, len(list))
+	b := &bagging{count: float64(count)}
+	b.members = members(e, list[:asked])
 	width := e.Int(1<<31-1, "n_features_in_", "n_features_")
 	b.input = *input(e, width)
 	b.input.AllowNaN, b.input.AllowInf, b.input.Sparse = true, true, false
-	features := e.List("estimators_features_")
-	e.Require(len(features) == len(b.members), "estimators_features_ does not fit the estimators")
-	for i, v := range features {
+	for i, v := range features[:asked] {
 		if !e.Ok() {
 			return b
 		}
@@ -175,6 +181,6 @@ func (b *bagging) likely(w *graph.Work, dst []float64, x frame.Frame) error {
 
 func (b *bagging) divide(dst []float64) {
 	for i := range dst {
-		dst[i] /= float64(len(b.members))
+		dst[i] /= b.count
 	}
 }

@@ -61,7 +61,7 @@ func newMetric(e *fitted.Estimator, width int) metric {
 	case "chebyshev", "infinity":
 		return metric{name, chebyshev, 1, math.Inf(1)}
 	case "minkowski", "p":
-		return newMinkowski(e, params["p"])
+		return newMinkowski(e, name, params["p"])
 	case "seuclidean":
 		variance := e.FloatsOf(params["V"], "V")
 		e.Require(len(variance) == width, "V does not fit the features")
@@ -81,7 +81,29 @@ func newMetric(e *fitted.Estimator, width int) metric {
 	return metric{}
 }
 
-func newMinkowski(e *fitted.Estimator, v any) metric {
+// unchanged refuses a classifier without a tree whose metric was changed after it was
+// fitted: from 1.3 on, scikit-learn may answer by either of them.
+func (s *space) unchanged(e *fitted.Estimator) {
+	name := e.Text("minkowski", "metric")
+	if s.tree != nil || e.Version() < 103 {
+		return
+	}
+	want, order := name, s.order
+	if name == "minkowski" {
+		order = e.Number("p")
+		switch order {
+		case 1:
+			want = "manhattan"
+		case 2:
+			want = "euclidean"
+		case math.Inf(1):
+			want = "chebyshev"
+		}
+	}
+	e.Require(want == s.name && order == s.order, "its metric was changed after it was fitted, which is not supported")
+}
+
+func newMinkowski(e *fitted.Estimator, name string, v any) metric {
 	p := math.NaN()
 	switch v := v.(type) {
 	case float64:
@@ -90,7 +112,7 @@ func newMinkowski(e *fitted.Estimator, v any) metric {
 		p = float64(v)
 	}
 	e.Require(p >= 1 && !math.IsInf(p, 0), "p of its metric is no number from 1 on")
-	return metric{"minkowski", func(x, y []float64) float64 {
+	return metric{name, func(x, y []float64) float64 {
 		sum := 0.0
 		for i, v := range x {
 			sum += power(math.Abs(v-y[i]), p)

@@ -18,6 +18,7 @@ type voters struct {
 
 func newClassifier(e *fitted.Estimator) graph.Node {
 	n := &voters{space: newSpace(e), byDistance: weighted(e)}
+	n.unchanged(e)
 	n.answers, n.k = newClasses(e, n.points.Rows), neighbours(e, n.points.Rows, "n_neighbors")
 	return n
 }

@@ -37,6 +37,7 @@ func newRadiusRegressor(e *fitted.Estimator) graph.Node {
 
 func newRadiusClassifier(e *fitted.Estimator) graph.Node {
 	a := newAround(e)
+	a.unchanged(e)
 	a.answers = newClasses(e, a.points.Rows)
 	a.known = a.classes
 	if e.Get("outlier_label_") == nil || !e.Ok() {

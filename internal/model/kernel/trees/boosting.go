@@ -4,6 +4,7 @@ package trees
 
 import (
 	"math"
+	"strings"
 
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
@@ -34,25 +35,24 @@ func newBoostingClassifier(e *fitted.Estimator) graph.Node {
 	if e.Version() >= 108 {
 		b.nearly = 1.0 / (1 << 52) // float64's
 	}
-	switch loss := e.Text("", "loss"); {
-	case loss == "exponential" && b.classes == 2:
+	switch name := loss(e); {
+	case name == "ExponentialLoss" && b.classes == 2:
 		b.scale, b.rule = 2, notNegative
-	case loss == "log_loss" || loss == "deviance":
+	case strings.HasPrefix(name, "HalfBinomial"), strings.HasPrefix(name, "HalfMultinomial"), strings.HasSuffix(name, "Deviance"):
 	default:
-		e.Failf("loss %s is not supported", pickle.Quote(loss))
+		e.Failf("loss %s is not supported", pickle.Quote(name))
 	}
 	b.read(e)
 	return b
 }
 
+// loss returns the name of the class of loss that an estimator was fitted with. The
+// parameter may have changed since, which changes no answer.
+func loss(e *fitted.Estimator) string { return e.Part("_loss", "loss_").Name() }
+
 func newBoostingRegressor(e *fitted.Estimator) graph.Node {
 	b := &boosting{}
 	b.Outputs[frame.Predict] = graph.One()
-	switch loss := e.Text("", "loss"); loss {
-	case "squared_error", "ls", "absolute_error", "lad", "huber", "quantile":
-	default:
-		e.Failf("loss %s is not supported", pickle.Quote(loss))
-	}
 	b.read(e)
 	return b
 }

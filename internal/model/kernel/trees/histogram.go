@@ -26,10 +26,10 @@ func newHistogramClassifier(e *fitted.Estimator) graph.Node {
 	if e.Version() >= 105 {
 		h.rule = positive
 	}
-	switch loss := e.Text("", "loss"); loss {
-	case "log_loss", "auto", "binary_crossentropy", "categorical_crossentropy":
+	switch name := loss(e); name {
+	case "HalfBinomialLoss", "HalfMultinomialLoss", "BinaryCrossEntropy", "CategoricalCrossEntropy":
 	default:
-		e.Failf("loss %s is not supported", pickle.Quote(loss))
+		e.Failf("loss %s is not supported", pickle.Quote(name))
 	}
 	h.read(e)
 	return h
@@ -38,12 +38,12 @@ func newHistogramClassifier(e *fitted.Estimator) graph.Node {
 func newHistogramRegressor(e *fitted.Estimator) graph.Node {
 	h := &histogram{}
 	h.Outputs[frame.Predict] = graph.One()
-	switch loss := e.Text("", "loss"); loss {
-	case "squared_error", "least_squares", "absolute_error", "least_absolute_deviation", "quantile":
-	case "poisson", "gamma":
+	switch name := loss(e); name {
+	case "HalfSquaredError", "LeastSquares", "AbsoluteError", "LeastAbsoluteDeviation", "PinballLoss":
+	case "HalfPoissonLoss", "Poisson", "HalfGammaLoss":
 		h.inverse = math.Exp
 	default:
-		e.Failf("loss %s is not supported", pickle.Quote(loss))
+		e.Failf("loss %s is not supported", pickle.Quote(name))
 	}
 	h.read(e)
 	return h
