@@ -20,6 +20,17 @@ func fourFast(dst *float64, stride int, four *float64, apart int, m, add *float6
 //go:noescape
 func apartFast(dst *float64, stride int, four *float64, apart int, m *float64, cols, rows int)
 
+// lanesFast multiplies four rows with groups of eight others, whose columns lie side by
+// side. The products of a row begin stride values after those of the one before.
+//
+//go:noescape
+func lanesFast(dst *float64, stride int, four *float64, apart int, m *float64, cols, groups int)
+
+// blocksFast has the sums of absolute differences as lanesFast has products.
+//
+//go:noescape
+func blocksFast(dst *float64, stride int, four *float64, apart int, m *float64, cols, groups int)
+
 // withinFast is Within for n values, a multiple of 16.
 //
 //go:noescape

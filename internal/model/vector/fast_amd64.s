@@ -46,6 +46,50 @@
 	VMOVSD       X1, (AX)(BX*8); \
 	VMOVHPD      X1, (DI)(R14*8)
 
+// LANES begins a function of lanes: it loads its arguments.
+#define LANES \
+	MOVQ dst+0(FP), DI; \
+	MOVQ stride+8(FP), BX; \
+	MOVQ four+16(FP), R8; \
+	MOVQ apart+24(FP), R11; \
+	MOVQ m+32(FP), SI; \
+	MOVQ cols+40(FP), CX; \
+	MOVQ groups+48(FP), R13; \
+	LEAQ (R8)(R11*8), R9; \
+	LEAQ (R9)(R11*8), R10; \
+	LEAQ (R10)(R11*8), R11; \
+	LEAQ (BX)(BX*2), R14
+
+// COLUMN loads one column: of eight rows into Y8 and Y9, and of the four into Y10 to Y13.
+#define COLUMN \
+	VMOVUPD      (SI), Y8; \
+	VMOVUPD      32(SI), Y9; \
+	VBROADCASTSD (R8)(AX*8), Y10; \
+	VBROADCASTSD (R9)(AX*8), Y11; \
+	VBROADCASTSD (R10)(AX*8), Y12; \
+	VBROADCASTSD (R11)(AX*8), Y13; \
+	ADDQ         $64, SI; \
+	INCQ         AX
+
+// WRITE stores the eight sums of each of the four rows, strides apart.
+#define WRITE \
+	LEAQ    (DI)(BX*8), AX; \
+	VMOVUPD Y0, (DI); \
+	VMOVUPD Y4, 32(DI); \
+	VMOVUPD Y1, (AX); \
+	VMOVUPD Y5, 32(AX); \
+	VMOVUPD Y2, (AX)(BX*8); \
+	VMOVUPD Y6, 32(AX)(BX*8); \
+	VMOVUPD Y3, (DI)(R14*8); \
+	VMOVUPD Y7, 32(DI)(R14*8); \
+	ADDQ    $64, DI
+
+// STEP adds the absolute difference of two columns to a sum.
+#define STEP(m, x, sum) \
+	VSUBPD m, x, Y14; \
+	VANDPD Y15, Y14, Y14; \
+	VADDPD Y14, sum, sum
+
 // func fourFast(dst *float64, stride int, four *float64, apart int, m, add *float64, cols, rows int)
 TEXT ·fourFast(SB), NOSPLIT, $0-64
 	MOVQ dst+0(FP), DI
@@ -168,6 +212,66 @@ store:
 	LEAQ (SI)(CX*8), SI
 	DECQ R13
 	JNZ  row
+	VZEROUPPER
+	RET
+
+// func lanesFast(dst *float64, stride int, four *float64, apart int, m *float64, cols, groups int)
+TEXT ·lanesFast(SB), NOSPLIT, $0-56
+	LANES
+
+group:
+	CLEAR
+	XORQ AX, AX
+
+column:
+	CMPQ        AX, CX
+	JGE         write
+	COLUMN
+	VFMADD231PD Y8, Y10, Y0
+	VFMADD231PD Y8, Y11, Y1
+	VFMADD231PD Y8, Y12, Y2
+	VFMADD231PD Y8, Y13, Y3
+	VFMADD231PD Y9, Y10, Y4
+	VFMADD231PD Y9, Y11, Y5
+	VFMADD231PD Y9, Y12, Y6
+	VFMADD231PD Y9, Y13, Y7
+	JMP         column
+
+write:
+	WRITE
+	DECQ R13
+	JNZ  group
+	VZEROUPPER
+	RET
+
+// func blocksFast(dst *float64, stride int, four *float64, apart int, m *float64, cols, groups int)
+TEXT ·blocksFast(SB), NOSPLIT, $0-56
+	LANES
+	VPCMPEQQ Y15, Y15, Y15
+	VPSRLQ   $1, Y15, Y15 // all bits but the sign
+
+group:
+	CLEAR
+	XORQ AX, AX
+
+column:
+	CMPQ AX, CX
+	JGE  write
+	COLUMN
+	STEP(Y8, Y10, Y0)
+	STEP(Y8, Y11, Y1)
+	STEP(Y8, Y12, Y2)
+	STEP(Y8, Y13, Y3)
+	STEP(Y9, Y10, Y4)
+	STEP(Y9, Y11, Y5)
+	STEP(Y9, Y12, Y6)
+	STEP(Y9, Y13, Y7)
+	JMP  column
+
+write:
+	WRITE
+	DECQ R13
+	JNZ  group
 	VZEROUPPER
 	RET
 

@@ -10,5 +10,6 @@ func TestProcessorsWithoutFastInstructionsComputeTheSame(t *testing.T) {
 	TestProductsAreThoseOfDot(t)
 	TestProductsOfInfinitiesAreThoseOfDot(t)
 	TestDistancesAreThoseOfPairs(t)
+	TestLanesAddInOrder(t)
 	TestWithin(t)
 }

@@ -10,4 +10,8 @@ func fourFast(*float64, int, *float64, int, *float64, *float64, int, int) {}
 
 func apartFast(*float64, int, *float64, int, *float64, int, int) {}
 
+func lanesFast(*float64, int, *float64, int, *float64, int, int) {}
+
+func blocksFast(*float64, int, *float64, int, *float64, int, int) {}
+
 func withinFast(*float64, int, float64) bool { return true }

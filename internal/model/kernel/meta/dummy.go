@@ -32,7 +32,7 @@ func newDummy(e *fitted.Estimator) *dummy {
 
 func newDummyClassifier(e *fitted.Estimator) graph.Node {
 	d, out := newDummy(e), e.LabelsOfAll()
-	outputs, priors, strategy := len(out.Classes), []any{e.Get("class_prior_")}, e.Text("prior", "strategy", "_strategy")
+	outputs, priors, strategy := len(out.Classes), []any{e.Get("class_prior_")}, e.Text("prior", "_strategy", "strategy")
 	proba := frame.Output{}
 	if !out.Flat {
 		priors = e.List("class_prior_")

@@ -31,9 +31,9 @@ func newCentroid(e *fitted.Estimator) graph.Node {
 	c := &centroid{input: e.Input(centers.Cols), centers: centers}
 	switch name := e.Text("euclidean", "metric"); name {
 	case "euclidean":
-		c.metric = metric{name, vector.SquaredDistance, 2, 2}
+		c.metric = metric{name, vector.SquaredDistance, squaredOfFour, 2, 2}
 	case "manhattan":
-		c.metric = metric{name, cityblock, 1, 1}
+		c.metric = metric{name, cityblock, cityblockOfFour, 1, 1}
 	default:
 		e.Failf("metric %s is not supported", pickle.Quote(name))
 	}

@@ -17,6 +17,16 @@ func (h *heap) reset() {
 	}
 }
 
+// fill holds the nearest of all rows.
+func (h *heap) fill(far []float64) {
+	h.reset()
+	for i, v := range far {
+		if v < h.far[0] {
+			h.push(v, i)
+		}
+	}
+}
+
 // push puts a row into the place of the farthest, if it is nearer.
 func (h *heap) push(far float64, row int) {
 	if !(far < h.far[0]) {

@@ -32,10 +32,7 @@ func newRegressor(e *fitted.Estimator) graph.Node {
 func (n *voters) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Frame) error {
 	h, width := heap{w.Floats(n.k), w.Ints(n.k)}, n.Outputs[m].Width
 	counts := w.Floats(n.Outputs[frame.PredictProba].Width)
-	for i := range x.Rows {
-		if err := n.nearest(w, &h, x.Row(i)); err != nil {
-			return err
-		}
+	return n.search(w, &h, x, func(i int) error {
 		weigh(h.far, n.byDistance)
 		out := dst[i*width : (i+1)*width]
 		if n.classes == nil {
@@ -44,11 +41,8 @@ func (n *voters) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.F
 			n.count(counts, h.row, h.far)
 			n.decide(m, out, counts)
 		}
-		if err := w.Steps(n.k*n.width + width); err != nil {
-			return err
-		}
-	}
-	return nil
+		return w.Steps(n.k*n.width + width)
+	})
 }
 
 // outliers is LocalOutlierFactor (Breunig, Kriegel, Ng and Sander 2000).
@@ -79,10 +73,7 @@ func newOutliers(e *fitted.Estimator) graph.Node {
 
 func (o *outliers) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Frame) error {
 	h := heap{w.Floats(o.k), w.Ints(o.k)}
-	for i := range x.Rows {
-		if err := o.nearest(w, &h, x.Row(i)); err != nil {
-			return err
-		}
+	return o.search(w, &h, x, func(i int) error {
 		reach, dense := 0.0, 0.0
 		for j, r := range h.row {
 			reach += max(h.far[j], o.reach[r])
@@ -96,6 +87,6 @@ func (o *outliers) Predict(w *graph.Work, m frame.Method, dst []float64, x frame
 		} else if m == frame.Predict {
 			dst[i] = 1
 		}
-	}
-	return nil
+		return nil
+	})
 }

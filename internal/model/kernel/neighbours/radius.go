@@ -79,12 +79,9 @@ func newRadiusClassifier(e *fitted.Estimator) graph.Node {
 
 func (a *around) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Frame) error {
 	width, n := a.Outputs[m].Width, a.points.Rows
-	all, far, rows := w.Floats(n), w.Floats(n), w.Ints(n)
+	far, rows := w.Floats(n), w.Ints(n)
 	counts := w.Floats(a.Outputs[frame.PredictProba].Width)
-	for i := range x.Rows {
-		if err := a.all(w, all, x.Row(i)); err != nil {
-			return err
-		}
+	return a.each(w, x, func(i int, all []float64) error {
 		near := 0
 		for r, v := range all {
 			if v <= a.radius {
@@ -105,11 +102,8 @@ func (a *around) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.F
 			a.count(counts, rows[:near], far[:near])
 			a.decide(m, out, counts)
 		}
-		if err := w.Steps(near*a.width + n); err != nil {
-			return err
-		}
-	}
-	return nil
+		return w.Steps(near*a.width + n)
+	})
 }
 
 // alone answers for a row without neighbours.

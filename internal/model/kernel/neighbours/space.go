@@ -19,9 +19,10 @@ type space struct {
 	points vector.Matrix
 	tree   *tree // nil to look at all rows
 
-	// Without a tree, the Euclidean distance is |x|^2 - 2xy + |y|^2.
-	expanded bool
-	squares  []float64
+	// Without a tree, the points lie in lanes for Euclidean and Manhattan distances. An
+	// Euclidean distance is |x|^2 - 2xy + |y|^2: the lanes have -2y, and squares |y|^2.
+	lanes   vector.Lanes
+	squares []float64 // nil for other distances
 	// chosen reports whether numpy's partition chooses the nearest, and not a heap.
 	chosen bool
 }
@@ -69,89 +70,115 @@ func (s *space) heaped(e *fitted.Estimator) bool {
 	return e.Version() >= 101 && ok && arr.Kind() == 'f' && arr.Size() == 8
 }
 
-// expand prepares Euclidean distances as products.
+// expand lays the points out for blocks of rows.
 func (s *space) expand(e *fitted.Estimator) {
-	switch s.name {
-	case "euclidean", "l2", "sqeuclidean":
-	default:
+	euclidean := s.name == "euclidean" || s.name == "l2" || s.name == "sqeuclidean"
+	if !euclidean && s.order != 1 || !e.Alloc(8*(vector.LanesSize(s.points.Rows, s.points.Cols)+s.points.Rows)) {
 		return
 	}
-	if !e.Alloc(8 * s.points.Rows) {
+	if !euclidean {
+		s.lanes = vector.NewLanes(&s.points, 1)
 		return
 	}
-	s.expanded = true
+	s.lanes = vector.NewLanes(&s.points, -2)
 	s.squares = make([]float64, s.points.Rows)
 	for i := range s.squares {
 		s.squares[i] = dot(s.points.Row(i), s.points.Row(i))
 	}
 }
 
-// all fills dst with the reduced distances to all rows.
-func (s *space) all(w *graph.Work, dst []float64, row []float64) error {
-	if !s.expanded {
-		for i := range dst {
-			dst[i] = s.reduced(row, s.points.Row(i))
-		}
-		return w.Steps(4 * len(s.points.Data))
+// dot rounds as vector.Lanes does: so rows that are equally far, but for rounding, come
+// in scikit-learn's order.
+func dot(x, y []float64) float64 {
+	sum := 0.0
+	for i, v := range x {
+		sum = math.FMA(v, y[i], sum)
 	}
-	products(dst, row, &s.points)
-	square := dot(row, row)
-	for i, v := range dst {
-		dst[i] = max(square-2*v+s.squares[i], 0)
-	}
-	return w.Steps(len(s.points.Data))
+	return sum
 }
 
-// fill pushes all rows onto a heap.
-func (s *space) fill(w *graph.Work, h *heap, row []float64) error {
-	far := w.Floats(s.points.Rows)
-	if !s.expanded {
-		err := s.all(w, far, row)
-		for i, v := range far {
-			h.push(v, i)
-		}
-		return err
-	}
-	products(far, row, &s.points)
-	square, squares := dot(row, row), s.squares[:len(far)]
-	for i, v := range far {
-		if d := square - 2*v + squares[i]; d < h.far[0] {
-			h.push(max(d, 0), i)
-		}
-	}
-	return w.Steps(len(s.points.Data))
-}
-
-// choose has numpy choose among all rows.
-func (s *space) choose(w *graph.Work, h *heap, row []float64) error {
-	far := w.Floats(s.points.Rows)
-	err := s.all(w, far, row)
-	choose(w, h, far)
-	return err
-}
-
-// nearest fills a heap with the rows that are nearest to one, in order.
-func (s *space) nearest(w *graph.Work, h *heap, row []float64) error {
-	h.reset()
+// each calls use with the reduced distances of each row to all points. They are valid
+// until the next call, and so is what use takes of w.
+func (s *space) each(w *graph.Work, x frame.Frame, use func(i int, far []float64) error) error {
+	const (
+		values = 1 << 15
+		least  = 4 // rows, which share what is read of the points
+	)
+	n, most := s.points.Rows, min(max(values/s.points.Rows, least), x.Rows)
+	stride := max(n, s.lanes.Stride())
+	all := w.Floats(most * stride)
 	mark := w.Mark()
-	defer w.Release(mark)
-	var err error
+	for from := 0; from < x.Rows; from += most {
+		part := x.Slice(from, min(from+most, x.Rows))
+		s.measure(all, stride, part)
+		if err := w.Steps(2 * part.Rows * len(s.points.Data)); err != nil {
+			return err
+		}
+		for i := range part.Rows {
+			if err := use(from+i, all[i*stride:][:n]); err != nil {
+				return err
+			}
+			w.Release(mark)
+		}
+	}
+	return nil
+}
+
+// measure fills dst with the reduced distances of rows to all points.
+func (s *space) measure(dst []float64, stride int, x frame.Frame) {
 	switch {
-	case s.tree != nil:
-		err = s.tree.search(w, s, h, row, 0, s.tree.least(&s.metric, 0, row))
-	case s.chosen:
-		err = s.choose(w, h, row)
-	default:
-		err = s.fill(w, h, row)
+	case s.lanes.Rows == 0:
+		for i := range x.Rows {
+			s.rows(dst[i*stride:][:s.points.Rows], x.Row(i), &s.points)
+		}
+		return
+	case s.squares == nil:
+		s.lanes.Blocks(dst, x.Data)
+		return
 	}
-	if err != nil {
-		return err
+	s.lanes.Products(dst, x.Data)
+	for i := range x.Rows {
+		square, far := dot(x.Row(i), x.Row(i)), dst[i*stride:][:len(s.squares)]
+		for j, v := range s.squares {
+			far[j] = max(square+far[j]+v, 0)
+		}
 	}
+}
+
+// search calls use after it has filled the heap with the points that are nearest to a
+// row, in order.
+func (s *space) search(w *graph.Work, h *heap, x frame.Frame, use func(i int) error) error {
+	if s.tree == nil {
+		return s.each(w, x, func(i int, far []float64) error {
+			if s.chosen {
+				choose(w, h, far)
+			} else {
+				h.fill(far)
+			}
+			s.sort(h)
+			return use(i)
+		})
+	}
+	for i := range x.Rows {
+		row := x.Row(i)
+		h.reset()
+		if err := s.tree.search(w, s, h, row, 0, s.tree.least(&s.metric, 0, row)); err != nil {
+			return err
+		}
+		s.sort(h)
+		if err := use(i); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sort puts the nearest first, and makes distances of reduced ones.
+func (s *space) sort(h *heap) {
 	h.sort()
 	for i, v := range h.far {
 		h.far[i] = s.distance(v)
 	}
-	return nil
 }
 
 // neighbours reads how many neighbours answer, which are weighted by their distance or

@@ -124,9 +124,7 @@ func (t *tree) search(w *graph.Work, s *space, h *heap, row []float64, i int, le
 		return nil
 	}
 	if n.leaf {
-		for _, p := range t.rows[n.from:n.to] {
-			h.push(s.reduced(row, s.points.Row(p)), p)
-		}
+		t.visit(s, h, row, t.rows[n.from:n.to])
 		return w.Steps(4 + (n.to-n.from)*len(row))
 	}
 	near, far := 2*i+1, 2*i+2
@@ -138,4 +136,19 @@ func (t *tree) search(w *graph.Work, s *space, h *heap, row []float64, i int, le
 		return err
 	}
 	return t.search(w, s, h, row, far, leastFar)
+}
+
+// visit pushes the points of a leaf, in order.
+func (t *tree) visit(s *space, h *heap, row []float64, points []int) {
+	for ; s.four != nil && len(points) >= 4; points = points[4:] {
+		a, b, c, d := points[0], points[1], points[2], points[3]
+		fa, fb, fc, fd := s.four(row, s.points.Row(a), s.points.Row(b), s.points.Row(c), s.points.Row(d))
+		h.push(fa, a)
+		h.push(fb, b)
+		h.push(fc, c)
+		h.push(fd, d)
+	}
+	for _, p := range points {
+		h.push(s.reduced(row, s.points.Row(p)), p)
+	}
 }

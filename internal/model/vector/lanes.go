@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package vector
+
+import "math"
+
+const width = 8 // of a group of rows
+
+// Lanes is a matrix whose rows are compared with others in the order of the columns, as
+// scikit-learn does. A product is added without rounding it (FMA), as OpenBLAS does.
+// Eight rows lie side by side.
+type Lanes struct {
+	Rows, Cols int
+	data       []float64
+}
+
+// LanesSize is the number of values that Lanes of a matrix hold.
+func LanesSize(rows, cols int) int { return padded(rows) * cols }
+
+func padded(n int) int { return (n + width - 1) / width * width }
+
+// NewLanes returns the rows of a matrix, multiplied by a number.
+func NewLanes(m *Matrix, by float64) Lanes {
+	l := Lanes{m.Rows, m.Cols, make([]float64, LanesSize(m.Rows, m.Cols))}
+	for i := range m.Rows {
+		for j, v := range m.Row(i) {
+			l.data[i/width*width*m.Cols+j*width+i%width] = v * by
+		}
+	}
+	return l
+}
+
+// Stride is the number of values that Products writes for each row.
+func (l *Lanes) Stride() int { return padded(l.Rows) }
+
+// Products fills dst with the products of rows of x and those of the matrix. The first
+// l.Rows of each l.Stride() values belong to a row of x.
+func (l *Lanes) Products(dst, x []float64) {
+	l.each(dst, x, lanesFast, func(sum, x, y float64) float64 { return math.FMA(x, y, sum) })
+}
+
+// Blocks fills dst with the sums of the absolute differences, as Products does.
+func (l *Lanes) Blocks(dst, x []float64) {
+	l.each(dst, x, blocksFast, func(sum, x, y float64) float64 { return sum + math.Abs(x-y) })
+}
+
+func (l *Lanes) each(dst, x []float64, four func(*float64, int, *float64, int, *float64, int, int), add func(sum, x, y float64) float64) {
+	if l.Rows == 0 || l.Cols == 0 {
+		clear(dst)
+		return
+	}
+	n, stride, i := len(x)/l.Cols, l.Stride(), 0
+	// What the assembly reads and writes, it does not check.
+	_, _, _ = dst[:n*stride], x[:n*l.Cols], l.data[:l.Cols*stride]
+	if !fast {
+		for ; i < n; i++ {
+			l.plain(dst[i*stride:(i+1)*stride], x[i*l.Cols:(i+1)*l.Cols], add)
+		}
+	}
+	for ; i+4 <= n; i += 4 {
+		four(&dst[i*stride], stride, &x[i*l.Cols], l.Cols, &l.data[0], l.Cols, stride/width)
+	}
+	for ; i < n; i++ {
+		four(&dst[i*stride], 0, &x[i*l.Cols], 0, &l.data[0], l.Cols, stride/width)
+	}
+}
+
+// plain computes one row.
+func (l *Lanes) plain(dst, row []float64, add func(sum, x, y float64) float64) {
+	for g := 0; g < len(dst); g += width {
+		var sums [width]float64
+		for j, v := range row {
+			at := l.data[g*l.Cols+j*width:][:width]
+			for k := range sums {
+				sums[k] = add(sums[k], v, at[k])
+			}
+		}
+		copy(dst[g:], sums[:])
+	}
+}
