@@ -89,7 +89,6 @@ func newMetric(e *fitted.Estimator, width int) metric {
 	if d, ok := plain[name]; ok {
 		return metric{name, d, nil, 1, 0}
 	}
-	// The rounding of a BLAS decides between rows that are equally far by cosine.
 	e.Failf("metric %s is not supported", pickle.Quote(name))
 	return metric{}
 }
@@ -159,6 +158,7 @@ var plain = map[string]func(x, y []float64) float64{
 	"braycurtis":  brayCurtis,
 	"hamming":     hamming,
 	"correlation": correlation,
+	"cosine":      cosine,
 }
 
 func cityblock(x, y []float64) float64 {
@@ -271,6 +271,27 @@ func hamming(x, y []float64) float64 {
 		}
 	}
 	return float64(n) / float64(len(x))
+}
+
+// summed is SciPy's Bray-Curtis distance, which scikit-learn takes where it does not
+// search with a heap.
+func summed(x, y []float64) float64 {
+	sum, of := 0.0, 0.0
+	for i, v := range x {
+		sum += math.Abs(v - y[i])
+		of += math.Abs(v + y[i])
+	}
+	return sum / of
+}
+
+// cosine is 1 - the cosine of the angle between rows.
+func cosine(x, y []float64) float64 {
+	far := []float64{-vector.Dot(x, y)}
+	if length := vector.L2(y); length > 0 {
+		far[0] /= length
+	}
+	turn(far, x)
+	return far[0]
 }
 
 // correlation is 1 - the cosine of the angle between rows whose mean is 0.

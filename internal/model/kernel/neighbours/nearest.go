@@ -20,12 +20,14 @@ func newClassifier(e *fitted.Estimator) graph.Node {
 	n := &voters{space: newSpace(e), byDistance: weighted(e)}
 	n.unchanged(e)
 	n.answers, n.k = newClasses(e, n.points.Rows), neighbours(e, n.points.Rows, "n_neighbors")
+	n.loose.alike = n.same
 	return n
 }
 
 func newRegressor(e *fitted.Estimator) graph.Node {
 	n := &voters{space: newSpace(e), byDistance: weighted(e)}
 	n.answers, n.k = newNumbers(e, n.points.Rows), neighbours(e, n.points.Rows, "n_neighbors")
+	n.loose.alike = n.same
 	return n
 }
 

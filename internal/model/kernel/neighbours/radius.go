@@ -84,7 +84,11 @@ func (a *around) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.F
 	return a.each(w, x, func(i int, all []float64) error {
 		near := 0
 		for r, v := range all {
-			if v <= a.radius {
+			in, err := a.within(v, a.radius)
+			if err != nil {
+				return err
+			}
+			if in {
 				far[near], rows[near] = a.distance(v), r
 				near++
 			}

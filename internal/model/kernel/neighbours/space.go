@@ -4,6 +4,7 @@ package neighbours
 
 import (
 	"math"
+	"slices"
 
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
@@ -25,15 +26,12 @@ type space struct {
 	squares []float64 // nil for other distances
 	// chosen reports whether numpy's partition chooses the nearest, and not a heap.
 	chosen bool
+	loose  looseness
 }
 
 func (s *space) Input() *graph.Input { return &s.input }
 
 func newSpace(e *fitted.Estimator) space {
-	// Of equally far sparse rows, scikit-learn's choice is not known here.
-	if _, ok := e.Get("_fit_X").(*pickle.Array); !ok {
-		e.Failf("it was fitted on sparse rows, which is not supported")
-	}
 	points := e.Matrix("_fit_X")
 	s := space{input: e.Input(points.Cols), points: points, metric: newMetric(e, points.Cols)}
 	s.input.AllowNaN = s.name == "nan_euclidean"
@@ -44,15 +42,15 @@ func newSpace(e *fitted.Estimator) space {
 	switch method := e.Text("", "_fit_method"); method {
 	case "kd_tree", "ball_tree":
 		e.Require(method == "ball_tree" || s.order > 0, "a k-d tree has no such metric")
-		e.Require(s.name != "nan_euclidean" && s.name != "correlation", "a tree has no such metric")
+		e.Require(s.name != "nan_euclidean" && s.name != "correlation" && s.name != "cosine", "a tree has no such metric")
 		s.tree = newTree(e, &s.points, method == "ball_tree")
 	case "brute":
 		s.chosen = !s.heaped(e)
-		if s.chosen && e.Version() >= 103 && e.Get("n_neighbors") != nil {
-			// From 1.25 on, numpy's choice among equally far rows depends on the processor.
-			e.Failf("metric %s without a tree is not supported for rows of this type", pickle.Quote(s.name))
+		if s.chosen && s.name == "braycurtis" {
+			s.reduced = summed
 		}
 		s.expand(e)
+		s.loosen(e)
 	default:
 		e.Failf("the method %s is not supported", pickle.Quote(method))
 	}
@@ -66,17 +64,22 @@ func (s *space) heaped(e *fitted.Estimator) bool {
 	case "nan_euclidean", "correlation", "hamming", "mahalanobis":
 		return false
 	}
-	arr, ok := e.Get("_fit_X").(*pickle.Array)
-	return e.Version() >= 101 && ok && arr.Kind() == 'f' && arr.Size() == 8
+	arr, ok := e.Get("_fit_X").(*pickle.Array) // and no sparse rows
+	return s.name != "cosine" && e.Version() >= 101 && ok && arr.Kind() == 'f' && arr.Size() == 8
 }
 
 // expand lays the points out for blocks of rows.
 func (s *space) expand(e *fitted.Estimator) {
 	euclidean := s.name == "euclidean" || s.name == "l2" || s.name == "sqeuclidean"
-	if !euclidean && s.order != 1 || !e.Alloc(8*(vector.LanesSize(s.points.Rows, s.points.Cols)+s.points.Rows)) {
+	laid := euclidean || s.order == 1 || s.name == "cosine"
+	if !laid || !e.Alloc(8*(vector.LanesSize(s.points.Rows, s.points.Cols)+s.points.Rows)) {
 		return
 	}
-	if !euclidean {
+	switch {
+	case s.name == "cosine":
+		s.lanes = directions(e, &s.points)
+		return
+	case !euclidean:
 		s.lanes = vector.NewLanes(&s.points, 1)
 		return
 	}
@@ -132,6 +135,12 @@ func (s *space) measure(dst []float64, stride int, x frame.Frame) {
 			s.rows(dst[i*stride:][:s.points.Rows], x.Row(i), &s.points)
 		}
 		return
+	case s.name == "cosine":
+		s.lanes.Products(dst, x.Data)
+		for i := range x.Rows {
+			turn(dst[i*stride:(i+1)*stride], x.Row(i))
+		}
+		return
 	case s.squares == nil:
 		s.lanes.Blocks(dst, x.Data)
 		return
@@ -150,10 +159,10 @@ func (s *space) measure(dst []float64, stride int, x frame.Frame) {
 func (s *space) search(w *graph.Work, h *heap, x frame.Frame, use func(i int) error) error {
 	if s.tree == nil {
 		return s.each(w, x, func(i int, far []float64) error {
-			if s.chosen {
+			if s.chosen && !s.loose.on {
 				choose(w, h, far)
-			} else {
-				h.fill(far)
+			} else if h.fill(far); s.loose.on && !s.settled(h, far) {
+				return frame.InputError("A row has nearest neighbors that are equally far and answer differently. Scikit-learn's choice among them depends on the processor.")
 			}
 			s.sort(h)
 			return use(i)
@@ -264,6 +273,11 @@ func newNumbers(e *fitted.Estimator, rows int) answers {
 	}
 	e.Require(a.width > 0 && len(a.values) == rows*a.width, "_y does not fit the rows")
 	return a
+}
+
+// same reports whether two rows answer the same.
+func (a *answers) same(i, j int) bool {
+	return slices.Equal(a.values[i*a.width:(i+1)*a.width], a.values[j*a.width:(j+1)*a.width])
 }
 
 // mean fills dst with the weighted mean of rows.

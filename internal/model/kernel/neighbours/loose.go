@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package neighbours
+
+import (
+	"math"
+	"slices"
+
+	"github.com/serin-dev/serin/internal/model/fitted"
+	"github.com/serin-dev/serin/internal/model/frame"
+	"github.com/serin-dev/serin/internal/model/pickle"
+	"github.com/serin-dev/serin/internal/model/vector"
+)
+
+// looseness is how far distances may be from scikit-learn's, whose last digits, and
+// choice among equal ones, then depend on the processor. An answer that depends on them
+// is refused.
+type looseness struct {
+	on    bool
+	least float64             // of what a reduced distance may be off
+	alike func(a, b int) bool // reports whether two points answer the same; nil for never
+	// weighted reports whether points are weighted by 1 / distance.
+	weighted bool
+}
+
+// loosen finds out whether distances are loose. From numpy 1.25 on, its partition
+// depends on the processor.
+func (s *space) loosen(e *fitted.Estimator) {
+	_, dense := e.Get("_fit_X").(*pickle.Array)
+	asks := e.Get("n_neighbors") != nil
+	angle := s.name == "cosine" || s.name == "correlation"
+	s.loose.on = !dense || angle && (e.Version() >= 103 || s.name == "cosine") || s.chosen && asks && e.Version() >= 103 || s.name == "nan_euclidean" && !asks
+	if !s.loose.on {
+		return
+	}
+	if asks && (s.name == "hamming" || whole(s.points.Data)) {
+		e.Failf("metric %s without a tree is not supported for such rows: many of them are equally far", pickle.Quote(s.name))
+	}
+	s.loose.weighted = weighted(e)
+	if s.loose.weighted && (angle && !asks || s.name == "nan_euclidean") {
+		e.Failf("metric %s is not supported with weights by distance", pickle.Quote(s.name))
+	}
+	const rounding = 1e-12
+	s.loose.least = rounding
+	if angle {
+		return
+	}
+	most := 0.0
+	for i := range s.points.Rows {
+		sum := 0.0
+		for _, v := range s.points.Row(i) {
+			if v == v { // not missing
+				sum += v * v
+			}
+		}
+		most = max(most, sum)
+	}
+	s.loose.least = rounding * most
+}
+
+// whole reports whether all values are whole numbers, whose distances are often equal.
+func whole(values []float64) bool {
+	for _, v := range values {
+		if v != math.Trunc(v) {
+			return false
+		}
+	}
+	return true
+}
+
+// margin is what a reduced distance may be off.
+func (l *looseness) margin(far float64) float64 {
+	const rounding = 1e-11
+	return l.least + rounding*math.Abs(far)
+}
+
+// settled reports whether the answer stays the same whichever of the points that are
+// about as far as the farthest in the heap are taken.
+func (s *space) settled(h *heap, far []float64) bool {
+	margin := s.loose.margin(h.far[0])
+	low, high := h.far[0]-margin, h.far[0]+margin
+	if !(high < math.Inf(1)) {
+		return false
+	}
+	first, inside, all, alike := -1, 0, 0, true
+	for i, v := range far {
+		if v >= low && v <= high {
+			if first < 0 {
+				first = i
+			}
+			all++
+			alike = alike && s.loose.alike != nil && s.loose.alike(first, i)
+		}
+	}
+	for _, v := range h.far {
+		if v >= low {
+			inside++
+		}
+	}
+	return (all == inside || alike) && (!s.loose.weighted || s.apart(h))
+}
+
+// apart reports whether no point is so near that its weight is mere rounding, or only
+// such that answer the same count then.
+func (s *space) apart(h *heap) bool {
+	const zero, little = 1e-9, 1e-2
+	if slices.Min(h.far) >= zero {
+		return true
+	}
+	first := -1
+	for i, v := range h.far {
+		switch {
+		case v >= little:
+		case first < 0:
+			first = h.row[i]
+		case !s.loose.alike(first, h.row[i]):
+			return false
+		}
+	}
+	return true
+}
+
+// within reports whether a point lies within a radius, or returns an error if rounding
+// decides.
+func (s *space) within(far, radius float64) (bool, error) {
+	if s.loose.on && math.Abs(far-radius) <= s.loose.margin(far) {
+		return false, frame.InputError("A row has a neighbor that is exactly as far as the radius. Whether scikit-learn takes it depends on the processor.")
+	}
+	return far <= radius, nil
+}
+
+// directions returns the points with a length of -1 each, but those of length 0.
+func directions(e *fitted.Estimator, points *vector.Matrix) vector.Lanes {
+	if !e.Alloc(8 * len(points.Data)) {
+		return vector.Lanes{}
+	}
+	defer e.Release(8 * len(points.Data))
+	unit := vector.Matrix{Rows: points.Rows, Cols: points.Cols, Data: append([]float64(nil), points.Data...)}
+	for i := range unit.Rows {
+		vector.Divide(unit.Row(i), vector.L2(unit.Row(i)))
+	}
+	return vector.NewLanes(&unit, -1)
+}
+
+// turn makes cosine distances of the products of a row and directions.
+func turn(far, row []float64) {
+	length := vector.L2(row)
+	if length == 0 {
+		length = 1
+	}
+	for j, v := range far {
+		far[j] = max(1+v/length, 0)
+	}
+}
