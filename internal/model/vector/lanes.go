@@ -36,15 +36,15 @@ func (l *Lanes) Stride() int { return padded(l.Rows) }
 // Products fills dst with the products of rows of x and those of the matrix. The first
 // l.Rows of each l.Stride() values belong to a row of x.
 func (l *Lanes) Products(dst, x []float64) {
-	l.each(dst, x, lanesFast, func(sum, x, y float64) float64 { return math.FMA(x, y, sum) })
+	l.each(dst, x, lanesFast, multiply)
 }
 
 // Blocks fills dst with the sums of the absolute differences, as Products does.
 func (l *Lanes) Blocks(dst, x []float64) {
-	l.each(dst, x, blocksFast, func(sum, x, y float64) float64 { return sum + math.Abs(x-y) })
+	l.each(dst, x, blocksFast, walk)
 }
 
-func (l *Lanes) each(dst, x []float64, four func(*float64, int, *float64, int, *float64, int, int), add func(sum, x, y float64) float64) {
+func (l *Lanes) each(dst, x []float64, four func(*float64, int, *float64, int, *float64, int, int), plain func(sums *[width]float64, row, group []float64)) {
 	if l.Rows == 0 || l.Cols == 0 {
 		clear(dst)
 		return
@@ -54,7 +54,10 @@ func (l *Lanes) each(dst, x []float64, four func(*float64, int, *float64, int, *
 	_, _, _ = dst[:n*stride], x[:n*l.Cols], l.data[:l.Cols*stride]
 	if !fast {
 		for ; i < n; i++ {
-			l.plain(dst[i*stride:(i+1)*stride], x[i*l.Cols:(i+1)*l.Cols], add)
+			row := x[i*l.Cols : (i+1)*l.Cols]
+			for g := 0; g < stride; g += width {
+				plain((*[width]float64)(dst[i*stride+g:]), row, l.data[g*l.Cols:(g+width)*l.Cols])
+			}
 		}
 	}
 	for ; i+4 <= n; i += 4 {
@@ -65,16 +68,24 @@ func (l *Lanes) each(dst, x []float64, four func(*float64, int, *float64, int, *
 	}
 }
 
-// plain computes one row.
-func (l *Lanes) plain(dst, row []float64, add func(sum, x, y float64) float64) {
-	for g := 0; g < len(dst); g += width {
-		var sums [width]float64
-		for j, v := range row {
-			at := l.data[g*l.Cols+j*width:][:width]
-			for k := range sums {
-				sums[k] = add(sums[k], v, at[k])
-			}
-		}
-		copy(dst[g:], sums[:])
+// multiply sets sums to the products of a row and the eight of a group.
+func multiply(sums *[width]float64, row, group []float64) {
+	var a, b, c, d, e, f, g, h float64
+	for i, v := range row {
+		m := (*[width]float64)(group[i*width:])
+		a, b, c, d = math.FMA(v, m[0], a), math.FMA(v, m[1], b), math.FMA(v, m[2], c), math.FMA(v, m[3], d)
+		e, f, g, h = math.FMA(v, m[4], e), math.FMA(v, m[5], f), math.FMA(v, m[6], g), math.FMA(v, m[7], h)
 	}
+	*sums = [width]float64{a, b, c, d, e, f, g, h}
+}
+
+// walk sets sums to those of the absolute differences.
+func walk(sums *[width]float64, row, group []float64) {
+	var a, b, c, d, e, f, g, h float64
+	for i, v := range row {
+		m := (*[width]float64)(group[i*width:])
+		a, b, c, d = a+math.Abs(v-m[0]), b+math.Abs(v-m[1]), c+math.Abs(v-m[2]), d+math.Abs(v-m[3])
+		e, f, g, h = e+math.Abs(v-m[4]), f+math.Abs(v-m[5]), g+math.Abs(v-m[6]), h+math.Abs(v-m[7])
+	}
+	*sums = [width]float64{a, b, c, d, e, f, g, h}
 }
