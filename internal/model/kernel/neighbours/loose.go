@@ -42,20 +42,24 @@ func (s *space) loosen(e *fitted.Estimator) {
 	}
 	const rounding = 1e-12
 	s.loose.least = rounding
-	if angle {
-		return
+	if !angle {
+		s.loose.least *= longest(&s.points)
 	}
+}
+
+// longest returns the largest square of the length of a row, without missing values.
+func longest(points *vector.Matrix) float64 {
 	most := 0.0
-	for i := range s.points.Rows {
+	for i := range points.Rows {
 		sum := 0.0
-		for _, v := range s.points.Row(i) {
-			if v == v { // not missing
+		for _, v := range points.Row(i) {
+			if v == v {
 				sum += v * v
 			}
 		}
 		most = max(most, sum)
 	}
-	s.loose.least = rounding * most
+	return most
 }
 
 // whole reports whether all values are whole numbers, whose distances are often equal.
