@@ -48,6 +48,8 @@ func (m *model) build(b *budget.Budget, trees int) (*booster, error) {
 	case obj.classes && m.targets > 1 || obj.classes && m.classes == 0:
 		return nil, errors.New("its number of classes does not fit its objective")
 	}
+	// From 3.4 on, quantiles do not cross.
+	obj.sorted = m.objective == "reg:quantileerror" && m.version >= 304
 	out := &booster{objective: obj, margins: max(m.classes, m.targets, 1), input: graph.Input{Class: "Booster", AllowNaN: true, Single: true, Sparse: true}}
 	out.input.Schema = frame.Schema{Width: m.features, Names: m.names}
 	out.Outputs[frame.Predict] = frame.Output{Type: frame.Float32, Width: out.margins}
@@ -64,6 +66,9 @@ func (m *model) build(b *budget.Budget, trees int) (*booster, error) {
 	case "gblinear":
 		if len(m.weights) != (m.features+1)*out.margins {
 			return nil, errors.New("its weights do not fit its features")
+		}
+		for i := range out.base {
+			out.base[i] = out.base[0] // XGBoost starts all sums of a gblinear with the first one
 		}
 		out.weights = m.weights
 		return out, nil

@@ -15,6 +15,7 @@ type objective struct {
 	answer  func(float32) float32 // for a margin; nil if it is one
 	classes bool                  // the margins of a row are those of classes
 	label   bool                  // the answer is the number of the class
+	sorted  bool                  // the answers of a row are ascending
 }
 
 // objectives are those of the documentation's list of parameters
@@ -61,6 +62,8 @@ func (o *objective) answers(dst []float64, margins []float32) {
 		return
 	case o.classes:
 		softmax(margins)
+	case o.sorted:
+		slices.Sort(margins)
 	case o.answer != nil:
 		for i, v := range margins {
 			margins[i] = o.answer(v)

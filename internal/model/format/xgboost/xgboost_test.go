@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/serin-dev/serin/internal/model/budget"
@@ -90,6 +91,27 @@ func TestValuesThatASparseRowDoesNotHaveAreMissing(t *testing.T) {
 	}
 	if !slices.Equal(got.Values, want.Values) {
 		t.Errorf("%v, want %v", got.Values, want.Values)
+	}
+}
+
+// The answers are those of XGBoost 3.4.1, and of 3.3.0 for its file.
+func TestSumsOfSeveralOutputsAnswerAsXGBoostDoes(t *testing.T) {
+	const file = `{"learner":{"gradient_booster":{"model":{"weights":[1,-1,2,3]},"name":"gblinear"},"learner_model_param":{"base_score":"[2E-1,5E-1]",` +
+		`"num_class":"0","num_feature":"1","num_target":"2"},"objective":{"name":"reg:quantileerror"}},"version":[3,4,1]}`
+	for version, want := range map[string][]float64{"[3,4,1]": {2.2, 3.2, -0.8, 6.2}, "[3,3,0]": {2.2, 3.2, 6.2, -0.8}} {
+		m, err := load([]byte(strings.Replace(file, "[3,4,1]", version, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got frame.Result
+		if err := m.Predict(nil, frame.Predict, &got, frame.Dense(2, 1, []float64{0, 4})); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range got.Values {
+			if math.Abs(v-want[i]) > 1e-6 {
+				t.Errorf("%s, value %d: %v, want %v", version, i, v, want[i])
+			}
+		}
 	}
 }
 
