@@ -22,13 +22,16 @@ var Classes = fitted.Classes{
 	"sklearn.cluster.MiniBatchKMeans":     newKMeans,
 }
 
-// nearest answers which center is the nearest to a row. It compares |c|^2 - 2xc, and
-// not distances, as scikit-learn does: so equal ones round in the same way.
+// nearest answers which center is the nearest to a row. What it compares is what
+// scikit-learn compares, so that it rounds in the same way.
 type nearest struct {
 	input graph.Input
 	graph.Outputs
 	minusTwo vector.Matrix // the centers, times -2
 	squares  []float64     // of each center's length
+	// whole makes it compare |x|^2 - 2xc + |c|^2, of which those of a row that is far
+	// from all centers are equal, and not |c|^2 - 2xc.
+	whole bool
 }
 
 // newNearest reads the centers, which have an index or a label each.
@@ -59,14 +62,34 @@ func (n *nearest) Input() *graph.Input { return &n.input }
 
 func (n *nearest) Predict(w *graph.Work, _ frame.Method, dst []float64, x frame.Frame) error {
 	k := n.minusTwo.Rows
-	apart := w.Floats(x.Rows * k)
-	if err := graph.Product(w, apart, x, n.minusTwo, n.squares); err != nil {
+	apart, add := w.Floats(x.Rows*k), n.squares
+	if n.whole {
+		add = w.Floats(k)
+		clear(add)
+	}
+	if err := graph.Product(w, apart, x, n.minusTwo, add); err != nil {
 		return err
 	}
 	for i := range x.Rows {
-		dst[i] = float64(argmin(apart[i*k : (i+1)*k]))
+		row := apart[i*k : (i+1)*k]
+		if n.whole {
+			square := squareOf(&x, i)
+			for j, v := range row {
+				row[j] = max(square+v+n.squares[j], 0)
+			}
+		}
+		dst[i] = float64(argmin(row))
 	}
-	return nil
+	return w.Steps(len(apart))
+}
+
+// squareOf returns the square of the length of row i.
+func squareOf(x *frame.Frame, i int) float64 {
+	if x.Sparse() {
+		_, values := x.Entries(i)
+		return vector.Dot(values, values)
+	}
+	return vector.Dot(x.Row(i), x.Row(i))
 }
 
 // argmin returns the first index of the smallest value.
@@ -82,7 +105,9 @@ func argmin(values []float64) int {
 
 // newPlain makes AffinityPropagation and MeanShift.
 func newPlain(e *fitted.Estimator) graph.Node {
-	return newNearest(e, frame.Int64, "cluster_centers_")
+	n := newNearest(e, frame.Int64, "cluster_centers_")
+	n.whole = true
+	return n
 }
 
 // kmeans also transforms, to the distances to all centers.
@@ -101,7 +126,7 @@ func newKMeans(e *fitted.Estimator) graph.Node {
 func newBirch(e *fitted.Estimator) graph.Node {
 	labels := e.Array("subcluster_labels_")
 	n := newNearest(e, frame.Int64, "subcluster_centers_")
-	n.input.Sparse = true
+	n.input.Sparse, n.whole = true, true
 	values := e.Values(labels)
 	for _, v := range values {
 		_, ok := v.(int64)
@@ -125,13 +150,7 @@ func (k *kmeans) Transform(w *graph.Work, x frame.Frame) (frame.Frame, error) {
 		return out, err
 	}
 	for i := range x.Rows {
-		var values []float64
-		if x.Sparse() {
-			_, values = x.Entries(i)
-		} else {
-			values = x.Row(i)
-		}
-		square, row := vector.Dot(values, values), out.Row(i)
+		square, row := squareOf(&x, i), out.Row(i)
 		for j, v := range row {
 			row[j] = math.Sqrt(max(v+square, 0))
 		}
