@@ -168,7 +168,10 @@ func (n *encoder) group(e *fitted.Estimator) {
 			e.Require(v >= 0 && v < int64(c.n), "a rare category is out of range")
 			mapped = append(mapped, int32(v))
 		}
-		if len(codes) != c.n || len(indices) == 0 || indices[0] < 0 || indices[0] >= int64(c.n) {
+		if c.nan >= 0 && len(codes) == int(c.nan) {
+			mapped = append(mapped, -1) // OrdinalEncoder does not count the missing values
+		}
+		if len(mapped) != c.n || len(indices) == 0 || indices[0] < 0 || indices[0] >= int64(c.n) {
 			e.Failf("its rare categories do not fit the features")
 			return
 		}
