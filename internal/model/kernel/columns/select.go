@@ -79,7 +79,7 @@ func mask(e *fitted.Estimator, values []float64, test func(float64) bool) []bool
 func newVariance(e *fitted.Estimator) graph.Node {
 	threshold := e.Number("threshold")
 	s := choose(e, mask(e, e.Floats("variances_"), func(v float64) bool { return v > threshold }))
-	s.input.AllowNaN = true
+	s.input.AllowNaN, s.input.AllowInf = true, true
 	return s
 }
 
