@@ -3,6 +3,8 @@
 package meta
 
 import (
+	"slices"
+
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
@@ -55,6 +57,17 @@ func (p *pipeline) Predict(w *graph.Work, m frame.Method, dst []float64, x frame
 // End implements fitted.Ender.
 func (p *pipeline) End() graph.Node { return p.Predictor }
 
+// dual is a Pipeline whose last step predicts and transforms, as KMeans does.
+type dual struct {
+	pipeline
+	chain
+}
+
+func (d *dual) Input() *graph.Input { return d.chain.Input() }
+
+// End implements fitted.Ender.
+func (d *dual) End() graph.Node { return d.chain.End() }
+
 // empty is a Pipeline without steps. It is left out of others.
 type empty struct{}
 
@@ -78,9 +91,12 @@ func newPipeline(e *fitted.Estimator) graph.Node {
 		}
 	}
 	p, predicts := end.(graph.Predictor)
+	t, transforms := end.(graph.Transformer)
 	switch {
 	case len(before) == 0:
 		return end
+	case predicts && transforms:
+		return &dual{pipeline{before, p}, append(slices.Clone(before), t)}
 	case predicts:
 		return &pipeline{before, p}
 	}
