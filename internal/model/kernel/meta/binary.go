@@ -346,6 +346,9 @@ func (o *outputCode) Predict(w *graph.Work, _ frame.Method, dst []float64, x fra
 	if err := o.scores(w, scores, x); err != nil {
 		return err
 	}
+	if !vector.Within(scores, math.MaxFloat64) {
+		return errNotFinite
+	}
 	for i := range dst {
 		vector.SquaredDistances(far, scores[i*n:(i+1)*n], &o.codes)
 		best := 0

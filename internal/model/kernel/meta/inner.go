@@ -89,6 +89,10 @@ func (o *outer) kinds(in *graph.Input) {
 	o.input.Kinds = kinds
 }
 
+// errNotFinite is the error of rows for which a member answers NaN or infinity, where
+// scikit-learn checks that.
+var errNotFinite = frame.InputError("Input contains NaN, infinity or a value too large for dtype('float64').")
+
 // ask returns the answers of a member.
 func ask(w *graph.Work, p graph.Predictor, m frame.Method, x frame.Frame) ([]float64, error) {
 	out, _ := p.Output(m)

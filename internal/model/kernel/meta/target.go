@@ -11,12 +11,14 @@ import (
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
 	"github.com/serin-dev/serin/internal/model/pickle"
+	"github.com/serin-dev/serin/internal/model/vector"
 )
 
 // target is TransformedTargetRegressor: what its member predicts is transformed back.
 type target struct {
 	outer
 	inverse []inverse // of each output
+	checked bool      // a prediction that is no finite number is an error
 }
 
 func newTarget(e *fitted.Estimator) graph.Node {
@@ -33,7 +35,9 @@ func newTarget(e *fitted.Estimator) graph.Node {
 		e.Failf("it has no transformer_")
 		return t
 	}
-	t.inverse = inverses(e.Part("transformer_"), o.Class, out.Width)
+	transformer := e.Part("transformer_")
+	t.inverse = inverses(transformer, o.Class, out.Width)
+	t.checked = o.Class.Name == "FunctionTransformer" && transformer.Flag("validate")
 	e.Require(len(t.inverse) == out.Width, "its transformer_ has other outputs")
 	t.Outputs[frame.Predict] = graph.List(out.Width)
 	if dims == 1 && out.Width == 1 || out.Flat && dims < 2 {
@@ -45,6 +49,9 @@ func newTarget(e *fitted.Estimator) graph.Node {
 func (t *target) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Frame) error {
 	if err := graph.Predict(w, t.members[0], m, dst, x); err != nil {
 		return err
+	}
+	if t.checked && !vector.Within(dst, math.MaxFloat64) {
+		return errNotFinite
 	}
 	for i, v := range dst {
 		dst[i] = t.inverse[i%len(t.inverse)](v)
