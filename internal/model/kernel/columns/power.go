@@ -34,11 +34,28 @@ func newPower(e *fitted.Estimator) graph.Node {
 	if e.Flag("standardize") {
 		p.after = e.AsTransformer(e.Node(e.Get("_scaler")))
 		e.Require(p.after.Input().Width == len(p.lambdas), "its scaler does not fit the features")
+		e.Require(!rounds(p.after), "a feature is nearly constant after its power, so rounding alone makes the values, which is not supported")
 	}
 	for _, v := range p.lambdas {
 		e.Require(v == v && e.Work(1), "a power is no number")
 	}
 	return p
+}
+
+// rounds reports whether a scaler makes the rounding of a feature large: scikit-learn
+// 1.2 finds a power such as 50 for a constant feature.
+func rounds(t graph.Transformer) bool {
+	const most = 1 << 30 // times the deviation
+	s, ok := t.(*scaler)
+	if !ok || len(s.sub) != len(s.div) {
+		return false
+	}
+	for j, mean := range s.sub {
+		if math.Abs(mean) > most*s.div[j] {
+			return true
+		}
+	}
+	return false
 }
 
 func (p *power) Input() *graph.Input { return &p.input }
