@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Writes the models of TestSmallModels, and prints what they answer.
+
+    python make.py    # those of the scikit-learn that runs this script: 1.9.1, or 1.2.2
+"""
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import sklearn
+from sklearn.cluster import KMeans, MeanShift
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.feature_selection import VarianceThreshold
+from sklearn.linear_model import LinearRegression
+from sklearn.multiclass import OutputCodeClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import RadiusNeighborsRegressor
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import OrdinalEncoder, PowerTransformer, StandardScaler
+
+VERSION = tuple(int(n) for n in sklearn.__version__.split(".")[:2])
+x = np.arange(8.0).reshape(-1, 1)
+
+
+def write(name, model, rows):
+    (Path(__file__).parent / (name + ".pkl")).write_bytes(pickle.dumps(model, 2))
+    try:
+        print(name, model.predict(np.array(rows, dtype=object if type(rows[0][0]) is str else float)).tolist())
+    except ValueError as error:
+        print(name, error)
+
+
+if VERSION < (1, 7):
+    constant = np.c_[x, np.full(8, 1e6)]
+    write("power-constant", make_pipeline(PowerTransformer(), LinearRegression()).fit(constant, x[:, 0]), [[1, 1e6]])
+else:
+    ends = make_pipeline(StandardScaler(), KMeans(2, n_init=1, random_state=0))
+    write("union-kmeans", make_pipeline(FeatureUnion([("k", ends)]), LinearRegression()).fit(x, x[:, 0] ** 2), [[0.5], [9]])
+    words = np.array([["a"], ["a"], ["b"], ["b"], ["c"], ["d"], [np.nan], ["a"]], dtype=object)
+    coder = OrdinalEncoder(min_frequency=2, encoded_missing_value=-2, handle_unknown="use_encoded_value", unknown_value=-1)
+    write("ordinal-rare", make_pipeline(coder, LinearRegression()).fit(words, x[:, 0] ** 2), [["a"], ["b"], ["c"], [np.nan], ["?"]])
+    write("mean-shift", MeanShift(bandwidth=1).fit([[5.0], [0.0], [-5.0]]), [[4], [-1], [1e20], [-1e20]])
+    two = np.c_[x, np.ones(8)]
+    write("variance", make_pipeline(VarianceThreshold(), LinearRegression()).fit(two, x[:, 0] * 2 + 1), [[3, np.inf], [3, np.nan]])
+    write("target-radius", TransformedTargetRegressor(RadiusNeighborsRegressor(1.5)).fit(x, x[:, 0]), [[100]])
+    write("codes-bayes", OutputCodeClassifier(GaussianNB(), random_state=0).fit(x, x[:, 0].astype(int) // 3), [[1e300]])
