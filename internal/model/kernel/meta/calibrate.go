@@ -187,6 +187,7 @@ func (wy *way) soften(dst, scores []float64) {
 type line struct {
 	x, y []float64
 	// Beyond the points, the value is that of the last one if clip is true, and else NaN.
+	// One point alone is a constant.
 	clip bool
 }
 
@@ -194,7 +195,7 @@ func newLine(e *fitted.Estimator) line {
 	s := line{x: e.Floats("X_thresholds_"), y: e.Floats("y_thresholds_")}
 	e.Require(len(s.x) == len(s.y) && len(s.x) > 0, "X_thresholds_ does not fit y_thresholds_")
 	e.Require(e.Array("X_thresholds_").Size() == 8, "thresholds of float32 are not supported")
-	s.clip = e.Text("nan", "out_of_bounds") == "clip"
+	s.clip = e.Text("nan", "out_of_bounds") == "clip" || len(s.x) == 1
 	return s
 }
 
@@ -229,7 +230,8 @@ type isotonic struct {
 }
 
 func newIsotonic(e *fitted.Estimator) graph.Node {
-	i := &isotonic{line: newLine(e), strict: e.Text("nan", "out_of_bounds") == "raise"}
+	i := &isotonic{line: newLine(e)}
+	i.strict = e.Text("nan", "out_of_bounds") == "raise" && !i.clip
 	i.input = *input(e, 1)
 	i.Outputs[frame.Predict] = graph.One()
 	return i
