@@ -20,10 +20,12 @@ func TestSmallModels(t *testing.T) {
 		rows [][]any
 		want []any
 	}{
-		"union-kmeans": {[][]any{{0.5}, {9.0}}, []any{1.8333333333333308, 58.83333333333337}},
-		"ordinal-rare": {[][]any{{"a"}, {"b"}, {"c"}, {nan}, {"?"}}, []any{19.458333333333332, 15.541666666666664, 11.624999999999996, 27.291666666666668, 23.375}},
-		"mean-shift":   {[][]any{{4.0}, {-1.0}, {1e20}, {-1e20}}, []any{int64(0), int64(1), int64(0), int64(0)}},
-		"variance":     {[][]any{{3.0, inf}, {3.0, nan}}, []any{6.999999999999999, 6.999999999999999}},
+		"union-kmeans":   {[][]any{{0.5}, {9.0}}, []any{1.8333333333333308, 58.83333333333337}},
+		"ordinal-rare":   {[][]any{{"a"}, {"b"}, {"c"}, {nan}, {"?"}}, []any{19.458333333333332, 15.541666666666664, 11.624999999999996, 27.291666666666668, 23.375}},
+		"mean-shift":     {[][]any{{4.0}, {-1.0}, {1e20}, {-1e20}}, []any{int64(0), int64(1), int64(0), int64(0)}},
+		"isotonic-nan":   {[][]any{{0.0}, {1.0}, {2.0}}, []any{3.5, 3.5, 3.5}},
+		"isotonic-raise": {[][]any{{0.0}, {1.0}, {2.0}}, []any{3.5, 3.5, 3.5}},
+		"variance":       {[][]any{{3.0, inf}, {3.0, nan}}, []any{6.999999999999999, 6.999999999999999}},
 	} {
 		m := load(t, "testdata/small/"+name+".pkl")
 		x, err := modeltest.Frame(test.rows, nil, m.Schema())
@@ -56,6 +58,7 @@ func TestRowsWhoseMembersAnswerNoNumbersAreRefused(t *testing.T) {
 func TestSmallModelsThatAreRefused(t *testing.T) {
 	for name, want := range map[string]string{
 		"power-constant": "PowerTransformer: a feature is nearly constant after its power, so rounding alone makes the values, which is not supported",
+		"whiten-flat":    "PCA: a component has no variance, so whiten makes its rounding large, which is not supported",
 	} {
 		if _, err := parse(read(t, "testdata/small/"+name+".pkl"), budget.DefaultLimits); err == nil || err.Error() != want {
 			t.Errorf("%s: %v, want %s", name, err, want)

@@ -4,6 +4,7 @@ package columns
 
 import (
 	"math"
+	"slices"
 
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
@@ -49,7 +50,18 @@ func newPCA(e *fitted.Estimator) graph.Node {
 		}
 		p.scale = append(p.scale, scale)
 	}
+	e.Require(!p.rounds(), "a component has no variance, so whiten makes its rounding large, which is not supported")
 	return p
+}
+
+// rounds reports whether the rounding of a row counts after its division by a scale.
+func (p *projection) rounds() bool {
+	const most = 1 << 31
+	size := math.Sqrt(vector.Dot(p.mean, p.mean))
+	for _, v := range p.scale {
+		size = max(size, v)
+	}
+	return slices.ContainsFunc(p.scale, func(v float64) bool { return size > most*v })
 }
 
 func (p *projection) Input() *graph.Input { return &p.input }

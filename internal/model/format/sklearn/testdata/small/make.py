@@ -11,7 +11,9 @@ import numpy as np
 import sklearn
 from sklearn.cluster import KMeans, MeanShift
 from sklearn.compose import TransformedTargetRegressor
+from sklearn.decomposition import PCA
 from sklearn.feature_selection import VarianceThreshold
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression
 from sklearn.multiclass import OutputCodeClassifier
 from sklearn.naive_bayes import GaussianNB
@@ -45,3 +47,6 @@ else:
     write("variance", make_pipeline(VarianceThreshold(), LinearRegression()).fit(two, x[:, 0] * 2 + 1), [[3, np.inf], [3, np.nan]])
     write("target-radius", TransformedTargetRegressor(RadiusNeighborsRegressor(1.5)).fit(x, x[:, 0]), [[100]])
     write("codes-bayes", OutputCodeClassifier(GaussianNB(), random_state=0).fit(x, x[:, 0].astype(int) // 3), [[1e300]])
+    for bounds in ["nan", "raise"]:
+        write("isotonic-" + bounds, IsotonicRegression(out_of_bounds=bounds).fit(np.ones((8, 1)), x[:, 0]), [[0], [1], [2]])
+    write("whiten-flat", make_pipeline(PCA(whiten=True), LinearRegression()).fit(np.c_[x, -x], x[:, 0]), [[1, -1]])
