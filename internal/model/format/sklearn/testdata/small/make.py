@@ -33,7 +33,7 @@ def write(name, model, rows):
         print(name, error)
 
 
-if VERSION < (1, 7):
+if VERSION < (1, 5):
     constant = np.c_[x, np.full(8, 1e6)]
     write("power-constant", make_pipeline(PowerTransformer(), LinearRegression()).fit(constant, x[:, 0]), [[1, 1e6]])
 else:
