@@ -113,11 +113,11 @@ func standard(e *fitted.Estimator, n int) []inverse {
 func powers(e *fitted.Estimator, n int) []inverse {
 	lambdas := e.Floats("lambdas_")
 	e.Require(len(lambdas) == n, "its transformer_ has other outputs")
-	of := yeoJohnson
+	of := yeoJohnsonInverse
 	switch method := e.Text("yeo-johnson", "method"); method {
 	case "yeo-johnson":
 	case "box-cox":
-		of = boxCox
+		of = boxCoxInverse
 	default:
 		e.Failf("method %s is not supported", pickle.Quote(method))
 	}
@@ -133,14 +133,14 @@ func powers(e *fitted.Estimator, n int) []inverse {
 	})
 }
 
-func boxCox(v, lambda float64) float64 {
+func boxCoxInverse(v, lambda float64) float64 {
 	if lambda == 0 {
 		return math.Exp(v)
 	}
 	return math.Pow(v*lambda+1, 1/lambda)
 }
 
-func yeoJohnson(v, lambda float64) float64 {
+func yeoJohnsonInverse(v, lambda float64) float64 {
 	sign := 1.0
 	if v < 0 { // the mirror image, with the power 2 - lambda
 		v, lambda, sign = -v, 2-lambda, -1
