@@ -4,7 +4,7 @@ package vector
 
 import "golang.org/x/sys/cpu"
 
-// fast reports whether the processor has the instructions of fourFast. Those of the
+// fast reports whether the processor has the instructions of these functions. Those of the
 // last ten years have.
 var fast = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 
@@ -35,3 +35,8 @@ func blocksFast(dst *float64, stride int, four *float64, apart int, m *float64, 
 //
 //go:noescape
 func withinFast(p *float64, n int, limit float64) bool
+
+// singlesFast is Singles for n values, a multiple of 8.
+//
+//go:noescape
+func singlesFast(dst *float32, src *float64, n int)

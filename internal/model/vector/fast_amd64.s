@@ -313,3 +313,25 @@ end:
 	SETEQ  ret+24(FP)
 	VZEROUPPER
 	RET
+
+// func singlesFast(dst *float32, src *float64, n int)
+TEXT ·singlesFast(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+	LEAQ (DI)(CX*4), CX
+
+eight:
+	CMPQ       DI, CX
+	JGE        end
+	VCVTPD2PSY (SI), X0
+	VCVTPD2PSY 32(SI), X1
+	VMOVUPS    X0, (DI)
+	VMOVUPS    X1, 16(DI)
+	ADDQ       $64, SI
+	ADDQ       $32, DI
+	JMP        eight
+
+end:
+	VZEROUPPER
+	RET

@@ -12,4 +12,5 @@ func TestProcessorsWithoutFastInstructionsComputeTheSame(t *testing.T) {
 	TestDistancesAreThoseOfPairs(t)
 	TestLanesAddInOrder(t)
 	TestWithin(t)
+	TestSinglesAreRoundedAsGoDoes(t)
 }

@@ -15,3 +15,5 @@ func lanesFast(*float64, int, *float64, int, *float64, int, int) {}
 func blocksFast(*float64, int, *float64, int, *float64, int, int) {}
 
 func withinFast(*float64, int, float64) bool { return true }
+
+func singlesFast(*float32, *float64, int) {}

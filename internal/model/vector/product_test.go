@@ -4,6 +4,7 @@ package vector
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -60,6 +61,33 @@ func TestWithin(t *testing.T) {
 		}
 		if !Within(values, math.MaxFloat64) {
 			t.Errorf("%d numbers are none", n)
+		}
+	}
+}
+
+func TestSinglesAreRoundedAsGoDoes(t *testing.T) {
+	values := []float64{1, -0.1, 1e-40, 1e-50, 1e300, math.Inf(-1), 16777217, 16777219, math.Nextafter(2, 3)}
+	for n := range 40 {
+		var x []float64
+		for i := range n {
+			x = append(x, values[i%len(values)])
+		}
+		got := make([]float32, n+1)
+		Singles(got, x)
+		for i, v := range x {
+			if got[i] != float32(v) {
+				t.Errorf("%v at %d of %d becomes %v", v, i, n, got[i])
+			}
+		}
+		if got[n] != 0 {
+			t.Errorf("%d values are written beyond their end", n)
+		}
+	}
+	got := make([]float32, 9)
+	Singles(got, slices.Repeat([]float64{math.NaN()}, 9))
+	for i, v := range got {
+		if v == v {
+			t.Errorf("NaN at %d becomes %v", i, v)
 		}
 	}
 }

@@ -4,7 +4,7 @@
 // depends on its length alone, so that an answer does not depend on the block it was
 // asked in.
 //
-// Product, Distances, Lanes and Within have assembly for AVX2, the only one of this
+// Product, Distances, Lanes, Within and Singles have assembly for AVX2, the only one of this
 // project: batches of linear models, perceptrons, mixtures, support vectors and
 // neighbours take 2 to 10 times as long without it, and longer than with scikit-learn's
 // BLAS. Other processors run plain code.

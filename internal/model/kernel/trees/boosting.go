@@ -168,7 +168,7 @@ func (b *boosting) Predict(w *graph.Work, m frame.Method, dst []float64, x frame
 	if err := b.start(w, raw, rounded, &x); err != nil {
 		return err
 	}
-	if err := b.add(w, raw, rounded, x.Cols); err != nil {
+	if err := b.add(w, raw, rounded, x.Cols, holed(x)); err != nil {
 		return err
 	}
 	b.answer.answer(m, dst, raw)

@@ -182,7 +182,7 @@ func (f *forest) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.F
 // mean fills dst with the mean of the trees.
 func (f *forest) mean(w *graph.Work, dst []float64, x frame.Frame) error {
 	clear(dst)
-	err := f.add(w, dst, singles(w, x), x.Cols)
+	err := f.add(w, dst, singles(w, x), x.Cols, holed(x))
 	for i := range dst {
 		dst[i] /= float64(len(f.trees))
 	}

@@ -164,7 +164,7 @@ func (h *histogram) Predict(w *graph.Work, m frame.Method, dst []float64, x fram
 	for i := range raw {
 		raw[i] = h.baseline[i%h.width]
 	}
-	if err := h.add(w, raw, x.Data, x.Cols); err != nil {
+	if err := h.add(w, raw, x.Data, x.Cols, holed(x)); err != nil {
 		return err
 	}
 	h.answer.answer(m, dst, raw)

@@ -102,7 +102,7 @@ func (f *isolation) Input() *graph.Input { return &f.input }
 
 func (f *isolation) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Frame) error {
 	clear(dst)
-	err := f.add(w, dst, singles(w, x), x.Cols)
+	err := f.add(w, dst, singles(w, x), x.Cols, holed(x))
 	for i, depths := range dst {
 		mean := 1.0
 		if f.scale != 0 {

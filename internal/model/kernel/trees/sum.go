@@ -3,10 +3,12 @@
 package trees
 
 import (
+	"math"
 	"slices"
 
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
+	"github.com/serin-dev/serin/internal/model/vector"
 )
 
 // sum adds up trees.
@@ -17,13 +19,9 @@ type sum[T number] struct {
 }
 
 // add adds the leaves of all trees to the values of each row. Each row's sum is in the
-// order of the trees.
-func (s *sum[T]) add(w *graph.Work, dst []float64, x []T, cols int) error {
+// order of the trees. Holes reports whether a value may be NaN.
+func (s *sum[T]) add(w *graph.Work, dst []float64, x []T, cols int, holes bool) error {
 	const few = 4 // rows, which a core can not follow at once
-	holes := false
-	for _, v := range x {
-		holes = holes || v != v // NaN
-	}
 	if len(x) < few*cols && !holes && !s.sorting {
 		return s.byRow(w, dst, x, cols)
 	}
@@ -88,11 +86,12 @@ func (t *tree[T]) add(row []float64, at int32) {
 	}
 }
 
+// holed reports whether a value of a block is NaN.
+func holed(x frame.Frame) bool { return !vector.Within(x.Data, math.Inf(1)) }
+
 // singles rounds a block to float32.
 func singles(w *graph.Work, x frame.Frame) []float32 {
 	out := w.Singles(len(x.Data))
-	for i, v := range x.Data {
-		out[i] = float32(v)
-	}
+	vector.Singles(out, x.Data)
 	return out
 }

@@ -102,11 +102,11 @@ func rowsEndInTheirLeaf[T number](t *testing.T) {
 			}
 		}
 		for _, way := range []func(*graph.Work, []float64, []T, int) error{
-			s.add,
+			func(w *graph.Work, dst []float64, x []T, cols int) error { return s.add(w, dst, x, cols, holes) },
 			func(w *graph.Work, dst []float64, x []T, cols int) error { return s.byTree(w, dst, x, cols, holes) },
 			func(w *graph.Work, dst []float64, x []T, cols int) error {
 				if holes || categories {
-					return s.add(w, dst, x, cols)
+					return s.add(w, dst, x, cols, holes)
 				}
 				return s.byRow(w, dst, x, cols)
 			},
