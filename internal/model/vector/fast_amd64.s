@@ -28,23 +28,23 @@
 	VPERM2F128 $0x31, Y2, Y0, Y3; \
 	VADDPD     Y3, Y1, Y0
 
-// FOUR loads one value of each of the four rows into Y1, and of the other into Y8.
-#define FOUR \
-	VBROADCASTSD (SI)(AX*8), Y8; \
-	VMOVSD       (R8)(AX*8), X1; \
-	VMOVHPD      (R9)(AX*8), X1, X1; \
-	VMOVSD       (R10)(AX*8), X2; \
-	VMOVHPD      (R11)(AX*8), X2, X2; \
-	VINSERTF128  $1, X2, Y1, Y1
+// TURN loads one value of each of the four rows into Y1.
+#define TURN \
+	VMOVSD      (R8)(AX*8), X1; \
+	VMOVHPD     (R9)(AX*8), X1, X1; \
+	VMOVSD      (R10)(AX*8), X2; \
+	VMOVHPD     (R11)(AX*8), X2, X2; \
+	VINSERTF128 $1, X2, Y1, Y1
 
 // STORE writes the four sums, strides apart.
 #define STORE \
 	VEXTRACTF128 $1, Y0, X1; \
-	VMOVSD       X0, (DI); \
-	VMOVHPD      X0, (DI)(BX*8); \
 	LEAQ         (DI)(BX*8), AX; \
-	VMOVSD       X1, (AX)(BX*8); \
-	VMOVHPD      X1, (DI)(R14*8)
+	VMOVSD       X0, (DI); \
+	VMOVHPD      X0, (AX); \
+	LEAQ         (AX)(BX*8), AX; \
+	VMOVSD       X1, (AX); \
+	VMOVHPD      X1, (AX)(BX*8)
 
 // LANES begins a function of lanes: it loads its arguments.
 #define LANES \
@@ -91,7 +91,10 @@
 	VADDPD Y14, sum, sum
 
 // func fourFast(dst *float64, stride int, four *float64, apart int, m, add *float64, cols, rows int)
-TEXT ·fourFast(SB), NOSPLIT, $0-64
+//
+// The columns beyond the last eight, up to 7, are turned at first: tail has the values
+// of the four rows in each.
+TEXT ·fourFast(SB), NOSPLIT, $224-64
 	MOVQ dst+0(FP), DI
 	MOVQ stride+8(FP), BX
 	MOVQ four+16(FP), R8
@@ -103,9 +106,19 @@ TEXT ·fourFast(SB), NOSPLIT, $0-64
 	LEAQ (R8)(R11*8), R9
 	LEAQ (R9)(R11*8), R10
 	LEAQ (R10)(R11*8), R11
-	LEAQ (BX)(BX*2), R14 // three strides
+	LEAQ tail-224(SP), R14
 	MOVQ CX, DX
 	ANDQ $-8, DX
+	MOVQ DX, AX
+
+turn:
+	CMPQ    AX, CX
+	JGE     row
+	TURN
+	VMOVUPD Y1, (R14)
+	ADDQ    $32, R14
+	INCQ    AX
+	JMP     turn
 
 row:
 	CLEAR
@@ -129,12 +142,14 @@ eight:
 
 join:
 	JOIN
+	LEAQ tail-224(SP), R14
 
 one:
 	CMPQ         AX, CX
 	JGE          store
-	FOUR
-	VFMADD231PD Y1, Y8, Y0
+	VBROADCASTSD (SI)(AX*8), Y8
+	VFMADD231PD  (R14), Y8, Y0
+	ADDQ         $32, R14
 	INCQ         AX
 	JMP          one
 
@@ -162,7 +177,6 @@ TEXT ·apartFast(SB), NOSPLIT, $0-56
 	LEAQ (R8)(R11*8), R9
 	LEAQ (R9)(R11*8), R10
 	LEAQ (R10)(R11*8), R11
-	LEAQ (BX)(BX*2), R14 // three strides
 	MOVQ CX, DX
 	ANDQ $-8, DX
 
@@ -198,13 +212,14 @@ join:
 	JOIN
 
 one:
-	CMPQ        AX, CX
-	JGE         store
-	FOUR
-	VSUBPD      Y1, Y8, Y1
-	VFMADD231PD Y1, Y1, Y0
-	INCQ        AX
-	JMP         one
+	CMPQ         AX, CX
+	JGE          store
+	VBROADCASTSD (SI)(AX*8), Y8
+	TURN
+	VSUBPD       Y1, Y8, Y1
+	VFMADD231PD  Y1, Y1, Y0
+	INCQ         AX
+	JMP          one
 
 store:
 	STORE
