@@ -45,9 +45,7 @@ var activations = map[string]activation{
 	"tanh":     each(math.Tanh),
 	"relu": func(values []float64) {
 		for i, v := range values {
-			if v < 0 {
-				values[i] = 0
-			}
+			values[i] = max(v, 0) // without a branch, which a core could not predict
 		}
 	},
 }
