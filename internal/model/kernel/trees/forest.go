@@ -17,6 +17,8 @@ type forest struct {
 	graph.Outputs
 	sum[float32]
 	classes []int // of each output; empty for a regression
+	// labels has the class of each leaf, if there is one tree and one output.
+	labels sum[float32]
 }
 
 func newTreeClassifier(e *fitted.Estimator) graph.Node {
@@ -93,6 +95,9 @@ func (f *forest) plant(e *fitted.Estimator, trees []*fitted.Estimator) {
 		f.trees = append(f.trees, t)
 		f.width = t.width
 	}
+	if len(f.trees) == 1 && len(f.classes) == 1 && f.width > 0 {
+		f.labels = sum[float32]{trees: []*tree[float32]{f.trees[0].labels(e)}, width: 1}
+	}
 	e.Wide(f.width)
 }
 
@@ -164,6 +169,10 @@ func (f *forest) Input() *graph.Input { return &f.input }
 func (f *forest) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Frame) error {
 	if m == frame.PredictProba || len(f.classes) == 0 {
 		return f.mean(w, dst, x)
+	}
+	if len(f.labels.trees) > 0 {
+		clear(dst)
+		return f.labels.add(w, dst, singles(w, x), x.Cols, holed(x))
 	}
 	scores := w.Floats(x.Rows * f.width)
 	if err := f.mean(w, scores, x); err != nil {

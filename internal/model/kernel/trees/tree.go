@@ -4,6 +4,7 @@ package trees
 
 import (
 	"math"
+	"slices"
 
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/pickle"
@@ -208,6 +209,22 @@ func (b *builder[T]) values(spans []span, perNode int, all []float64) {
 			}
 		}
 	}
+}
+
+// labels returns a tree whose leaves have the index of their largest value.
+func (t *tree[T]) labels(e *fitted.Estimator) *tree[T] {
+	if !e.Alloc(4*len(t.leaves) + 8*len(t.values)/t.width) {
+		return t
+	}
+	out := *t
+	out.width, out.values, out.leaves = 1, nil, make([]int32, len(t.leaves))
+	for values := range slices.Chunk(t.values, t.width) {
+		out.values = append(out.values, float64(vector.Argmax(values)))
+	}
+	for i, at := range t.leaves {
+		out.leaves[i] = at / int32(t.width)
+	}
+	return &out
 }
 
 // depths returns the number of nodes on the path to each, by its place. In a hostile
