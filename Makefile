@@ -107,7 +107,7 @@ PROOF := -cycles 6 -rate 300 -mode plain,delete-pods
 proof: build ## Roll out and back under load and count failed requests: a minute of docs/proof.md.
 	$(GO) run ./bench/rollout -bin bin $(PROOF)
 
-# All but scale; BENCH="router idle": these; UPDATE=1: takes the numbers over.
+# All but models and scale; BENCH="router idle": these; UPDATE=1: takes the numbers over.
 bench: build ## Measure, and compare with the budgets in bench/limits.yaml. Takes a while; installs nothing.
 	$(GO) run ./bench $(if $(UPDATE),-update) $(BENCH)
 

@@ -3,7 +3,7 @@
 // Command bench runs the measuring programs in the folders below it, compares
 // their numbers with the budgets in limits.yaml, and fails if one is exceeded.
 //
-//	go run ./bench                        # all but scale, which takes half an hour
+//	go run ./bench                        # all but models and scale
 //	go run ./bench router idle            # some
 //	go run ./bench router -rounds 1       # one, with flags of its own
 //	go run ./bench -update                # and write the numbers into limits.yaml
@@ -44,16 +44,20 @@ type bench struct {
 var benches = []bench{
 	{"up", []string{"./bench/up"}},
 	{"coldstart", []string{"./bench/coldstart"}},
-	{"modelserver", []string{"./bench/modelserver"}},
 	{"router", []string{"./bench/router"}},
 	{"idle", []string{"./bench/router", "-idle", "9000", "-rounds", "3"}},
 	{"rollout", []string{"./bench/rollout", "-cycles", "20", "-mode", "plain,plain,plain"}},
 	{"work", []string{"./bench/scale", "-work", "-services", "300"}},
+	{models, []string{"./bench/models"}},
 	{scale, []string{"./bench/scale"}},
 }
 
-// scale takes half an hour, and so runs only if it is named.
-const scale = "scale"
+// These run only if they are named: models installs its peers, and scale takes half
+// an hour.
+const (
+	models = "models"
+	scale  = "scale"
+)
 
 const (
 	limitsFile = "bench/limits.yaml"
@@ -129,7 +133,7 @@ func choose(args []string) (chosen []bench, flags []string, err error) {
 	case len(flags) > 0 && len(chosen) != 1:
 		return nil, nil, errors.New("name one bench before its flags")
 	case len(chosen) == 0:
-		chosen = slices.DeleteFunc(slices.Clone(benches), func(b bench) bool { return b.name == scale })
+		chosen = slices.DeleteFunc(slices.Clone(benches), func(b bench) bool { return b.name == models || b.name == scale })
 	}
 	return chosen, flags, nil
 }

@@ -8,35 +8,12 @@
 # the SERIN_PYTHON below, records what it answers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-lists=e2e/python
-
-# Both packages run on these versions of Python.
-python=""
-for each in python3 python3.12 python3.11; do
-	if "$each" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null; then
-		python=$each
-		break
-	fi
-done
-if [ -z "$python" ]; then
+SERIN_PYTHON=$(tools/python.sh python e2e/python/*.txt)
+if [ -z "$SERIN_PYTHON" ]; then
 	echo "skipped the stories of KServe's client and servers: they need Python 3.11 or 3.12 with the module venv"
 	exit 0
 fi
-
-# A changed list makes a new environment and removes the old ones.
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/serin-python
-key=$(cat <("$python" -VV) $lists/*.txt | sha256sum | cut -c -12)
-export SERIN_PYTHON=$cache/$key
-if [ ! -e "$SERIN_PYTHON/complete" ]; then
-	rm -rf "$cache"
-	for list in "$lists"/*.txt; do
-		environment=$SERIN_PYTHON/$(basename "$list" .txt)
-		echo "Installing the packages of $list into $environment."
-		"$python" -m venv "$environment"
-		"$environment/bin/pip" install --quiet --disable-pip-version-check --no-cache-dir --no-deps --only-binary :all: -r "$list"
-	done
-	touch "$SERIN_PYTHON/complete"
-fi
+export SERIN_PYTHON
 
 # The version before runs on the same packages.
 previous=$SERIN_PYTHON/kserve-0.20.0
