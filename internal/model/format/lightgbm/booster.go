@@ -19,8 +19,9 @@ type booster struct {
 	graph.Outputs
 	input   graph.Input
 	outputs int
-	trees   []*tree // those of a round for each output, round after round
-	average bool    // of the rounds, as in a random forest; else their sum
+	walks   []*boosting.Tree[float64] // of trees
+	trees   []*tree                   // those of a round for each output, round after round
+	average bool                      // of the rounds, as in a random forest; else their sum
 	answer  func(raw float64) float64
 	softmax bool
 }
@@ -85,13 +86,12 @@ func (b *booster) objectiveOf(line string) error {
 // Predict implements graph.Predictor.
 func (b *booster) Predict(w *graph.Work, _ frame.Method, dst []float64, x frame.Frame) error {
 	clear(dst)
-	leaves := w.Indexes(x.Rows)
-	for i, t := range b.trees {
-		t.tree.Walk(leaves, x.Data, x.Cols)
-		t.add(dst[i%b.outputs:], b.outputs, leaves, &x)
-		if err := w.Steps(x.Rows * t.tree.Depth()); err != nil {
-			return err
-		}
+	holes := !vector.Within(x.Data, math.Inf(1))
+	err := boosting.Walk(w, b.walks, x.Data, x.Cols, holes, func(i, from int, leaves []int32) {
+		b.trees[i].add(dst[from*b.outputs+i%b.outputs:], b.outputs, leaves, &x, from)
+	})
+	if err != nil {
+		return err
 	}
 	rounds := float64(len(b.trees) / b.outputs)
 	for i := range dst {
@@ -109,14 +109,15 @@ func (b *booster) Predict(w *graph.Work, _ frame.Method, dst []float64, x frame.
 }
 
 // add adds the values of the leaves that rows have arrived at, to every so many of dst.
-func (t *tree) add(dst []float64, every int, leaves []int32, x *frame.Frame) {
+// From is the first of the rows in x.
+func (t *tree) add(dst []float64, every int, leaves []int32, x *frame.Frame, from int) {
 	for i, at := range leaves {
 		leaf := int(at) - t.first
 		if t.linear == nil {
 			dst[i*every] += t.values[leaf]
 			continue
 		}
-		dst[i*every] += t.line(leaf, x.Row(i))
+		dst[i*every] += t.line(leaf, x.Row(from+i))
 	}
 }
 

@@ -49,7 +49,7 @@ func parse(text string, b *budget.Budget, rounds int) (*booster, error) {
 		if err != nil {
 			return nil, fmt.Errorf("tree %d: %w", i, err)
 		}
-		out.trees = append(out.trees, t)
+		out.trees, out.walks = append(out.trees, t), append(out.walks, t.tree)
 	}
 }
 

@@ -5,11 +5,13 @@ package xgboost
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/serin-dev/serin/internal/model/budget"
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
 	"github.com/serin-dev/serin/internal/model/kernel/boosting"
+	"github.com/serin-dev/serin/internal/model/vector"
 )
 
 // booster answers what Booster.predict(DMatrix(rows)) does.
@@ -19,14 +21,14 @@ type booster struct {
 	objective objective
 	margins   int // of a row
 	base      []float32
-	trees     []member
+	trees     []*boosting.Tree[float32]
+	members   []member
 	weights   []float32 // of gblinear: one for each feature and margin, and the biases
 	missing   float32   // a value that is taken for a missing one
 }
 
-// member is a tree with what its leaves add, to the margins from column on.
+// member is what the leaves of a tree add, to the margins from column on.
 type member struct {
-	tree   *boosting.Tree[float32]
 	values []float32 // width for each node
 	width  int
 	column int
@@ -112,11 +114,11 @@ func (b *booster) grow(m *model, charge *budget.Budget, trees int) error {
 		}
 		charge.Release(splitBytes * len(t.splits))
 		t.splits = nil
-		one := member{tree: made, values: t.values, width: t.width, column: group, weight: 1}
+		one := member{values: t.values, width: t.width, column: group, weight: 1}
 		if dart {
 			one.weight = m.drop[i]
 		}
-		b.trees = append(b.trees, one)
+		b.trees, b.members = append(b.trees, made), append(b.members, one)
 	}
 	return nil
 }
@@ -148,9 +150,7 @@ func (b *booster) values(w *graph.Work, x frame.Frame) []float32 {
 			}
 		}
 	} else {
-		for i, v := range x.Data {
-			rows[i] = float32(v)
-		}
+		vector.Singles(rows, x.Data)
 	}
 	if b.missing == b.missing { // it is not NaN
 		for i, v := range rows {
@@ -173,16 +173,10 @@ func (b *booster) sums(w *graph.Work, x frame.Frame) ([]float32, error) {
 		b.linear(out, rows, x.Cols)
 		return out, w.Steps(x.Rows * len(b.weights))
 	}
-	leaves := w.Indexes(x.Rows)
-	for i := range b.trees {
-		t := &b.trees[i]
-		t.tree.Walk(leaves, rows, x.Cols)
-		t.add(out, leaves, b.margins)
-		if err := w.Steps(x.Rows * t.tree.Depth()); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	holes := x.Sparse() || b.missing == b.missing || !vector.Within(x.Data, math.Inf(1))
+	return out, boosting.Walk(w, b.trees, rows, x.Cols, holes, func(tree, from int, leaves []int32) {
+		b.members[tree].add(out[from*b.margins:], leaves, b.margins)
+	})
 }
 
 // add adds the values of the leaves that rows have arrived at.

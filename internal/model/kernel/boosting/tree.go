@@ -124,70 +124,13 @@ func (t *Tree[T]) node(s *Split[T], left uint32) node[T] {
 	return n
 }
 
-// Walk sets to[i] to the file's number of the leaf that row i arrives at.
-func (t *Tree[T]) Walk(to []int32, x []T, cols int) {
-	i := 0
-	for ; t.plain && i+4 <= len(to); i += 4 {
-		to[i], to[i+1], to[i+2], to[i+3] = t.four(x[i*cols:(i+4)*cols], cols)
-	}
-	for ; i < len(to); i++ {
-		to[i] = t.one(x[i*cols : (i+1)*cols])
-	}
-}
-
-// next returns where a node sends a row, without a branch.
-func (n *node[T]) next(row []T) uint32 {
-	v := row[n.feature&^flags]
-	return n.left + (bit(v > n.atMost) | bit(v != v)&^(n.feature>>31))
-}
-
-func bit(b bool) uint32 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// four follows four rows at a time.
-func (t *Tree[T]) four(x []T, cols int) (_, _, _, _ int32) {
-	nodes := t.nodes
-	xa, xb, xc, xd := x[:cols], x[cols:2*cols], x[2*cols:3*cols], x[3*cols:4*cols]
-	var a, b, c, d uint32
-	for {
-		a1, b1, c1, d1 := nodes[a].next(xa), nodes[b].next(xb), nodes[c].next(xc), nodes[d].next(xd)
-		if a1 == a && b1 == b && c1 == c && d1 == d {
-			return t.leaf[a], t.leaf[b], t.leaf[c], t.leaf[d]
-		}
-		a, b, c, d = a1, b1, c1, d1
-	}
-}
-
-func (t *Tree[T]) one(row []T) int32 {
-	for at := uint32(0); ; {
-		n := &t.nodes[at]
-		next := uint32(0)
-		switch {
-		case n.feature&(byCategory|zeroMissing) == 0:
-			next = n.next(row)
-		case n.feature&byCategory != 0:
-			next = n.left + bit(!t.sets[int(n.atMost)].left(float64(row[n.feature&^flags]), n.feature>>31 == 1))
-		default:
-			next = n.nextOrZero(row)
-		}
-		if next == at {
-			return t.leaf[at]
-		}
-		at = next
-	}
-}
-
 // nextOrZero is next for a node that takes zero for missing.
 func (n *node[T]) nextOrZero(row []T) uint32 {
 	const zero = 1e-35 // LightGBM's kZeroThreshold
 	if v := float64(row[n.feature&^flags]); v >= -zero && v <= zero || v != v {
 		return n.left + 1 - n.feature>>31
 	}
-	return n.next(row)
+	return n.nextOrMissing(row)
 }
 
 // left reports whether a category goes to the left.
@@ -201,6 +144,3 @@ func (s *Set) left(v float64, missing bool) bool {
 	c := uint32(v)
 	return (s.Bits[c/32]>>(c%32)&1 == 1) == s.Left
 }
-
-// Depth is the number of nodes on the longest path.
-func (t *Tree[T]) Depth() int { return t.depth }
