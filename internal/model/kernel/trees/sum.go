@@ -21,7 +21,7 @@ type sum[T number] struct {
 // add adds the leaves of all trees to the values of each row. Each row's sum is in the
 // order of the trees. Holes reports whether a value may be NaN.
 func (s *sum[T]) add(w *graph.Work, dst []float64, x []T, cols int, holes bool) error {
-	const few = 4 // rows, which a core can not follow at once
+	const few = 8 // rows, fewer than a core can follow at once
 	if len(x) < few*cols && !holes && !s.sorting {
 		return s.byRow(w, dst, x, cols)
 	}

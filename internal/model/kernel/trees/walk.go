@@ -99,18 +99,19 @@ func (t *tree[T]) sort(row []T) uint32 {
 // whether a value may be NaN.
 func (t *tree[T]) walk(to []int32, x []T, cols int, holes bool) {
 	i := 0
-	if len(t.sets) == 0 {
+	switch {
+	case len(t.sets) > 0:
+	case holes:
 		for ; i+4 <= len(to); i += 4 {
-			var a, b, c, d uint32
-			switch {
-			case holes:
-				a, b, c, d = t.fourOrMissing(x[i*cols:], cols)
-			case t.depth <= shallow:
-				a, b, c, d = t.fourShallow(x[i*cols:], cols)
-			default:
-				a, b, c, d = t.four(x[i*cols:], cols)
-			}
+			a, b, c, d := t.fourOrMissing(x[i*cols:], cols)
 			to[i], to[i+1], to[i+2], to[i+3] = t.leaves[a], t.leaves[b], t.leaves[c], t.leaves[d]
+		}
+	case len(to) >= 8:
+		for ; i < len(to); i += 8 {
+			i = min(i, len(to)-8)
+			for k, at := range t.eight(x[i*cols:], cols) {
+				to[i+k] = t.leaves[at]
+			}
 		}
 	}
 	for ; i < len(to); i++ {
@@ -118,34 +119,41 @@ func (t *tree[T]) walk(to []int32, x []T, cols int, holes bool) {
 	}
 }
 
-// four returns the leaves of the first four rows of x.
-func (t *tree[T]) four(x []T, cols int) (a, b, c, d uint32) {
+// eight returns the leaves of eight rows without NaN. It has no branch for each step,
+// which a core could not predict, and as many steps at once as the core can take.
+func (t *tree[T]) eight(x []T, cols int) [8]uint32 {
+	const steps = 9 // before it looks whether all have arrived
 	nodes := t.nodes
-	xa, xb, xc, xd := x[:cols], x[cols:2*cols], x[2*cols:3*cols], x[3*cols:4*cols]
-	for {
-		a1, b1, c1, d1 := nodes[a].next(xa), nodes[b].next(xb), nodes[c].next(xc), nodes[d].next(xd)
-		if a1 == a && b1 == b && c1 == c && d1 == d {
-			return a, b, c, d
+	x = x[:8*cols]
+	var a, b, c, d, e, f, g, h uint32
+	for left := t.depth - 1; left > 0; left -= steps {
+		was := [8]uint32{a, b, c, d, e, f, g, h}
+		for range min(left, steps) {
+			n := &nodes[a]
+			a = n.left + one(x[n.feature&^flags] > n.threshold)
+			n = &nodes[b]
+			b = n.left + one(x[cols+int(n.feature&^flags)] > n.threshold)
+			n = &nodes[c]
+			c = n.left + one(x[2*cols+int(n.feature&^flags)] > n.threshold)
+			n = &nodes[d]
+			d = n.left + one(x[3*cols+int(n.feature&^flags)] > n.threshold)
+			n = &nodes[e]
+			e = n.left + one(x[4*cols+int(n.feature&^flags)] > n.threshold)
+			n = &nodes[f]
+			f = n.left + one(x[5*cols+int(n.feature&^flags)] > n.threshold)
+			n = &nodes[g]
+			g = n.left + one(x[6*cols+int(n.feature&^flags)] > n.threshold)
+			n = &nodes[h]
+			h = n.left + one(x[7*cols+int(n.feature&^flags)] > n.threshold)
 		}
-		a, b, c, d = a1, b1, c1, d1
+		if left > steps && was == [8]uint32{a, b, c, d, e, f, g, h} {
+			break
+		}
 	}
+	return [8]uint32{a, b, c, d, e, f, g, h}
 }
 
-// shallow is the depth up to which it is faster to go all steps than to look whether
-// all rows have arrived.
-const shallow = 10
-
-// fourShallow is four for a tree that is not deep.
-func (t *tree[T]) fourShallow(x []T, cols int) (a, b, c, d uint32) {
-	nodes := t.nodes
-	xa, xb, xc, xd := x[:cols], x[cols:2*cols], x[2*cols:3*cols], x[3*cols:4*cols]
-	for range t.depth - 1 {
-		a, b, c, d = nodes[a].next(xa), nodes[b].next(xb), nodes[c].next(xc), nodes[d].next(xd)
-	}
-	return a, b, c, d
-}
-
-// fourOrMissing is four for rows with NaN.
+// fourOrMissing returns the leaves of the first four rows of x, which may have NaN.
 func (t *tree[T]) fourOrMissing(x []T, cols int) (a, b, c, d uint32) {
 	nodes := t.nodes
 	xa, xb, xc, xd := x[:cols], x[cols:2*cols], x[2*cols:3*cols], x[3*cols:4*cols]
