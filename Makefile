@@ -108,7 +108,7 @@ proof: build ## Roll out and back under load and count failed requests: a minute
 	$(GO) run ./bench/rollout -bin bin $(PROOF)
 
 # All but models and scale; BENCH="router idle": these; UPDATE=1: takes the numbers over.
-bench: build ## Measure, and compare with the budgets in bench/limits.yaml. Takes a while; installs nothing.
+bench: build ## Measure, and compare with the budgets in bench/limits.yaml. Takes a while. Only BENCH=models installs something.
 	$(GO) run ./bench $(if $(UPDATE),-update) $(BENCH)
 
 clean: ## Remove what was built.

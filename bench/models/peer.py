@@ -106,7 +106,6 @@ MODELS = {
     "xgboost-500": (xgboost, classes),
     "lightgbm-500": (lightgbm, classes),
     "svc-rbf": (svm.SVC, classes),
-    "svr-rbf": (svm.SVR, numbers),
     "gaussian-bayes": (naive_bayes.GaussianNB, classes),
     "neighbours-brute": (neighbors.KNeighborsClassifier, classes),
     "neighbours-tree": (neighbors.KNeighborsClassifier, lambda: classes(8)),

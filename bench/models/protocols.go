@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -138,27 +137,22 @@ func v2Proto(rows [][]float64) ([]byte, int) {
 // protoAnswers reads the only output of a ModelInferResponse, whose integers may lie in
 // its contents or beside it.
 func protoAnswers(body []byte) ([]float64, error) {
-	output, raw, err := fields(body, 5), fields(body, 6), error(nil)
-	if len(raw) > 0 {
-		var out []float64
-		for ; len(raw) >= 8; raw = raw[8:] {
-			out = append(out, float64(int64(binary.LittleEndian.Uint64(raw))))
-		}
-		return out, nil
-	}
 	var out []float64
-	for packed := fields(fields(output, 5), 3); len(packed) > 0; {
+	for raw := lastField(body, 6); len(raw) >= 8; raw = raw[8:] {
+		out = append(out, float64(int64(binary.LittleEndian.Uint64(raw))))
+	}
+	for packed := lastField(lastField(lastField(body, 5), 5), 3); len(packed) > 0; {
 		v, n := protowire.ConsumeVarint(packed)
 		if n < 0 {
-			return nil, errors.New("no integers")
+			return nil, protowire.ParseError(n)
 		}
 		out, packed = append(out, float64(int64(v))), packed[n:]
 	}
-	return out, err
+	return out, nil
 }
 
-// fields returns the bytes of the last field of a number.
-func fields(message []byte, number protowire.Number) []byte {
+// lastField returns the bytes of the last field of a number.
+func lastField(message []byte, number protowire.Number) []byte {
 	var found []byte
 	for len(message) > 0 {
 		num, kind, n := protowire.ConsumeTag(message)
