@@ -12,6 +12,9 @@ import (
 // check turns a block into one as the estimator takes it, or returns an error in
 // scikit-learn's words.
 func (in *Input) check(w *Work, x *frame.Frame) error {
+	if err := w.Steps(x.Rows + len(x.Data)); err != nil {
+		return err
+	}
 	switch {
 	case in.Blind:
 		return nil

@@ -205,3 +205,31 @@ func TestProductsOfSparseAndDenseBlocksAreTheSame(t *testing.T) {
 		}
 	}
 }
+
+// wide answers so many values for each row.
+type wide int
+
+func (wide) Input() *Input { return &Input{Blind: true} }
+
+func (n wide) Output(frame.Method) (frame.Output, bool) { return List(int(n)), true }
+
+func (wide) Predict(*Work, frame.Method, []float64, frame.Frame) error { return nil }
+
+// many asks a node again and again, and counts no steps.
+type many struct{ wide }
+
+func (m many) Predict(w *Work, method frame.Method, dst []float64, x frame.Frame) error {
+	for {
+		if err := Predict(w, m.wide, method, dst, x); err != nil {
+			return err
+		}
+	}
+}
+
+func TestNodesThatCountNoStepsStop(t *testing.T) {
+	enough := errors.New("enough")
+	x := frame.Dense(1, 1, make([]float64, 1))
+	if err := New(many{1}, "Many", 1).Predict(func() error { return enough }, frame.Predict, &frame.Result{}, x); !errors.Is(err, enough) {
+		t.Errorf("%v, want %v", err, enough)
+	}
+}
