@@ -185,25 +185,33 @@ func (c *columnTransformer) columns(e *fitted.Estimator, v any) []int {
 // byName reports whether a file chooses columns by their names, which numpy's arrays
 // do not have. Pandas' Index counts as names.
 func byName(v any) bool {
-	switch v := v.(type) {
-	case string:
-		return true
-	case *pickle.List:
-		return len(v.Items) > 0 && byName(v.Items[0])
-	case pickle.Tuple:
-		return len(v) > 0 && byName(v[0])
-	case *pickle.Array:
-		return v.Kind() == 'U' || len(v.Objects) > 0 && byName(v.Objects[0])
-	case *pickle.Object:
-		if v.Class.Name == "slice" {
-			return len(v.Args) == 3 && (byName(v.Args[0]) || byName(v.Args[1]))
+	if o, ok := v.(*pickle.Object); ok && o.Class.Name != "slice" {
+		data, ok := o.State.Entries["data"] // scikit-learn's list of the remainder
+		if !ok {
+			return true
 		}
-		if data, ok := v.State.Entries["data"]; ok { // scikit-learn's list of the remainder
-			return byName(data)
-		}
-		return true
+		v = data
 	}
-	return false
+	// A name is not looked for any deeper: a file may put a list into itself.
+	switch v := v.(type) {
+	case *pickle.List:
+		return isName(v.Items, 0)
+	case pickle.Tuple:
+		return isName(v, 0)
+	case *pickle.Array:
+		return v.Kind() == 'U' || isName(v.Objects, 0)
+	case *pickle.Object:
+		return v.Class.Name != "slice" || isName(v.Args, 0) || isName(v.Args, 1)
+	}
+	return isName([]any{v}, 0)
+}
+
+func isName(values []any, i int) bool {
+	if i >= len(values) {
+		return false
+	}
+	_, ok := values[i].(string)
+	return ok
 }
 
 // finish finds out what the columns may hold, and how wide the result is.
