@@ -149,8 +149,7 @@ func (b *builder) node(value any, depth int, shared bool) (graph.Node, error) {
 		}
 		return nil, e.failure.err
 	}
-	b.measure(n)
-	return n, nil
+	return n, b.measure(n)
 }
 
 // fail notes an estimator that cannot be built.
@@ -161,17 +160,20 @@ func (b *builder) fail(err error) (graph.Node, error) {
 	return placeholder{&graph.Input{}}, nil
 }
 
-// measure notes how wide the blocks before and after a node are.
-func (b *builder) measure(n graph.Node) {
+// measure notes how wide the blocks before and after a node are. It charges the row
+// that a node makes, dense also if it may be sparse: a small file can say that it is wide.
+func (b *builder) measure(n graph.Node) error {
 	if in := n.Input(); !in.Sparse {
 		b.widest = max(b.widest, in.Width)
 	}
-	if t, ok := n.(graph.Thin); ok && t.Thin() {
-		return
+	t, ok := n.(graph.Transformer)
+	if !ok {
+		return nil
 	}
-	if t, ok := n.(graph.Transformer); ok {
+	if thin, ok := n.(graph.Thin); !ok || !thin.Thin() {
 		b.widest = max(b.widest, t.Width())
 	}
+	return b.Alloc(8 * t.Width())
 }
 
 // placeholder stands for an estimator that is not supported, so that those around

@@ -139,11 +139,15 @@ func (a *analyzer) each(t *terms, s string, yield func(term []byte)) error {
 	switch a.kind {
 	case word:
 		t.tokens = t.tokens[:0]
-		a.split(s, func(token string) {
+		a.split(s, func(token string, steps int) bool {
 			if !a.stop[token] {
 				t.tokens = append(t.tokens, token)
 			}
+			return t.tick(steps)
 		})
+		if t.err != nil {
+			return t.err
+		}
 		a.wordTerms(t, yield)
 	case "char":
 		t.joined = append(t.joined[:0], squeeze(s)...)

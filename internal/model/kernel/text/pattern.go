@@ -4,16 +4,18 @@ package text
 
 import (
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
 )
 
-// splitter calls yield with the tokens of a text.
-type splitter func(s string, yield func(token string))
+// splitter calls yield with the tokens of a text, and the steps to find each, while it
+// returns true.
+type splitter func(s string, yield func(token string, steps int) bool)
 
 // words returns the splitter for words of at least so many characters.
 func words(least int) splitter {
-	return func(s string, yield func(string)) {
+	return func(s string, yield func(string, int) bool) {
 		from, n := -1, 0
 		for i, r := range s {
 			switch {
@@ -22,14 +24,14 @@ func words(least int) splitter {
 			case isWord(r):
 				n++
 			case from >= 0:
-				if n >= least {
-					yield(s[from:i])
+				if n >= least && !yield(s[from:i], i-from) {
+					return
 				}
 				from = -1
 			}
 		}
 		if from >= 0 && n >= least {
-			yield(s[from:])
+			yield(s[from:], len(s)-from)
 		}
 	}
 }
@@ -64,6 +66,9 @@ func parsePattern(pattern string) (splitter, error) {
 	if last {
 		whole += edge
 	}
+	if err := small(whole); err != nil {
+		return nil, err
+	}
 	re, err := regexp.Compile(whole)
 	if err != nil {
 		return nil, errPattern(err.Error())
@@ -73,6 +78,27 @@ func parsePattern(pattern string) (splitter, error) {
 	}
 	m := matcher{re, t.marked, last}
 	return m.split, nil
+}
+
+// small refuses a pattern whose automaton is large: each character of a text takes a
+// step in all of its states, and nothing ends a search in between.
+func small(pattern string) error {
+	const longest, states = 1 << 10, 1 << 9
+	if len(pattern) > longest {
+		return errPattern("it is too long")
+	}
+	parsed, err := syntax.Parse(pattern, syntax.Perl)
+	if err != nil {
+		return errPattern(err.Error())
+	}
+	program, err := syntax.Compile(parsed.Simplify())
+	if err != nil {
+		return errPattern(err.Error())
+	}
+	if len(program.Inst) > states {
+		return errPattern("it repeats too much")
+	}
+	return nil
 }
 
 // matcher splits by a regular expression. Go's \b knows the words of ASCII only, so
@@ -86,7 +112,7 @@ type matcher struct {
 // edge is a character that no text may have: Unicode's noncharacter.
 const edge = "\ufdd0"
 
-func (m *matcher) split(s string, yield func(string)) {
+func (m *matcher) split(s string, yield func(string, int) bool) {
 	if m.marked {
 		s = markEdges(s)
 	}
@@ -103,7 +129,9 @@ func (m *matcher) split(s string, yield func(string)) {
 		if m.marked {
 			token = strings.ReplaceAll(token, edge, "")
 		}
-		yield(token)
+		if !yield(token, len(s)) { // of which all may have been searched for a longer match
+			return
+		}
 		next := at[1]
 		if m.last {
 			next -= len(edge)

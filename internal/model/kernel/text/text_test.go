@@ -3,12 +3,16 @@
 package text
 
 import (
+	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
+	"github.com/serin-dev/serin/internal/testkit/hostile"
 )
 
 // What Python 3.11's re.findall returns.
@@ -43,7 +47,7 @@ func TestPatternsFindWhatPythonFinds(t *testing.T) {
 		var got []string
 		for _, text := range texts {
 			var tokens []string
-			split(text, func(token string) { tokens = append(tokens, token) })
+			split(text, func(token string, _ int) bool { tokens = append(tokens, token); return true })
 			got = append(got, strings.Join(tokens, " "))
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -55,6 +59,7 @@ func TestPatternsFindWhatPythonFinds(t *testing.T) {
 func TestPatternsThatMayMeanAnotherThingAreRefused(t *testing.T) {
 	for _, pattern := range []string{
 		`\b[a-z]+|b\b`, `a\bb`, `\b\bb`, `a{,2}`, `[a`, `(?<=t)\w+`, `(?i)a`, `^a`, `a$`, `\w*`, `(a)(b)`, `[]a]`, `[^]a]`, `[[:alpha:]]`, `[\W]`, `\Aa`, `a\Z`, `\1`, `\u00e9`, `\p{L}`, `a\`, `(`, `a++`, `\Qa`, "a\xff",
+		`a{1000}b{1000}`, `(?:(?:ab){30}c){30}`, strings.Repeat("a|", 1000) + "b",
 	} {
 		if _, err := parsePattern(pattern); err == nil {
 			t.Errorf("%s is no error", pattern)
@@ -119,5 +124,56 @@ func TestShortWordsCountOnceAtTheirEdges(t *testing.T) {
 		if diff := cmp.Diff(c.want, strings.Join(got, "|")); diff != "" {
 			t.Errorf("%d to %d (-want +got):\n%s", c.least, c.most, diff)
 		}
+	}
+}
+
+// counter answers with nothing but how long its vectorizer takes.
+type counter struct{ vectorizer }
+
+func (*counter) Output(frame.Method) (frame.Output, bool) { return graph.One(), true }
+
+func (c *counter) Predict(w *graph.Work, _ frame.Method, _ []float64, x frame.Frame) error {
+	_, err := c.Transform(w, x)
+	return err
+}
+
+// A hostile pattern looks at all of a text for each token, and a hostile file makes far
+// more terms of a text than it has words.
+func TestTextsThatTakeLongStopWhenToldTo(t *testing.T) {
+	greedy, err := parsePattern("a.*b|a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	enough := errors.New("enough")
+	for name, a := range map[string]*analyzer{
+		"a pattern":          {kind: word, split: greedy, least: 1, most: 1},
+		"runs of words":      {kind: word, split: words(1), least: 1, most: maxTerm},
+		"runs of characters": {kind: "char", least: 1, most: maxTerm},
+	} {
+		c := &counter{vectorizer{analyzer: a, width: 8, place: func(term []byte) (int32, float64) { return int32(len(term) % 8), 1 }}}
+		c.input = graph.Input{Class: "Counter", Schema: frame.Schema{Width: 1, Kinds: []frame.Kind{frame.Strings}, Flat: true}, AllowNaN: true}
+		x := frame.Dense(1, 1, []float64{frame.Text})
+		x.Texts = []string{strings.Repeat("a ", 20_000)}
+		asked := 0
+		stop := func() error { asked++; return enough }
+		hostile.Bounded(t, 64<<20, time.Minute, func() {
+			if err := graph.New(c, "Counter", 1).Predict(stop, frame.Predict, &frame.Result{}, x); !errors.Is(err, enough) || asked != 1 {
+				t.Errorf("%s: asked %d times: %v", name, asked, err)
+			}
+		})
+	}
+}
+
+func TestTermsOfFewColumnsTakeLittleMemory(t *testing.T) {
+	var h hits
+	for i := range 1_000_000 {
+		h.add(hit{int32(i % 3), 1})
+	}
+	if cap(h.all) > 4*fewHits {
+		t.Errorf("memory for %d terms", cap(h.all))
+	}
+	h.merge()
+	if diff := cmp.Diff([]hit{{0, 333_334}, {1, 333_333}, {2, 333_333}}, h.all, cmp.AllowUnexported(hit{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -75,7 +75,6 @@ func newHashing(e *fitted.Estimator) graph.Node {
 	v := newVectorizer(e)
 	v.width = e.Int(math.MaxInt32, "n_features")
 	e.Require(v.width > 0, "n_features is 0")
-	e.Alloc(8 * v.width) // of a dense row, which an estimator may make of a sparse one
 	if name := e.Text("", "norm"); name != "" {
 		if v.norm = vector.Norm(name); v.norm == nil || name == "max" {
 			e.Failf("norm %s is not supported", pickle.Quote(name))
@@ -114,12 +113,44 @@ type hit struct {
 	value  float64
 }
 
+// hits are those of a text. They are merged now and then, because there may be far more
+// terms than columns.
+type hits struct {
+	all  []hit
+	most int // before they are merged, beyond a few
+}
+
+const fewHits = 1 << 14
+
+func (h *hits) add(one hit) {
+	if h.all = append(h.all, one); len(h.all) > max(h.most, fewHits) {
+		h.merge()
+		h.most = 2 * len(h.all)
+	}
+}
+
+// merge leaves one hit for each column, in their order. The values are whole numbers,
+// so it does not matter which are added first.
+func (h *hits) merge() {
+	slices.SortFunc(h.all, func(a, b hit) int { return int(a.column) - int(b.column) })
+	n := 0
+	for _, one := range h.all {
+		if n > 0 && h.all[n-1].column == one.column {
+			h.all[n-1].value += one.value
+			continue
+		}
+		h.all[n] = one
+		n++
+	}
+	h.all = h.all[:n]
+}
+
 func (v *vectorizer) Transform(w *graph.Work, x frame.Frame) (frame.Frame, error) {
 	t := &terms{w: w}
-	var hits []hit
+	var hits hits
 	add := func(term []byte) {
 		if at, value := v.place(term); at >= 0 {
-			hits = append(hits, hit{at, value})
+			hits.add(hit{at, value})
 		}
 	}
 	out := frame.Frame{Rows: x.Rows, Cols: v.width, Starts: w.Ints(x.Rows + 1)[:1]}
@@ -128,17 +159,13 @@ func (v *vectorizer) Transform(w *graph.Work, x frame.Frame) (frame.Frame, error
 		if !frame.IsText(value) {
 			return x, frame.InputErrorf("instance %d of a block is no string, but %s works on strings", i, v.input.Class)
 		}
-		hits = hits[:0]
+		hits.all = hits.all[:0]
 		if err := v.analyzer.each(t, x.Texts[i], add); err != nil {
 			return x, err
 		}
-		slices.SortFunc(hits, func(a, b hit) int { return int(a.column) - int(b.column) })
+		hits.merge()
 		from := len(out.Data)
-		for _, h := range hits {
-			if last := len(out.Data) - 1; last >= from && out.Index[last] == h.column {
-				out.Data[last] += h.value
-				continue
-			}
+		for _, h := range hits.all {
 			out.Index, out.Data = append(out.Index, h.column), append(out.Data, h.value)
 		}
 		v.finish(out.Index[from:], out.Data[from:])
