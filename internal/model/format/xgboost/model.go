@@ -232,7 +232,7 @@ func (m *model) sets(c *cursor, o object, t *tree) error {
 		return errors.New("its categories have different lengths")
 	}
 	for i, at := range nodes {
-		if !(at >= 0 && int(at) < len(t.splits) && segments[i] >= 0 && sizes[i] >= 0 && segments[i]+sizes[i] <= float64(len(categories))) {
+		if !(at >= 0 && at < float64(len(t.splits)) && segments[i] >= 0 && sizes[i] >= 0 && segments[i]+sizes[i] <= float64(len(categories))) {
 			return errors.New("a node has no such categories")
 		}
 		members := categories[int(segments[i]):int(segments[i]+sizes[i])]

@@ -69,7 +69,7 @@ func readBooster(e, state *fitted.Estimator, used func(*model) int) *booster {
 	default:
 		e.Failf("missing is %s, which is not supported", pickle.Describe(v))
 	}
-	e.Wide(b.margins)
+	e.Wide(max(b.margins, m.features)) // sparse rows become dense
 	return b
 }
 
