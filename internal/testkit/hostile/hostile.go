@@ -86,7 +86,7 @@ func inner(v any) bool {
 func pick[T any](r *rand.Rand, of []T) T { return of[r.IntN(len(of))] }
 
 var numbers = []any{
-	0.0, -1.0, 1.5, 101.0, 1e308, -1e308, 5e-324, json.Number("9223372036854775807"), json.Number("-9223372036854775808"),
+	0.0, 1.0, 2.0, 3.0, -1.0, -2.0, 1.5, 101.0, 1e308, -1e308, 5e-324, json.Number("9223372036854775807"), json.Number("-9223372036854775808"),
 	json.Number("4611686018427387904"), json.Number("2147483648"), json.Number("99999999999999999999999999"), true, false, nil,
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/serin-dev/serin/internal/model/budget"
 	"github.com/serin-dev/serin/internal/model/fitted"
+	"github.com/serin-dev/serin/internal/model/modeltest"
 	"github.com/serin-dev/serin/internal/model/pickle"
 	"github.com/serin-dev/serin/internal/testkit/corpus"
 )
@@ -24,9 +25,7 @@ func TestAWidthThatNoArrayBacksIsBounded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := &attributes{}
-		a.find(value)
-		for _, o := range a.objects {
+		for _, o := range modeltest.NewMutant(value, nil).Objects {
 			if _, ok := o.State.Entries["n_features"]; ok {
 				o.State.Entries["n_features"] = int64(math.MaxInt32)
 			}
