@@ -262,7 +262,7 @@ func (e *Estimator) MatrixOf(v any, name string) vector.Matrix {
 	if !e.Ok() {
 		return vector.Matrix{}
 	}
-	return vector.Matrix{Rows: arr.Shape[0], Cols: arr.Shape[1], Data: data}
+	return e.matrix(arr.Shape[0], arr.Shape[1], data)
 }
 
 // Field calls set with one field of an array of structures, from the first to the

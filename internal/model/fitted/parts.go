@@ -151,8 +151,17 @@ func (e *Estimator) Matrices(names ...string) []vector.Matrix {
 		if len(arr.Shape) == 2 {
 			rows = arr.Shape[0]
 		}
-		m := vector.Matrix{Rows: rows, Cols: arr.Shape[len(arr.Shape)-1], Data: read(e, arr, names[0], (*pickle.Array).Floats)}
-		all = append(all, m)
+		all = append(all, e.matrix(rows, arr.Shape[len(arr.Shape)-1], read(e, arr, names[0], (*pickle.Array).Floats)))
 	}
 	return all
+}
+
+// matrix charges a value for each row and column: one without elements may have 2^31 rows,
+// for each of which a node takes memory.
+func (e *Estimator) matrix(rows, cols int, data []float64) vector.Matrix {
+	const size = 8 // bytes
+	if !e.Alloc(size * (rows + cols)) {
+		return vector.Matrix{}
+	}
+	return vector.Matrix{Rows: rows, Cols: cols, Data: data}
 }

@@ -52,7 +52,7 @@ func newOuter(e *fitted.Estimator, all ...graph.Predictor) outer {
 		in := p.Input()
 		e.Require(fits(in, first.Width), "its estimators have different features")
 		e.Wide(in.Width)
-		if !in.Blind {
+		if !in.Blind && e.Alloc(in.Width) {
 			o.kinds(in)
 			o.input.Share(&in.Schema)
 		}
