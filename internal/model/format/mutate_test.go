@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/serin-dev/serin/internal/model/budget"
+	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/modeltest"
 	"github.com/serin-dev/serin/internal/testkit/corpus"
 	"github.com/serin-dev/serin/internal/testkit/hostile"
@@ -191,14 +192,19 @@ func tryFile(t *testing.T, files []corpus.Case, decisions []byte) bool {
 	} else {
 		data = mutated(c, file.Data, ext == ".json" || ext == ".txt")
 	}
-	m, err := Load(name, bytes.NewReader(data), int64(len(data)), budget.Limits{Memory: 64 << 20})
+	var err error
+	hostile.Frugal(t, 512<<20, func() {
+		var m frame.Model
+		if m, err = Load(name, bytes.NewReader(data), int64(len(data)), budget.Limits{Memory: 64 << 20}); err == nil {
+			_ = modeltest.Survives(t, m)
+		}
+	})
 	if err != nil {
 		if strings.Contains(err.Error(), "which is a bug") {
 			t.Fatalf("%s of %s, decisions %q: %v", file.Path(), file.Version, decisions, err)
 		}
 		return false
 	}
-	_ = modeltest.Survives(t, m)
 	return true
 }
 

@@ -40,6 +40,9 @@ func change(c *hostile.Choices, a *pickle.Array) {
 	}
 	kind := c.Byte() % 8
 	switch {
+	case kind == 0 && c.Byte()%4 == 0: // without elements, an array may say anything
+		const most = 1 << 28
+		put(a, hostile.Pick(c, [][]int{{0}, {0, n}, {n, 0}, {most, 0}, {0, most}, {most, 0, 1}, {1, 0, most}}), spec(hostile.Pick(c, codes)), nil)
 	case kind < 2:
 		reshape(c, a, n)
 	case a.Has("left_child") || a.Has("left") || a.Has("radius"):

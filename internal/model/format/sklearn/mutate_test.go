@@ -15,6 +15,7 @@ import (
 
 	"github.com/serin-dev/serin/internal/model/budget"
 	"github.com/serin-dev/serin/internal/model/fitted"
+	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/modeltest"
 	"github.com/serin-dev/serin/internal/model/pickle"
 	"github.com/serin-dev/serin/internal/testkit/corpus"
@@ -65,12 +66,13 @@ func tryMutant(t *testing.T, models []corpus.Case, names []string, decisions []b
 	for range 1 + c.Byte()%4 {
 		mutant.Change(c, others...)
 	}
-	m, err := fitted.Build(mutant.Root, left, classes)
-	if err != nil {
-		return false
-	}
-	_ = modeltest.Survives(t, m)
-	return true
+	var m frame.Model
+	hostile.Frugal(t, 256<<20, func() {
+		if m, err = fitted.Build(mutant.Root, left, classes); err == nil {
+			_ = modeltest.Survives(t, m)
+		}
+	})
+	return err == nil
 }
 
 // mutable are models to change: of each class the smallest file of each version, and all
