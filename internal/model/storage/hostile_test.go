@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/serin-dev/serin/internal/testkit/golden"
 	"github.com/serin-dev/serin/internal/testkit/hostile"
 )
 
@@ -96,6 +97,21 @@ func TestCostlyArchivesAreRefusedWithinBounds(t *testing.T) {
 			wantNothingBeside(t, dir)
 		})
 	}
+}
+
+func TestHostileArchivesEndAsTheDocumentationSays(t *testing.T) {
+	table := hostile.Table(hostile.Archives(), func(f hostile.File) (happens string) {
+		hostile.Bounded(t, 256<<20, time.Minute, func() {
+			dir, err := unpacked(t, archiveOf(f.Name), string(f.Data))
+			wantNothingBeside(t, dir)
+			happens = "unpacked within the folder"
+			if err != nil {
+				happens = "refused: " + strings.TrimPrefix(err.Error(), "/m.tar: ")
+			}
+		})
+		return happens
+	})
+	golden.Part(t, "../../../docs/security.md", "### Archives", table)
 }
 
 func largeIndex(t *testing.T) string {
