@@ -182,6 +182,9 @@ func (b *boosting) median(w *graph.Work, dst []float64, x frame.Frame) error {
 			}
 			order[at] = i
 			total += b.weights[i]
+			if err := w.Steps(1 + i - at); err != nil {
+				return err
+			}
 		}
 		dst[r] = values[order[0]] // also if no weight is a number
 		sum := 0.0
@@ -190,9 +193,6 @@ func (b *boosting) median(w *graph.Work, dst []float64, x frame.Frame) error {
 				dst[r] = values[i]
 				break
 			}
-		}
-		if err := w.Steps(n * n); err != nil {
-			return err
 		}
 	}
 	return nil
