@@ -45,6 +45,10 @@ var wordPatterns = map[string]int{
 // parsePattern returns the splitter of a token_pattern. Go's regular expressions find
 // the same matches as Python's, for patterns that mean the same to both.
 func parsePattern(pattern string) (splitter, error) {
+	const longest = 1 << 10
+	if len(pattern) > longest {
+		return nil, errPattern("it is too long")
+	}
 	body := strings.TrimPrefix(pattern, "(?u)")
 	if least, ok := wordPatterns[body]; ok {
 		return words(least), nil
@@ -83,10 +87,7 @@ func parsePattern(pattern string) (splitter, error) {
 // small refuses a pattern whose automaton is large: each character of a text takes a
 // step in all of its states, and nothing ends a search in between.
 func small(pattern string) error {
-	const longest, states = 1 << 10, 1 << 9
-	if len(pattern) > longest {
-		return errPattern("it is too long")
-	}
+	const states = 1 << 9
 	parsed, err := syntax.Parse(pattern, syntax.Perl)
 	if err != nil {
 		return errPattern(err.Error())
