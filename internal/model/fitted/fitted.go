@@ -160,20 +160,22 @@ func (b *builder) fail(err error) (graph.Node, error) {
 	return placeholder{&graph.Input{}}, nil
 }
 
-// measure notes how wide the blocks before and after a node are. It charges the row
-// that a node makes, dense also if it may be sparse: a small file can say that it is wide.
+// measure notes how wide the blocks before and after a node are. It charges the kinds of
+// columns that the model will tell of, and the row that a node makes, dense also if it may
+// be sparse: a small file can say that it is wide.
 func (b *builder) measure(n graph.Node) error {
-	if in := n.Input(); !in.Sparse {
+	in := n.Input()
+	if !in.Sparse {
 		b.widest = max(b.widest, in.Width)
 	}
 	t, ok := n.(graph.Transformer)
 	if !ok {
-		return nil
+		return b.Alloc(slotCost * len(in.Kinds))
 	}
 	if thin, ok := n.(graph.Thin); !ok || !thin.Thin() {
 		b.widest = max(b.widest, t.Width())
 	}
-	return b.Alloc(8 * t.Width())
+	return b.Alloc(slotCost*len(in.Kinds) + 8*t.Width())
 }
 
 // placeholder stands for an estimator that is not supported, so that those around

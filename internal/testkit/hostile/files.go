@@ -67,8 +67,7 @@ func graphs() []File {
 		nested = pipeline(nested)
 	}
 	itself := "]q\x00h\x00a"
-	columns := object("sklearn.compose._column_transformer.ColumnTransformer", str("n_features_in_"), "K\x01",
-		str("_transformer_to_input_indices"), "}"+str("a")+"](K\x00es", str("transformers_"), "]("+str("a")+str("passthrough")+itself+"\x87e")
+	columns := chosen(1, str("passthrough"), itself)
 	return []File{
 		{"pipeline-in-itself.pkl", "to keep the reader busy forever: a Pipeline whose step is that Pipeline", []byte("\x80\x02csklearn.pipeline\nPipeline\n)\x81q\x00}" + str("steps") + "]" + str("a") + "h\x00\x86asb.")},
 		{"list-in-itself.pkl", "to overflow the stack: columns that are a list of which the first item is that list", pickled(pipeline(columns, line(1)))},
@@ -139,6 +138,8 @@ func costly() []File {
 		File{"rows.pkl", "to have 16 GB allocated for a matrix of 2^31-1 rows without columns", pickled(pipeline(object("sklearn.decomposition._pca.PCA",
 			str("components_"), array(dtype("f8"), "", math31, 0), str("mean_"), array(dtype("f8"), "", 0)), line(2)))},
 		File{"features.pkl", "to make a block of 2^31 columns of a request of one: a vectorizer that says it has as many", pickled(pipeline(vectorizer("HashingVectorizer", str("n_features"), whole(math31), str("norm"), "N"), line(2)))},
+		File{"columns.pkl", "to have gigabytes of metadata made: a ColumnTransformer of 50 million columns, the first of which is a text", pickled(pipeline(chosen(50_000_000,
+			object("sklearn.preprocessing._encoders.OneHotEncoder", str("handle_unknown"), str("ignore"), str("categories_"), "]"+array(dtype("U1"), "a\x00\x00\x00", 1)+"a"), "]K\x00a"), line(1)))},
 		File{"union.pkl", "to make a row of 1 GB of each of 1 MB: a FeatureUnion that passes its input through a thousand times", deflated(pickled(pipeline(wide, tree(1001<<17, node{-1, -1, 0}))))},
 		File{"pattern.pkl", "to take exponential time for a text: `(?:a+)+b` as a `token_pattern`", pickled(pipeline(vectorizer("CountVectorizer", str("token_pattern"), str("(?:a+)+b"), vocabulary), line(1)))},
 		File{"repeats.pkl", "to make an automaton of a million states of a short `token_pattern`", pickled(pipeline(vectorizer("CountVectorizer", str("token_pattern"), str(`(?:(?:\w{30}a){30}b)`), vocabulary), line(1)))},

@@ -69,6 +69,12 @@ func scaler(features int) string {
 	return object("sklearn.preprocessing._data.MaxAbsScaler", str("n_features_in_"), whole(features), str("scale_"), array(dtype("f8"), floats(make([]float64, features)...), features))
 }
 
+// chosen is a ColumnTransformer of so many features that gives the first to an estimator.
+func chosen(features int, estimator, columns string) string {
+	return object("sklearn.compose._column_transformer.ColumnTransformer", str("n_features_in_"), whole(features),
+		str("_transformer_to_input_indices"), "}"+str("a")+"](K\x00es", str("transformers_"), "]("+str("a")+estimator+columns+"\x87e")
+}
+
 // node is one of a decision tree.
 type node struct{ left, right, feature int }
 
