@@ -233,3 +233,18 @@ func TestNodesThatCountNoStepsStop(t *testing.T) {
 		t.Errorf("%v, want %v", err, enough)
 	}
 }
+
+// keeper asks for memory before it asks itself, as a chain of many nodes does.
+type keeper struct{ wide }
+
+func (k keeper) Predict(w *Work, method frame.Method, dst []float64, x frame.Frame) error {
+	w.Floats(1 << 20)
+	return Predict(w, k, method, dst, x)
+}
+
+func TestChainsThatFillTheMemoryAreRefused(t *testing.T) {
+	x := frame.Dense(1, 1, make([]float64, 1))
+	if err := New(keeper{1}, "Keeper", 1).Predict(nil, frame.Predict, &frame.Result{}, x); !errors.Is(err, errFull) {
+		t.Errorf("%v, want %v", err, errFull)
+	}
+}

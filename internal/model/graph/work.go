@@ -2,7 +2,11 @@
 
 package graph
 
-import "github.com/serin-dev/serin/internal/model/frame"
+import (
+	"errors"
+
+	"github.com/serin-dev/serin/internal/model/frame"
+)
 
 // Work is the memory of one request, and its way to stop. The zero value is ready
 // to use. What it hands out is valid until Release, and not cleared.
@@ -15,23 +19,24 @@ type Work struct {
 
 	stop func() error // nil for never
 	done int          // steps since the last call of stop
+	made int          // bytes that this request has allocated
 	err  error        // that stop returned
 }
 
 // Floats returns n values.
-func (w *Work) Floats(n int) []float64 { return w.floats.take(n) }
+func (w *Work) Floats(n int) []float64 { return w.floats.take(n, 8, &w.made) }
 
 // Singles returns n values.
-func (w *Work) Singles(n int) []float32 { return w.singles.take(n) }
+func (w *Work) Singles(n int) []float32 { return w.singles.take(n, 4, &w.made) }
 
 // Ints returns n values.
-func (w *Work) Ints(n int) []int { return w.ints.take(n) }
+func (w *Work) Ints(n int) []int { return w.ints.take(n, 8, &w.made) }
 
 // Indexes returns n values.
-func (w *Work) Indexes(n int) []int32 { return w.indexes.take(n) }
+func (w *Work) Indexes(n int) []int32 { return w.indexes.take(n, 4, &w.made) }
 
 // Texts returns n strings.
-func (w *Work) Texts(n int) []string { return w.texts.take(n) }
+func (w *Work) Texts(n int) []string { return w.texts.take(n, 16, &w.made) }
 
 // Dense returns a block of numbers, which are not cleared.
 func (w *Work) Dense(rows, cols int) frame.Frame {
@@ -41,7 +46,10 @@ func (w *Work) Dense(rows, cols int) frame.Frame {
 // Steps counts n steps of about a nanosecond. Its error means that the request has
 // stopped. Who works longer than a millisecond calls it on the way.
 func (w *Work) Steps(n int) error {
-	const every = 1 << 22
+	const every, most = 1 << 22, 1 << 30
+	if w.made > most {
+		return errFull
+	}
 	if w.done += n; w.done < every || w.stop == nil || w.err != nil {
 		return w.err
 	}
@@ -49,6 +57,10 @@ func (w *Work) Steps(n int) error {
 	w.err = w.stop()
 	return w.err
 }
+
+// errFull ends a request whose blocks, all together, take too much: in a chain of nodes
+// each keeps what it makes.
+var errFull = errors.New("the model needs more than 1 GiB of memory to predict")
 
 // Mark is a point to which Release returns.
 type Mark [5]mark
@@ -68,7 +80,7 @@ func (w *Work) Release(m Mark) {
 	w.texts.release(m[4])
 }
 
-func (w *Work) begin(stop func() error) { w.stop, w.done, w.err = stop, 0, nil }
+func (w *Work) begin(stop func() error) { w.stop, w.done, w.made, w.err = stop, 0, 0, nil }
 
 // end takes back everything, and keeps what is worth it for the next request.
 func (w *Work) end() {
@@ -91,12 +103,14 @@ type arena[T any] struct {
 
 type mark struct{ used, slices int }
 
-func (a *arena[T]) take(n int) []T {
+// take hands out n elements of size bytes, and counts what it allocates.
+func (a *arena[T]) take(n, size int, made *int) []T {
 	if len(a.memory)-a.used < n {
 		const least = 64
 		a.memory = make([]T, max(n, 2*len(a.memory), least))
 		a.used = 0
 		a.slices++
+		*made += size * len(a.memory)
 	}
 	a.used += n
 	return a.memory[a.used-n : a.used : a.used]
