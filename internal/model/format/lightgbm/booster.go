@@ -32,6 +32,8 @@ type tree struct {
 	first  int // the number of the first leaf among its nodes
 	values []float64
 	linear []linear
+	// longest is the number of features of the longest linear model.
+	longest int
 }
 
 // linear is what a leaf answers for a row without NaN among its features.
@@ -87,8 +89,13 @@ func (b *booster) objectiveOf(line string) error {
 func (b *booster) Predict(w *graph.Work, _ frame.Method, dst []float64, x frame.Frame) error {
 	clear(dst)
 	holes := !vector.Within(x.Data, math.Inf(1))
-	err := boosting.Walk(w, b.walks, x.Data, x.Cols, holes, func(i, from int, leaves []int32) {
-		b.trees[i].add(dst[from*b.outputs+i%b.outputs:], b.outputs, leaves, &x, from)
+	err := boosting.Walk(w, b.walks, x.Data, x.Cols, holes, func(i, from int, leaves []int32) error {
+		t := b.trees[i]
+		t.add(dst[from*b.outputs+i%b.outputs:], b.outputs, leaves, &x, from)
+		if t.linear == nil {
+			return nil
+		}
+		return w.Steps(len(leaves) * t.longest)
 	})
 	if err != nil {
 		return err

@@ -169,6 +169,9 @@ func (r *reader) tree(s section, width int) (*tree, error) {
 	r.Release(splitBytes * len(splits))
 	if s["is_linear"] == "1" {
 		t.linear, err = r.linear(s, leaves, width)
+		for i := range t.linear {
+			t.longest = max(t.longest, len(t.linear[i].features))
+		}
 	}
 	return t, err
 }

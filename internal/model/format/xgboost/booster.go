@@ -174,8 +174,13 @@ func (b *booster) sums(w *graph.Work, x frame.Frame) ([]float32, error) {
 		return out, w.Steps(x.Rows * len(b.weights))
 	}
 	holes := x.Sparse() || b.missing == b.missing || !vector.Within(x.Data, math.Inf(1))
-	return out, boosting.Walk(w, b.trees, rows, x.Cols, holes, func(tree, from int, leaves []int32) {
-		b.members[tree].add(out[from*b.margins:], leaves, b.margins)
+	return out, boosting.Walk(w, b.trees, rows, x.Cols, holes, func(tree, from int, leaves []int32) error {
+		t := b.members[tree]
+		t.add(out[from*b.margins:], leaves, b.margins)
+		if t.width == 1 {
+			return nil
+		}
+		return w.Steps(len(leaves) * t.width)
 	})
 }
 

@@ -11,7 +11,7 @@ import (
 // Walk sends rows through all trees. For each tree it calls add with its index, the
 // first of some rows, and the file's numbers of the leaves that these arrive at. A row
 // gets its leaves in the order of the trees. Holes reports whether a value may be NaN.
-func Walk[T Number](w *graph.Work, trees []*Tree[T], x []T, cols int, holes bool, add func(tree, from int, leaves []int32)) error {
+func Walk[T Number](w *graph.Work, trees []*Tree[T], x []T, cols int, holes bool, add func(tree, from int, leaves []int32) error) error {
 	const few = 8 // rows, fewer than a core can follow at once
 	rows := len(x) / cols
 	if rows < few && !holes {
@@ -20,7 +20,9 @@ func Walk[T Number](w *graph.Work, trees []*Tree[T], x []T, cols int, holes bool
 	leaves := w.Indexes(rows)
 	for i, t := range trees {
 		t.walk(leaves, x, cols, holes)
-		add(i, 0, leaves)
+		if err := add(i, 0, leaves); err != nil {
+			return err
+		}
 		if err := w.Steps(rows * t.depth); err != nil {
 			return err
 		}
@@ -29,7 +31,7 @@ func Walk[T Number](w *graph.Work, trees []*Tree[T], x []T, cols int, holes bool
 }
 
 // walkRows is Walk for each row by itself.
-func walkRows[T Number](w *graph.Work, trees []*Tree[T], x []T, cols int, add func(tree, from int, leaves []int32)) error {
+func walkRows[T Number](w *graph.Work, trees []*Tree[T], x []T, cols int, add func(tree, from int, leaves []int32) error) error {
 	const chunk = 16
 	leaves, first := w.Indexes(chunk), 0
 	for some := range slices.Chunk(trees, chunk) {
@@ -37,7 +39,9 @@ func walkRows[T Number](w *graph.Work, trees []*Tree[T], x []T, cols int, add fu
 		for r := range len(x) / cols {
 			walkAll(leaves, some, x[r*cols:(r+1)*cols])
 			for k, t := range some {
-				add(first+k, r, leaves[k:k+1])
+				if err := add(first+k, r, leaves[k:k+1]); err != nil {
+					return err
+				}
 				steps += t.depth
 			}
 		}
