@@ -202,7 +202,7 @@ func (b *batch) hasRoom(n int, texts bool) error {
 // footprint returns the bytes of a batch's memory that grow with a request.
 func (b *batch) footprint() int64 {
 	const number, text, entry = 8, 16, 48
-	n := cap(b.body) + cap(b.out) + cap(b.raw) + number*(cap(b.x.Data)+cap(b.result.Values)) + text*(cap(b.x.Texts)+cap(b.index)+cap(b.inputs)) + entry*len(b.lookup)
+	n := cap(b.body) + cap(b.out) + cap(b.raw) + number*(cap(b.x.Data)+cap(b.result.Values)) + text*(cap(b.x.Texts)+cap(b.index)+cap(b.inputs)) + entry*(len(b.lookup)+len(b.places.of))
 	for i := range b.values {
 		n += number*cap(b.values[i].values) + text*cap(b.values[i].texts)
 	}

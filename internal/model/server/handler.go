@@ -125,7 +125,7 @@ func (s *Server) ask(stop func() error, b *batch) (status int, err error) {
 func (s *Server) recycle(b *batch) {
 	clear(b.x.Texts) // they lie in the body
 	b.forget()
-	b.lookup = nil
+	b.lookup, b.places = nil, places{}
 	b.share.release()
 	switch n := b.footprint(); {
 	case n <= keptSmall:

@@ -17,6 +17,13 @@ type objects struct {
 	values  []column       // of one object, in the order of columns, then of extras
 	index   []string       // names of the object's rows, where its columns are objects
 	lookup  map[string]int // the same, once a name stands where it was not expected
+	places  places         // of the columns, if they are many
+}
+
+// places are those of names, the first of equal ones.
+type places struct {
+	of    map[string]int
+	known int // names that are in it
 }
 
 // column holds the values of one column of an object.
@@ -56,7 +63,7 @@ func (b *batch) object(p *parser, record bool) error {
 	b.index, b.lookup, b.extras = b.index[:0], nil, b.extras[:0]
 	next := 0
 	err := p.object(func(key string) error {
-		i := find(b.columns, key, next)
+		i := b.find(key, next)
 		switch {
 		case i >= 0:
 		case len(b.schema.Picked) > 0 && record:
@@ -123,12 +130,27 @@ func (b *batch) record(p *parser) error {
 	return b.object(p, true)
 }
 
-// find looks for a name, first where it is most likely.
-func find(names []string, name string, likely int) int {
-	if likely < len(names) && names[likely] == name {
+// find returns the column of a name, or -1. It looks first where it is most likely.
+func (o *objects) find(name string, likely int) int {
+	const few = 32
+	switch {
+	case likely < len(o.columns) && o.columns[likely] == name:
 		return likely
+	case len(o.columns) <= few:
+		return slices.Index(o.columns, name)
+	case o.places.of == nil:
+		o.places.of = make(map[string]int, len(o.columns))
 	}
-	return slices.Index(names, name)
+	p := &o.places
+	for ; p.known < len(o.columns); p.known++ {
+		if _, ok := p.of[o.columns[p.known]]; !ok {
+			p.of[o.columns[p.known]] = p.known
+		}
+	}
+	if i, ok := p.of[name]; ok {
+		return i
+	}
+	return -1
 }
 
 // column reads the value or values of a column.

@@ -102,7 +102,7 @@ func (b *batch) request(p *parser, event *envelope) (problem, err error) {
 func (b *batch) rows(p *parser) error {
 	b.x = frame.Frame{Data: b.x.Data[:0], Texts: b.x.Texts[:0]}
 	b.texts, b.lists = false, false
-	b.columns = b.schema.Names
+	b.columns, b.places = b.schema.Names, places{}
 	err := p.array(func() error {
 		switch first := p.peek(); {
 		case b.schema.Flat:

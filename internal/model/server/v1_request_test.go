@@ -8,10 +8,12 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/serin-dev/serin/internal/model/frame"
+	"github.com/serin-dev/serin/internal/testkit/hostile"
 )
 
 func TestRequestsBecomeAMatrix(t *testing.T) {
@@ -257,6 +259,32 @@ func TestRowsThatWereNotSentTakeNoMemory(t *testing.T) {
 	}
 	if most := 10 * body.Len(); held > most {
 		t.Errorf("a body of %d bytes takes %d, want at most %d", body.Len(), held, most)
+	}
+}
+
+// Names that stand where they are not expected, in each row elsewhere.
+func TestManyColumnsInAnyOrderTakeLittleTime(t *testing.T) {
+	const columns = 200_000
+	var body strings.Builder
+	body.WriteString(`{"instances":[{"c0":0`)
+	for i := 1; i < columns; i++ {
+		fmt.Fprintf(&body, `,"c%d":%d`, i, i)
+	}
+	body.WriteString(`},{"c1":1,"c0":0`)
+	for i := columns - 1; i > 1; i-- {
+		fmt.Fprintf(&body, `,"c%d":%d`, i, i)
+	}
+	body.WriteString(`}]}`)
+	b := &batch{schema: frame.Schema{Width: columns}}
+	hostile.Bounded(t, 1<<30, 20*time.Second, func() {
+		if err := b.parse([]byte(body.String())); err != nil {
+			t.Fatal(err)
+		}
+	})
+	for i, v := range b.x.Data {
+		if v != float64(i%columns) {
+			t.Fatalf("value %d is %v", i, v)
+		}
 	}
 }
 
