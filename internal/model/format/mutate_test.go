@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"maps"
 	"math"
-	"math/rand/v2"
 	"path"
 	"regexp"
 	"slices"
@@ -181,7 +180,9 @@ func tryFile(t *testing.T, files []corpus.Case, decisions []byte) bool {
 	var data []byte
 	var tree map[string]any
 	if ext == ".json" && c.Byte()%4 > 0 && json.Unmarshal(file.Data, &tree) == nil {
-		tree = hostile.Mutate(rand.New(rand.NewPCG(uint64(c.Below(1<<16)), uint64(c.Below(1<<16)))), tree)
+		if tree = hostile.Mutated(c, tree); tree == nil {
+			return false
+		}
 		var err error
 		if data, err = json.Marshal(tree); err != nil {
 			t.Fatal(err)

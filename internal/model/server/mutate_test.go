@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -82,7 +81,9 @@ func tryRequest(t *testing.T, all []exchange, servers map[string]*Server, decisi
 	body := []byte(e.Body)
 	var tree map[string]any
 	if c.Byte()%8 > 0 && json.Unmarshal(body, &tree) == nil && tree != nil {
-		tree = hostile.Mutate(rand.New(rand.NewPCG(uint64(c.Below(1<<16)), uint64(c.Below(1<<16)))), tree)
+		if tree = hostile.Mutated(c, tree); tree == nil {
+			return false
+		}
 		body, _ = json.Marshal(tree) // which was decoded
 	}
 	tail, err := hex.DecodeString(e.Tail)

@@ -40,6 +40,38 @@ func (c *Choices) Below(n int) int {
 // Pick returns one of a list.
 func Pick[T any](c *Choices, from []T) T { return from[c.Below(len(from))] }
 
+// Mutated is Mutate of decoded JSON by decisions. It returns nil if the result would be
+// larger than a megabyte: what is in it twice may grow without end.
+func Mutated(c *Choices, object map[string]any) map[string]any {
+	tree := Mutate(rand.New(rand.NewPCG(uint64(c.Below(1<<16)), uint64(c.Below(1<<16)))), object)
+	left := 1 << 20
+	if spend(tree, &left); left < 0 {
+		return nil
+	}
+	return tree
+}
+
+// spend takes about the length of a value from what is left.
+func spend(v any, left *int) {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, one := range v {
+			if *left -= len(name); *left >= 0 {
+				spend(one, left)
+			}
+		}
+	case []any:
+		for _, one := range v {
+			if *left >= 0 {
+				spend(one, left)
+			}
+		}
+	case string:
+		*left -= len(v)
+	}
+	*left -= 8
+}
+
 // ForASecond calls try with random bytes for a second, in every run with the
 // same ones. It fails the test if try accepts none of what it makes of them.
 func ForASecond(t *testing.T, try func(t *testing.T, decisions []byte) (accepted bool)) {
