@@ -4,11 +4,13 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -72,52 +74,66 @@ func tensors(c *hostile.Choices, tail []byte) []byte {
 	return tail
 }
 
+// headers sets those of a request, of which some are changed or left out.
+func headers(c *hostile.Choices, request *fasthttp.Request, e *exchange, length int) {
+	request.Header.SetMethod(cmp.Or(e.Method, http.MethodPost))
+	request.SetRequestURI(strings.ReplaceAll(cmp.Or(e.Path, "/v1/models/M:predict"), "M", e.Model))
+	for _, k := range slices.Sorted(maps.Keys(e.Headers)) {
+		v := e.Headers[k]
+		if v == "JSON" { // the length of the JSON before binary tensors
+			v = strconv.Itoa(length)
+		}
+		if c.Byte()%8 == 0 {
+			v = hostile.Pick(c, []string{"", "0", "1", "-1", "9223372036854775808", "gzip", "application/cloudevents+json", "1.0", strconv.Itoa(length + 1)})
+		}
+		if c.Byte()%16 > 0 {
+			request.Header.Set(k, v)
+		}
+	}
+}
+
+// changedBody changes the JSON of a request, or nothing if that is none. It returns nil if the
+// result would be too large.
+func changedBody(c *hostile.Choices, body string) []byte {
+	var tree map[string]any
+	if c.Byte()%8 == 0 || json.Unmarshal([]byte(body), &tree) != nil || tree == nil {
+		return []byte(body)
+	}
+	if tree = hostile.Mutated(c, tree); tree == nil {
+		return nil
+	}
+	changed, _ := json.Marshal(tree) // which was decoded
+	return changed
+}
+
+func deflated(content []byte) []byte {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = w.Write(content)
+	_ = w.Close()
+	return b.Bytes()
+}
+
 // tryRequest sends a request that was changed, of V1, V2 or an event. It reports whether
 // there was a prediction.
 func tryRequest(t *testing.T, all []exchange, servers map[string]*Server, decisions []byte) bool {
 	t.Helper()
 	c := hostile.NewChoices(decisions)
 	e := all[c.Below(len(all))]
-	body := []byte(e.Body)
-	var tree map[string]any
-	if c.Byte()%8 > 0 && json.Unmarshal(body, &tree) == nil && tree != nil {
-		if tree = hostile.Mutated(c, tree); tree == nil {
-			return false
-		}
-		body, _ = json.Marshal(tree) // which was decoded
-	}
 	tail, err := hex.DecodeString(e.Tail)
 	if err != nil {
 		t.Fatal(err)
 	}
+	body := changedBody(c, e.Body)
+	if body == nil {
+		return false
+	}
 	var request fasthttp.Request
-	request.Header.SetMethod(http.MethodPost)
-	if e.Method != "" {
-		request.Header.SetMethod(e.Method)
-	}
-	if e.Path == "" {
-		e.Path = "/v1/models/M:predict"
-	}
-	request.SetRequestURI(strings.ReplaceAll(e.Path, "M", e.Model))
-	for k, v := range e.Headers {
-		if v == "JSON" {
-			v = strconv.Itoa(len(body))
-		}
-		if c.Byte()%8 == 0 {
-			v = hostile.Pick(c, []string{"", "0", "1", "-1", "9223372036854775808", "gzip", "application/cloudevents+json", "1.0", strconv.Itoa(len(body) + 1)})
-		}
-		if c.Byte()%16 > 0 {
-			request.Header.Set(k, v)
-		}
-	}
+	headers(c, &request, &e, len(body))
 	body = append(body, tensors(c, tail)...)
 	if c.Byte()%8 == 0 {
-		var b bytes.Buffer
-		w := gzip.NewWriter(&b)
-		_, _ = w.Write(body)
-		_ = w.Close()
 		request.Header.Set("Content-Encoding", "gzip")
-		body = tensors(c, b.Bytes())
+		body = tensors(c, deflated(body))
 	}
 	request.SetBody(body)
 	var ctx fasthttp.RequestCtx
