@@ -123,7 +123,7 @@ var scalars = []any{
 // versions are those whose semantics differ.
 var versions = []any{"0.19.1", "0.24.2", "1.0.2", "1.2.2", "1.3.2", "1.4.2", "1.5.2", "1.7.2", "1.9.1", "99.0", "-1.5", "1", ""}
 
-// containersOf makes empty containers, each time new ones.
+// containerOf makes an empty container, each time a new one.
 func containerOf(c *hostile.Choices) any {
 	switch c.Byte() % 6 {
 	case 0:
