@@ -208,8 +208,12 @@ func (m *Mutant) part(c *hostile.Choices, at place) {
 		if names := slices.Sorted(maps.Keys(v.Entries)); len(names) > 0 {
 			v.Entries[hostile.Pick(c, []string{"", "a", "\xff", names[0] + names[0]})] = v.Entries[hostile.Pick(c, names)]
 		}
+	case pickle.Bytes: // a booster
+		at.set(pickle.Bytes(hostile.Damaged(c, v, len(v) > 0 && v[0] == '{' && c.Byte()%2 == 0)))
 	case string:
-		if len(v) > 0 {
+		if strings.Contains(v, "\n") {
+			at.set(string(hostile.Damaged(c, []byte(v), true)))
+		} else if len(v) > 0 {
 			from := c.Below(len(v))
 			at.set(v[:from] + hostile.Pick(c, []string{"", "(", "{9}", "\xff", v}) + v[from:])
 		}

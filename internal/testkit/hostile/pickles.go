@@ -57,8 +57,8 @@ func object(class string, attributes ...string) string {
 // command is what would run a command in Python.
 var command = "cos\nsystem\n" + str("touch /tmp/owned") + "\x85R"
 
-// line is a LinearRegression of so many features, with more attributes.
-func line(features int, more ...string) string {
+// linear is a LinearRegression of so many features, with more attributes.
+func linear(features int, more ...string) string {
 	return object("sklearn.linear_model._base.LinearRegression", append([]string{
 		str("coef_"), array(dtype("f8"), floats(make([]float64, features)...), features), str("intercept_"), "K\x01",
 	}, more...)...)
