@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/serin-dev/serin/internal/model/budget"
 	"github.com/serin-dev/serin/internal/model/pickle"
@@ -24,9 +25,24 @@ var fields = []string{
 var (
 	codes   = []string{"f8", "f8", "f8", "i8", "i8", "f4", "f2", "i4", "i1", "u1", "u8", "b1", ">f8", ">i4"}
 	numbers = []pickle.Number{
-		{}, {Float: 1, Int: 1}, {Float: -1, Int: -1}, {Float: -2, Int: -2}, {Float: 2, Int: 2}, {Float: 3, Int: 3}, {Float: 0.5}, {Float: 255, Int: 255}, {Float: 256, Int: 256}, {Float: 65536, Int: 65536},
-		{Float: math.NaN(), Int: math.MinInt64}, {Float: math.Inf(1), Int: math.MaxInt64}, {Float: math.Inf(-1), Int: math.MinInt32}, {Float: 1e300, Int: math.MaxInt32},
-		{Float: -1e300, Int: 1 << 40}, {Float: 5e-324, Int: 1 << 30}, {Float: math.Copysign(0, -1)}, {Float: 1e39, Int: -1 << 40},
+		{},
+		{Float: 1, Int: 1},
+		{Float: -1, Int: -1},
+		{Float: -2, Int: -2},
+		{Float: 2, Int: 2},
+		{Float: 3, Int: 3},
+		{Float: 0.5},
+		{Float: 255, Int: 255},
+		{Float: 256, Int: 256},
+		{Float: 65536, Int: 65536},
+		{Float: math.NaN(), Int: math.MinInt64},
+		{Float: math.Inf(1), Int: math.MaxInt64},
+		{Float: math.Inf(-1), Int: math.MinInt32},
+		{Float: 1e300, Int: math.MaxInt32},
+		{Float: -1e300, Int: 1 << 40},
+		{Float: 5e-324, Int: 1 << 30},
+		{Float: math.Copysign(0, -1)},
+		{Float: 1e39, Int: -1 << 40},
 	}
 )
 
@@ -141,15 +157,16 @@ func structure(c *hostile.Choices, a *pickle.Array, n int) {
 	}
 	size := 8 * len(columns)
 	data := make([]byte, size*n)
-	kind := spec(fmt.Sprint("V", size)) + "(K\x03" + text("|") + "NN}("
+	var kind strings.Builder
+	kind.WriteString(spec(fmt.Sprint("V", size)) + "(K\x03" + text("|") + "NN}(")
 	for k, one := range columns {
 		encoded := encode(one.code, one.all)
 		for i := range n {
 			copy(data[i*size+8*k:], encoded[8*i:8*i+8])
 		}
-		kind += text(one.name) + "(" + spec(one.code) + integer(8*k) + "t"
+		kind.WriteString(text(one.name) + "(" + spec(one.code) + integer(8*k) + "t")
 	}
-	put(a, a.Shape, kind+"u"+integer(size)+"J\xff\xff\xff\xffK\x00tb", data)
+	put(a, a.Shape, kind.String()+"u"+integer(size)+"J\xff\xff\xff\xffK\x00tb", data)
 }
 
 // reshape gives an array another shape of as many elements.
@@ -216,11 +233,11 @@ func object(a *pickle.Array, objects []any) {
 }
 
 func build(a *pickle.Array, shape []int, kind, elements string) {
-	dims := "("
+	var dims strings.Builder
 	for _, n := range shape {
-		dims += integer(n)
+		dims.WriteString(integer(n))
 	}
-	file := "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR(K\x01" + dims + "t" + kind + "\x89" + elements + "tb."
+	file := "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR(K\x01(" + dims.String() + "t" + kind + "\x89" + elements + "tb."
 	v, _, err := pickle.Read(bytes.NewReader([]byte(file)), int64(len(file)), budget.DefaultLimits)
 	made, ok := v.(*pickle.Array)
 	if err != nil || !ok {

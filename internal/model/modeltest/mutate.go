@@ -114,10 +114,14 @@ func tuple(of []any) []place {
 
 // scalars are values that a constructor may not expect.
 var scalars = []any{
-	pickle.None{}, pickle.BigInt{}, pickle.Bytes("\xff\x00"), true, false, "", "auto", "constant", "passthrough", "drop", "\xff", "x\x00y", strings.Repeat("(a*)*", 40), `(?:a|b){900}`,
+	pickle.None{},
+	pickle.BigInt{},
+	pickle.Bytes("\xff\x00"), true, false, "", "auto", "constant", "passthrough", "drop", "\xff", "x\x00y", strings.Repeat("(a*)*", 40), `(?:a|b){900}`,
 	math.NaN(), math.Inf(1), math.Inf(-1), -1.0, 0.5, 1e300, 5e-324, int64(0), int64(1), int64(2), int64(7), int64(-1), int64(1 << 20), int64(1 << 30),
 	int64(math.MaxInt32), int64(math.MinInt32), int64(math.MaxInt64), int64(math.MinInt64), uint64(math.MaxUint64),
-	pickle.Tuple{}, pickle.Tuple{int64(1), int64(1 << 40)}, pickle.Tuple{"a", pickle.None{}},
+	pickle.Tuple{},
+	pickle.Tuple{int64(1), int64(1 << 40)},
+	pickle.Tuple{"a", pickle.None{}},
 }
 
 // versions are those whose semantics differ.

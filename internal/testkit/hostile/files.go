@@ -121,10 +121,7 @@ func costly() []File {
 		}
 		all = append(all, File{b.name, b.attempts, data})
 	}
-	passed := "]("
-	for range 1000 {
-		passed += str("a") + str("passthrough") + "\x86"
-	}
+	passed := "](" + strings.Repeat(str("a")+str("passthrough")+"\x86", 1000)
 	wide := object("sklearn.pipeline.FeatureUnion", str("transformer_list"), passed+str("b")+scaler(1<<17)+"\x86e")
 	vectorizer := func(class string, more ...string) string {
 		return object("sklearn.feature_extraction.text."+class, append([]string{

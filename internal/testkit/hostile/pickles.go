@@ -41,11 +41,11 @@ func dtype(code string) string { return "cnumpy\ndtype\n(" + str(code) + "\x89\x
 
 // array is numpy's array of elements of a type.
 func array(kind, elements string, shape ...int) string {
-	dims := "("
+	var dims strings.Builder
 	for _, n := range shape {
-		dims += whole(n)
+		dims.WriteString(whole(n))
 	}
-	return "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR(K\x01" + dims + "t" + kind + "\x89" + bytesOf(elements) + "tb"
+	return "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR(K\x01(" + dims.String() + "t" + kind + "\x89" + bytesOf(elements) + "tb"
 }
 
 // object is an instance with attributes, each a text and a value.
@@ -80,20 +80,21 @@ type node struct{ left, right, feature int }
 
 // tree is a DecisionTreeRegressor of so many features.
 func tree(features int, nodes ...node) string {
-	data, kind := "", dtype("V32")+"(K\x03"+str("|")+"NN}("
+	var data, kind strings.Builder
+	kind.WriteString(dtype("V32") + "(K\x03" + str("|") + "NN}(")
 	for i, name := range []string{"left_child", "right_child", "feature", "threshold"} {
 		code := "i8"
 		if name == "threshold" {
 			code = "f8"
 		}
-		kind += str(name) + "(" + dtype(code) + whole(8*i) + "t"
+		kind.WriteString(str(name) + "(" + dtype(code) + whole(8*i) + "t")
 	}
-	kind += "u" + whole(32) + "J\xff\xff\xff\xffK\x00tb"
+	kind.WriteString("u" + whole(32) + "J\xff\xff\xff\xffK\x00tb")
 	for _, n := range nodes {
-		data += ints(n.left, n.right, n.feature) + floats(0)
+		data.WriteString(ints(n.left, n.right, n.feature) + floats(0))
 	}
 	inside := "csklearn.tree._tree\nTree\n(" + whole(features) + array(dtype("i8"), ints(1), 1) + "K\x01t\x81}(" +
-		str("nodes") + array(kind, data, len(nodes)) + str("values") + array(dtype("f8"), floats(make([]float64, len(nodes))...), len(nodes), 1, 1) + "ub"
+		str("nodes") + array(kind.String(), data.String(), len(nodes)) + str("values") + array(dtype("f8"), floats(make([]float64, len(nodes))...), len(nodes), 1, 1) + "ub"
 	return object("sklearn.tree._classes.DecisionTreeRegressor", str("n_outputs_"), "K\x01", str("n_features_in_"), whole(features), str("tree_"), inside)
 }
 
