@@ -29,9 +29,9 @@ func rezipped(t *testing.T, c *hostile.Choices, data []byte) []byte {
 		content := unzipped(t, f)
 		switch {
 		case schema && f.Name == "schema.json":
-			content = mutated(c, content, true)
+			content = hostile.Damaged(c, content, true)
 		case !schema && i == c.Below(len(in.File)) && len(content) > 0:
-			content = mutated(c, content, false)
+			content = hostile.Damaged(c, content, false)
 		}
 		w, err := out.CreateHeader(&zip.FileHeader{Name: f.Name})
 		if err != nil {

@@ -49,14 +49,14 @@ type reply struct {
 
 const exchangeFile = "testdata/kserve.json"
 
-func exchanges(t *testing.T) (list []exchange) {
-	t.Helper()
+func exchanges(tb testing.TB) (list []exchange) {
+	tb.Helper()
 	data, err := os.ReadFile(exchangeFile)
 	if err == nil {
 		err = json.Unmarshal(data, &list)
 	}
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return list
 }

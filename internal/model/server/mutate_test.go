@@ -29,14 +29,7 @@ import (
 // requests are those that were sent to KServe's server, and servers for their models.
 func requests(tb testing.TB) ([]exchange, map[string]*Server) {
 	tb.Helper()
-	data, err := os.ReadFile("testdata/kserve.json")
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var all []exchange
-	if err := json.Unmarshal(data, &all); err != nil {
-		tb.Fatal(err)
-	}
+	all := slices.DeleteFunc(exchanges(tb), func(e exchange) bool { return e.Call != "" })
 	servers := map[string]*Server{}
 	for _, e := range all {
 		if servers[e.Model] != nil {
@@ -50,7 +43,7 @@ func requests(tb testing.TB) ([]exchange, map[string]*Server) {
 		if err != nil {
 			tb.Fatal(err)
 		}
-		if servers[e.Model], err = New(tb.Context(), Config{ModelName: e.Model, ModelDir: dir, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		if servers[e.Model], err = New(tb.Context(), Config{ModelName: e.Model, MaxBytes: 1 << 20, ModelDir: dir, Log: slog.New(slog.DiscardHandler)}); err != nil {
 			tb.Fatal(err)
 		}
 	}
@@ -240,8 +233,8 @@ func tryCall(t *testing.T, s *Server, decisions []byte) bool {
 	return status == "0"
 }
 
-// caller is a server that calls ask.
-func caller(tb testing.TB, servers map[string]*Server) *Server {
+// called is the server that calls ask.
+func called(tb testing.TB, servers map[string]*Server) *Server {
 	tb.Helper()
 	s := servers["svc-rbf"]
 	if s == nil || s.schema.Kind(0) != frame.Numbers {
@@ -257,7 +250,7 @@ func TestChangedRequestsGetAnAnswer(t *testing.T) {
 		hostile.ForASecond(t, func(t *testing.T, b []byte) bool { t.Helper(); return tryRequest(t, all, servers, b) })
 	})
 	t.Run("gRPC", func(t *testing.T) {
-		s := caller(t, servers)
+		s := called(t, servers)
 		hostile.ForASecond(t, func(t *testing.T, b []byte) bool { t.Helper(); return tryCall(t, s, b) })
 	})
 }
@@ -272,7 +265,7 @@ func FuzzRequests(f *testing.F) {
 // FuzzCalls changes calls of gRPC.
 func FuzzCalls(f *testing.F) {
 	_, servers := requests(f)
-	s := caller(f, servers)
+	s := called(f, servers)
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, decisions []byte) { tryCall(t, s, decisions) })
 }
