@@ -4,6 +4,7 @@ package rollout
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -72,7 +73,7 @@ func asks(c *corev1.Container, p *corev1.Probe) string {
 	return "what a webhook wrote"
 }
 
-var statusCode = regexp.MustCompile(`statuscode: (\d+)`)
+var statusCode = regexp.MustCompile(`statuscode: (\d+)(?:: (.*))?`)
 
 // result is what came back, after the comma in a sentence.
 func result(p *corev1.Probe, answer string) string {
@@ -84,11 +85,20 @@ func result(p *corev1.Probe, answer string) string {
 	case strings.Contains(answer, "connection refused"):
 		return ", where nothing listens (connection refused)"
 	case code != nil:
-		return ", and the answer is " + code[1]
+		return ", and the answer is " + code[1] + said(code[2])
 	case slices.ContainsFunc([]string{"deadline exceeded", "i/o timeout", "Client.Timeout", "timed out"}, func(words string) bool { return strings.Contains(answer, words) }):
 		return fmt.Sprintf(", and no answer comes within %d s", cmp.Or(p.TimeoutSeconds, 1))
 	}
 	return ", and fails: " + short(cmp.Or(lastLine(text), lastLine(answer)))
+}
+
+// said is what the answer to a probe says, which only Serin's node tells.
+func said(body string) string {
+	var answer struct{ Error string }
+	if json.Unmarshal([]byte(body), &answer) != nil || answer.Error == "" {
+		return ""
+	}
+	return ": " + short(answer.Error)
 }
 
 // short is a line as a part of a sentence.

@@ -5,9 +5,12 @@ package node
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,13 +22,59 @@ import (
 
 // probers are the kubelet's network probes.
 type probers struct {
-	http httpprobe.Prober
+	http *http.Client
 	tcp  tcpprobe.Prober
 	grpc grpcprobe.Prober
 }
 
 func newProbers() probers {
-	return probers{httpprobe.New(false), tcpprobe.New(), grpcprobe.New()}
+	transport := &http.Transport{
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, // as kubelets have it
+		DisableKeepAlives: true, DisableCompression: true,
+		DialContext: probe.ProbeDialer().DialContext,
+	}
+	return probers{
+		http: &http.Client{Transport: transport, CheckRedirect: httpprobe.RedirectChecker(false)},
+		tcp:  tcpprobe.New(),
+		grpc: grpcprobe.New(),
+	}
+}
+
+// bodyReader keeps the first line of a body, which says why a server is not ready. Kubelets
+// do not tell it, because a probe may ask any server with their rights; here it is the Pod's.
+type bodyReader struct {
+	client *http.Client
+	line   string
+}
+
+// Do implements httpprobe.GetHTTPInterface.
+func (l *bodyReader) Do(req *http.Request) (*http.Response, error) {
+	const most = 400
+	answer, err := l.client.Do(req)
+	if err != nil || answer.StatusCode < http.StatusBadRequest {
+		return answer, err
+	}
+	body, err := io.ReadAll(io.LimitReader(answer.Body, most))
+	if err != nil {
+		return answer, nil // the status is enough
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
+	if strings.HasPrefix(answer.Header.Get("Content-Type"), "application/json") {
+		l.line = strings.ToValidUTF8(line, "")
+	}
+	return answer, nil
+}
+
+// get asks over HTTP.
+func (p probers) get(req *http.Request, timeout time.Duration) (probe.Result, string, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), timeout)
+	defer cancel()
+	l := &bodyReader{client: p.http}
+	result, text, err := httpprobe.DoHTTPProbe(req.WithContext(ctx), l)
+	if result == probe.Failure && l.line != "" {
+		text += ": " + l.line
+	}
+	return result, text, err
 }
 
 // target is what probes and hooks need of a container.
@@ -52,7 +101,7 @@ func (n *node) probe(ctx context.Context, t target, p *corev1.Probe, timeout tim
 		if err != nil {
 			return probe.Unknown, "", err
 		}
-		return n.probers.http.Probe(req.WithContext(ctx), timeout)
+		return n.probers.get(req.WithContext(ctx), timeout)
 	case p.TCPSocket != nil:
 		port, err := probe.ResolveContainerPort(p.TCPSocket.Port, t.spec)
 		if err != nil {

@@ -5,8 +5,10 @@ package node
 import (
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -107,4 +109,28 @@ spec:
     readinessProbe: {grpc: {port: 9000, service: models}}
 `)
 	c.pod(t, "web", "ready", isReady)
+}
+
+func TestHTTPProbesTellWhyAServerIsNotReady(t *testing.T) {
+	for _, test := range []struct{ name, contentType, body, want string }{
+		{"JSON", "application/json", `{"error":"loading"}`, `HTTP probe failed with statuscode: 503: {"error":"loading"}`},
+		{"a page", "text/html", "<html>", "HTTP probe failed with statuscode: 503"},
+		{"nothing", "application/json", "", "HTTP probe failed with statuscode: 503"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", test.contentType)
+				w.WriteHeader(http.StatusServiceUnavailable)
+				_, _ = w.Write([]byte(test.body))
+			}))
+			defer server.Close()
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, text, err := newProbers().get(req, time.Minute); err != nil || text != test.want {
+				t.Errorf("%q, %v, want %q", text, err, test.want)
+			}
+		})
+	}
 }
