@@ -26,6 +26,10 @@ type Frame struct {
 	// Names are the columns as the request named them, in the order of the schema. It
 	// is empty if the request named none.
 	Names []string
+
+	// Flat means that a row was sent as one value, and not as a list, for a model whose
+	// schema is open.
+	Flat bool
 }
 
 // None stands for Python's None in Data, and Text for a string, which lies in

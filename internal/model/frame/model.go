@@ -60,6 +60,9 @@ type Schema struct {
 	Names []string // of the columns, if the model was fitted on a DataFrame
 	Kinds []Kind   // of the columns; empty if all are numbers
 	Flat  bool     // a row is one value, and not a list of Width values
+	// Open means that only the model itself knows which rows it takes: of any width and
+	// kind, with columns of any name. Width is 0, or what it is most likely.
+	Open bool
 	// Picked are the columns that the model looks at, if it picks them from rows by
 	// their names: such rows may lack the others, and may have any beside them. It is
 	// empty if rows have all columns and no others.
@@ -84,6 +87,8 @@ func (s *Schema) Example(column int, text string) {
 // Kind returns the kind of a column.
 func (s *Schema) Kind(column int) Kind {
 	switch {
+	case s.Open:
+		return Anything
 	case column < len(s.Kinds):
 		return s.Kinds[column]
 	case column >= s.Width && len(s.Picked) > 0:
@@ -139,6 +144,9 @@ type Output struct {
 	// outputs, as their probabilities: scikit-learn has a list of such answers then,
 	// each with rows of its own.
 	Parts []int
+	// Open means that the model does not know before it answers: the Output of each Result
+	// says what that one is.
+	Open bool
 }
 
 // Result is the answer to a Frame.

@@ -118,6 +118,11 @@ func (s *Server) ask(stop func() error, b *batch) (status int, err error) {
 	if _, ok := errors.AsType[frame.InputError](err); ok {
 		return http.StatusBadRequest, err
 	}
+	b.labels, b.tensors = s.labels, s.tensors
+	if err == nil && b.result.Output.Open {
+		b.labels, err = encodeLabels(b.result.Output)
+		b.tensors = b.tensors.of(b.result.Output, b.labels)
+	}
 	return http.StatusInternalServerError, err
 }
 

@@ -80,7 +80,7 @@ func (s *Server) appendResponse(dst []byte, b *batch, c call) []byte {
 	if !b.result.Output.Flat {
 		shape = append(shape, int64(b.result.Output.Width))
 	}
-	b.raw = appendRaw(b.raw[:0], &b.result, s.tensors.raw)
+	b.raw = appendRaw(b.raw[:0], &b.result, b.tensors.raw)
 	dst = appendField(appendField(appendField(dst, 1, s.name), 2, s.tensors.version), 3, c.id)
 	output := appendSignature(nil, signature{outputName, d.name, shape})
 	if c.binary {

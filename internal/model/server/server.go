@@ -20,6 +20,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"runtime/debug"
@@ -57,7 +58,9 @@ type Config struct {
 	Docs      bool   // serve a page at /docs
 	Proba     bool   // predict probabilities, where the model has them
 	Events    Events
-	Log       *slog.Logger
+	// Load loads a model that is not a file which the server reads itself.
+	Load func(ctx context.Context, l Loading) (frame.Model, error)
+	Log  *slog.Logger
 }
 
 // Server serves one loaded model.
@@ -82,18 +85,29 @@ type Server struct {
 }
 
 // Run loads the model, listens and serves until ctx ends. It returns an error if
-// the model does not load or the port is taken.
+// the model does not load, the port is taken, or the program of a model ends.
 func Run(ctx context.Context, cfg Config) error {
-	s, err := New(ctx, cfg)
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	s, err := loaded(ctx, cfg, fail)
 	if err != nil {
 		return err
+	}
+	if c, ok := s.model.(io.Closer); ok {
+		defer func() { _ = c.Close() }()
 	}
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))
 	if err != nil {
 		return err
 	}
-	return s.Serve(ctx, ln, listenGRPC(ctx, cfg))
+	if err := s.Serve(ctx, ln, listenGRPC(ctx, cfg)); err != nil {
+		return err
+	}
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
 }
 
 // New loads the model. Its errors are sentences for the owner of the model; if ctx
@@ -103,6 +117,11 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	return of(model, cfg)
+}
+
+// of returns a server of a loaded model.
+func of(model frame.Model, cfg Config) (*Server, error) {
 	method := frame.Predict
 	if _, ok := model.Output(frame.PredictProba); ok && cfg.Proba {
 		method = frame.PredictProba

@@ -217,8 +217,8 @@ func (b *batch) fillFirst() error {
 	switch {
 	case err != nil:
 		return err
-	case b.schema.Flat && len(dims) == 1:
-		b.x.Rows, b.x.Cols = int(dims[0]), 1
+	case (b.schema.Flat || b.schema.Open) && len(dims) == 1:
+		b.x.Rows, b.x.Cols, b.x.Flat = int(dims[0]), 1, b.schema.Open
 	case len(dims) < 2:
 		return inputError("Expected 2D array, got 1D array instead: the shape must be [rows, columns]")
 	case len(dims) > 2:
@@ -232,7 +232,7 @@ func (b *batch) fillFirst() error {
 	if b.schema.Flat && b.x.Cols != 1 {
 		return errNotSingle
 	}
-	if !b.mixed() && len(t.texts) == 0 { // the common case copies nothing
+	if !b.mixed() && len(t.texts) == 0 && (!b.schema.Open || !t.rounded) { // the common case copies nothing
 		b.x.Data, t.values = t.values, b.x.Data
 		return nil
 	}

@@ -73,7 +73,7 @@ func (s *Server) predict(ctx *fasthttp.RequestCtx) {
 	}
 	times.lap(s.metrics.predict)
 	b.out = append(b.out[:0], `{"predictions":`...)
-	b.out = append(appendResult(b.out, &b.result, s.labels), '}')
+	b.out = append(appendResult(b.out, &b.result, b.labels), '}')
 	if event == noEvent {
 		serve(ctx, "application/json", b)
 	} else {

@@ -75,7 +75,7 @@ func (b *batch) object(p *parser, record bool) error {
 			}
 		case !define:
 			return fmt.Errorf("instance %d has an unknown feature %q", b.x.Rows, key)
-		case len(b.columns) == b.schema.Width:
+		case len(b.columns) == b.schema.Width && !b.schema.Open:
 			return fmt.Errorf("instance %d has more features than the %d that the model works on", b.x.Rows, b.schema.Width)
 		default:
 			i = len(b.columns)

@@ -27,9 +27,11 @@ type batch struct {
 	zip    *gzip.Reader // for other requests
 	share  share
 
-	result frame.Result
-	out    []byte
-	raw    []byte // the binary part of out
+	result  frame.Result
+	labels  [][][]byte // of the result, as JSON
+	tensors answers
+	out     []byte
+	raw     []byte // the binary part of out
 }
 
 // inputError is an error of a request with the text that KServe, or scikit-learn,
@@ -111,6 +113,9 @@ func (b *batch) rows(p *parser) error {
 			return b.list(p)
 		case first == '{':
 			return b.object(p, false)
+		case b.schema.Open && (b.x.Rows == 0 || b.x.Flat):
+			b.x.Flat = true
+			return b.single(p)
 		}
 		return inputError("Expected 2D array, got 1D array instead: each instance must be a list of numbers")
 	})

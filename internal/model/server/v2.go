@@ -111,6 +111,9 @@ type signature struct {
 
 // signatures describe the tensors that the model takes and gives. -1 is any length.
 func (s *Server) signatures() (inputs, outputs []signature) {
+	if s.schema.Open {
+		return []signature{}, []signature{}
+	}
 	numbers, kind := true, func(i int) string {
 		if s.schema.Kind(i) == frame.Numbers {
 			return "FP64"
@@ -263,7 +266,7 @@ func (s *Server) answerInfer(ctx *fasthttp.RequestCtx, b *batch, c call, event e
 		flat := b.result
 		flat.Output.Flat = true
 		b.out = append(append(b.out, parameters...), `,"data":`...)
-		b.out = append(appendResult(b.out, &flat, s.tensors.labels), `}]}`...)
+		b.out = append(appendResult(b.out, &flat, b.tensors.labels), `}]}`...)
 		if event != noEvent {
 			s.answerEvent(ctx, event, nil, b.out)
 			return
@@ -271,7 +274,7 @@ func (s *Server) answerInfer(ctx *fasthttp.RequestCtx, b *batch, c call, event e
 		serve(ctx, "application/json", b)
 		return
 	}
-	b.raw = appendRaw(b.raw[:0], &b.result, s.tensors.raw)
+	b.raw = appendRaw(b.raw[:0], &b.result, b.tensors.raw)
 	b.out = append(b.out, `,"parameters":{"binary_data_size":`...)
 	b.out = append(strconv.AppendInt(b.out, int64(len(b.raw)), 10), `}}]}`...)
 	ctx.Response.Header.Set(lengthHeader, strconv.Itoa(len(b.out)))

@@ -18,10 +18,16 @@ type answers struct {
 
 // newAnswers renders them once. Labels are those of encodeLabels.
 func newAnswers(cfg Config, out frame.Output, labels [][][]byte) answers {
-	a := answers{version: cfg.Revision, name: []byte(quote(cfg.ModelName)), quotedVersion: []byte("null"), labels: labels, raw: rawLabels(out)}
+	a := answers{version: cfg.Revision, name: []byte(quote(cfg.ModelName)), quotedVersion: []byte("null")}
 	if a.version != "" {
 		a.quotedVersion = []byte(quote(a.version))
 	}
+	return a.of(out, labels)
+}
+
+// of returns them for another output.
+func (a answers) of(out frame.Output, labels [][][]byte) answers {
+	a.labels, a.raw = labels, rawLabels(out)
 	if out.Type == frame.Bytes {
 		a.labels = nil
 		for _, classes := range out.Classes {
