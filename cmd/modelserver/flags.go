@@ -48,11 +48,10 @@ func idleFlags() readers {
 		"--predictor_use_ssl":                 truth,
 		"--protocol":                          text,
 		"--timeout-keep-alive":                number,
-		"--workers":                           number,
 	}
 }
 
-func flagsOf(cfg *server.Config) readers {
+func flagsOf(cfg *server.Config, o *options) readers {
 	noTLS := func(string) error {
 		return errors.New("this server has no TLS, because only the queue in its Pod calls it: remove the flag")
 	}
@@ -64,49 +63,55 @@ func flagsOf(cfg *server.Config) readers {
 		"--max_request_bytes": setting.Number(&cfg.MaxBytes, server.DefaultMaxBytes, 1, maxBytes).Set,
 		"--model_dir":         func(s string) error { cfg.ModelDir = s; return nil },
 		"--model_name":        func(s string) error { cfg.ModelName = s; return nil },
+		"--python":            func(s string) error { o.python = s; return nil },
 		"--ssl_certfile":      noTLS,
 		"--ssl_keyfile":       noTLS,
+		"--workers":           setting.Number(&o.workers, 0, 0, 1<<10).Set,
 	}
 }
 
-// parse parses flags as Python's argparse does: --name value or --name=value. It
-// returns the flags that have no effect.
-func parse(args []string) (cfg server.Config, idle []string, err error) {
+// parse parses flags as Python's argparse does: --name value or --name=value.
+func parse(args []string) (cfg server.Config, o options, err error) {
 	cfg.ModelName = "model"
-	flags := flagsOf(&cfg)
+	flags := flagsOf(&cfg, &o)
 	for name, check := range idleFlags() {
-		flags[name] = func(s string) error { idle = append(idle, name); return check(s) }
+		flags[name] = func(s string) error { o.idle = append(o.idle, name); return check(s) }
 	}
 	for len(args) > 0 {
 		name, value, joined := strings.Cut(args[0], "=")
 		set, ok := flags[name]
 		switch {
 		case name == "--help" || name == "-h":
-			return cfg, nil, flag.ErrHelp
+			return cfg, o, flag.ErrHelp
 		case args[0] == healthCheck:
-			idle = append(idle, name)
+			o.idle, o.passed = append(o.idle, name), append(o.passed, name)
 			args = args[1:]
 			continue
 		case !ok:
-			return cfg, nil, fmt.Errorf("unknown argument %q: it takes --model_name, --model_dir, --http_port, --grpc_port, --enable_grpc, --enable_docs_url, --max_request_bytes, and other flags of KServe's server", args[0])
+			return cfg, o, fmt.Errorf("unknown argument %q: it takes --model_name, --model_dir, --http_port, --grpc_port, --enable_grpc, --enable_docs_url, --max_request_bytes, --python, and other flags of KServe's server", args[0])
 		case !joined && len(args) == 1:
-			return cfg, nil, fmt.Errorf("%s needs a value", name)
+			return cfg, o, fmt.Errorf("%s needs a value", name)
 		case !joined:
 			value = args[1]
 			args = args[1:]
 		}
 		if err := set(value); err != nil {
-			return cfg, nil, fmt.Errorf("%s %s: %w", name, value, err)
+			return cfg, o, fmt.Errorf("%s %s: %w", name, value, err)
+		}
+		if name != "--python" && name != "--model_dir" {
+			o.passed = append(o.passed, name+"="+value)
 		}
 		args = args[1:]
 	}
 	switch {
 	case cfg.ModelDir == "":
-		return cfg, nil, errors.New("--model_dir is required")
+		return cfg, o, errors.New("--model_dir is required")
 	case cfg.ModelName == "":
-		return cfg, nil, errors.New("--model_name is empty")
+		return cfg, o, errors.New("--model_name is empty")
+	case o.workers > 0 && o.python == "":
+		o.idle = append(o.idle, "--workers")
 	}
-	return cfg, idle, nil
+	return cfg, o, nil
 }
 
 // boolean parses the values that KServe's servers accept.

@@ -116,9 +116,9 @@ func TestFailuresEndInOneSentence(t *testing.T) {
 		"a bad port":    {[]string{"--model_dir", empty, "--http_port", "x"}, 2, "serin-modelserver: --http_port x: must be a port from 1 to 65535, or 0 for a free one"},
 		"no such port":  {[]string{"--model_dir", empty, "--http_port=70000"}, 2, "serin-modelserver: --http_port 70000: must be a port from 1 to 65535, or 0 for a free one"},
 		"neither":       {[]string{"--model_dir", empty, "--enable_docs_url=maybe"}, 2, "serin-modelserver: --enable_docs_url maybe: must be true or false"},
-		"no such flag":  {[]string{"--model_dir", empty, "--htp_port=80"}, 2, `serin-modelserver: unknown argument "--htp_port=80": it takes --model_name, --model_dir, --http_port, --grpc_port, --enable_grpc, --enable_docs_url, --max_request_bytes, and other flags of KServe's server`},
-		"a word":        {[]string{"--model_dir", empty, "x"}, 2, `serin-modelserver: unknown argument "x": it takes --model_name, --model_dir, --http_port, --grpc_port, --enable_grpc, --enable_docs_url, --max_request_bytes, and other flags of KServe's server`},
-		"no number":     {[]string{"--model_dir", empty, "--workers=many"}, 2, "serin-modelserver: --workers many: must be a whole number from 0 to 2147483647"},
+		"no such flag":  {[]string{"--model_dir", empty, "--htp_port=80"}, 2, `serin-modelserver: unknown argument "--htp_port=80": it takes --model_name, --model_dir, --http_port, --grpc_port, --enable_grpc, --enable_docs_url, --max_request_bytes, --python, and other flags of KServe's server`},
+		"a word":        {[]string{"--model_dir", empty, "x"}, 2, `serin-modelserver: unknown argument "x": it takes --model_name, --model_dir, --http_port, --grpc_port, --enable_grpc, --enable_docs_url, --max_request_bytes, --python, and other flags of KServe's server`},
+		"no number":     {[]string{"--model_dir", empty, "--workers=many"}, 2, "serin-modelserver: --workers many: must be a whole number from 0 to 1024"},
 		"no size":       {[]string{"--model_dir", empty, "--max_request_bytes=0"}, 2, "serin-modelserver: --max_request_bytes 0: must be a whole number from 1 to 4294967295"},
 		"TLS":           {[]string{"--model_dir", empty, "--ssl_certfile=x"}, 2, "serin-modelserver: --ssl_certfile x: this server has no TLS, because only the queue in its Pod calls it: remove the flag"},
 		"half a flag":   {[]string{"--model_dir"}, 2, "serin-modelserver: --model_dir needs a value"},
@@ -159,17 +159,17 @@ func TestFlagsAreReadAsKServeReadsThem(t *testing.T) {
 		"true as Python":    {[]string{"--model_dir=/a", "--enable_docs_url=True"}, with(func(c *server.Config) { c.Docs = true }), nil},
 		"gRPC":              {[]string{"--model_dir=/a", "--enable_grpc=False", "--grpc_port=9001"}, with(func(c *server.Config) { c.NoGRPC, c.GRPCPort = true, 9001 }), nil},
 		"a size":            {[]string{"--model_dir=/a", "--max_request_bytes=1048576"}, with(func(c *server.Config) { c.MaxBytes = 1 << 20 }), nil},
-		"of KServe's alone": {[]string{"--workers", "4", "--enable_predictor_health_check", "--model_dir=/a", "--event-loop=auto"}, with(func(*server.Config) {}), []string{"--workers", "--enable_predictor_health_check", "--event-loop"}},
+		"of KServe's alone": {[]string{"--workers", "4", "--enable_predictor_health_check", "--model_dir=/a", "--event-loop=auto"}, with(func(*server.Config) {}), []string{"--enable_predictor_health_check", "--event-loop", "--workers"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, idle, err := parse(test.args)
+			got, o, err := parse(test.args)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("config (-want +got):\n%s", diff)
 			}
-			if diff := cmp.Diff(test.idle, idle); diff != "" {
+			if diff := cmp.Diff(test.idle, o.idle); diff != "" {
 				t.Errorf("without effect (-want +got):\n%s", diff)
 			}
 		})
