@@ -26,4 +26,5 @@ fi
 echo "Asking KServe's server and ours the same."
 go test ./internal/model/server -count=1 -run KServe
 PYTHONPATH=$previous go test ./internal/model/server -count=1 -run KServe
+go test ./internal/model/python -count=1
 go test ./e2e -count=1 -v -run 'TestScripts/python-' "$@"

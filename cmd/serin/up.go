@@ -210,7 +210,7 @@ func modelEnv(environ []string) []string {
 		case name == "PATH", name == "HOME", name == "TMPDIR", name == "LANG", name == "TZ",
 			name == "STORAGE_EMULATOR_HOST", name == "GOOGLE_APPLICATION_CREDENTIALS",
 			name == "SSL_CERT_FILE", name == "SSL_CERT_DIR",
-			strings.HasPrefix(name, "AWS_"), strings.HasPrefix(name, "S3_"),
+			strings.HasPrefix(name, "AWS_"), strings.HasPrefix(name, "S3_"), strings.HasPrefix(name, "PIP_"),
 			strings.HasSuffix(strings.ToUpper(name), "_PROXY"):
 			env = append(env, e)
 		}

@@ -224,7 +224,7 @@ func start(parts *lifecycle.Parts, c Config, server *kube.Server, nodeListener n
 				"kserve/xgbserver":     c.program("modelserver"),
 				"kserve/lgbserver":     c.program("modelserver"),
 			},
-			Env:      c.Env,
+			Env:      append(slices.Clip(c.Env), "SERIN_PYTHON_ENVIRONMENTS="+filepath.Join(c.Dir, "python")),
 			Listener: nodeListener,
 			TLS:      server.NodeTLS,
 			Log:      c.Log,

@@ -50,6 +50,7 @@ var modelServers = map[string]modelServer{
 	"paddleserver":      python,
 	"pmmlserver":        python,
 	"predictiveserver":  python,
+	"serin-python":      python, // Serin's own, behind the same flags
 	"sklearnserver":     python,
 	"xgbserver":         python,
 	"mlserver": {

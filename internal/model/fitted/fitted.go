@@ -69,7 +69,7 @@ func (c Classes) find(g *pickle.Global) (Constructor, string) {
 }
 
 // advice says what to do with a model that has unsupported estimators.
-const advice = "your own Python can serve this model, if you trust the file: see docs/reference/modelserver.md#models-that-it-refuses"
+const advice = "your own Python can serve this model, if you trust the file: set runtime: serin-python (docs/howto/your-own-python.md)"
 
 // Build returns the model that a value of a file describes.
 func Build(value any, b *budget.Budget, classes Classes) (frame.Model, error) {

@@ -58,7 +58,7 @@ func TestAllUnsupportedEstimatorsAreListed(t *testing.T) {
 	file := pickle2 + estimatorOf("sklearn.pipeline", "Pipeline", text("steps"), "]("+
 		step(custom)+step(estimatorOf("sklearn.preprocessing._data", "StandardScaler", saved))+step(custom)+step(other)+"e") + "."
 	_, err := parse([]byte(file), budget.DefaultLimits)
-	want := "__main__.Mine, sklearn.gaussian_process.GaussianProcessClassifier, sklearn.semi_supervised.LabelSpreading are not supported: your own Python can serve this model, if you trust the file: see docs/reference/modelserver.md#models-that-it-refuses"
+	want := "__main__.Mine, sklearn.gaussian_process.GaussianProcessClassifier, sklearn.semi_supervised.LabelSpreading are not supported: your own Python can serve this model, if you trust the file: set runtime: serin-python (docs/howto/your-own-python.md)"
 	if diff := cmp.Diff(want, message(err)); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}

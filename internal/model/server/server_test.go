@@ -519,7 +519,7 @@ func TestFoldersWithoutOneGoodModelAreRefused(t *testing.T) {
 		"a folder of that name": {sub, "no model file in the model folder: want one whose name ends in .joblib, .pkl, .pickle, .skops, .json, .ubj, .model, .txt, .bst, found model.joblib/"},
 		"two models":            {folder(t, iris, fixtures+"suffix.pickle"), "2 model files in the model folder, want one: model.joblib, suffix.pickle"},
 		"a truncated model":     {folder(t, write("a.joblib", data[:2000])), "load a.joblib: the file ends too early: it is truncated or damaged"},
-		"an unsupported one":    {folder(t, write("c.pkl", []byte("csklearn.gaussian_process._gpc\nGaussianProcessClassifier\n)\x81}U\x01xNsb."))), "load c.pkl: sklearn.gaussian_process.GaussianProcessClassifier is not supported: your own Python can serve this model, if you trust the file: see docs/reference/modelserver.md#models-that-it-refuses"},
+		"an unsupported one":    {folder(t, write("c.pkl", []byte("csklearn.gaussian_process._gpc\nGaussianProcessClassifier\n)\x81}U\x01xNsb."))), "load c.pkl: sklearn.gaussian_process.GaussianProcessClassifier is not supported: your own Python can serve this model, if you trust the file: set runtime: serin-python (docs/howto/your-own-python.md)"},
 		"a hostile one":         {folder(t, write("b.pkl", []byte("cos\nsystem\n(S'id'\ntR."))), "load b.pkl: the file holds an os.system, not an estimator; nothing was executed"},
 	} {
 		t.Run(name, func(t *testing.T) {

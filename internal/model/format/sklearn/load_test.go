@@ -69,7 +69,7 @@ func TestHostileFilesAreRefusedByName(t *testing.T) {
 	}
 }
 
-const advice = "your own Python can serve this model, if you trust the file: see docs/reference/modelserver.md#models-that-it-refuses"
+const advice = "your own Python can serve this model, if you trust the file: set runtime: serin-python (docs/howto/your-own-python.md)"
 
 func message(err error) string {
 	if err == nil {
