@@ -160,6 +160,9 @@ func (m *Model) Class() string { return m.greeting.Class }
 // Schema implements frame.Model. Only the model knows which rows it takes.
 func (m *Model) Schema() frame.Schema { return frame.Schema{Open: true, Width: m.Width} }
 
+// Remarks implements frame.Model. The log has what Python says.
+func (m *Model) Remarks() []string { return nil }
+
 // Output implements frame.Model. What an answer is, is known when it is there.
 func (m *Model) Output(method frame.Method) (frame.Output, bool) {
 	return frame.Output{Open: true}, method == frame.Predict || method == frame.PredictProba && m.Proba

@@ -232,14 +232,14 @@ func (b *batch) poll(p *parser) error {
 	return b.note()
 }
 
-// reply makes sure that there is room for the answer, before the model computes it.
-func (s *Server) reply(b *batch) error {
+// reply makes sure that there is room for an answer, of which a value takes cell bytes.
+func (s *Server) reply(b *batch, rows, width int, cell int64) error {
 	const number = 8
-	cells := int64(b.x.Rows) * int64(s.output.Width)
-	if cells*s.cell > s.most {
-		return refusalf(http.StatusRequestEntityTooLarge, "The answer has %d rows of %d values, and may be larger than %d bytes: send fewer rows at once, or raise --max_request_bytes.", b.x.Rows, s.output.Width, s.most)
+	cells := int64(rows) * int64(width)
+	if cells*cell > s.most {
+		return refusalf(http.StatusRequestEntityTooLarge, "The answer has %d rows of %d values, and may be larger than %d bytes: send fewer rows at once, or raise --max_request_bytes.", rows, width, s.most)
 	}
-	return b.share.atLeast(b.footprint() + cells*(number+s.cell))
+	return b.share.atLeast(b.footprint() + cells*(number+cell))
 }
 
 // cellBytes is how much a value of an answer takes at most. Labels are those of the answer.

@@ -101,9 +101,8 @@ func (s *Server) batch(length int) *batch {
 }
 
 // ask asks the model for the answer to b.x, which b.result gets, unless stop returns an
-// error. It returns the
-// status of an error. A request that the model refuses is a 400. KServe says 500 for
-// many of them, which would count as errors of the model's revision.
+// error. It returns the status of an error. A request that the model refuses is a 400.
+// KServe says 500 for many of them, which would count as errors of the model's revision.
 func (s *Server) ask(stop func() error, b *batch) (status int, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -111,7 +110,7 @@ func (s *Server) ask(stop func() error, b *batch) (status int, err error) {
 			status, err = http.StatusInternalServerError, errPanicked
 		}
 	}()
-	if err := s.reply(b); err != nil {
+	if err := s.reply(b, b.x.Rows, s.output.Width, s.cell); err != nil {
 		return 0, err
 	}
 	err = s.model.Predict(stop, s.method, &b.result, b.x)
@@ -119,11 +118,14 @@ func (s *Server) ask(stop func() error, b *batch) (status int, err error) {
 		return http.StatusBadRequest, err
 	}
 	b.labels, b.tensors = s.labels, s.tensors
-	if err == nil && b.result.Output.Open {
-		b.labels, err = encodeLabels(b.result.Output)
-		b.tensors = b.tensors.of(b.result.Output, b.labels)
+	if err != nil || !b.result.Output.Open {
+		return http.StatusInternalServerError, err
 	}
-	return http.StatusInternalServerError, err
+	if b.labels, err = encodeLabels(b.result.Output); err != nil {
+		return http.StatusInternalServerError, err
+	}
+	b.tensors = b.tensors.of(b.result.Output, b.labels)
+	return 0, s.reply(b, b.result.Rows, b.result.Output.Width, cellBytes(b.labels, b.tensors.labels, b.tensors.raw))
 }
 
 // recycle keeps a batch for other requests, until the garbage collector has run twice.

@@ -16,27 +16,28 @@ import (
 	"github.com/serin-dev/serin/internal/model/frame"
 )
 
-// answering is an open model that keeps what it was asked.
-type answering struct {
+// openModel is an open model that keeps what it was asked.
+type openModel struct {
 	asked  frame.Frame
 	answer frame.Result
 	closed bool
 }
 
-func (*answering) Class() string        { return "Open" }
-func (*answering) Schema() frame.Schema { return frame.Schema{Open: true} }
-func (*answering) Output(m frame.Method) (frame.Output, bool) {
+func (*openModel) Class() string        { return "Open" }
+func (*openModel) Remarks() []string    { return nil }
+func (*openModel) Schema() frame.Schema { return frame.Schema{Open: true} }
+func (*openModel) Output(m frame.Method) (frame.Output, bool) {
 	return frame.Output{Open: true}, m == frame.Predict
 }
 
-func (a *answering) Predict(_ func() error, _ frame.Method, dst *frame.Result, x frame.Frame) error {
+func (a *openModel) Predict(_ func() error, _ frame.Method, dst *frame.Result, x frame.Frame) error {
 	a.asked = x
 	a.asked.Data, a.asked.Texts = append([]float64(nil), x.Data...), append([]string(nil), x.Texts...)
 	*dst = a.answer
 	return nil
 }
 
-func (a *answering) Close() error { a.closed = true; return nil }
+func (a *openModel) Close() error { a.closed = true; return nil }
 
 func ln(t *testing.T) net.Listener {
 	t.Helper()
@@ -62,7 +63,7 @@ func TestModelThatLoadsSaysWhatTakesSoLong(t *testing.T) {
 
 func TestServerEndsWithTheProgramOfItsModel(t *testing.T) {
 	ended := errors.New("the model's Python process ended: signal: killed")
-	model := &answering{}
+	model := &openModel{}
 	cfg := Config{ModelName: "m", Host: "127.0.0.1", NoGRPC: true, Log: slog.New(slog.DiscardHandler)}
 	cfg.Load = func(_ context.Context, l Loading) (frame.Model, error) {
 		l.Fail(ended)
@@ -79,7 +80,7 @@ func TestServerEndsWithTheProgramOfItsModel(t *testing.T) {
 }
 
 func TestOpenModelsGetRowsAsTheyAreSent(t *testing.T) {
-	model := &answering{}
+	model := &openModel{}
 	s, err := of(model, Config{ModelName: "m", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
