@@ -9,17 +9,17 @@ import (
 	"github.com/serin-dev/serin/internal/model/pickle"
 )
 
-// inTurn is a chain of members, which get the answers of those before them as
+// chain has members in turn, which get the answers of those before them as
 // columns (Read, Pfahringer, Holmes and Frank 2009).
-type inTurn struct {
+type chain struct {
 	outer
 	order  []int        // the output of each member
 	method frame.Method // whose answers become columns
 	values [][]float64  // of each member's labels; nil for numbers
 }
 
-func newInTurn(e *fitted.Estimator) *inTurn {
-	c := &inTurn{}
+func newChain(e *fitted.Estimator) *chain {
+	c := &chain{}
 	c.members = members(e, e.List("estimators_"))
 	if !e.Ok() {
 		return c
@@ -64,7 +64,7 @@ func orderOf(e *fitted.Estimator) []int64 {
 }
 
 func newRegressorChain(e *fitted.Estimator) graph.Node {
-	c := newInTurn(e)
+	c := newChain(e)
 	for _, p := range c.members {
 		e.Require(has(p, frame.Predict, 1), "one of its estimators predicts no number")
 	}
@@ -74,7 +74,7 @@ func newRegressorChain(e *fitted.Estimator) graph.Node {
 }
 
 func newClassifierChain(e *fitted.Estimator) graph.Node {
-	c := newInTurn(e)
+	c := newChain(e)
 	switch method := e.Text("predict", "chain_method_"); method {
 	case "predict":
 	case "predict_proba":
@@ -105,7 +105,7 @@ func newClassifierChain(e *fitted.Estimator) graph.Node {
 	return c
 }
 
-func (c *inTurn) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Frame) error {
+func (c *chain) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.Frame) error {
 	n := len(c.members)
 	before := w.Floats(x.Rows * n)
 	mark := w.Mark()
@@ -136,7 +136,7 @@ func (c *inTurn) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.F
 }
 
 // ask puts the answers of member i into column at of dst.
-func (c *inTurn) ask(w *graph.Work, p graph.Predictor, i int, m frame.Method, dst []float64, at int, x frame.Frame) error {
+func (c *chain) ask(w *graph.Work, p graph.Predictor, i int, m frame.Method, dst []float64, at int, x frame.Frame) error {
 	part, err := ask(w, p, m, x)
 	if err != nil {
 		return err

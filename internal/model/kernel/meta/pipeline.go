@@ -11,15 +11,15 @@ import (
 	"github.com/serin-dev/serin/internal/model/pickle"
 )
 
-// chain is the transformers of a Pipeline, one after the other.
-type chain []graph.Transformer
+// transformers are those of a Pipeline, one after the other.
+type transformers []graph.Transformer
 
-func (c chain) Input() *graph.Input { return c[0].Input() }
+func (c transformers) Input() *graph.Input { return c[0].Input() }
 
-func (c chain) Width() int { return c[len(c)-1].Width() }
+func (c transformers) Width() int { return c[len(c)-1].Width() }
 
-func (c chain) Transform(w *graph.Work, x frame.Frame) (frame.Frame, error) {
-	x, err := c[0].Transform(w, x) // which was checked as the chain's
+func (c transformers) Transform(w *graph.Work, x frame.Frame) (frame.Frame, error) {
+	x, err := c[0].Transform(w, x) // checked by the caller
 	for _, t := range c[1:] {
 		if err != nil {
 			return x, err
@@ -30,17 +30,17 @@ func (c chain) Transform(w *graph.Work, x frame.Frame) (frame.Frame, error) {
 }
 
 // Thin implements graph.Thin.
-func (c chain) Thin() bool {
+func (c transformers) Thin() bool {
 	t, ok := c[len(c)-1].(graph.Thin)
 	return ok && t.Thin()
 }
 
 // End implements fitted.Ender.
-func (c chain) End() graph.Node { return c[len(c)-1] }
+func (c transformers) End() graph.Node { return c[len(c)-1] }
 
 // pipeline is a Pipeline that predicts.
 type pipeline struct {
-	before chain
+	before transformers
 	graph.Predictor
 }
 
@@ -60,13 +60,13 @@ func (p *pipeline) End() graph.Node { return p.Predictor }
 // dual is a Pipeline whose last step predicts and transforms, as KMeans does.
 type dual struct {
 	pipeline
-	chain
+	transformers
 }
 
-func (d *dual) Input() *graph.Input { return d.chain.Input() }
+func (d *dual) Input() *graph.Input { return d.transformers.Input() }
 
 // End implements fitted.Ender.
-func (d *dual) End() graph.Node { return d.chain.End() }
+func (d *dual) End() graph.Node { return d.transformers.End() }
 
 // empty is a Pipeline without steps. It is left out of others.
 type empty struct{}
@@ -80,7 +80,7 @@ func newPipeline(e *fitted.Estimator) graph.Node {
 		return empty{}
 	}
 	stretch(steps)
-	var before chain
+	var before transformers
 	for _, n := range steps[:len(steps)-1] {
 		before = append(before, e.AsTransformer(n))
 	}
