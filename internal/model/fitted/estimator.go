@@ -31,8 +31,8 @@ type failure struct {
 	absent bool // the first failure is an attribute that fitting makes
 }
 
-// sentence is an error about the attributes of an estimator, which has yet to be
-// named. Other errors, such as that of the budget, stand for themselves.
+// sentence is an error about an estimator's attributes, before which describe puts the
+// estimator's class. Other errors, such as the budget's, are not about the estimator.
 type sentence string
 
 func (s sentence) Error() string { return string(s) }
@@ -63,8 +63,8 @@ func (e *Estimator) Budget() *budget.Budget { return e.builder.Budget }
 // Class is the name of the estimator's class: "SVC".
 func (e *Estimator) Class() string { return e.class }
 
-// Name is the name of the class of the object itself, which of a part is not the
-// estimator's.
+// Name is the name of the object's own class. For a part, Class is the estimator's
+// instead.
 func (e *Estimator) Name() string { return e.object.Class.Name }
 
 // Ok reports whether nothing has failed so far.

@@ -43,7 +43,7 @@ type Constructor func(*Estimator) graph.Node
 // "sklearn.svm.SVC".
 type Classes map[string]Constructor
 
-// Table puts tables together, of which each has other names.
+// Table joins tables. No two of them have the same name.
 func Table(tables ...Classes) Classes {
 	all := Classes{}
 	for _, t := range tables {

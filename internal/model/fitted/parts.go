@@ -156,8 +156,8 @@ func (e *Estimator) Matrices(names ...string) []vector.Matrix {
 	return all
 }
 
-// matrix charges a value for each row and column: one without elements may have 2^31 rows,
-// for each of which a node takes memory.
+// matrix charges a value for each row and column: a matrix without elements may have 2^31
+// rows, and a node takes memory for each row.
 func (e *Estimator) matrix(rows, cols int, data []float64) vector.Matrix {
 	const size = 8 // bytes
 	if !e.Alloc(size * (rows + cols)) {

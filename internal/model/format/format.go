@@ -54,8 +54,8 @@ func Suffixes() []string {
 	return all
 }
 
-// Rank tells whether a file's name has the suffix of a format: it is 0 if not, and lower
-// for suffixes that also have files that lie beside models.
+// Rank orders the files of a folder by name: 0 has no format's suffix, and a suffix that
+// files beside models often have (.txt, .json) ranks below the others.
 func Rank(name string) int {
 	ext := path.Ext(name)
 	switch {

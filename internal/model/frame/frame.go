@@ -5,8 +5,8 @@ package frame
 import "math"
 
 // Frame holds rows. Its values lie row after row, in one of two kinds of block:
-// dense, with Cols values for each row, or sparse, with those that are not 0. Who
-// gets a Frame never writes into it: it may be the request's, or another branch of
+// dense, with Cols values for each row, or sparse, with those that are not 0. A
+// reader never writes into a Frame: it may be the request's, or another branch of
 // the model may read it too.
 type Frame struct {
 	Rows, Cols int
@@ -33,8 +33,8 @@ type Frame struct {
 }
 
 // None stands for Python's None in Data, and Text for a string, which lies in
-// Texts. Both are NaN for who takes them for numbers. IsNone and IsText tell them
-// from other NaNs: a comparison does not.
+// Texts. In arithmetic both are NaN. IsNone and IsText tell them from other NaNs: a
+// comparison does not.
 var (
 	None = math.Float64frombits(noneBits)
 	Text = math.Float64frombits(textBits)

@@ -83,7 +83,7 @@ func Transform(w *Work, t Transformer, x frame.Frame) (frame.Frame, error) {
 	return t.Transform(w, x)
 }
 
-// Predict asks a node for answers, of which it must have the method m.
+// Predict asks a node for the answers of its method m, which it must have.
 func Predict(w *Work, p Predictor, m frame.Method, dst []float64, x frame.Frame) error {
 	if err := p.Input().check(w, &x); err != nil {
 		return err
@@ -106,8 +106,8 @@ type model struct {
 	works   sync.Pool
 }
 
-// New returns the model of which root is the whole, and class the name. Widest is
-// the largest number of dense columns between two of its nodes.
+// New returns a model that asks root, and is called class. Widest is the largest
+// number of dense columns between two of its nodes.
 func New(root Predictor, class string, widest int, remarks ...string) frame.Model {
 	return &model{root: root, class: class, remarks: remarks, rows: min(max(blockValues/max(widest, 1), 1), blockRows)}
 }

@@ -26,7 +26,7 @@ func Labels(t frame.Type, labels []any) frame.Output {
 	return frame.Output{Type: t, Width: 1, Flat: true, Classes: [][]any{labels}}
 }
 
-// Flags is the output of n labels for each row, of which each is 0 or 1.
+// Flags is the output of n labels for each row, each 0 or 1.
 func Flags(n int) frame.Output {
 	return frame.Output{Type: frame.Int64, Width: n, Classes: slices.Repeat([][]any{{int64(0), int64(1)}}, n)}
 }

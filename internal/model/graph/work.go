@@ -44,7 +44,7 @@ func (w *Work) Dense(rows, cols int) frame.Frame {
 }
 
 // Steps counts n steps of about a nanosecond. Its error means that the request has
-// stopped. Who works longer than a millisecond calls it on the way.
+// stopped. A node that works longer than a millisecond calls it in its loops.
 func (w *Work) Steps(n int) error {
 	const every, most = 1 << 22, 1 << 30
 	if w.made > most {

@@ -232,7 +232,7 @@ func (b *batch) poll(p *parser) error {
 	return b.note()
 }
 
-// reply makes sure that there is room for an answer, of which a value takes cell bytes.
+// reply takes the memory of an answer whose values take cell bytes each, or refuses it.
 func (s *Server) reply(b *batch, rows, width int, cell int64) error {
 	const number = 8
 	cells := int64(rows) * int64(width)

@@ -87,8 +87,8 @@ const (
 	keptLarge = 16 << 20
 )
 
-// batch returns memory for a request of a length. That of large requests is not for
-// small ones, as which they would not count.
+// batch returns memory for a request of a length. Small requests do not get that of
+// large ones: it would count as theirs.
 func (s *Server) batch(length int) *batch {
 	pool := &s.small
 	if length > keptSmall/4 {
@@ -166,7 +166,7 @@ func options(ctx *fasthttp.RequestCtx, allowed string) {
 	ctx.SetStatusCode(http.StatusNoContent)
 }
 
-// reject answers a request with an error. Others than refusals get the status.
+// reject answers a request with an error. A refusal has a status of its own.
 func reject(ctx *fasthttp.RequestCtx, status int, err error) {
 	if r, ok := errors.AsType[*refusal](err); ok {
 		status = r.status

@@ -23,7 +23,7 @@ const (
 	tidyAfter = time.Second
 )
 
-// refusal is an error with a status of its own, about the size of a request.
+// refusal is an error with an HTTP status of its own, such as 413.
 type refusal struct {
 	status  int
 	message string

@@ -4,11 +4,13 @@
 //
 // New finds the one model file in a folder and loads it. The port is opened
 // afterwards, so a server that can be reached can predict. A protocol is a file
-// (v1.go, v2.go): it reads a request into the frame of a batch as the model's schema wants
-// it, asks the model, and writes the result. All three work in memory that requests
-// reuse, and that counts towards what all requests may take together (memory.go). When its context ends, the server stops accepting, finishes the requests
-// that it has, and returns. A second port answers the
-// same model by gRPC (grpc.go, proto.go).
+// (v1.go, v2.go, and grpc.go on a port of its own): it reads a request into the frame of
+// a batch as the model's schema wants it, asks the model, and writes the result. Requests
+// reuse the memory of batches, and share a bound on it (memory.go). When its context
+// ends, the server stops accepting, finishes the requests that it has, and returns.
+//
+// A model that another program runs (Config.Load) may take minutes to load. The port is
+// open before then, and answers 503 with what takes so long (loading.go).
 //
 // It refuses to start without a model, with several, or with one for which it
 // cannot compute exactly what its library would. It never writes, and reads
@@ -53,10 +55,10 @@ type Config struct {
 	Port      int
 	MaxBytes  int64  // of a request, and of its answer; 0 is DefaultMaxBytes
 	Revision  string // the model's version in V2; empty if it has none
-	GRPCPort  int    // of gRPC
-	NoGRPC    bool   // do not open it
-	Docs      bool   // serve a page at /docs
-	Proba     bool   // predict probabilities, where the model has them
+	GRPCPort  int
+	NoGRPC    bool // do not open GRPCPort
+	Docs      bool // serve a page at /docs
+	Proba     bool // predict probabilities, where the model has them
 	Events    Events
 	// Load loads a model that is not a file which the server reads itself.
 	Load func(ctx context.Context, l Loading) (frame.Model, error)

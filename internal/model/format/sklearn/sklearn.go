@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package sklearn loads models that scikit-learn saved, as .joblib, .pkl or .pickle
-// files, and those of skops. It is a list of the kernels: package pickle or skops reads the file, and package
-// fitted builds the estimators that the kernels have.
+// files, and those of skops. It is a list of the kernels: package pickle or skops reads
+// the file, and package fitted builds the estimators that the kernels have.
 package sklearn
 
 import (

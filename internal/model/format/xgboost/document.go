@@ -89,7 +89,7 @@ func (l *list) value() any {
 // unused are the arrays of a tree that predicting does not need.
 var unused = map[string]bool{"loss_changes": true, "sum_hessian": true, "parents": true}
 
-// put sets an entry, unless nobody will read it.
+// put sets an entry, unless predicting does not need it.
 func (o object) put(c *cursor, name string, v any) {
 	if unused[name] {
 		numbers, _ := v.([]float64)

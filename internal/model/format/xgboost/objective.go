@@ -54,7 +54,8 @@ func sign(x float32) float32 {
 	return 0
 }
 
-// answers turns the margins of a row into answers, of which there are as many, or one.
+// answers turns the margins of a row into as many answers, or into one label. It
+// writes into margins.
 func (o *objective) answers(dst []float64, margins []float32) {
 	switch {
 	case o.label:

@@ -72,7 +72,7 @@ type imputer struct {
 	fill    []float64 // for the missing values of each column
 	texts   []string  // of fill
 	mixed   bool      // a column may hold strings
-	marks   []int     // columns of which the missing values are marked
+	marks   []int     // columns whose missing values are marked
 	pandas3 bool
 }
 

@@ -49,7 +49,7 @@ func (q *quantile) Input() *graph.Input { return &q.input }
 func (q *quantile) Width() int { return q.input.Width }
 
 func (q *quantile) Transform(w *graph.Work, x frame.Frame) (frame.Frame, error) {
-	if x.Sparse() { // of which scikit-learn leaves the zeros as they are
+	if x.Sparse() { // scikit-learn leaves its zeros as they are
 		return x, frame.InputError("QuantileTransformer of sparse rows is not supported")
 	}
 	out := w.Dense(x.Rows, x.Cols)

@@ -134,8 +134,8 @@ func newUnivariate(e *fitted.Estimator) graph.Node {
 	return choose(e, mask(e, p, func(v float64) bool { return v < alpha }))
 }
 
-// best returns the mask of the k largest scores, of which the last win a tie. NaN is
-// the smallest.
+// best returns the mask of the k largest scores. The last of equal scores win, and NaN
+// is the smallest.
 func best(scores []float64, k int) []bool {
 	order := make([]int, len(scores))
 	for i := range order {

@@ -13,7 +13,7 @@ import (
 // oneVsRest is OneVsRestClassifier.
 type oneVsRest struct {
 	*binaries
-	several bool // labels for a row, of which each is 0 or 1
+	several bool // it answers a list of labels for a row, each 0 or 1
 	last    bool // of equal scores the last one wins
 	zeros   bool // probabilities that are all 0 stay so
 }

@@ -130,7 +130,7 @@ func (m *matcher) split(s string, yield func(string, int) bool) {
 		if m.marked {
 			token = strings.ReplaceAll(token, edge, "")
 		}
-		if !yield(token, len(s)) { // of which all may have been searched for a longer match
+		if !yield(token, len(s)) { // the search for a longer match may have read all of it
 			return
 		}
 		next := at[1]

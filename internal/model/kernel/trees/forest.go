@@ -126,7 +126,7 @@ func (f *forest) spans(c *cart) []span {
 	return spans
 }
 
-// finish describes the forest, of which first is a tree.
+// finish describes the forest. First is one of its trees.
 func (f *forest) finish(e, first *fitted.Estimator, outputs, features int) {
 	f.input = e.Input(features)
 	f.input.Single = true

@@ -183,8 +183,7 @@ func (b *builder[T]) order(right []int32) {
 	}
 }
 
-// values gives each leaf those of the spans of its values, of which all has so many
-// for each node.
+// values gives each leaf the spans of its values. All has perNode values for each node.
 func (b *builder[T]) values(spans []span, perNode int, all []float64) {
 	leaves, width := 0, 0
 	for _, s := range spans {
