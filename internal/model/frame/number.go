@@ -69,3 +69,21 @@ func Float(s string) (float64, error) {
 	}
 	return 0, InputError("could not convert string to float: '" + s + "'")
 }
+
+// Half returns the value of a float16 (IEEE 754-2008, binary16), exactly.
+func Half(bits uint16) float64 {
+	exponent, fraction := int(bits>>10&31), float64(bits&1023)
+	value := math.Ldexp(1024+fraction, exponent-25)
+	switch {
+	case exponent == 0:
+		value = math.Ldexp(fraction, -24)
+	case exponent == 31 && fraction == 0:
+		value = math.Inf(1)
+	case exponent == 31:
+		value = math.NaN()
+	}
+	if bits>>15 == 1 {
+		return -value
+	}
+	return value
+}

@@ -9,6 +9,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/serin-dev/serin/internal/model/frame"
 )
 
 const (
@@ -177,29 +179,11 @@ func (d *dtype) number() func([]byte) Number {
 	case "u8":
 		return func(b []byte) Number { n := o.Uint64(b); return Number{float64(n), int64(n)} }
 	case "f2":
-		return func(b []byte) Number { return float(half(o.Uint16(b))) }
+		return func(b []byte) Number { return float(frame.Half(o.Uint16(b))) }
 	case "f4":
 		return func(b []byte) Number { return float(float64(math.Float32frombits(o.Uint32(b)))) }
 	case "f8":
 		return func(b []byte) Number { return float(math.Float64frombits(o.Uint64(b))) }
 	}
 	return nil
-}
-
-// half returns the value of a float16 (IEEE 754-2008, binary16).
-func half(bits uint16) float64 {
-	exponent, fraction := int(bits>>10&31), float64(bits&1023)
-	value := math.Ldexp(1024+fraction, exponent-25)
-	switch {
-	case exponent == 0:
-		value = math.Ldexp(fraction, -24)
-	case exponent == 31 && fraction == 0:
-		value = math.Inf(1)
-	case exponent == 31:
-		value = math.NaN()
-	}
-	if bits>>15 == 1 {
-		return -value
-	}
-	return value
 }

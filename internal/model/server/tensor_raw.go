@@ -95,27 +95,7 @@ func (t *tensor) floatOf(bits uint64) float64 {
 	case 4:
 		return float64(math.Float32frombits(uint32(bits)))
 	}
-	return half(uint16(bits))
-}
-
-// half returns the value of an IEEE 754 binary16, exactly.
-func half(bits uint16) float64 {
-	const mantissaBits, bias = 10, 15
-	sign := 1.0
-	if bits>>15 != 0 {
-		sign = -1
-	}
-	exponent, mantissa := int(bits>>mantissaBits&0x1f), float64(bits&(1<<mantissaBits-1))
-	switch exponent {
-	case 0: // subnormal
-		return sign * math.Ldexp(mantissa, 1-bias-mantissaBits)
-	case 0x1f:
-		if mantissa != 0 {
-			return math.NaN()
-		}
-		return sign * math.Inf(1)
-	}
-	return sign * math.Ldexp(mantissa+1<<mantissaBits, exponent-bias-mantissaBits)
+	return frame.Half(uint16(bits))
 }
 
 var errCutString = errors.New("the binary data ends within a string")
