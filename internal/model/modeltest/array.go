@@ -13,6 +13,7 @@ import (
 	"github.com/serin-dev/serin/internal/model/budget"
 	"github.com/serin-dev/serin/internal/model/pickle"
 	"github.com/serin-dev/serin/internal/testkit/hostile"
+	"github.com/serin-dev/serin/internal/testkit/opcodes"
 )
 
 // fields are those of the nodes of trees, by scikit-learn's names.
@@ -58,7 +59,7 @@ func change(c *hostile.Choices, a *pickle.Array) {
 	switch {
 	case kind == 0 && c.Byte()%4 == 0: // without elements, an array may say anything
 		const most = 1 << 28
-		put(a, hostile.Pick(c, [][]int{{0}, {0, n}, {n, 0}, {most, 0}, {0, most}, {most, 0, 1}, {1, 0, most}}), spec(hostile.Pick(c, codes)), nil)
+		put(a, hostile.Pick(c, [][]int{{0}, {0, n}, {n, 0}, {most, 0}, {0, most}, {most, 0, 1}, {1, 0, most}}), opcodes.Dtype(hostile.Pick(c, codes)), nil)
 	case kind < 2:
 		reshape(c, a, n)
 	case a.Has("left_child") || a.Has("left") || a.Has("radius"):
@@ -83,7 +84,7 @@ func change(c *hostile.Choices, a *pickle.Array) {
 		if len(all) != n {
 			shape = []int{len(all)}
 		}
-		put(a, shape, spec(code), encode(code, all))
+		put(a, shape, opcodes.Dtype(code), encode(code, all))
 	default: // Python's objects, or another length
 		objects := make([]any, n)
 		if values, err := a.Values(budget.New(budget.DefaultLimits, 0)); err == nil {
@@ -158,15 +159,15 @@ func structure(c *hostile.Choices, a *pickle.Array, n int) {
 	size := 8 * len(columns)
 	data := make([]byte, size*n)
 	var kind strings.Builder
-	kind.WriteString(spec(fmt.Sprint("V", size)) + "(K\x03" + text("|") + "NN}(")
+	kind.WriteString(opcodes.Dtype(fmt.Sprint("V", size)) + "(K\x03" + opcodes.Text("|") + "NN}(")
 	for k, one := range columns {
 		encoded := encode(one.code, one.all)
 		for i := range n {
 			copy(data[i*size+8*k:], encoded[8*i:8*i+8])
 		}
-		kind.WriteString(text(one.name) + "(" + spec(one.code) + integer(8*k) + "t")
+		kind.WriteString(opcodes.Text(one.name) + "(" + opcodes.Dtype(one.code) + opcodes.Int(8*k) + "t")
 	}
-	put(a, a.Shape, kind.String()+"u"+integer(size)+"J\xff\xff\xff\xffK\x00tb", data)
+	put(a, a.Shape, kind.String()+"u"+opcodes.Int(size)+"J\xff\xff\xff\xffK\x00tb", data)
 }
 
 // reshape gives an array another shape of as many elements.
@@ -209,35 +210,20 @@ func encode(code string, all []pickle.Number) []byte {
 	return out
 }
 
-// Parts of pickles.
-
-func text(s string) string {
-	return "X" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(s)))) + s
-}
-
-func integer(n int) string { return "J" + string(binary.LittleEndian.AppendUint32(nil, uint32(n))) }
-
-func spec(code string) string { return "cnumpy\ndtype\n(" + text(code) + "\x89\x88tR" }
-
 // put makes an array of what a pickle makes of its type.
 func put(a *pickle.Array, shape []int, kind string, data []byte) {
-	elements := "B" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(data)))) + string(data)
-	build(a, shape, kind, elements)
+	build(a, shape, kind, opcodes.Bytes(string(data)))
 }
 
 // object makes an array of Python's objects.
 func object(a *pickle.Array, objects []any) {
 	shape := a.Shape
-	build(a, []int{1}, spec("O"), "(Nl")
+	build(a, []int{1}, opcodes.Dtype("O"), "(Nl")
 	a.Shape, a.Objects = shape, objects
 }
 
 func build(a *pickle.Array, shape []int, kind, elements string) {
-	var dims strings.Builder
-	for _, n := range shape {
-		dims.WriteString(integer(n))
-	}
-	file := "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR(K\x01(" + dims.String() + "t" + kind + "\x89" + elements + "tb."
+	file := opcodes.Array(kind, elements, shape...) + "."
 	v, _, err := pickle.Read(bytes.NewReader([]byte(file)), int64(len(file)), budget.DefaultLimits)
 	made, ok := v.(*pickle.Array)
 	if err != nil || !ok {

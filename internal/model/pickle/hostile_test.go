@@ -21,6 +21,7 @@ import (
 	"github.com/serin-dev/serin/internal/model/budget"
 	"github.com/serin-dev/serin/internal/model/pickle"
 	"github.com/serin-dev/serin/internal/testkit/hostile"
+	"github.com/serin-dev/serin/internal/testkit/opcodes"
 )
 
 // Small files that once took minutes, gigabytes or the process.
@@ -62,34 +63,7 @@ func deflated(tb testing.TB, content string) []byte {
 	return b.Bytes()
 }
 
-// Parts of pickles.
-const (
-	pickle2  = "\x80\x02"
-	numpyNew = "cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tC\x01btR"
-)
-
-func text(s string) string {
-	return "X" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(s)))) + s
-}
-
-func spec(code string) string { return "cnumpy\ndtype\n(" + text(code) + "\x89\x88tR" }
-
-// array is a numpy array with elements that the pickle elements makes.
-func array(code string, elements string, shape ...uint32) string {
-	dims := "("
-	for _, n := range shape {
-		dims += "J" + string(binary.LittleEndian.AppendUint32(nil, n))
-	}
-	return numpyNew + "(K\x01" + dims + "t" + spec(code) + "\x89" + elements + "tb"
-}
-
-func binaryOf(s string) string {
-	return "B" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(s)))) + s
-}
-
-func estimatorOf(module, class string, attributes ...string) string {
-	return "c" + module + "\n" + class + "\n)\x81}(" + strings.Join(attributes, "") + "ub"
-}
+const pickle2 = "\x80\x02"
 
 const megabyte = 1 << 20
 
@@ -105,22 +79,22 @@ func hungry(tb testing.TB) map[string][]byte {
 		"empty arrays":               put("cnumpy.core.multiarray\n_reconstruct\n", "\x01") + put("(cnumpy\nndarray\n(K\x00tC\x01bt", "\x02") + "(" + again("h\x01h\x02R") + "l.",
 		"empty lists":                "(" + again("]") + "l.",
 		"empty dicts":                "(" + again("}") + "l.",
-		"dicts of one entry":         put(text("k"), "\x01") + "(" + again("}h\x01Ns") + "l.",
+		"dicts of one entry":         put(opcodes.Text("k"), "\x01") + "(" + again("}h\x01Ns") + "l.",
 		"objects":                    put("csklearn.svm._classes\nSVC\n", "\x01") + "(" + again("h\x01)\x81") + "l.",
-		"dtypes":                     put("cnumpy\ndtype\n", "\x01") + put(text("f8")+"\x85", "\x02") + "(" + again("h\x01h\x02R") + "l.",
+		"dtypes":                     put("cnumpy\ndtype\n", "\x01") + put(opcodes.Text("f8")+"\x85", "\x02") + "(" + again("h\x01h\x02R") + "l.",
 		"marks":                      again("("),
 		"memos":                      "N" + again("\x94"),
-		"a long key set again":       put(text(long), "\x01") + "}" + again("h\x01Ns") + ".",
-		"a long dtype made again":    put("cnumpy\ndtype\n", "\x01") + put(text("f"+strings.Repeat("0", megabyte)+"8")+"\x85", "\x02") + "(" + again("h\x01h\x02R") + "l.",
-		"a long text encoded again":  put("c_codecs\nencode\n", "\x01") + put(text(long)+text("latin1")+"\x86", "\x02") + "(" + again("h\x01h\x02R") + "l.",
-		"a long scalar made again":   put("cnumpy.core.multiarray\nscalar\n", "\x01") + put(spec("U262144")+binaryOf(strings.Repeat("x\x00\x00\x00", megabyte/4))+"\x86", "\x02") + "(" + again("h\x01h\x02R") + "l.",
+		"a long key set again":       put(opcodes.Text(long), "\x01") + "}" + again("h\x01Ns") + ".",
+		"a long dtype made again":    put("cnumpy\ndtype\n", "\x01") + put(opcodes.Text("f"+strings.Repeat("0", megabyte)+"8")+"\x85", "\x02") + "(" + again("h\x01h\x02R") + "l.",
+		"a long text encoded again":  put("c_codecs\nencode\n", "\x01") + put(opcodes.Text(long)+opcodes.Text("latin1")+"\x86", "\x02") + "(" + again("h\x01h\x02R") + "l.",
+		"a long scalar made again":   put("cnumpy.core.multiarray\nscalar\n", "\x01") + put(opcodes.Dtype("U262144")+opcodes.Bytes(strings.Repeat("x\x00\x00\x00", megabyte/4))+"\x86", "\x02") + "(" + again("h\x01h\x02R") + "l.",
 		"a large state given again":  put("}("+numbered(50_000)+"u", "\x01") + "csklearn.svm._classes\nSVC\n)\x81" + again("h\x01b") + ".",
-		"a long label mentioned":     put(text(long), "\x01") + estimatorOf("sklearn.tree._classes", "DecisionTreeClassifier", text("classes_"), array("O", "("+strings.Repeat("h\x01", 100_000)+"l", 100_000)) + ".",
-		"a long column name":         put(text(long), "\x01") + estimatorOf("sklearn.preprocessing._data", "StandardScaler", text("n_features_in_")+"J\xa0\x86\x01\x00", text("feature_names_in_"), array("O", "("+strings.Repeat("h\x01", 100_000)+"l", 100_000)) + ".",
+		"a long label mentioned":     put(opcodes.Text(long), "\x01") + opcodes.Object("sklearn.tree._classes.DecisionTreeClassifier", opcodes.Text("classes_"), opcodes.Array(opcodes.Dtype("O"), "("+strings.Repeat("h\x01", 100_000)+"l", 100_000)) + ".",
+		"a long column name":         put(opcodes.Text(long), "\x01") + opcodes.Object("sklearn.preprocessing._data.StandardScaler", opcodes.Text("n_features_in_")+"J\xa0\x86\x01\x00", opcodes.Text("feature_names_in_"), opcodes.Array(opcodes.Dtype("O"), "("+strings.Repeat("h\x01", 100_000)+"l", 100_000)) + ".",
 		"steps without an estimator": pipelineOf("h\x00"+strings.Repeat("h\x00", 500_000), "N"),
-		"steps that pass through":    pipelineOf("h\x00"+strings.Repeat("h\x00", 500_000), text("passthrough")),
-		"a large unfitted estimator": put("csklearn.preprocessing._data\nStandardScaler\n)\x81}("+numbered(50_000)+text("with_mean")+"\x89"+text("n_features_in_")+"K\x04u"+"b", "\x01") + put(text("a")+"h\x01\x86", "\x02") + estimatorOf("sklearn.pipeline", "Pipeline", text("steps"), "]("+again("h\x02")+"e") + ".",
-		"columns of no rows":         estimatorOf("sklearn.linear_model._logistic", "LogisticRegression", text("coef_"), strings.Replace(array("f8", binaryOf(""), 1<<31-1, 0), spec("f8")+"\x89", spec("f8")+"\x88", 1)) + ".",
+		"steps that pass through":    pipelineOf("h\x00"+strings.Repeat("h\x00", 500_000), opcodes.Text("passthrough")),
+		"a large unfitted estimator": put("csklearn.preprocessing._data\nStandardScaler\n)\x81}("+numbered(50_000)+opcodes.Text("with_mean")+"\x89"+opcodes.Text("n_features_in_")+"K\x04u"+"b", "\x01") + put(opcodes.Text("a")+"h\x01\x86", "\x02") + opcodes.Object("sklearn.pipeline.Pipeline", opcodes.Text("steps"), "]("+again("h\x02")+"e") + ".",
+		"columns of no rows":         opcodes.Object("sklearn.linear_model._logistic.LogisticRegression", opcodes.Text("coef_"), strings.Replace(opcodes.Array(opcodes.Dtype("f8"), opcodes.Bytes(""), 1<<31-1, 0), opcodes.Dtype("f8")+"\x89", opcodes.Dtype("f8")+"\x88", 1)) + ".",
 		"a tree mentioned again":     forestOf(again("h\x01")),
 	}
 	out := map[string][]byte{}
@@ -140,7 +114,7 @@ func hungry(tb testing.TB) map[string][]byte {
 func numbered(n int) string {
 	var b strings.Builder
 	for i := range n {
-		b.WriteString(text(fmt.Sprintf("a%d", i)) + "N")
+		b.WriteString(opcodes.Text(fmt.Sprintf("a%d", i)) + "N")
 	}
 	return b.String()
 }
@@ -149,22 +123,22 @@ func numbered(n int) string {
 // ("a", value), and the outer mentions the inner a thousand times.
 func pipelineOf(steps, value string) string {
 	const pipeline = "csklearn.pipeline\nPipeline\n)\x81}"
-	return text("a") + value + "\x86q\x000" + text("a") + pipeline + text("steps") + "](" + steps + "esb\x86q\x010" +
-		pipeline + text("steps") + "](" + strings.Repeat("h\x01", 1000) + "esb."
+	return opcodes.Text("a") + value + "\x86q\x000" + opcodes.Text("a") + pipeline + opcodes.Text("steps") + "](" + steps + "esb\x86q\x010" +
+		pipeline + opcodes.Text("steps") + "](" + strings.Repeat("h\x01", 1000) + "esb."
 }
 
 func forestOf(members string) string {
 	const classes = 1000
 	leaves := strings.Repeat("\x00", 8*classes)
-	field := "(" + spec("i8") + "K\x00t"
-	nodes := numpyNew + "(K\x01(K\x01t" + spec("V8") + "(K\x03" + text("|") + "NN}(" +
-		text("left_child") + field + text("right_child") + field + text("feature") + field + text("threshold") + field +
-		"uK\x08J\xff\xff\xff\xffK\x00tb\x89" + binaryOf(strings.Repeat("\xff", 8)) + "tb"
-	tree := "csklearn.tree._tree\nTree\n(K\x04" + array("i8", binaryOf("12345678"), 1) + "K\x01t\x81}(" +
-		text("nodes") + nodes + text("values") + array("f8", binaryOf(leaves), 1, 1, classes) + "ub"
-	return estimatorOf("sklearn.tree._classes", "DecisionTreeClassifier", text("tree_"), tree) + "q\x010" +
-		estimatorOf("sklearn.ensemble._forest", "RandomForestClassifier",
-			text("classes_"), array("i8", binaryOf(leaves), classes), text("estimators_"), "]("+members+"e") + "."
+	field := "(" + opcodes.Dtype("i8") + "K\x00t"
+	nodes := opcodes.NewArray + "(K\x01(K\x01t" + opcodes.Dtype("V8") + "(K\x03" + opcodes.Text("|") + "NN}(" +
+		opcodes.Text("left_child") + field + opcodes.Text("right_child") + field + opcodes.Text("feature") + field + opcodes.Text("threshold") + field +
+		"uK\x08J\xff\xff\xff\xffK\x00tb\x89" + opcodes.Bytes(strings.Repeat("\xff", 8)) + "tb"
+	tree := "csklearn.tree._tree\nTree\n(K\x04" + opcodes.Array(opcodes.Dtype("i8"), opcodes.Bytes("12345678"), 1) + "K\x01t\x81}(" +
+		opcodes.Text("nodes") + nodes + opcodes.Text("values") + opcodes.Array(opcodes.Dtype("f8"), opcodes.Bytes(leaves), 1, 1, classes) + "ub"
+	return opcodes.Object("sklearn.tree._classes.DecisionTreeClassifier", opcodes.Text("tree_"), tree) + "q\x010" +
+		opcodes.Object("sklearn.ensemble._forest.RandomForestClassifier",
+			opcodes.Text("classes_"), opcodes.Array(opcodes.Dtype("i8"), opcodes.Bytes(leaves), classes), opcodes.Text("estimators_"), "]("+members+"e") + "."
 }
 
 func gzippedBytes(tb testing.TB, content string) []byte {
@@ -262,10 +236,10 @@ func TestLoadingStopsWhenToldTo(t *testing.T) {
 func TestLoadingTakesLittleMoreMemoryThanTheFile(t *testing.T) {
 	const classes, features = 64, 64 << 10
 	coefficients := strings.Repeat("\x00", 8*classes*features)
-	file := []byte(pickle2 + estimatorOf("sklearn.linear_model._logistic", "LogisticRegression",
-		text("coef_"), array("f8", binaryOf(coefficients), classes, features),
-		text("intercept_"), array("f8", binaryOf(coefficients[:8*classes]), classes),
-		text("classes_"), array("u1", binaryOf(coefficients[:classes]), classes)) + ".")
+	file := []byte(pickle2 + opcodes.Object("sklearn.linear_model._logistic.LogisticRegression",
+		opcodes.Text("coef_"), opcodes.Array(opcodes.Dtype("f8"), opcodes.Bytes(coefficients), classes, features),
+		opcodes.Text("intercept_"), opcodes.Array(opcodes.Dtype("f8"), opcodes.Bytes(coefficients[:8*classes]), classes),
+		opcodes.Text("classes_"), opcodes.Array(opcodes.Dtype("u1"), opcodes.Bytes(coefficients[:classes]), classes)) + ".")
 	hostile.Bounded(t, uint64(len(file))*13/10+2*megabyte, time.Minute, func() {
 		if _, err := parse(file, budget.DefaultLimits); err != nil {
 			t.Error(err)

@@ -15,6 +15,7 @@ import (
 	"github.com/serin-dev/serin/internal/model/modeltest"
 	"github.com/serin-dev/serin/internal/model/pickle"
 	"github.com/serin-dev/serin/internal/testkit/hostile"
+	"github.com/serin-dev/serin/internal/testkit/opcodes"
 )
 
 // seeds are the pickles to mutate, as opcodes.
@@ -69,7 +70,7 @@ func mutated(c *hostile.Choices, ops [][]byte, others [][][]byte) [][]byte {
 	case 5: // another number
 		return splice(at, at+1, append([]byte{'J'}, binary.LittleEndian.AppendUint32(nil, hostile.Pick(c, extremes))...))
 	case 6: // another dtype, name or text
-		return splice(at, at+1, []byte(text(hostile.Pick(c, codes))))
+		return splice(at, at+1, []byte(opcodes.Text(hostile.Pick(c, codes))))
 	case 7: // something from the memo
 		return splice(at, at+c.Below(2), []byte{'h', c.Byte()})
 	}
@@ -118,29 +119,29 @@ func tryDtype(t *testing.T, decisions []byte) error {
 		return int32Of(hostile.Pick(c, extremes))
 	}
 	state := func(fields string) string {
-		return "(K\x03" + text(hostile.Pick(c, []string{"|", "<", ">", "="})) + "NN" + fields + size() + "J\xff\xff\xff\xffK\x00tb"
+		return "(K\x03" + opcodes.Text(hostile.Pick(c, []string{"|", "<", ">", "="})) + "NN" + fields + size() + "J\xff\xff\xff\xffK\x00tb"
 	}
 	field := func(name string, offset uint32) string {
 		at := int32Of(offset)
 		if c.Byte()%8 == 0 {
 			at = size()
 		}
-		code := spec("i8")
+		code := opcodes.Dtype("i8")
 		if c.Byte()%4 == 0 {
-			code = spec(hostile.Pick(c, codes))
+			code = opcodes.Dtype(hostile.Pick(c, codes))
 		}
 		if c.Byte()%8 == 0 {
 			code += state("N")
 		}
-		return text(name) + "(" + code + at + "t"
+		return opcodes.Text(name) + "(" + code + at + "t"
 	}
 	fields := "}("
 	for i, name := range []string{"left_child", "right_child", "feature", "threshold", "missing_go_to_left"} {
 		fields += field(name, uint32(8*i))
 	}
-	kind := spec("V40") + "(K\x03" + text("|") + "NN" + fields + "u" + "K\x28J\xff\xff\xff\xffK\x00tb"
+	kind := opcodes.Dtype("V40") + "(K\x03" + opcodes.Text("|") + "NN" + fields + "u" + "K\x28J\xff\xff\xff\xffK\x00tb"
 	if c.Byte()%4 == 0 {
-		kind = spec(hostile.Pick(c, codes)) + state(fields+"u")
+		kind = opcodes.Dtype(hostile.Pick(c, codes)) + state(fields+"u")
 	}
 	if c.Byte()%8 == 0 {
 		kind += state(hostile.Pick(c, []string{"N", fields + "u"}))
@@ -149,16 +150,16 @@ func tryDtype(t *testing.T, decisions []byte) error {
 	if c.Byte()%4 == 0 {
 		data = strings.Repeat("\x00", c.Below(200))
 	}
-	elements := binaryOf(data)
+	elements := opcodes.Bytes(data)
 	if c.Byte()%8 == 0 {
 		elements = "(" + strings.Repeat("N", c.Below(4)) + "l"
 	}
 	order := hostile.Pick(c, []string{"\x88", "\x89"})
-	nodes := numpyNew + "(K\x01(" + hostile.Pick(c, []string{"K\x01", "K\x01", "K\x01", "K\x00", "K\x01K\x01", "", size()}) + "t" + kind + order + elements + "tb"
-	tree := "csklearn.tree._tree\nTree\n(K\x04" + array("i8", binaryOf("12345678"), 1) + "K\x01t\x81}(" +
-		text("nodes") + nodes + text("values") + array("f8", binaryOf(strings.Repeat("\x00", 16)), 1, 1, 2) + "ub"
-	return survives(t, []byte(pickle2+estimatorOf("sklearn.tree._classes", "DecisionTreeClassifier",
-		text("classes_"), array("i8", binaryOf(strings.Repeat("\x00", 16)), 2), text("tree_"), tree)+"."))
+	nodes := opcodes.NewArray + "(K\x01(" + hostile.Pick(c, []string{"K\x01", "K\x01", "K\x01", "K\x00", "K\x01K\x01", "", size()}) + "t" + kind + order + elements + "tb"
+	tree := "csklearn.tree._tree\nTree\n(K\x04" + opcodes.Array(opcodes.Dtype("i8"), opcodes.Bytes("12345678"), 1) + "K\x01t\x81}(" +
+		opcodes.Text("nodes") + nodes + opcodes.Text("values") + opcodes.Array(opcodes.Dtype("f8"), opcodes.Bytes(strings.Repeat("\x00", 16)), 1, 1, 2) + "ub"
+	return survives(t, []byte(pickle2+opcodes.Object("sklearn.tree._classes.DecisionTreeClassifier",
+		opcodes.Text("classes_"), opcodes.Array(opcodes.Dtype("i8"), opcodes.Bytes(strings.Repeat("\x00", 16)), 2), opcodes.Text("tree_"), tree)+"."))
 }
 
 // FuzzDtypes makes structures out of bounds.

