@@ -142,6 +142,19 @@ func (s *Server) recycle(b *batch) {
 	}
 }
 
+// ready answers whether the model is ready, in V1 and V2.
+func (s *Server) ready(ctx *fasthttp.RequestCtx) {
+	if s.draining.Load() {
+		fail(ctx, http.StatusServiceUnavailable, fmt.Sprintf("Model with name %s is not ready.", s.name))
+		return
+	}
+	answer(ctx, http.StatusOK, `{"name":%s,"ready":true}`, quote(s.name))
+}
+
+func noModel(ctx *fasthttp.RequestCtx, name string) {
+	fail(ctx, http.StatusNotFound, fmt.Sprintf("Model with name %s does not exist.", name))
+}
+
 func serveBytes(ctx *fasthttp.RequestCtx, contentType string, body []byte) {
 	ctx.SetContentType(contentType)
 	ctx.SetBody(body) // copies

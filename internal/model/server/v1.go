@@ -4,7 +4,6 @@ package server
 
 import (
 	"bytes"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -34,15 +33,13 @@ func (s *Server) handleModel(ctx *fasthttp.RequestCtx, rest []byte) {
 	case !ok:
 		notAllowed(ctx, allowed)
 	case string(name) != s.name:
-		fail(ctx, http.StatusNotFound, fmt.Sprintf("Model with name %s does not exist.", name))
+		noModel(ctx, string(name))
 	case verb == ":explain":
 		fail(ctx, http.StatusNotFound, "This model cannot explain.")
 	case verb == ":predict":
 		s.predict(ctx)
-	case s.draining.Load():
-		fail(ctx, http.StatusServiceUnavailable, fmt.Sprintf("Model with name %s is not ready.", name))
 	default:
-		answer(ctx, http.StatusOK, `{"name":%s,"ready":true}`, quote(s.name))
+		s.ready(ctx)
 	}
 }
 

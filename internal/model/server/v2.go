@@ -57,22 +57,16 @@ func (s *Server) handleV2(ctx *fasthttp.RequestCtx, path string) {
 	case !fits:
 		notAllowed(ctx, allowed)
 	case name != s.name:
-		s.noModel(ctx, name)
+		noModel(ctx, name)
 	case versioned && (version != s.tensors.version || version == ""):
 		fail(ctx, http.StatusNotFound, s.noVersion(version))
 	case verb == "infer":
 		s.infer(ctx)
 	case verb == "":
 		serveBytes(ctx, "application/json", s.metadata())
-	case s.draining.Load():
-		fail(ctx, http.StatusServiceUnavailable, fmt.Sprintf("Model with name %s is not ready.", name))
 	default:
-		answer(ctx, http.StatusOK, `{"name":%s,"ready":true}`, quote(s.name))
+		s.ready(ctx)
 	}
-}
-
-func (s *Server) noModel(ctx *fasthttp.RequestCtx, name string) {
-	fail(ctx, http.StatusNotFound, fmt.Sprintf("Model with name %s does not exist.", name))
 }
 
 func (s *Server) noVersion(version string) string {
@@ -94,7 +88,7 @@ func (s *Server) repository(ctx *fasthttp.RequestCtx, rest string) {
 	case !ctx.IsPost():
 		notAllowed(ctx, callable)
 	case name != s.name:
-		s.noModel(ctx, name)
+		noModel(ctx, name)
 	case verb == "load":
 		answer(ctx, http.StatusOK, `{"name":%s,"load":true}`, quote(name))
 	default:
