@@ -187,20 +187,11 @@ func (e *Estimator) Flag(names ...string) bool {
 
 // Number returns an attribute that is a number.
 func (e *Estimator) Number(names ...string) float64 {
-	switch v := e.Get(names...).(type) {
-	case float64:
-		return v
-	case int64:
-		return float64(v)
-	case bool:
-		if v {
-			return 1
-		}
-		return 0
-	default:
+	v, ok := pickle.Float(e.Get(names...))
+	if !ok {
 		e.absent("%s is missing", names[0])
-		return 0
 	}
+	return v
 }
 
 // Int returns an attribute that is an integer from 0 to most.

@@ -49,6 +49,22 @@ type Object struct {
 	Shared bool
 }
 
+// Float returns a number of Python as a float64. A bool is one, too.
+func Float(v any) (float64, bool) {
+	switch v := v.(type) {
+	case int64:
+		return float64(v), true
+	case float64:
+		return v, true
+	case bool:
+		if v {
+			return 1, true
+		}
+		return 0, true
+	}
+	return 0, false
+}
+
 // Describe names the type of a value for error messages, in Python's words.
 func Describe(v any) string {
 	switch v := v.(type) {

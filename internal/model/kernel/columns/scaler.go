@@ -62,19 +62,11 @@ func newMinMax(e *fitted.Estimator) graph.Node {
 
 // number returns a value that must be a number.
 func number(e *fitted.Estimator, v any, name string) float64 {
-	switch v := v.(type) {
-	case int64:
-		return float64(v)
-	case float64:
-		return v
-	case bool:
-		if v {
-			return 1
-		}
-		return 0
+	f, ok := pickle.Float(v)
+	if !ok {
+		e.Failf("%s holds %s", name, pickle.Describe(v))
 	}
-	e.Failf("%s holds %s", name, pickle.Describe(v))
-	return 0
+	return f
 }
 
 // width returns the number of features of an estimator that has no array of them.

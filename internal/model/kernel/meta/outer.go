@@ -8,6 +8,7 @@ import (
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
+	"github.com/serin-dev/serin/internal/model/pickle"
 	"github.com/serin-dev/serin/internal/model/vector"
 )
 
@@ -117,27 +118,11 @@ func labels(e *fitted.Estimator, p graph.Predictor) []any {
 	return out.Classes[0]
 }
 
-// number returns a label as a number.
-func number(label any) (float64, bool) {
-	switch v := label.(type) {
-	case int64:
-		return float64(v), true
-	case float64:
-		return v, true
-	case bool:
-		if v {
-			return 1, true
-		}
-		return 0, true
-	}
-	return 0, false
-}
-
 // numbers returns the labels of a member as numbers.
 func numbers(e *fitted.Estimator, p graph.Predictor) []float64 {
 	var all []float64
 	for _, label := range labels(e, p) {
-		v, ok := number(label)
+		v, ok := pickle.Float(label)
 		if !ok || !e.Alloc(8) {
 			e.Failf("%s in it answers labels that are no numbers", p.Input().Class)
 			return nil

@@ -79,7 +79,7 @@ func newTunedThreshold(e *fitted.Estimator) graph.Node {
 	classes := t.Outputs[frame.Predict].Classes
 	one := false
 	if len(classes) == 1 && len(classes[0]) == 2 {
-		v, ok := number(classes[0][1])
+		v, ok := pickle.Float(classes[0][1])
 		one = ok && v == 1
 	}
 	e.Require(name == "balanced_accuracy" || name == "accuracy" || name != "" && one, "its scoring is not supported")

@@ -45,7 +45,7 @@ func weights(e *fitted.Estimator) []float64 {
 	}
 	var all []float64
 	for _, v := range e.List("weights") {
-		n, ok := number(v)
+		n, ok := pickle.Float(v)
 		e.Require(ok && e.Alloc(8), "weights has no numbers")
 		all = append(all, n)
 	}
