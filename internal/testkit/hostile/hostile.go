@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package hostile makes input for tests as a stranger would: JSON trees with
-// parts replaced, repeated, renamed or left out (Mutate), and files that random
-// bytes decide (Choices). Both reach where random bytes alone do not. Bounded
-// limits what reading such input may cost.
+// parts replaced, repeated, renamed or left out (Mutate), files that random bytes
+// decide (Choices), and files with a few words or numbers changed (Damaged).
+// These reach where random bytes alone do not. Models and Archives are a collection
+// of files that each attempt one thing. Bounded and Frugal limit what reading any of
+// this may cost.
 package hostile
 
 import (
