@@ -71,8 +71,7 @@ func joinSparse(w *Work, parts []frame.Frame, rows, cols int) frame.Frame {
 			most += len(part.Data)
 		}
 	}
-	out := frame.Frame{Rows: rows, Cols: cols, Data: w.Floats(most)[:0], Starts: w.Ints(rows + 1)[:1], Index: w.Indexes(most)[:0]}
-	out.Starts[0] = 0
+	out := w.Sparse(rows, cols, most)
 	for i := range rows {
 		at := 0
 		for p := range parts {

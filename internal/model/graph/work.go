@@ -43,6 +43,14 @@ func (w *Work) Dense(rows, cols int) frame.Frame {
 	return frame.Dense(rows, cols, w.Floats(rows*cols))
 }
 
+// Sparse returns a block without values, to which rows are appended: at most that many
+// values, and an end of each row in Starts.
+func (w *Work) Sparse(rows, cols, most int) frame.Frame {
+	x := frame.Frame{Rows: rows, Cols: cols, Data: w.Floats(most)[:0], Starts: w.Ints(rows + 1)[:1], Index: w.Indexes(most)[:0]}
+	x.Starts[0] = 0
+	return x
+}
+
 // Steps counts n steps of about a nanosecond. Its error means that the request has
 // stopped. A node that works longer than a millisecond calls it in its loops.
 func (w *Work) Steps(n int) error {

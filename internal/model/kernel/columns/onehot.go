@@ -112,8 +112,7 @@ func (h *oneHot) Transform(w *graph.Work, x frame.Frame) (frame.Frame, error) {
 	}
 	var out frame.Frame
 	if h.sparse {
-		out = frame.Frame{Rows: x.Rows, Cols: h.width, Data: w.Floats(len(x.Data))[:0], Starts: w.Ints(x.Rows + 1)[:1], Index: w.Indexes(len(x.Data))[:0]}
-		out.Starts[0] = 0
+		out = w.Sparse(x.Rows, h.width, len(x.Data))
 	} else {
 		out = w.Dense(x.Rows, h.width)
 		clear(out.Data)

@@ -50,8 +50,7 @@ func (s *selection) Transform(w *graph.Work, x frame.Frame) (frame.Frame, error)
 		return graph.Select(w, x, s.keep), nil
 	}
 	most := x.Starts[x.Rows] - x.Starts[0]
-	out := frame.Frame{Rows: x.Rows, Cols: len(s.keep), Data: w.Floats(most)[:0], Starts: w.Ints(x.Rows + 1)[:1], Index: w.Indexes(most)[:0]}
-	out.Starts[0] = 0
+	out := w.Sparse(x.Rows, len(s.keep), most)
 	for i := range x.Rows {
 		columns, values := x.Entries(i)
 		for k, c := range columns {
