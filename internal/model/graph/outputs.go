@@ -21,6 +21,22 @@ func One() frame.Output { return frame.Output{Type: frame.Float64, Width: 1, Fla
 // List is the output of a list of n numbers for each row.
 func List(n int) frame.Output { return frame.Output{Type: frame.Float64, Width: n} }
 
+// OneOrList is the output of n numbers for each row, or of one that is no list.
+func OneOrList(n int) frame.Output {
+	if n == 1 {
+		return One()
+	}
+	return List(n)
+}
+
+// Decisions is the output of a decision for each of n classes, or of one for two classes.
+func Decisions(n int) frame.Output {
+	if n == 2 {
+		return One()
+	}
+	return List(n)
+}
+
 // Labels is the output of one label for each row.
 func Labels(t frame.Type, labels []any) frame.Output {
 	return frame.Output{Type: t, Width: 1, Flat: true, Classes: [][]any{labels}}

@@ -151,10 +151,7 @@ func newQuadratic(e *fitted.Estimator) graph.Node {
 		}
 		r.add[k] = math.Log(priors[k]) - r.add[k]/2
 	}
-	c.Outputs[frame.DecisionFunction] = graph.List(c.classes)
-	if c.classes == 2 {
-		c.Outputs[frame.DecisionFunction] = graph.One()
-	}
+	c.Outputs[frame.DecisionFunction] = graph.Decisions(c.classes)
 	c.likelihood = r
 	return c
 }

@@ -34,10 +34,7 @@ func newClassifier(e *fitted.Estimator, labels frame.Output) *classifier {
 		return c
 	}
 	classes := len(labels.Classes[0])
-	decision := graph.List(classes)
-	if classes == 2 {
-		decision = graph.One()
-	}
+	decision := graph.Decisions(classes)
 	e.Require(classes >= 2, "it has fewer than two classes")
 	e.Require(l.coef.Rows == decision.Width, "coef_ does not fit the classes")
 	c.Outputs = graph.Outputs{labels, {}, decision}

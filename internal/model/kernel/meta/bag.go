@@ -30,7 +30,7 @@ func newBagging(e *fitted.Estimator) *bagging {
 	b := &bagging{count: float64(count)}
 	b.members = members(e, list[:asked])
 	width := e.Int(1<<31-1, "n_features_in_", "n_features_")
-	b.input = *input(e, width)
+	b.input = e.Input(width)
 	b.input.AllowNaN, b.input.AllowInf, b.input.Sparse = true, true, false
 	for i, v := range features[:asked] {
 		if !e.Ok() {
@@ -45,12 +45,6 @@ func newBagging(e *fitted.Estimator) *bagging {
 		e.Wide(b.members[i].Input().Width)
 	}
 	return b
-}
-
-// input describes rows that a meta-estimator itself checks.
-func input(e *fitted.Estimator, width int) *graph.Input {
-	in := e.Input(width)
-	return &in
 }
 
 // columnsOf reads the columns of a member, and reports whether they are all in order.
@@ -80,7 +74,7 @@ func newBaggingClassifier(e *fitted.Estimator) graph.Node {
 	for _, p := range b.members {
 		own := codes(e, p, n)
 		b.codes = append(b.codes, own)
-		same = same && has(p, frame.DecisionFunction, decisions(n).Width) && len(own) == n
+		same = same && has(p, frame.DecisionFunction, graph.Decisions(n).Width) && len(own) == n
 		if _, ok := p.Output(frame.PredictProba); ok {
 			probabilities++
 			e.Require(has(p, frame.PredictProba, len(own)), "one of its estimators has other probabilities")
@@ -90,7 +84,7 @@ func newBaggingClassifier(e *fitted.Estimator) graph.Node {
 	e.Require(b.votes || probabilities == len(b.members), "some of its estimators have no probabilities")
 	b.Outputs = graph.Outputs{out, graph.List(n), {}}
 	if same {
-		b.Outputs[frame.DecisionFunction] = decisions(n)
+		b.Outputs[frame.DecisionFunction] = graph.Decisions(n)
 	}
 	e.Wide(n)
 	return b

@@ -61,7 +61,7 @@ func newAdaBoostClassifier(e *fitted.Estimator) graph.Node {
 	default:
 		e.Failf("algorithm %s is not supported", pickle.Quote(algorithm))
 	}
-	b.Outputs = graph.Outputs{out, graph.List(n), decisions(n)}
+	b.Outputs = graph.Outputs{out, graph.List(n), graph.Decisions(n)}
 	e.Wide(n)
 	return b
 }

@@ -232,7 +232,7 @@ type isotonic struct {
 func newIsotonic(e *fitted.Estimator) graph.Node {
 	i := &isotonic{line: newLine(e)}
 	i.strict = e.Text("nan", "out_of_bounds") == "raise" && !i.clip
-	i.input = *input(e, 1)
+	i.input = e.Input(1)
 	i.Outputs[frame.Predict] = graph.One()
 	return i
 }

@@ -25,7 +25,7 @@ func newChain(e *fitted.Estimator) *chain {
 		return c
 	}
 	first := c.members[0].Input()
-	c.input = *input(e, first.Width)
+	c.input = e.Input(first.Width)
 	if len(c.input.Names) == 0 {
 		c.input.Names = first.Names
 	}

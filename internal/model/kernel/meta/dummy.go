@@ -121,10 +121,7 @@ func constant(e *fitted.Estimator, i, outputs int) any {
 func newDummyRegressor(e *fitted.Estimator) graph.Node {
 	d, values := newDummy(e), e.Floats("constant_")
 	e.Require(len(values) > 0, "constant_ is empty")
-	d.Outputs[frame.Predict] = graph.List(len(values))
-	if len(values) == 1 {
-		d.Outputs[frame.Predict] = graph.One()
-	}
+	d.Outputs[frame.Predict] = graph.OneOrList(len(values))
 	d.answers[frame.Predict] = values
 	return d
 }

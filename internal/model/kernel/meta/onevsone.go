@@ -30,7 +30,7 @@ func newOneVsOne(e *fitted.Estimator) graph.Node {
 	if e.Version() < 101 {
 		o.threshold = 0 // also for probabilities
 	}
-	o.Outputs = graph.Outputs{out, {}, decisions(n)}
+	o.Outputs = graph.Outputs{out, {}, graph.Decisions(n)}
 	e.Wide(len(o.parts))
 	return o
 }

@@ -56,10 +56,7 @@ func (o *oneVsRest) more(e *fitted.Estimator, n int) {
 		o.Outputs[frame.PredictProba] = graph.List(n)
 	}
 	if decides {
-		o.Outputs[frame.DecisionFunction] = graph.List(len(o.parts))
-		if len(o.parts) == 1 {
-			o.Outputs[frame.DecisionFunction] = graph.One()
-		}
+		o.Outputs[frame.DecisionFunction] = graph.OneOrList(len(o.parts))
 	}
 	e.Wide(n)
 }

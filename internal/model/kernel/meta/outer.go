@@ -176,14 +176,6 @@ func classesOf(e *fitted.Estimator, least int) (frame.Output, int) {
 	return out, len(out.Classes[0])
 }
 
-// decisions is the output of a decision for each class, or one for two classes.
-func decisions(classes int) frame.Output {
-	if classes == 2 {
-		return graph.One()
-	}
-	return graph.List(classes)
-}
-
 // choose answers the class of the largest score of each row.
 func choose(dst, scores []float64) {
 	n := len(scores) / max(len(dst), 1)

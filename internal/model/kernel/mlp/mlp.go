@@ -126,10 +126,7 @@ func newRegressor(e *fitted.Estimator) graph.Node {
 		return p
 	}
 	p.layers[len(p.layers)-1].bend = named(e, out)
-	p.Outputs[frame.Predict] = graph.List(p.outputs())
-	if p.outputs() == 1 {
-		p.Outputs[frame.Predict] = graph.One()
-	}
+	p.Outputs[frame.Predict] = graph.OneOrList(p.outputs())
 	return regressor{p}
 }
 

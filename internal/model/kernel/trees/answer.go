@@ -37,10 +37,7 @@ func newAnswer(e *fitted.Estimator) answer {
 		return answer{}
 	}
 	a := answer{classes: len(labels.Classes[0]), scale: 1}
-	a.Outputs = graph.Outputs{labels, graph.List(a.classes), graph.List(a.classes)}
-	if a.classes == 2 {
-		a.Outputs[frame.DecisionFunction] = graph.One()
-	}
+	a.Outputs = graph.Outputs{labels, graph.List(a.classes), graph.Decisions(a.classes)}
 	return a
 }
 

@@ -134,9 +134,7 @@ func (f *forest) finish(e, first *fitted.Estimator, outputs, features int) {
 	if len(f.classes) > 0 {
 		return
 	}
-	if f.Outputs[frame.Predict] = graph.List(outputs); outputs == 1 {
-		f.Outputs[frame.Predict] = graph.One()
-	}
+	f.Outputs[frame.Predict] = graph.OneOrList(outputs)
 }
 
 // allowsNaN reports whether a tree by itself takes missing values.
