@@ -187,51 +187,6 @@ func bodyTooLarge(most int64) error {
 
 func (s *Server) tooLarge() error { return bodyTooLarge(s.most) }
 
-// note holds what the request takes by now.
-func (b *batch) note() error { return b.share.atLeast(b.footprint()) }
-
-// hasRoom returns an error if there is no memory for n more values.
-func (b *batch) hasRoom(n int, texts bool) error {
-	size := 8
-	if texts {
-		size += 16
-	}
-	return b.share.atLeast(b.footprint() + int64(n)*int64(size))
-}
-
-// footprint returns the bytes of a batch's memory that grow with a request.
-func (b *batch) footprint() int64 {
-	const number, text, entry = 8, 16, 48
-	n := cap(b.body) + cap(b.out) + cap(b.raw) + number*(cap(b.x.Data)+cap(b.result.Values)) + text*(cap(b.x.Texts)+cap(b.index)+cap(b.inputs)) + entry*(len(b.lookup)+len(b.places.of))
-	for i := range b.values {
-		n += number*cap(b.values[i].values) + text*cap(b.values[i].texts)
-	}
-	for i := range b.inputs[:cap(b.inputs)] {
-		t := &b.inputs[:cap(b.inputs)][i]
-		n += number*(cap(t.values)+cap(t.shape)) + text*cap(t.texts)
-	}
-	return int64(n)
-}
-
-// poll is called while a body is read: it makes room for the values that will probably
-// follow, so that they need not be copied again and again, and holds the memory.
-func (b *batch) poll(p *parser) error {
-	values := &b.x.Data
-	if n := len(b.inputs); n > 0 {
-		values = &b.inputs[n-1].values
-	}
-	const most, margin = pollBytes / 2, 1.02 // values until the next poll
-	if n := len(*values); n >= most/4 && cap(*values)-n < most {
-		left := float64(len(p.data) - p.pos)
-		more := most + int(min(left/2, margin*left*float64(n)/float64(p.pos)))
-		if err := b.share.atLeast(b.footprint() + 8*int64(n+more)); err != nil {
-			return err
-		}
-		*values = slices.Grow(*values, more)
-	}
-	return b.note()
-}
-
 // reply takes the memory of an answer whose values take cell bytes each, or refuses it.
 func (s *Server) reply(b *batch, rows, width int, cell int64) error {
 	const number = 8

@@ -82,24 +82,6 @@ func (s *Server) readiness() int {
 
 var errPanicked = errors.New("the model failed on this request: the log of the model server says where")
 
-const (
-	keptSmall = smallRequest / 2
-	keptLarge = 16 << 20
-)
-
-// batch returns memory for a request of a length. Small requests do not get that of
-// large ones: it would count as theirs.
-func (s *Server) batch(length int) *batch {
-	pool := &s.small
-	if length > keptSmall/4 {
-		pool = &s.large
-	}
-	if b, ok := pool.Get().(*batch); ok {
-		return b
-	}
-	return &batch{schema: s.schema, share: share{memory: s.memory}}
-}
-
 // ask asks the model for the answer to b.x, which b.result gets, unless stop returns an
 // error. It returns the status of an error. A request that the model refuses is a 400.
 // KServe says 500 for many of them, which would count as errors of the model's revision.
@@ -126,20 +108,6 @@ func (s *Server) ask(stop func() error, b *batch) (status int, err error) {
 	}
 	b.tensors = b.tensors.of(b.result.Output, b.labels)
 	return 0, s.reply(b, b.result.Rows, b.result.Output.Width, cellBytes(b.labels, b.tensors.labels, b.tensors.raw))
-}
-
-// recycle keeps a batch for other requests, until the garbage collector has run twice.
-func (s *Server) recycle(b *batch) {
-	clear(b.x.Texts) // they lie in the body
-	b.forget()
-	b.lookup, b.places = nil, places{}
-	b.share.release()
-	switch n := b.footprint(); {
-	case n <= keptSmall:
-		s.small.Put(b)
-	case n <= keptLarge:
-		s.large.Put(b)
-	}
 }
 
 // ready answers whether the model is ready, in V1 and V2.

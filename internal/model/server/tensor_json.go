@@ -237,13 +237,3 @@ func (t *tensor) integer(text []byte) error {
 	}
 	return nil
 }
-
-// forget drops the strings of tensors, which lie in the body.
-func (b *batch) forget() {
-	for i := range b.inputs {
-		t := &b.inputs[i]
-		clear(t.texts)
-		t.name = ""
-	}
-	b.inputs = b.inputs[:0]
-}

@@ -3,36 +3,13 @@
 package server
 
 import (
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"math"
-	"slices"
 	"unicode/utf8"
 
 	"github.com/serin-dev/serin/internal/model/frame"
 )
-
-// batch is a request as a frame, its answer, and the memory that requests reuse.
-type batch struct {
-	schema frame.Schema
-	x      frame.Frame
-	objects
-	texts bool   // a value of x is a string
-	last  string // the last of those
-	lists bool   // a row was no object, so that its columns have no names
-
-	inputs []tensor     // of a V2 request
-	body   []byte       // as it was sent, but not compressed
-	zip    *gzip.Reader // for other requests
-	share  share
-
-	result  frame.Result
-	labels  [][][]byte // of the result, as JSON
-	tensors answers
-	out     []byte
-	raw     []byte // the binary part of out
-}
 
 // inputError is an error of a request with the text that KServe, or scikit-learn,
 // has for it.
@@ -177,42 +154,6 @@ func (b *batch) list(p *parser) error {
 		return err
 	}
 	return b.added(len(b.x.Data) - before)
-}
-
-// put adds the value that was read last to the frame.
-func (b *batch) put(v float64) {
-	b.x.Data = append(b.x.Data, v)
-	if b.texts {
-		b.keep(v)
-	}
-}
-
-// keep adds the string of the frame's last value, if that is one.
-func (b *batch) keep(v float64) {
-	if frame.IsText(v) {
-		b.pad()
-		b.x.Texts[len(b.x.Texts)-1] = b.last
-	}
-}
-
-// pad makes room for the strings of all values so far.
-func (b *batch) pad() {
-	n := len(b.x.Data) - len(b.x.Texts)
-	b.x.Texts = slices.Grow(b.x.Texts, n)[:len(b.x.Data)]
-	clear(b.x.Texts[len(b.x.Texts)-n:])
-}
-
-// added counts a row of cols values, and returns an error if others have another
-// number.
-func (b *batch) added(cols int) error {
-	if b.x.Rows == 0 {
-		b.x.Cols = cols
-	}
-	if b.x.Cols != cols {
-		return fmt.Errorf("instance %d has %d features, but the first has %d", b.x.Rows, cols, b.x.Cols)
-	}
-	b.x.Rows++
-	return nil
 }
 
 // cell reads one value of a column. Where the model wants numbers, it reads them as
