@@ -77,8 +77,8 @@ func (b *batch) forget() {
 // note holds what the request takes by now.
 func (b *batch) note() error { return b.share.atLeast(b.footprint()) }
 
-// hasRoom returns an error if there is no memory for n more values.
-func (b *batch) hasRoom(n int, texts bool) error {
+// checkRoom returns an error if there is no memory for n more values of a request.
+func (b *batch) checkRoom(n int, texts bool) error {
 	size := 8
 	if texts {
 		size += 16

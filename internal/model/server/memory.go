@@ -16,8 +16,8 @@ import (
 const (
 	// smallRequest is what a request takes at most that passes those that wait, in bytes.
 	smallRequest = 1 << 20
-	// patience is how long a request waits for memory that others have.
-	patience = 30 * time.Second
+	// maxWait is how long a request waits for memory that others have.
+	maxWait = 30 * time.Second
 	// tidyAfter is how long after a large request memory goes back to the system, unless
 	// there is another one.
 	tidyAfter = time.Second
@@ -113,7 +113,7 @@ func (s *share) reserve(n int64) error {
 	w := &waiter{n, make(chan struct{})}
 	m.queue = append(m.queue, w)
 	m.mu.Unlock()
-	late := time.NewTimer(patience)
+	late := time.NewTimer(maxWait)
 	defer late.Stop()
 	select {
 	case <-w.ready:

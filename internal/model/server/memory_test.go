@@ -38,8 +38,8 @@ func TestLargeRequestsWaitForEachOtherAndSmallOnesDoNot(t *testing.T) {
 		if err := second.reserve(40 << 20); err != nil || time.Since(begin) != 10*time.Second {
 			t.Errorf("the second waited %v: %v", time.Since(begin), err)
 		}
-		if err := first.reserve(40 << 20); statusOfRefusal(err) != http.StatusServiceUnavailable || time.Since(begin) != 10*time.Second+patience {
-			t.Errorf("after %v: %v, want a refusal after %v", time.Since(begin), err, patience)
+		if err := first.reserve(40 << 20); statusOfRefusal(err) != http.StatusServiceUnavailable || time.Since(begin) != 10*time.Second+maxWait {
+			t.Errorf("after %v: %v, want a refusal after %v", time.Since(begin), err, maxWait)
 		}
 		if err := second.hold(71 << 20); statusOfRefusal(err) != http.StatusRequestEntityTooLarge {
 			t.Errorf("more than there is: %v", err)

@@ -122,7 +122,7 @@ func (b *batch) next() (*tensor, error) {
 
 // room makes room for n values of a tensor.
 func (b *batch) room(t *tensor, n int) error {
-	err := b.hasRoom(n, t.typ.kind == texts)
+	err := b.checkRoom(n, t.typ.kind == texts)
 	if err == nil {
 		t.values = slices.Grow(t.values[:0], n)
 	}
@@ -236,7 +236,7 @@ func (b *batch) fillFirst() error {
 		b.x.Data, t.values = t.values, b.x.Data
 		return nil
 	}
-	if err := b.hasRoom(len(t.values), len(t.texts) > 0); err != nil {
+	if err := b.checkRoom(len(t.values), len(t.texts) > 0); err != nil {
 		return err
 	}
 	for i := range t.values {
@@ -296,7 +296,7 @@ func (b *batch) fillColumns() error {
 	if b.schema.Flat && len(order) != 1 {
 		return errNotSingle
 	}
-	if err := b.hasRoom(rows*len(order), slices.ContainsFunc(b.inputs, func(t tensor) bool { return len(t.texts) > 0 })); err != nil {
+	if err := b.checkRoom(rows*len(order), slices.ContainsFunc(b.inputs, func(t tensor) bool { return len(t.texts) > 0 })); err != nil {
 		return err
 	}
 	b.x.Rows, b.x.Cols = rows, len(order)
