@@ -36,8 +36,9 @@ func (r *Refusal) Error() string { return r.Text }
 
 // Route chooses the revision of a request. A tag in the header asks for one revision
 // and overrides a tag in the host. Without a tag, a version in the path decides, if it is
-// a revision; then the key of a sticky service, and without a key the draw of the split. Every error is a *Refusal. If the service has
-// no traffic, the Choice still has the service.
+// a revision; then the key of a sticky service, and without a key the draw of the split.
+// Every error is a *Refusal. If the service has no traffic, the Choice still has the
+// service.
 //
 // Route draws for a request, not for an attempt: a request that is sent to another Pod,
 // or that waited, keeps its Choice (see Rebind).
