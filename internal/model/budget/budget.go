@@ -9,6 +9,7 @@ package budget
 import (
 	"errors"
 	"fmt"
+	"io"
 )
 
 // Limits bounds the loading of one file. The size of the file bounds it further:
@@ -69,6 +70,19 @@ func New(limits Limits, stored int64) *Budget {
 	b.memory = b.size
 	b.unread = freeBytes + maxRatio*stored
 	return b
+}
+
+// Read reads a file of size bytes into memory that is charged.
+func Read(r io.Reader, size int64, limits Limits) ([]byte, *Budget, error) {
+	b := New(limits, size)
+	if err := b.Alloc(int(size)); err != nil {
+		return nil, nil, err
+	}
+	data := make([]byte, size)
+	if _, err := io.ReadFull(r, data); err != nil {
+		return nil, nil, fmt.Errorf("read the file: %w", err)
+	}
+	return data, b, nil
 }
 
 // Consume adds what n more bytes of the file, after decompression, allow for.

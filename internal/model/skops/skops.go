@@ -64,13 +64,9 @@ type reader struct {
 // is made of it. An error that is budget.ErrMemory means that a larger limits.Memory
 // would do.
 func Read(in io.Reader, size int64, limits budget.Limits) (any, *budget.Budget, error) {
-	b := budget.New(limits, size)
-	if err := b.Alloc(int(size)); err != nil {
+	data, b, err := budget.Read(in, size, limits)
+	if err != nil {
 		return nil, nil, err
-	}
-	data := make([]byte, size)
-	if _, err := io.ReadFull(in, data); err != nil {
-		return nil, nil, fmt.Errorf("read the file: %w", err)
 	}
 	archive, err := zip.NewReader(bytes.NewReader(data), size)
 	if err != nil {

@@ -14,7 +14,6 @@
 package xgboost
 
 import (
-	"fmt"
 	"io"
 	"math"
 
@@ -27,13 +26,9 @@ var nan = float32(math.NaN())
 
 // Load reads a model from a file of size bytes.
 func Load(r io.Reader, size int64, limits budget.Limits) (frame.Model, error) {
-	b := budget.New(limits, size)
-	if err := b.Alloc(int(size)); err != nil {
+	data, b, err := budget.Read(r, size, limits)
+	if err != nil {
 		return nil, err
-	}
-	data := make([]byte, size)
-	if _, err := io.ReadFull(r, data); err != nil {
-		return nil, fmt.Errorf("read the file: %w", err)
 	}
 	m, err := parse(data, b)
 	if err != nil {
