@@ -75,7 +75,8 @@ func (o *objective) answers(dst []float64, margins []float32) {
 	}
 }
 
-func largest(row []float32) int {
+// largest returns the first index of the largest value. NaN is never larger.
+func largest[T float32 | float64](row []T) int {
 	at := 0
 	for i, v := range row {
 		if v > row[at] {

@@ -181,13 +181,7 @@ func (c *classifier) row(m frame.Method, dst, p []float64) {
 	case m == frame.PredictProba:
 		dst[0], dst[1] = float64(1-float32(p[0])), p[0]
 	case c.booster.objective.classes:
-		at := 0
-		for i, v := range p {
-			if v > p[at] {
-				at = i
-			}
-		}
-		dst[0] = float64(at)
+		dst[0] = float64(largest(p))
 	default:
 		for i, v := range p {
 			dst[i] = 0
