@@ -5,14 +5,12 @@ package server
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
+	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/valyala/fasthttp"
 
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/testkit/corpus"
@@ -95,24 +93,15 @@ func TestModelsAnswerTheirExamples(t *testing.T) {
 	}
 	loaded := 0
 	for name, data := range models {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "model.joblib"), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		s, err := New(t.Context(), Config{ModelName: "m", ModelDir: dir, Docs: true, Log: slog.New(slog.DiscardHandler)})
+		s, err := serverOf(t, data, func(c *Config) { c.Docs = true })
 		if err != nil {
 			continue // it is refused
 		}
 		loaded++
 		v1, v2 := examplesOf(t, string(s.docsPage()))
 		for path, body := range map[string]string{"/v1/models/m:predict": v1, "/v2/models/m/infer": v2} {
-			var ctx fasthttp.RequestCtx
-			ctx.Request.Header.SetMethod(fasthttp.MethodPost)
-			ctx.Request.SetRequestURI(path)
-			ctx.Request.SetBodyString(body)
-			s.handle(&ctx)
-			if ctx.Response.StatusCode() != fasthttp.StatusOK {
-				t.Errorf("%s: POST %s %.200s: %s", name, path, body, ctx.Response.Body())
+			if status, answer := s.posted(path, body); status != http.StatusOK {
+				t.Errorf("%s: POST %s %.200s: %s", name, path, body, answer)
 			}
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -35,15 +34,11 @@ func requests(tb testing.TB) ([]exchange, map[string]*Server) {
 		if servers[e.Model] != nil {
 			continue
 		}
-		dir := tb.TempDir()
 		model, err := os.ReadFile(fixtures + e.Model + ".joblib")
-		if err == nil {
-			err = os.WriteFile(dir+"/model.joblib", model, 0o600)
-		}
 		if err != nil {
 			tb.Fatal(err)
 		}
-		if servers[e.Model], err = New(tb.Context(), Config{ModelName: e.Model, MaxBytes: 1 << 20, ModelDir: dir, Log: slog.New(slog.DiscardHandler)}); err != nil {
+		if servers[e.Model], err = serverOf(tb, model, func(c *Config) { c.ModelName, c.MaxBytes = e.Model, 1<<20 }); err != nil {
 			tb.Fatal(err)
 		}
 	}

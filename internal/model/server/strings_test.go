@@ -4,13 +4,9 @@ package server
 
 import (
 	"encoding/json"
-	"log/slog"
-	"os"
-	"path/filepath"
+	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/valyala/fasthttp"
 
 	"github.com/serin-dev/serin/internal/testkit/corpus"
 )
@@ -32,30 +28,22 @@ func TestInstancesOfStringsAndGapsAreAnsweredAsInScikitLearn(t *testing.T) {
 // ask asks a model of the corpus by V1.
 func ask(t *testing.T, c *corpus.Case) {
 	t.Helper()
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "model.joblib"), c.Data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, err := New(t.Context(), Config{ModelName: "m", ModelDir: dir, Log: slog.New(slog.DiscardHandler)})
+	s, err := serverOf(t, c.Data)
 	if err != nil {
 		t.Errorf("%s of %s: %v", c.Path(), c.Version, err)
 		return
 	}
-	var ctx fasthttp.RequestCtx
-	ctx.Request.Header.SetMethod("POST")
-	ctx.Request.SetRequestURI("/v1/models/m:predict")
-	ctx.Request.SetBodyString(`{"instances":` + string(c.Input.JSON) + `}`)
-	s.handle(&ctx)
+	status, body := s.posted("/v1/models/m:predict", `{"instances":`+string(c.Input.JSON)+`}`)
 	want := c.Answers["predict"]
 	if want.Error != "" {
-		if ctx.Response.StatusCode() == fasthttp.StatusOK {
+		if status == http.StatusOK {
 			t.Errorf("%s of %s answers, and not: %s", c.Path(), c.Version, want.Error)
 		}
 		return
 	}
 	var answer struct{ Predictions []any }
-	if err := json.Unmarshal(ctx.Response.Body(), &answer); err != nil || ctx.Response.StatusCode() != fasthttp.StatusOK {
-		t.Errorf("%s of %s: %d, %.200s", c.Path(), c.Version, ctx.Response.StatusCode(), ctx.Response.Body())
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || status != http.StatusOK {
+		t.Errorf("%s of %s: %d, %.200s", c.Path(), c.Version, status, body)
 		return
 	}
 	if diff := want.Diff(answer.Predictions); diff != "" {
