@@ -59,27 +59,6 @@ func (in *Input) parse(data []byte) error {
 	return nil
 }
 
-// Numbers returns the rows one after the other, with NaN for null, and reports
-// whether they hold numbers only. Python's False and True are 0 and 1.
-func (in *Input) Numbers() ([]float64, bool) {
-	var out []float64
-	for _, row := range in.Rows {
-		for _, v := range row {
-			switch v := v.(type) {
-			case float64:
-				out = append(out, v)
-			case bool:
-				out = append(out, map[bool]float64{true: 1}[v])
-			case nil:
-				out = append(out, math.NaN())
-			default:
-				return nil, false
-			}
-		}
-	}
-	return out, true
-}
-
 // Answer is what a method returns.
 type Answer struct {
 	Error  string // and nothing else, if the library refuses the input
