@@ -8,7 +8,6 @@ import (
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
-	"github.com/serin-dev/serin/internal/model/pickle"
 )
 
 // polynomial is PolynomialFeatures. Each term of a degree is one of the degree before,
@@ -79,11 +78,7 @@ func (p *polynomial) grow(e *fitted.Estimator, least, most int) {
 // degrees returns the least and the most degree of the terms.
 func degrees(e *fitted.Estimator) (least, most int) {
 	v := e.Get("degree")
-	pair, _ := v.(pickle.Tuple)
-	if l, ok := v.(*pickle.List); ok {
-		pair = l.Items
-	}
-	if len(pair) == 2 {
+	if pair := fitted.Items(v); len(pair) == 2 {
 		least, most = int(number(e, pair[0], "degree")), int(number(e, pair[1], "degree"))
 	} else {
 		most = int(number(e, v, "degree"))
