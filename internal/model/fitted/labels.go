@@ -3,6 +3,7 @@
 package fitted
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -61,6 +62,16 @@ func (e *Estimator) labels(arr *pickle.Array) []any {
 	}
 	e.Require(len(labels) > 0, "it has no classes")
 	return labels
+}
+
+// Flags returns the output of a classifier that answers n labels for each row, each 0
+// or 1.
+func (e *Estimator) Flags(n int) frame.Output {
+	const size = 24 // of a slice
+	if !e.Alloc(size * n) {
+		return frame.Output{}
+	}
+	return frame.Output{Type: frame.Int64, Width: n, Classes: slices.Repeat([][]any{{int64(0), int64(1)}}, n)}
 }
 
 // typeOf is the type of an array's elements, for protocols that tell it. A float16 is

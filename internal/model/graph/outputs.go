@@ -3,8 +3,6 @@
 package graph
 
 import (
-	"slices"
-
 	"github.com/serin-dev/serin/internal/model/frame"
 )
 
@@ -40,9 +38,4 @@ func Decisions(n int) frame.Output {
 // Labels is the output of one label for each row.
 func Labels(t frame.Type, labels []any) frame.Output {
 	return frame.Output{Type: t, Width: 1, Flat: true, Classes: [][]any{labels}}
-}
-
-// Flags is the output of n labels for each row, each 0 or 1.
-func Flags(n int) frame.Output {
-	return frame.Output{Type: frame.Int64, Width: n, Classes: slices.Repeat([][]any{{int64(0), int64(1)}}, n)}
 }

@@ -231,12 +231,11 @@ func newRidgeClassifier(e *fitted.Estimator) graph.Node {
 	}
 	l, _ := newWeights(e)
 	c := &classifier{weights: l, least: math.SmallestNonzeroFloat64}
-	if !e.Ok() || !e.Alloc(slotCost*l.coef.Rows) {
+	flags := e.Flags(l.coef.Rows)
+	if !e.Ok() {
 		return c
 	}
 	e.Require(l.coef.Rows == len(labels.Classes[0]), "coef_ does not fit the labels")
-	c.Outputs = graph.Outputs{graph.Flags(l.coef.Rows), {}, graph.List(l.coef.Rows)}
+	c.Outputs = graph.Outputs{flags, {}, graph.List(l.coef.Rows)}
 	return c
 }
-
-const slotCost = 24 // of the list of a label's values

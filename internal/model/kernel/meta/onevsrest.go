@@ -31,7 +31,7 @@ func newOneVsRest(e *fitted.Estimator) graph.Node {
 	switch {
 	case o.several:
 		e.Require(n == parts, "its estimators do not fit the classes")
-		out = graph.Flags(parts)
+		out = e.Flags(parts)
 	case n == 2:
 		e.Require(parts == 1 && kind == "binary", "its estimators do not fit the classes")
 	default:

@@ -134,8 +134,6 @@ func (r regressor) Predict(w *graph.Work, _ frame.Method, dst []float64, x frame
 	return r.forward(w, dst, x)
 }
 
-const slotCost = 24 // of the list of a label's values
-
 // classifier is MLPClassifier. Its last layer makes one probability for each class or
 // label, or the second class's alone.
 type classifier struct {
@@ -157,9 +155,7 @@ func newClassifier(e *fitted.Estimator) graph.Node {
 	switch {
 	case strings.HasPrefix(kind, "multilabel"):
 		e.Require(n == classes, "its last layer does not fit the labels")
-		if e.Alloc(slotCost * n) {
-			labels = graph.Flags(n)
-		}
+		labels = e.Flags(n)
 	case classes == 2:
 		e.Require(n == 1, "its last layer does not fit two classes")
 	default:
