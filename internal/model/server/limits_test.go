@@ -11,61 +11,15 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/valyala/fasthttp"
 
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/testkit/eventually"
 )
-
-// served returns a server of a model that is asked without a network.
-func served(t *testing.T, change ...func(*Config)) *Server {
-	t.Helper()
-	cfg := Config{ModelName: "m", ModelDir: folder(t, iris), Log: slog.New(slog.DiscardHandler)}
-	for _, c := range change {
-		c(&cfg)
-	}
-	s, err := New(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
-}
-
-// serverOf returns a server of a model file that is asked without a network.
-func serverOf(tb testing.TB, data []byte, change ...func(*Config)) (*Server, error) {
-	tb.Helper()
-	cfg := Config{ModelName: "m", ModelDir: tb.TempDir(), Log: slog.New(slog.DiscardHandler)}
-	for _, c := range change {
-		c(&cfg)
-	}
-	if err := os.WriteFile(filepath.Join(cfg.ModelDir, "model.joblib"), data, 0o600); err != nil {
-		tb.Fatal(err)
-	}
-	return New(tb.Context(), cfg)
-}
-
-// posted returns the status and the body of an answer.
-func (s *Server) posted(path, body string) (int, string) {
-	var ctx fasthttp.RequestCtx
-	ctx.Request.Header.SetMethod("POST")
-	ctx.Request.SetRequestURI(path)
-	ctx.Request.SetBodyString(body)
-	s.handle(&ctx)
-	return ctx.Response.StatusCode(), string(ctx.Response.Body())
-}
-
-// post is posted as one text.
-func (s *Server) post(path, body string) string {
-	status, answer := s.posted(path, body)
-	return strconv.Itoa(status) + " " + answer
-}
 
 type panicking struct{ frame.Model }
 
