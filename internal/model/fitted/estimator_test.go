@@ -3,6 +3,7 @@
 package fitted
 
 import (
+	"encoding/binary"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -92,6 +93,38 @@ func TestLabelsThatJSONHasNotAreRefused(t *testing.T) {
 		}
 		if got != test.want {
 			t.Errorf("%s: %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+func TestMalformedSparseMatricesAreEmpty(t *testing.T) {
+	b := estimator(nil).builder.Budget
+	ints := func(values ...int64) *pickle.Array {
+		var data []byte
+		for _, v := range values {
+			data = binary.LittleEndian.AppendUint64(data, uint64(v))
+		}
+		a, err := pickle.NewArray(b, "<i8", nil, []int64{int64(len(values))}, false, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	for name, test := range map[string]struct {
+		starts, indices []int64
+		rows            int
+	}{
+		"two rows":                         {[]int64{0, 1, 2}, []int64{0, 2}, 2},
+		"a row that ends before it begins": {[]int64{0, 2, 0}, []int64{0, 2}, 0},
+		"a row beyond the values":          {[]int64{0, 1, 3}, []int64{0, 2}, 0},
+		"a column that there is not":       {[]int64{0, 1, 2}, []int64{0, 3}, 0},
+		"a row too few":                    {[]int64{0, 2}, []int64{0, 2}, 0},
+	} {
+		e := estimator(map[string]any{"x": &pickle.Object{Class: &pickle.Global{Module: "scipy.sparse._csr", Name: "csr_matrix"}, State: pickle.Dict{Entries: map[string]any{
+			"data": ints(1, 1), "indices": ints(test.indices...), "indptr": ints(test.starts...), "_shape": pickle.Tuple{int64(2), int64(3)},
+		}}}})
+		if x := e.Rows("x"); x.Rows != test.rows || e.Ok() != (test.rows > 0) {
+			t.Errorf("%s: %d rows, %v", name, x.Rows, e.failure.err)
 		}
 	}
 }

@@ -59,6 +59,9 @@ func (e *Estimator) sparse() frame.Frame {
 		e.Require(c >= 0 && c < cols, "a sparse matrix of it is malformed")
 		x.Index[i] = int32(c)
 	}
+	if !e.Ok() {
+		return frame.Frame{} // its rows may lie anywhere
+	}
 	return x
 }
 
