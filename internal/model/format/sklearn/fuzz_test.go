@@ -7,6 +7,7 @@ import (
 
 	"github.com/serin-dev/serin/internal/model/budget"
 	"github.com/serin-dev/serin/internal/model/modeltest"
+	"github.com/serin-dev/serin/internal/testkit/corpus"
 )
 
 // FuzzLoad looks for files that crash the loader, or that load into a model
@@ -16,6 +17,11 @@ func FuzzLoad(f *testing.F) {
 		if data := read(f, file); len(data) < 3000 {
 			f.Add(data)
 			f.Add(data[:len(data)/2])
+		}
+	}
+	for _, c := range corpus.Cases(f, "files") {
+		if c.Version == "0.24.2" && len(c.Data) < 3000 { // its joblib does not align arrays
+			f.Add(c.Data)
 		}
 	}
 	for _, file := range malicious {

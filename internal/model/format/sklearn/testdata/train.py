@@ -5,9 +5,8 @@
     python train.py iris DIR    # writes DIR/iris-1 and DIR/iris-2
 
 A fixture is a model file and, beside it, NAME.json with inputs and what
-scikit-learn answers. Used with Python 3.8, scikit-learn 0.24.2 and joblib 1.1.1
-(which does not align arrays), Python 3.9 and 1.1.3, Python 3.11 and 1.3.2,
-Python 3.13 and 1.9.1, each with pandas and lz4. The iris models are of the last.
+scikit-learn answers. Used with Python 3.13, scikit-learn 1.9.1, pandas and lz4.
+internal/testkit/corpus has the other versions, and more of this one.
 """
 
 import json
