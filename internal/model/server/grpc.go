@@ -108,13 +108,16 @@ func (s *Server) call(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusUnsupportedMediaType)
 		return
 	}
-	b := s.batch(0)
+	n, zipped, err := s.announced(r)
+	b := s.batch(n)
 	defer s.recycle(b)
 	ctx, cancel := withTimeout(r.Context(), r.Header.Get("Grpc-Timeout"))
 	defer cancel()
 	w.Header().Set("Content-Type", grpcType)
 	b.out = append(b.out[:0], make([]byte, grpcPrefix)...)
-	err := s.receive(b, r)
+	if err == nil {
+		err = s.receive(b, r.Body, n, zipped)
+	}
 	if err == nil {
 		err = s.answerCall(ctx, strings.TrimPrefix(r.URL.Path, grpcService), b)
 	}
@@ -177,27 +180,32 @@ func percent(message string) string {
 	return out.String()
 }
 
-// receive reads the message of a call into b.body.
-func (s *Server) receive(b *batch, r *http.Request) error {
+// announced reads what comes before the message of a call: its length, and whether it is compressed.
+func (s *Server) announced(r *http.Request) (length int, zipped bool, err error) {
 	var prefix [grpcPrefix]byte
 	if _, err := io.ReadFull(r.Body, prefix[:]); err != nil {
-		return statusf(invalidArgument, "The call has no message.")
+		return 0, false, statusf(invalidArgument, "The call has no message.")
 	}
 	n, zipped := int64(binary.BigEndian.Uint32(prefix[1:])), prefix[0] != 0
 	switch {
 	case n > s.most:
-		return s.tooLarge()
+		return 0, false, s.tooLarge()
 	case zipped && r.Header.Get("Grpc-Encoding") != "gzip":
-		return statusf(unimplemented, "The message's grpc-encoding is not supported: send gzip, or identity.")
+		return 0, false, statusf(unimplemented, "The message's grpc-encoding is not supported: send gzip, or identity.")
 	}
-	if err := b.share.reserve(expected(n, zipped)); err != nil {
+	return int(n), zipped, nil
+}
+
+// receive reads a message into b.body.
+func (s *Server) receive(b *batch, r io.Reader, length int, zipped bool) error {
+	if err := b.share.reserve(expected(int64(length), zipped)); err != nil {
 		return err
 	}
 	b.body = b.body[:0]
 	if zipped {
-		return b.gunzip(io.LimitReader(r.Body, n), s.most)
+		return b.gunzip(io.LimitReader(r, int64(length)), s.most)
 	}
-	err := b.readFull(r.Body, int(n))
+	err := b.readFull(r, length)
 	if _, ok := errors.AsType[*refusal](err); ok || err == nil {
 		return err
 	}

@@ -324,6 +324,9 @@ func (t *tensor) contents(data []byte) error {
 				return err
 			}
 			return t.addBytes(s)
+		case kind != protowire.VarintType && f.kind == protowire.BytesType && len(f.bytes)%t.typ.size == 0:
+			t.addFloats(f.bytes)
+			return nil
 		}
 		return f.each(kind, t.addWire)
 	})

@@ -130,11 +130,14 @@ func (b *batch) room(t *tensor, n int) error {
 }
 
 // add appends a number.
-func (t *tensor) add(v float64) {
+func (t *tensor) add(v float64) { t.values = append(t.values, plain(v)) }
+
+// plain returns v, or the usual NaN for any: others stand for None and strings.
+func plain(v float64) float64 {
 	if math.IsNaN(v) {
-		v = math.NaN() // others stand for None and strings
+		return math.NaN()
 	}
-	t.values = append(t.values, v)
+	return v
 }
 
 // addInt appends an integer, and notes whether it is exact.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"unicode/utf8"
 	"unsafe"
 
@@ -39,12 +40,37 @@ func (t *tensor) raw(data []byte) error {
 	if len(data)%size != 0 {
 		return fmt.Errorf("input %q has %d bytes of binary data, which is no multiple of the %d bytes of %s", t.name, len(data), size, t.typ.name)
 	}
+	if t.addFloats(data) {
+		return nil
+	}
 	for ; len(data) > 0; data = data[size:] {
 		if err := t.addBits(t.typ.load(data)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// addFloats adds whole values of FP64 or FP32, which large requests have. It reports whether they are such.
+func (t *tensor) addFloats(data []byte) bool {
+	if t.typ.kind != floats || t.typ.size < 4 {
+		return false
+	}
+	had, more := len(t.values), len(data)/t.typ.size
+	t.values = slices.Grow(t.values, more)[:had+more]
+	to := t.values[had:]
+	if t.typ.size == 4 {
+		for i := range to {
+			to[i] = plain(float64(math.Float32frombits(binary.LittleEndian.Uint32(data))))
+			data = data[4:]
+		}
+		return true
+	}
+	for i := range to {
+		to[i] = plain(math.Float64frombits(binary.LittleEndian.Uint64(data)))
+		data = data[8:]
+	}
+	return true
 }
 
 // load returns the bits of the first value.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/serin-dev/serin/internal/model/frame"
 )
@@ -80,11 +81,18 @@ func TestValuesAreExactOrRefused(t *testing.T) {
 func TestNoNaNOfARequestIsNoneOrText(t *testing.T) {
 	x := tensor{typ: datatypeOf("FP64")}
 	for _, v := range []float64{frame.None, frame.Text} {
-		if err := x.raw(binary.LittleEndian.AppendUint64(nil, math.Float64bits(v))); err != nil {
-			t.Fatal(err)
-		}
-		if got := x.values[0]; !math.IsNaN(got) || frame.IsNone(got) || frame.IsText(got) {
-			t.Errorf("%v is %x", v, math.Float64bits(got))
+		raw := binary.LittleEndian.AppendUint64(nil, math.Float64bits(v))
+		for way, read := range map[string]func() error{
+			"raw":        func() error { return x.raw(raw) },
+			"contents":   func() error { return x.contents(sub(7, raw)) },
+			"not packed": func() error { return x.contents(append(protowire.AppendTag(nil, 7, protowire.Fixed64Type), raw...)) },
+		} {
+			if err := read(); err != nil {
+				t.Fatal(way, err)
+			}
+			if got := x.values[0]; !math.IsNaN(got) || frame.IsNone(got) || frame.IsText(got) {
+				t.Errorf("%s: %v is %x", way, v, math.Float64bits(got))
+			}
 		}
 	}
 }
