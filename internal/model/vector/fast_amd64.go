@@ -40,3 +40,8 @@ func withinFast(p *float64, n int, limit float64) bool
 //
 //go:noescape
 func singlesFast(dst *float32, src *float64, n int)
+
+// expFast is Exp for n values, a multiple of 16, between -708 and 708.
+//
+//go:noescape
+func expFast(p *float64, n int)

@@ -13,4 +13,5 @@ func TestProcessorsWithoutFastInstructionsComputeTheSame(t *testing.T) {
 	TestLanesAddInOrder(t)
 	TestWithin(t)
 	TestSinglesAreRoundedAsGoDoes(t)
+	TestExp(t)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/pickle"
+	"github.com/serin-dev/serin/internal/model/vector"
 )
 
 // kernel is a similarity of two rows: what finish makes of their product, or of their
@@ -27,8 +28,9 @@ func newKernel(e *fitted.Estimator) kernel {
 	case "rbf":
 		return kernel{true, func(values []float64) {
 			for i, d := range values {
-				values[i] = math.Exp(-gamma * d)
+				values[i] = -gamma * d
 			}
+			vector.Exp(values)
 		}, 4}
 	case "poly":
 		coef, degree := e.Number("coef0"), e.Int(1<<20, "degree")
