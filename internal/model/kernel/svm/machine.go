@@ -154,21 +154,20 @@ func (m *machine) compare(w *graph.Work, dst []float64, x frame.Frame) error {
 // positive for i. It adds in the order of libsvm, because similarities that are all the
 // same often add up to 0, and then the last bit decides.
 func (m *machine) pairs(w *graph.Work, dst, similar []float64) error {
-	at, rest := w.Ints(len(m.groups)), dst
-	for i, g := range m.groups {
-		at[i] = len(dst) - len(rest)
-		others := len(m.groups) - i - 1
-		vector.Dots(rest[:others], similar[g.from:g.to], &vector.Matrix{Rows: others, Cols: g.weights.Cols, Data: g.weights.Data[i*g.weights.Cols:]})
-		rest = rest[others:]
-		if err := w.Steps(len(g.weights.Data) + others); err != nil {
-			return err
-		}
-	}
+	n := len(m.groups)
+	at, sums := w.Ints(n-1), w.Floats(n-1)
+	clear(dst)
 	for j, g := range m.groups {
-		for i := range j {
-			dst[at[i]+j-i-1] = add(dst[at[i]+j-i-1], similar[g.from:g.to], g.weights.Row(i))
+		for k := range at {
+			first, second := min(j, k), max(j, k+1)
+			at[k] = first*(2*n-first-1)/2 + second - first - 1
+			sums[k] = dst[at[k]]
 		}
-		if err := w.Steps(len(g.weights.Data) + j); err != nil {
+		addDots(sums, similar[g.from:g.to], g.weights.Data)
+		for k, pair := range at {
+			dst[pair] = sums[k]
+		}
+		if err := w.Steps(len(g.weights.Data) + 2*n); err != nil {
 			return err
 		}
 	}
@@ -178,11 +177,21 @@ func (m *machine) pairs(w *graph.Work, dst, similar []float64) error {
 	return nil
 }
 
-// add adds the products of x and y to a sum, in order.
-func add(sum float64, x, y []float64) float64 {
-	y = y[:len(x)]
-	for i, v := range x {
-		sum += v * y[i]
+// addDots adds the products of x and each row of m to dst, each in order.
+func addDots(dst, x, m []float64) {
+	n := len(x)
+	for ; len(dst) >= 2; dst, m = dst[2:], m[2*n:] { // a core begins an addition while another one takes place
+		a, b := m[:n], m[n:][:n]
+		first, second := dst[0], dst[1]
+		for i, v := range x {
+			first += v * a[i]
+			second += v * b[i]
+		}
+		dst[0], dst[1] = first, second
 	}
-	return sum
+	for k := range dst {
+		for i, v := range x {
+			dst[k] += v * m[i]
+		}
+	}
 }
