@@ -155,8 +155,13 @@ func statusOf(ctx context.Context, err error) *statusError {
 		return e
 	}
 	if r, ok := errors.AsType[*refusal](err); ok {
-		codes := map[int]code{http.StatusRequestEntityTooLarge: exhausted, http.StatusServiceUnavailable: unavailable, http.StatusBadRequest: invalidArgument}
-		return &statusError{codes[r.status], r.message}
+		switch r.status {
+		case http.StatusRequestEntityTooLarge:
+			return &statusError{exhausted, r.message}
+		case http.StatusServiceUnavailable:
+			return &statusError{unavailable, r.message}
+		}
+		return &statusError{invalidArgument, r.message}
 	}
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
