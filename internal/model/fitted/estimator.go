@@ -11,7 +11,6 @@ import (
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
 	"github.com/serin-dev/serin/internal/model/pickle"
-	"github.com/serin-dev/serin/internal/model/vector"
 )
 
 // Estimator reads the attributes of an estimator. After the first failure all
@@ -225,11 +224,6 @@ func (e *Estimator) Floats(names ...string) []float64 { return e.FloatsOf(e.Get(
 // Ints returns the integers of an array, row after row.
 func (e *Estimator) Ints(names ...string) []int64 { return e.IntsOf(e.Get(names...), names[0]) }
 
-// Matrix returns an array of two dimensions. A sparse one becomes dense.
-func (e *Estimator) Matrix(names ...string) vector.Matrix {
-	return e.MatrixOf(e.Get(names...), names[0])
-}
-
 // FloatsOf is Floats for an array in a list, which has the name of the list.
 func (e *Estimator) FloatsOf(v any, name string) []float64 {
 	return read(e, v, name, (*pickle.Array).Floats)
@@ -238,22 +232,6 @@ func (e *Estimator) FloatsOf(v any, name string) []float64 {
 // IntsOf is Ints for an array in a list, which has the name of the list.
 func (e *Estimator) IntsOf(v any, name string) []int64 {
 	return read(e, v, name, (*pickle.Array).Ints)
-}
-
-// MatrixOf is Matrix for an array in a list, which has the name of the list.
-func (e *Estimator) MatrixOf(v any, name string) vector.Matrix {
-	if sparse, ok := e.csr(v); ok {
-		return sparse.dense()
-	}
-	arr, ok := v.(*pickle.Array)
-	if ok && len(arr.Shape) != 2 {
-		e.Failf("%s is no matrix", name)
-	}
-	data := e.FloatsOf(v, name)
-	if !e.Ok() {
-		return vector.Matrix{}
-	}
-	return e.matrix(arr.Shape[0], arr.Shape[1], data)
 }
 
 // Field calls set with one field of an array of structures, from the first to the

@@ -5,6 +5,7 @@ package fitted
 import (
 	"slices"
 
+	"github.com/serin-dev/serin/internal/model/budget"
 	"github.com/serin-dev/serin/internal/model/graph"
 	"github.com/serin-dev/serin/internal/model/pickle"
 	"github.com/serin-dev/serin/internal/model/vector"
@@ -156,8 +157,50 @@ func (e *Estimator) Matrices(names ...string) []vector.Matrix {
 	return all
 }
 
-// matrix charges a value for each row and column: a matrix without elements may have 2^31
-// rows, and a node takes memory for each row.
+// Matrix returns an array of two dimensions. A sparse one becomes dense.
+func (e *Estimator) Matrix(names ...string) vector.Matrix {
+	return e.MatrixOf(e.Get(names...), names[0])
+}
+
+// MatrixOf is Matrix for an array in a list, which has the name of the list.
+func (e *Estimator) MatrixOf(v any, name string) vector.Matrix {
+	return e.matrixOf(v, name, (*pickle.Array).Floats)
+}
+
+// Own is Matrix of which a node may write into the rows. The file then has no more of them,
+// so that they are not in memory twice.
+func (e *Estimator) Own(names ...string) vector.Matrix {
+	if !e.shared {
+		return e.matrixOf(e.Get(names...), names[0], (*pickle.Array).Take)
+	}
+	m := e.Matrix(names...)
+	if e.Alloc(8 * len(m.Data)) {
+		m.Data = slices.Clone(m.Data)
+	}
+	return m
+}
+
+func (e *Estimator) matrixOf(v any, name string, decode func(*pickle.Array, *budget.Budget) ([]float64, error)) vector.Matrix {
+	if sparse, ok := e.csr(v); ok {
+		return sparse.dense()
+	}
+	arr, ok := v.(*pickle.Array)
+	if ok && len(arr.Shape) != 2 {
+		e.Failf("%s is no matrix", name)
+	}
+	var shape []int
+	if ok {
+		shape = arr.Shape // which Take forgets
+	}
+	data := read(e, v, name, decode)
+	if !e.Ok() {
+		return vector.Matrix{}
+	}
+	return e.matrix(shape[0], shape[1], data)
+}
+
+// matrix charges a value for each row and column: one without elements may have 2^31 rows,
+// for each of which a node takes memory.
 func (e *Estimator) matrix(rows, cols int, data []float64) vector.Matrix {
 	const size = 8 // bytes
 	if !e.Alloc(size * (rows + cols)) {

@@ -5,6 +5,7 @@ package pickle
 import (
 	"encoding/binary"
 	"errors"
+	"slices"
 	"unsafe"
 
 	"github.com/serin-dev/serin/internal/model/budget"
@@ -26,6 +27,26 @@ func (a *Array) Floats(b *budget.Budget) ([]float64, error) {
 		return unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(a.data))), len(a.data)/8), nil
 	}
 	return numbers(a, b, func(n Number) float64 { return n.Float })
+}
+
+// Take decodes the elements in C order, into memory that the caller may write into. The
+// array forgets them, unless others may need it.
+func (a *Array) Take(b *budget.Budget) ([]float64, error) {
+	out, err := a.Floats(b)
+	switch {
+	case err != nil:
+		return nil, err
+	case !a.native():
+		a.Drop(b)
+	case !a.shared:
+		*a = Array{} // the memory is now the caller's
+	default:
+		if err := b.Alloc(len(a.data)); err != nil {
+			return nil, err
+		}
+		out = slices.Clone(out)
+	}
+	return out, nil
 }
 
 // Ints decodes the elements in C order.

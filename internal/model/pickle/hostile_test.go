@@ -234,15 +234,36 @@ func TestLoadingStopsWhenToldTo(t *testing.T) {
 
 // The peak is bounded by what is allocated at all.
 func TestLoadingTakesLittleMoreMemoryThanTheFile(t *testing.T) {
-	const classes, features = 64, 64 << 10
-	coefficients := strings.Repeat("\x00", 8*classes*features)
-	file := []byte(pickle2 + opcodes.Object("sklearn.linear_model._logistic.LogisticRegression",
-		opcodes.Text("coef_"), opcodes.Array(opcodes.Dtype("f8"), opcodes.Bytes(coefficients), classes, features),
-		opcodes.Text("intercept_"), opcodes.Array(opcodes.Dtype("f8"), opcodes.Bytes(coefficients[:8*classes]), classes),
-		opcodes.Text("classes_"), opcodes.Array(opcodes.Dtype("u1"), opcodes.Bytes(coefficients[:classes]), classes)) + ".")
-	hostile.Bounded(t, uint64(len(file))*13/10+2*megabyte, time.Minute, func() {
-		if _, err := parse(file, budget.DefaultLimits); err != nil {
-			t.Error(err)
+	const rows, features = 4096 + 3, 1 << 10
+	zeros, fractions := strings.Repeat("\x00", rows), strings.Repeat("?", 8*rows*features) // 0.00048 each
+	numbers := func(shape ...int) string {
+		size := 8
+		for _, n := range shape {
+			size *= n
 		}
-	})
+		return opcodes.Array(opcodes.Dtype("f8"), opcodes.Bytes(fractions[:size]), shape...)
+	}
+	small := func(n int) string { return opcodes.Array(opcodes.Dtype("u1"), opcodes.Bytes(zeros[:n]), n) }
+	neighbours := func(metric string) string {
+		return opcodes.Object("sklearn.neighbors._classification.KNeighborsClassifier",
+			opcodes.Text("_fit_X"), numbers(rows, features), opcodes.Text("_fit_method"), opcodes.Text("brute"),
+			opcodes.Text("effective_metric_"), opcodes.Text(metric), opcodes.Text("effective_metric_params_"), "}", opcodes.Text("n_neighbors"), "K\x05",
+			opcodes.Text("_y"), small(rows), opcodes.Text("classes_"), small(1))
+	}
+	for name, file := range map[string]string{
+		"coefficients": opcodes.Object("sklearn.linear_model._logistic.LogisticRegression",
+			opcodes.Text("coef_"), numbers(rows, features), opcodes.Text("intercept_"), numbers(rows), opcodes.Text("classes_"), small(rows)),
+		"neighbours":                          neighbours("euclidean"),
+		"neighbours by the sum of the values": neighbours("manhattan"),
+		"neighbours by their angle":           neighbours("cosine"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := []byte(pickle2 + file + ".")
+			hostile.Bounded(t, uint64(len(file))*13/10+2*megabyte, time.Minute, func() {
+				if _, err := parse(file, budget.DefaultLimits); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
 }

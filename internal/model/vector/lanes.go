@@ -11,23 +11,38 @@ const width = 8 // of a group of rows
 // Eight rows lie side by side.
 type Lanes struct {
 	Rows, Cols int
-	data       []float64
+	data, last []float64 // of the groups that are full, and of the one that is not
 }
 
-// LanesSize is the number of values that Lanes of a matrix hold.
-func LanesSize(rows, cols int) int { return padded(rows) * cols }
+// LanesSize is the number of values that NewLanes takes memory for.
+func LanesSize(cols int) int { return 2 * width * cols }
 
 func padded(n int) int { return (n + width - 1) / width * width }
 
-// NewLanes returns the rows of a matrix, multiplied by a number.
+// NewLanes returns the rows of a matrix, multiplied by a number. It lays them out in the
+// memory of the matrix, which has no rows from then on.
 func NewLanes(m *Matrix, by float64) Lanes {
-	l := Lanes{m.Rows, m.Cols, make([]float64, LanesSize(m.Rows, m.Cols))}
-	for i := range m.Rows {
-		for j, v := range m.Row(i) {
-			l.data[i/width*width*m.Cols+j*width+i%width] = v * by
-		}
+	size := width * m.Cols
+	full := m.Rows / width * size
+	l := Lanes{Rows: m.Rows, Cols: m.Cols, data: m.Data[:full:full]}
+	group := make([]float64, size)
+	for from := 0; from < full; from += size {
+		copy(group, l.data[from:])
+		lay(l.data[from:from+size], group, m.Cols, by)
 	}
+	if full < len(m.Data) {
+		l.last = make([]float64, size)
+		lay(l.last, m.Data[full:], m.Cols, by)
+	}
+	m.Data = nil
 	return l
+}
+
+// lay puts at most eight rows side by side.
+func lay(dst, rows []float64, cols int, by float64) {
+	for i, v := range rows {
+		dst[i%cols*width+i/cols] = v * by
+	}
 }
 
 // Stride is the number of values that Products writes for each row.
@@ -45,26 +60,36 @@ func (l *Lanes) Blocks(dst, x []float64) {
 }
 
 func (l *Lanes) each(dst, x []float64, four func(*float64, int, *float64, int, *float64, int, int), plain func(sums *[width]float64, row, group []float64)) {
-	if l.Rows == 0 || l.Cols == 0 {
+	if l.Rows == 0 || l.Cols == 0 || len(x) == 0 {
 		clear(dst)
 		return
 	}
-	n, stride, i := len(x)/l.Cols, l.Stride(), 0
+	n, stride := len(x)/l.Cols, l.Stride()
 	// What the assembly reads and writes, it does not check.
-	_, _, _ = dst[:n*stride], x[:n*l.Cols], l.data[:l.Cols*stride]
+	_, _ = dst[:n*stride], x[:n*l.Cols]
+	for at, part := range [][]float64{l.data, l.last} {
+		if groups := len(part) / (width * l.Cols); groups > 0 {
+			l.compare(dst[at*len(l.data)/l.Cols:], x, part, groups, four, plain)
+		}
+	}
+}
+
+// compare compares rows with some groups.
+func (l *Lanes) compare(dst, x, part []float64, groups int, four func(*float64, int, *float64, int, *float64, int, int), plain func(sums *[width]float64, row, group []float64)) {
+	n, stride, i := len(x)/l.Cols, l.Stride(), 0
 	if !fast {
 		for ; i < n; i++ {
 			row := x[i*l.Cols : (i+1)*l.Cols]
-			for g := 0; g < stride; g += width {
-				plain((*[width]float64)(dst[i*stride+g:]), row, l.data[g*l.Cols:(g+width)*l.Cols])
+			for g := range groups {
+				plain((*[width]float64)(dst[i*stride+g*width:]), row, part[g*width*l.Cols:(g+1)*width*l.Cols])
 			}
 		}
 	}
 	for ; i+4 <= n; i += 4 {
-		four(&dst[i*stride], stride, &x[i*l.Cols], l.Cols, &l.data[0], l.Cols, stride/width)
+		four(&dst[i*stride], stride, &x[i*l.Cols], l.Cols, &part[0], l.Cols, groups)
 	}
 	for ; i < n; i++ {
-		four(&dst[i*stride], 0, &x[i*l.Cols], 0, &l.data[0], l.Cols, stride/width)
+		four(&dst[i*stride], 0, &x[i*l.Cols], 0, &part[0], l.Cols, groups)
 	}
 }
 

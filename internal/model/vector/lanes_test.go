@@ -4,7 +4,10 @@ package vector
 
 import (
 	"math"
+	"slices"
 	"testing"
+
+	"github.com/serin-dev/serin/internal/testkit/hostile"
 )
 
 func TestLanesAddInOrder(t *testing.T) {
@@ -12,7 +15,7 @@ func TestLanesAddInOrder(t *testing.T) {
 		for _, others := range []int{0, 1, 7, 8, 9, 16, 25} {
 			for _, cols := range []int{0, 1, 5, 16, 40} {
 				m, x := Matrix{others, cols, numbers(others * cols)}, numbers(rows*cols)
-				l := NewLanes(&m, -2)
+				l := NewLanes(&Matrix{others, cols, slices.Clone(m.Data)}, -2)
 				got := make([]float64, rows*l.Stride())
 				blocks := make([]float64, len(got))
 				l.Products(got, x)
@@ -31,5 +34,14 @@ func TestLanesAddInOrder(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+func TestLanesLieInTheMemoryOfTheirMatrix(t *testing.T) {
+	const rows, cols = 1<<16 + 3, 16
+	m := Matrix{rows, cols, make([]float64, rows*cols)}
+	hostile.Frugal(t, 1<<20, func() { NewLanes(&m, 1) })
+	if m.Data != nil {
+		t.Error("the matrix still has rows")
 	}
 }

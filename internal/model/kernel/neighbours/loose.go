@@ -25,8 +25,7 @@ type looseness struct {
 
 // loosen finds out whether distances are loose. From numpy 1.25 on, its partition
 // depends on the processor.
-func (s *space) loosen(e *fitted.Estimator) {
-	_, dense := e.Get("_fit_X").(*pickle.Array)
+func (s *space) loosen(e *fitted.Estimator, dense bool) {
 	asks := e.Get("n_neighbors") != nil
 	angle := s.name == "cosine" || s.name == "correlation"
 	s.loose.on = !dense || angle && (e.Version() >= 103 || s.name == "cosine") || s.chosen && asks && e.Version() >= 103 || s.name == "nan_euclidean" && !asks
@@ -134,16 +133,11 @@ func (s *space) within(far, radius float64) (bool, error) {
 }
 
 // directions returns the points with a length of -1 each, but those of length 0.
-func directions(e *fitted.Estimator, points *vector.Matrix) vector.Lanes {
-	if !e.Alloc(8 * len(points.Data)) {
-		return vector.Lanes{}
+func directions(points *vector.Matrix) vector.Lanes {
+	for i := range points.Rows {
+		vector.Divide(points.Row(i), vector.L2(points.Row(i)))
 	}
-	defer e.Release(8 * len(points.Data))
-	unit := vector.Matrix{Rows: points.Rows, Cols: points.Cols, Data: append([]float64(nil), points.Data...)}
-	for i := range unit.Rows {
-		vector.Divide(unit.Row(i), vector.L2(unit.Row(i)))
-	}
-	return vector.NewLanes(&unit, -1)
+	return vector.NewLanes(points, -1)
 }
 
 // turn makes cosine distances of the products of a row and directions.

@@ -32,62 +32,67 @@ type space struct {
 func (s *space) Input() *graph.Input { return &s.input }
 
 func newSpace(e *fitted.Estimator) space {
-	points := e.Matrix("_fit_X")
+	file, dense := e.Get("_fit_X").(*pickle.Array)
+	double := dense && file.Kind() == 'f' && file.Size() == 8
+	method, read := e.Text("", "_fit_method"), e.Matrix
+	if method == "brute" {
+		read = e.Own // to lay them out
+	}
+	points := read("_fit_X")
 	s := space{input: e.Input(points.Cols), points: points, metric: newMetric(e, points.Cols)}
 	s.input.AllowNaN = s.name == "nan_euclidean"
 	e.Require(points.Rows > 0, "it was fitted on no rows")
 	if !e.Ok() {
 		return s
 	}
-	switch method := e.Text("", "_fit_method"); method {
+	switch method {
 	case "kd_tree", "ball_tree":
 		e.Require(method == "ball_tree" || s.order > 0, "a k-d tree has no such metric")
 		e.Require(s.name != "nan_euclidean" && s.name != "correlation" && s.name != "cosine", "a tree has no such metric")
 		s.tree = newTree(e, &s.points, method == "ball_tree")
 	case "brute":
-		s.chosen = !s.heaped(e)
+		s.chosen = !double || !s.heaped(e)
 		if s.chosen && s.name == "braycurtis" {
 			s.reduced = summed
 		}
+		s.loosen(e, dense)
 		s.expand(e)
-		s.loosen(e)
 	default:
 		e.Failf("the method %s is not supported", pickle.Quote(method))
 	}
 	return s
 }
 
-// heaped reports whether scikit-learn looks for the nearest rows with a heap, as it does
-// from 1.1 on for most metrics and rows of float64.
+// heaped reports whether scikit-learn looks for the nearest rows of float64 with a heap, as
+// it does from 1.1 on for most metrics.
 func (s *space) heaped(e *fitted.Estimator) bool {
 	switch s.name {
 	case "nan_euclidean", "correlation", "hamming", "mahalanobis":
 		return false
 	}
-	arr, ok := e.Get("_fit_X").(*pickle.Array) // and no sparse rows
-	return s.name != "cosine" && e.Version() >= 101 && ok && arr.Kind() == 'f' && arr.Size() == 8
+	return s.name != "cosine" && e.Version() >= 101
 }
 
-// expand lays the points out for blocks of rows.
+// expand lays the points out for blocks of rows, in the memory where they are.
 func (s *space) expand(e *fitted.Estimator) {
 	euclidean := s.name == "euclidean" || s.name == "l2" || s.name == "sqeuclidean"
 	laid := euclidean || s.order == 1 || s.name == "cosine"
-	if !laid || !e.Alloc(8*(vector.LanesSize(s.points.Rows, s.points.Cols)+s.points.Rows)) {
+	if !laid || !e.Alloc(8*(vector.LanesSize(s.points.Cols)+s.points.Rows)) {
 		return
 	}
 	switch {
 	case s.name == "cosine":
-		s.lanes = directions(e, &s.points)
+		s.lanes = directions(&s.points)
 		return
 	case !euclidean:
 		s.lanes = vector.NewLanes(&s.points, 1)
 		return
 	}
-	s.lanes = vector.NewLanes(&s.points, -2)
 	s.squares = make([]float64, s.points.Rows)
 	for i := range s.squares {
 		s.squares[i] = dot(s.points.Row(i), s.points.Row(i))
 	}
+	s.lanes = vector.NewLanes(&s.points, -2)
 }
 
 // dot rounds as vector.Lanes does: so rows that are equally far, but for rounding, come
@@ -114,7 +119,7 @@ func (s *space) each(w *graph.Work, x frame.Frame, use func(i int, far []float64
 	for from := 0; from < x.Rows; from += most {
 		part := x.Slice(from, min(from+most, x.Rows))
 		s.measure(all, stride, part)
-		if err := w.Steps(2 * part.Rows * len(s.points.Data)); err != nil {
+		if err := w.Steps(2 * part.Rows * n * s.points.Cols); err != nil {
 			return err
 		}
 		for i := range part.Rows {
