@@ -44,7 +44,7 @@ func (e *Estimator) sparse() frame.Frame {
 	if len(shape) == 1 { // of a csr_array
 		rows, cols = 1, sizes[0]
 	}
-	ok := (len(shape) == 1 || len(shape) == 2) && rows >= 0 && cols >= 0 && rows <= math.MaxInt32/max(cols, 1) && int64(len(starts)) == rows+1 && len(data) == len(indices)
+	ok := (len(shape) == 1 || len(shape) == 2) && rows >= 0 && cols >= 0 && int64(len(starts)) == rows+1 && len(data) == len(indices)
 	e.Require(ok, "a sparse matrix of it is malformed")
 	if !e.Alloc(8*len(starts)+4*len(indices)) || !e.Work(len(starts)+len(indices)) {
 		return frame.Frame{}
@@ -68,6 +68,7 @@ func (e *Estimator) sparse() frame.Frame {
 // dense reads a sparse matrix as a dense one.
 func (e *Estimator) dense() vector.Matrix {
 	x := e.sparse()
+	e.Require(x.Rows <= math.MaxInt32/max(x.Cols, 1), "a sparse matrix of it is larger than any model needs")
 	if !e.Alloc(8 * x.Rows * x.Cols) {
 		return vector.Matrix{}
 	}

@@ -32,7 +32,11 @@ func (s *space) loosen(e *fitted.Estimator, dense bool) {
 	if !s.loose.on {
 		return
 	}
-	if asks && (s.name == "hamming" || whole(s.points.Data)) {
+	values := s.points.Data
+	if s.thin != nil {
+		values = s.thin.Data
+	}
+	if asks && (s.name == "hamming" || whole(values)) {
 		e.Failf("metric %s without a tree is not supported for such rows: many of them are equally far", pickle.Quote(s.name))
 	}
 	s.loose.weighted = weighted(e)
@@ -41,7 +45,11 @@ func (s *space) loosen(e *fitted.Estimator, dense bool) {
 	}
 	const rounding = 1e-12
 	s.loose.least = rounding
-	if !angle {
+	switch {
+	case angle:
+	case s.thin != nil:
+		s.loose.least *= s.thin.longest()
+	default:
 		s.loose.least *= longest(&s.points)
 	}
 }

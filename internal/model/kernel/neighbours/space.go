@@ -17,8 +17,9 @@ import (
 type space struct {
 	input graph.Input
 	metric
-	points vector.Matrix
-	tree   *tree // nil to look at all rows
+	points vector.Matrix // has no values if they are elsewhere
+	tree   *tree         // nil to look at all rows
+	thin   *thin         // nil if the points are dense
 
 	// Without a tree, the points lie in lanes for Euclidean and Manhattan distances. An
 	// Euclidean distance is |x|^2 - 2xy + |y|^2: the lanes have -2y, and squares |y|^2.
@@ -34,18 +35,14 @@ func (s *space) Input() *graph.Input { return &s.input }
 func newSpace(e *fitted.Estimator) space {
 	file, dense := e.Get("_fit_X").(*pickle.Array)
 	double := dense && file.Kind() == 'f' && file.Size() == 8
-	method, read := e.Text("", "_fit_method"), e.Matrix
-	if method == "brute" {
-		read = e.Own // to lay them out
-	}
-	points := read("_fit_X")
-	s := space{input: e.Input(points.Cols), points: points, metric: newMetric(e, points.Cols)}
+	s := space{}
+	s.read(e, dense)
 	s.input.AllowNaN = s.name == "nan_euclidean"
-	e.Require(points.Rows > 0, "it was fitted on no rows")
+	e.Require(s.points.Rows > 0, "it was fitted on no rows")
 	if !e.Ok() {
 		return s
 	}
-	switch method {
+	switch method := e.Text("", "_fit_method"); method {
 	case "kd_tree", "ball_tree":
 		e.Require(method == "ball_tree" || s.order > 0, "a k-d tree has no such metric")
 		e.Require(s.name != "nan_euclidean" && s.name != "correlation" && s.name != "cosine", "a tree has no such metric")
@@ -63,6 +60,28 @@ func newSpace(e *fitted.Estimator) space {
 	return s
 }
 
+// read reads the points and their metric.
+func (s *space) read(e *fitted.Estimator, dense bool) {
+	brute := e.Text("", "_fit_method") == "brute"
+	if !dense && brute {
+		x := e.Rows("_fit_X")
+		s.points = vector.Matrix{Rows: x.Rows, Cols: x.Cols}
+		s.metric = newMetric(e, x.Cols)
+		if s.thin = newThin(x, &s.metric); s.thin != nil && !s.thin.fill(e, &s.metric) {
+			s.thin = nil
+		}
+	}
+	switch {
+	case s.thin != nil:
+	case brute:
+		s.points = e.Own("_fit_X") // to lay them out
+	default:
+		s.points = e.Matrix("_fit_X")
+	}
+	s.metric, s.input = newMetric(e, s.points.Cols), e.Input(s.points.Cols)
+	s.input.Sparse = s.thin != nil
+}
+
 // heaped reports whether scikit-learn looks for the nearest rows of float64 with a heap, as
 // it does from 1.1 on for most metrics.
 func (s *space) heaped(e *fitted.Estimator) bool {
@@ -77,7 +96,7 @@ func (s *space) heaped(e *fitted.Estimator) bool {
 func (s *space) expand(e *fitted.Estimator) {
 	euclidean := s.name == "euclidean" || s.name == "l2" || s.name == "sqeuclidean"
 	laid := euclidean || s.order == 1 || s.name == "cosine"
-	if !laid || !e.Alloc(8*(vector.LanesSize(s.points.Cols)+s.points.Rows)) {
+	if s.thin != nil || !laid || !e.Alloc(8*(vector.LanesSize(s.points.Cols)+s.points.Rows)) {
 		return
 	}
 	switch {
@@ -118,8 +137,14 @@ func (s *space) each(w *graph.Work, x frame.Frame, use func(i int, far []float64
 	mark := w.Mark()
 	for from := 0; from < x.Rows; from += most {
 		part := x.Slice(from, min(from+most, x.Rows))
-		s.measure(all, stride, part)
-		if err := w.Steps(2 * part.Rows * n * s.points.Cols); err != nil {
+		steps := 2 * n * s.points.Cols
+		if s.thin != nil {
+			steps = s.thin.steps()
+			s.thin.measure(w, all, stride, part)
+		} else {
+			s.measure(all, stride, part)
+		}
+		if err := w.Steps(part.Rows * steps); err != nil {
 			return err
 		}
 		for i := range part.Rows {
