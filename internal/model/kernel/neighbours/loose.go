@@ -21,6 +21,9 @@ type looseness struct {
 	alike func(a, b int) bool // reports whether two points answer the same; nil for never
 	// weighted reports whether points are weighted by 1 / distance.
 	weighted bool
+	// here is the reduced distance that may be 0 but for rounding, if near points have
+	// all weight.
+	here float64
 }
 
 // loosen finds out whether distances are loose. From numpy 1.25 on, its partition
@@ -129,6 +132,38 @@ func (s *space) apart(h *heap) bool {
 		}
 	}
 	return true
+}
+
+var errTogether = frame.InputError("A row is where several rows are that answer differently. With weights by distance, rounding decides which of them answers.")
+
+// hold finds out up to which distance rounding decides which points have all weight.
+func (s *space) hold(e *fitted.Estimator) {
+	sizes := s.squares
+	if s.thin != nil {
+		sizes = s.thin.sizes
+	}
+	const rounding = 1e-13
+	if e.Ok() && len(sizes) > 0 && weighted(e) {
+		s.loose.here = rounding * slices.Max(sizes)
+	}
+}
+
+// together returns an error if points that are where a row is answer differently.
+func (s *space) together(far []float64) error {
+	if s.loose.here == 0 {
+		return nil
+	}
+	first := -1
+	for i, v := range far {
+		switch {
+		case v > s.loose.here:
+		case first < 0:
+			first = i
+		case !s.loose.alike(first, i):
+			return errTogether
+		}
+	}
+	return nil
 }
 
 // within reports whether a point lies within a radius, or returns an error if rounding

@@ -3,6 +3,7 @@
 package neighbours
 
 import (
+	"errors"
 	"math"
 	"testing"
 )
@@ -32,6 +33,27 @@ func TestEquallyFarPointsAreSettledIfTheyAnswerTheSame(t *testing.T) {
 		h.fill(test.far)
 		if got := s.settled(&h, test.far); got != test.want {
 			t.Errorf("%s: settled is %t", name, got)
+		}
+	}
+}
+
+func TestRowsWhereSeveralAnswerAreSettledIfTheyAnswerTheSame(t *testing.T) {
+	answers := []int{0, 1, 1, 0}
+	alike := func(a, b int) bool { return answers[a] == answers[b] }
+	for name, test := range map[string]struct {
+		far  []float64
+		here float64
+		want error
+	}{
+		"none is there":              {[]float64{1, 2, 3, 4}, 1e-13, nil},
+		"one is there":               {[]float64{0, 2, 3, 4}, 1e-13, nil},
+		"both answer the same":       {[]float64{1, 0, 1e-15, 4}, 1e-13, nil},
+		"both answer otherwise":      {[]float64{1e-16, 1e-15, 3, 4}, 1e-13, errTogether},
+		"nothing weighs by distance": {[]float64{0, 0, 3, 4}, 0, nil},
+	} {
+		s := &space{loose: looseness{here: test.here, alike: alike}}
+		if got := s.together(test.far); !errors.Is(got, test.want) {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
 }

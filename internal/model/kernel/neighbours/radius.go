@@ -32,6 +32,7 @@ func newAround(e *fitted.Estimator) *around {
 func newRadiusRegressor(e *fitted.Estimator) graph.Node {
 	a := newAround(e)
 	a.answers = newNumbers(e, a.points.Rows)
+	a.loose.alike = a.same
 	return a
 }
 
@@ -39,6 +40,7 @@ func newRadiusClassifier(e *fitted.Estimator) graph.Node {
 	a := newAround(e)
 	a.unchanged(e)
 	a.answers = newClasses(e, a.points.Rows)
+	a.loose.alike = a.same
 	a.known = a.classes
 	if e.Get("outlier_label_") == nil || !e.Ok() {
 		return a
@@ -82,6 +84,9 @@ func (a *around) Predict(w *graph.Work, m frame.Method, dst []float64, x frame.F
 	far, rows := w.Floats(n), w.Ints(n)
 	counts := w.Floats(a.Outputs[frame.PredictProba].Width)
 	return a.each(w, x, func(i int, all []float64) error {
+		if err := a.together(all); err != nil {
+			return err
+		}
 		near := 0
 		for r, v := range all {
 			in, err := a.within(v, a.radius)

@@ -54,6 +54,7 @@ func newSpace(e *fitted.Estimator) space {
 		}
 		s.loosen(e, dense)
 		s.expand(e)
+		s.hold(e)
 	default:
 		e.Failf("the method %s is not supported", pickle.Quote(method))
 	}
@@ -193,6 +194,9 @@ func (s *space) search(w *graph.Work, h *heap, x frame.Frame, use func(i int) er
 				choose(w, h, far)
 			} else if h.fill(far); s.loose.on && !s.settled(h, far) {
 				return frame.InputError("A row has nearest neighbors that are equally far and answer differently. Scikit-learn's choice among them depends on the processor.")
+			}
+			if err := s.together(far); err != nil {
+				return err
 			}
 			s.sort(h)
 			return use(i)
