@@ -4,45 +4,12 @@ package columns
 
 import (
 	"math"
-	"strings"
 
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
 	"github.com/serin-dev/serin/internal/model/pickle"
 )
-
-// functions are the functions of numpy that a FunctionTransformer may have. A file
-// only names them.
-var functions = map[string]func(float64) float64{
-	"abs": math.Abs, "absolute": math.Abs, "fabs": math.Abs,
-	"sqrt": math.Sqrt, "cbrt": math.Cbrt,
-	"square": func(x float64) float64 { return x * x },
-	"exp":    math.Exp, "exp2": math.Exp2, "expm1": math.Expm1,
-	"log": math.Log, "log2": math.Log2, "log10": math.Log10, "log1p": math.Log1p,
-	"sin": math.Sin, "cos": math.Cos, "tan": math.Tan,
-	"arcsin": math.Asin, "arccos": math.Acos, "arctan": math.Atan,
-	"sinh": math.Sinh, "cosh": math.Cosh, "tanh": math.Tanh,
-	"arcsinh": math.Asinh, "arccosh": math.Acosh, "arctanh": math.Atanh,
-	"floor": math.Floor, "ceil": math.Ceil, "trunc": math.Trunc, "rint": math.RoundToEven,
-	"negative":   func(x float64) float64 { return -x },
-	"reciprocal": func(x float64) float64 { return 1 / x },
-	"sign":       sign,
-	"deg2rad":    func(x float64) float64 { return x * (math.Pi / 180) },
-	"radians":    func(x float64) float64 { return x * (math.Pi / 180) },
-	"rad2deg":    func(x float64) float64 { return x * (180 / math.Pi) },
-	"degrees":    func(x float64) float64 { return x * (180 / math.Pi) },
-}
-
-func sign(x float64) float64 {
-	switch {
-	case x > 0:
-		return 1
-	case x < 0:
-		return -1
-	}
-	return x // 0 and NaN; numpy's sign of -0 is 0, which is the same number
-}
 
 // function is FunctionTransformer.
 type function struct {
@@ -78,16 +45,16 @@ func (f *function) named(e *fitted.Estimator, g *pickle.Global) {
 	if e.Get("kw_args") != nil {
 		args = e.Dict("kw_args")
 	}
-	numpy := g.Module == "numpy" || strings.HasPrefix(g.Module, "numpy.")
+	numpy, call := fitted.Function(g)
 	switch {
 	case numpy && g.Name == "clip":
 		f.clip(e, args)
-	case !numpy || functions[g.Name] == nil:
+	case call == nil:
 		e.Failf("func %s is not supported", g.Public())
 	case len(args) > 0:
 		e.Failf("kw_args of %s are not supported", g.Public())
 	default:
-		f.call = functions[g.Name]
+		f.call = call
 	}
 }
 

@@ -5,7 +5,6 @@ package meta
 import (
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
@@ -217,19 +216,11 @@ func function(e *fitted.Estimator) func(float64) float64 {
 		return func(v float64) float64 { return v }
 	}
 	e.Require(e.Get("inv_kw_args") == nil || len(e.Dict("inv_kw_args")) == 0, "arguments of inverse_func are not supported")
-	if g, ok := v.(*pickle.Global); ok && (g.Module == "numpy" || strings.HasPrefix(g.Module, "numpy.")) && functions[g.Name] != nil {
-		return functions[g.Name]
+	if g, ok := v.(*pickle.Global); ok {
+		if _, call := fitted.Function(g); call != nil {
+			return call
+		}
 	}
 	e.Failf("the inverse_func %s is not supported", pickle.Describe(v))
 	return nil
-}
-
-// functions are those of numpy that may be an inverse_func. A file only names them.
-var functions = map[string]func(float64) float64{
-	"abs": math.Abs, "absolute": math.Abs, "fabs": math.Abs, "negative": func(v float64) float64 { return -v },
-	"exp": math.Exp, "exp2": math.Exp2, "expm1": math.Expm1, "log": math.Log, "log10": math.Log10, "log1p": math.Log1p, "log2": math.Log2,
-	"sqrt": math.Sqrt, "cbrt": math.Cbrt, "square": func(v float64) float64 { return v * v },
-	"reciprocal": func(v float64) float64 { return 1 / v },
-	"sin":        math.Sin, "cos": math.Cos, "tan": math.Tan, "arcsin": math.Asin, "arccos": math.Acos, "arctan": math.Atan,
-	"sinh": math.Sinh, "cosh": math.Cosh, "tanh": math.Tanh, "arcsinh": math.Asinh, "arccosh": math.Acosh, "arctanh": math.Atanh,
 }
