@@ -24,6 +24,9 @@ func (in *Input) check(w *Work, x *frame.Frame) error {
 		return frame.InputErrorf("X has %d features, but %s is expecting %d features as input.", x.Cols, in.Class, in.Width)
 	}
 	if x.Sparse() {
+		if in.NoSparse {
+			return frame.InputErrorf("%s of sparse rows is not supported", in.Class)
+		}
 		if in.Sparse {
 			return in.finite(x.Data[x.Starts[0]:x.Starts[x.Rows]])
 		}

@@ -32,6 +32,7 @@ type Input struct {
 	AllowInf bool
 	Single   bool // the estimator rounds its input to float32
 	Sparse   bool // it takes sparse blocks too; for others they are made dense
+	NoSparse bool // scikit-learn computes otherwise of sparse blocks, which are refused
 	Blind    bool // it looks at no column: rows may be of any width and kind
 }
 
@@ -56,6 +57,12 @@ type Thin interface {
 	Transformer
 	// Thin reports whether this one's are, of sparse blocks or of any.
 	Thin() bool
+}
+
+// Sparser is a Transformer whose blocks are sparse in scikit-learn, and may be dense here.
+type Sparser interface {
+	Transformer
+	Sparse() bool
 }
 
 // Elastic is a Transformer that takes blocks of any width. It may not know which until

@@ -20,6 +20,7 @@ type oneHot struct {
 	places [][]int32 // of the codes of a column among the columns put out, or -1
 	width  int
 	sparse bool
+	asked  bool // for sparse blocks, which narrow ones are not
 }
 
 // sparseFrom is the width from which on blocks are sparse, if the model has them so.
@@ -56,7 +57,8 @@ func newOneHot(e *fitted.Estimator) graph.Node {
 		h.places = append(h.places, places)
 	}
 	e.Require(h.width > 0 && h.width <= math.MaxInt32, "its categories make no columns")
-	h.sparse = e.Flag("sparse_output", "sparse") && h.width >= sparseFrom
+	h.asked = e.Flag("sparse_output", "sparse")
+	h.sparse = h.asked && h.width >= sparseFrom
 	return h
 }
 
@@ -88,6 +90,9 @@ func dropped(e *fitted.Estimator, columns int) []int {
 }
 
 func (h *oneHot) Width() int { return h.width }
+
+// Sparse implements graph.Sparser.
+func (h *oneHot) Sparse() bool { return h.asked }
 
 // Thin reports whether blocks are sparse.
 func (h *oneHot) Thin() bool { return h.sparse }

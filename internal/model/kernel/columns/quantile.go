@@ -34,7 +34,7 @@ func newQuantile(e *fitted.Estimator) graph.Node {
 	}
 	e.Require(m.Rows > 0 && len(q.references) == m.Rows, "references_ and quantiles_ do not fit")
 	q.input = e.Input(m.Cols)
-	q.input.AllowNaN, q.input.Sparse = true, true
+	q.input.AllowNaN, q.input.NoSparse = true, true
 	if e.Alloc(8 * len(m.Data)) {
 		q.quantiles = m.Transpose()
 	}
@@ -49,9 +49,6 @@ func (q *quantile) Input() *graph.Input { return &q.input }
 func (q *quantile) Width() int { return q.input.Width }
 
 func (q *quantile) Transform(w *graph.Work, x frame.Frame) (frame.Frame, error) {
-	if x.Sparse() { // scikit-learn leaves its zeros as they are
-		return x, frame.InputError("QuantileTransformer of sparse rows is not supported")
-	}
 	out := w.Dense(x.Rows, x.Cols)
 	for i := range x.Rows {
 		from, to := x.Row(i), out.Row(i)

@@ -85,9 +85,14 @@ func newPipeline(e *fitted.Estimator) graph.Node {
 		before = append(before, e.AsTransformer(n))
 	}
 	end := steps[len(steps)-1]
+	sparse := false
 	for i, t := range before {
-		if next := steps[i+1].Input(); e.Ok() && !fits(next, t.Width()) {
+		next := steps[i+1].Input()
+		if e.Ok() && !fits(next, t.Width()) {
 			e.Failf("%s gives %d features, but %s expects %d", t.Input().Class, t.Width(), next.Class, next.Width)
+		}
+		if sparse = staysSparse(t, sparse); sparse && next.NoSparse {
+			e.Failf("%s of sparse rows is not supported", next.Class)
 		}
 	}
 	p, predicts := end.(graph.Predictor)
@@ -101,6 +106,16 @@ func newPipeline(e *fitted.Estimator) graph.Node {
 		return &pipeline{before, p}
 	}
 	return append(before, e.AsTransformer(end))
+}
+
+// staysSparse reports whether scikit-learn's blocks after a step are sparse, as those
+// before it may be.
+func staysSparse(t graph.Transformer, before bool) bool {
+	if s, ok := t.(graph.Sparser); ok {
+		return s.Sparse()
+	}
+	thin, ok := t.(graph.Thin)
+	return ok && thin.Thin() && (before || !t.Input().Sparse)
 }
 
 // stretch tells steps that do not know how wide their blocks are: from those after
