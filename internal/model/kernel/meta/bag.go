@@ -3,6 +3,8 @@
 package meta
 
 import (
+	"slices"
+
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
 	"github.com/serin-dev/serin/internal/model/graph"
@@ -44,7 +46,43 @@ func newBagging(e *fitted.Estimator) *bagging {
 		b.columns = append(b.columns, columns)
 		e.Wide(b.members[i].Input().Width)
 	}
+	b.takeKinds(e)
 	return b
+}
+
+// takeKinds takes over the kinds of the members' columns.
+func (b *bagging) takeKinds(e *fitted.Estimator) {
+	has := func(p graph.Predictor) bool { return len(p.Input().Kinds) > 0 }
+	if !slices.ContainsFunc(b.members, has) || !e.Alloc(16*b.input.Width) {
+		return
+	}
+	kinds, known := make([]frame.Kind, b.input.Width), make([]bool, b.input.Width)
+	for i, p := range b.members {
+		in := p.Input()
+		if in.Blind {
+			continue
+		}
+		if !e.Work(in.Width) {
+			return
+		}
+		for k := range in.Width {
+			at := k
+			if b.columns[i] != nil {
+				at = b.columns[i][k]
+			}
+			kind := in.Kind(k)
+			if known[at] && kinds[at] != kind {
+				kind = frame.Anything
+			}
+			kinds[at], known[at] = kind, true
+		}
+	}
+	for j := range kinds {
+		if !known[j] {
+			kinds[j] = frame.Anything
+		}
+	}
+	b.input.Kinds = kinds
 }
 
 // columnsOf reads the columns of a member, and reports whether they are all in order.
