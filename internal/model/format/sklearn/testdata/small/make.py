@@ -12,14 +12,16 @@ import sklearn
 from sklearn.cluster import KMeans, MeanShift
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
+from sklearn.ensemble import BaggingRegressor
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import VarianceThreshold
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression
 from sklearn.multiclass import OutputCodeClassifier
 from sklearn.naive_bayes import GaussianNB
-from sklearn.neighbors import RadiusNeighborsRegressor
+from sklearn.neighbors import KNeighborsRegressor, RadiusNeighborsRegressor
 from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.preprocessing import OrdinalEncoder, PowerTransformer, StandardScaler
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, PowerTransformer, QuantileTransformer, StandardScaler
 
 VERSION = tuple(int(n) for n in sklearn.__version__.split(".")[:2])
 x = np.arange(8.0).reshape(-1, 1)
@@ -28,7 +30,8 @@ x = np.arange(8.0).reshape(-1, 1)
 def write(name, model, rows):
     (Path(__file__).parent / (name + ".pkl")).write_bytes(pickle.dumps(model, 2))
     try:
-        print(name, model.predict(np.array(rows, dtype=object if type(rows[0][0]) is str else float)).tolist())
+        texts = name.startswith("texts")
+        print(name, model.predict([row[0] for row in rows] if texts else np.array(rows, dtype=object if type(rows[0][0]) is str else float)).tolist())
     except ValueError as error:
         print(name, error)
 
@@ -50,3 +53,14 @@ else:
     for bounds in ["nan", "raise"]:
         write("isotonic-" + bounds, IsotonicRegression(out_of_bounds=bounds).fit(np.ones((8, 1)), x[:, 0]), [[0], [1], [2]])
     write("whiten-flat", make_pipeline(PCA(whiten=True), LinearRegression()).fit(np.c_[x, -x], x[:, 0]), [[1, -1]])
+    two = np.array([["a", "x"], ["b", "y"], ["a", "y"], ["c", "x"], ["c", "y"], ["b", "x"]], dtype=object)
+    coder = OneHotEncoder(handle_unknown="ignore")
+    bag = BaggingRegressor(make_pipeline(coder, LinearRegression()), n_estimators=4, max_features=0.5, random_state=0)
+    write("bagging-strings", bag.fit(two, [0.5, 1, 4, 2, 7, 3]), [["b", "x"], ["a", "y"], ["?", "y"]])
+    quantiles = QuantileTransformer(n_quantiles=2, output_distribution="normal")
+    write("quantiles-sparse", make_pipeline(coder, quantiles, LinearRegression()).fit(two, x[:6, 0]), [["a", "x"]])
+    words = ["red green", "green blue blue", "red blue", "white red", "green", "white white blue"]
+    near = make_pipeline(TfidfVectorizer(), KNeighborsRegressor(2, weights="distance"))
+    write("texts-near", near.fit(words, x[:6, 0]), [["green blue green"], ["red"]])
+    same = KNeighborsRegressor(2, weights="distance", algorithm="brute")
+    write("rows-same", same.fit([[0.1, 0.7], [0.1, 0.7], [3.3, 1.1], [0.3, 2.2]], [1, 2, 3, 4]), [[0.1, 0.7], [3, 1.3]])
