@@ -29,6 +29,7 @@ func TestSmallModels(t *testing.T) {
 		"bagging-strings": {[][]any{{"b", "x"}, {"a", "y"}, {"?", "y"}}, []any{1.6875000000000002, 2.2291666666666665, 2.5902777777777777}},
 		"texts-near":      {[][]any{{"green blue green"}, {"red"}}, []any{2.7375766604868046, 1.0}},
 		"rows-same":       {[][]any{{3.0, 1.3}}, []any{3.112441390538172}},
+		"select-gaps":     {[][]any{{1.0, nan}, {nan, 1.0}, {inf, 1.0}}, []any{14.36499996185303, 15.88499999046326, 23.485000038146968}},
 	} {
 		m := load(t, "testdata/small/"+name+".pkl")
 		x, err := modeltest.Frame(test.rows, nil, m.Schema())

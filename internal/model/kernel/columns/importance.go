@@ -31,7 +31,7 @@ func newFromModel(e *fitted.Estimator) graph.Node {
 		kept[i] = !(v < least)
 	}
 	if e.Get("max_features") == nil {
-		return choose(e, kept)
+		return lenient(e, choose(e, kept))
 	}
 	// Of equal scores, the first are kept.
 	order := make([]int, len(scores))
@@ -42,7 +42,7 @@ func newFromModel(e *fitted.Estimator) graph.Node {
 	for _, i := range order[min(e.Int(math.MaxInt32, "max_features"), len(order)):] {
 		kept[i] = false
 	}
-	return choose(e, kept)
+	return lenient(e, choose(e, kept))
 }
 
 // importances returns the norm of the coefficients of each feature, or its importance.

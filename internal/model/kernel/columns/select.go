@@ -5,6 +5,7 @@ package columns
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/serin-dev/serin/internal/model/fitted"
 	"github.com/serin-dev/serin/internal/model/frame"
@@ -86,7 +87,16 @@ func newVariance(e *fitted.Estimator) graph.Node {
 func newSupport(e *fitted.Estimator) graph.Node { return support(e) }
 
 func support(e *fitted.Estimator) *selection {
-	return choose(e, mask(e, e.Floats("support_"), func(v float64) bool { return v != 0 }))
+	return lenient(e, choose(e, mask(e, e.Floats("support_"), func(v float64) bool { return v != 0 })))
+}
+
+// lenient lets missing and infinite values through, as scikit-learn does if the estimator
+// that selects is known to take missing ones.
+func lenient(e *fitted.Estimator, s *selection) *selection {
+	if o, ok := e.Get("estimator").(*pickle.Object); ok && strings.HasPrefix(o.Class.Name, "HistGradientBoosting") {
+		s.input.AllowNaN, s.input.AllowInf = true, true
+	}
+	return s
 }
 
 // modes are the ways to select by scores or their p-values, with their parameters.

@@ -12,9 +12,9 @@ import sklearn
 from sklearn.cluster import KMeans, MeanShift
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.decomposition import PCA
-from sklearn.ensemble import BaggingRegressor
+from sklearn.ensemble import BaggingRegressor, HistGradientBoostingRegressor
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.feature_selection import VarianceThreshold
+from sklearn.feature_selection import SequentialFeatureSelector, VarianceThreshold
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression
 from sklearn.multiclass import OutputCodeClassifier
@@ -64,3 +64,7 @@ else:
     write("texts-near", near.fit(words, x[:6, 0]), [["green blue green"], ["red"]])
     same = KNeighborsRegressor(2, weights="distance", algorithm="brute")
     write("rows-same", same.fit([[0.1, 0.7], [0.1, 0.7], [3.3, 1.1], [0.3, 2.2]], [1, 2, 3, 4]), [[0.1, 0.7], [3, 1.3]])
+    boost = HistGradientBoostingRegressor(max_iter=2, min_samples_leaf=1)
+    gaps = np.c_[np.where(x == 3, np.nan, x), np.cos(x)]
+    selector = SequentialFeatureSelector(boost, n_features_to_select=1, cv=2)
+    write("select-gaps", make_pipeline(selector, boost).fit(gaps, x[:, 0] ** 2), [[1, np.nan], [np.nan, 1], [np.inf, 1]])
