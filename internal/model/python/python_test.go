@@ -44,6 +44,7 @@ answers = [
     lambda: np.array(["a", "ä", "a"]), lambda: np.array([2**60, 1]), lambda: np.array([2**64 - 1], dtype="uint64"), lambda: [1, "x", None, 2.5, float("inf")],
     lambda: pd.DataFrame({"p": [1, 2], "q": [0.5, 1]}), lambda: scipy.sparse.csr_matrix([[0, 3]]), lambda: np.array(["2026-01-02"], dtype="M8[D]"),
     lambda: wrong(ValueError("X has\n3 features")), lambda: wrong(KeyError("a")), lambda: {"a": 1}, lambda: np.zeros((1, 1, 1)), lambda: np.array([]),
+    lambda: [{"label": "a"}], lambda: [b"\xff"],
 ]
 
 def load(folder):
@@ -120,6 +121,8 @@ func TestAnswersOfARealPython(t *testing.T) {
 		11: errors.New("KeyError : 'a'"),
 		12: errors.New("TypeError : predict answers a dict, and not one value or one list of values for each row"),
 		13: errors.New("TypeError : predict answers a ndarray, and not one value or one list of values for each row"),
+		15: errors.New("TypeError : predict answers a dict for a row, and not one value or one list of values for each row"),
+		16: errors.New("UnicodeDecodeError : 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte"),
 	} {
 		var r frame.Result
 		err := m.Predict(nil, frame.Predict, &r, frame.Dense(1, 1, []float64{float64(i)}))

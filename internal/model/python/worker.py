@@ -143,6 +143,8 @@ def label(v):
         v = v.item()
     if v is None or isinstance(v, float) and not math.isfinite(v):
         return None
+    if isinstance(v, (dict, list, tuple, set)):
+        raise TypeError(f"predict answers a {type(v).__name__} for a row, and not one value or one list of values for each row")
     return v if isinstance(v, (bool, int, float, str)) else v.decode() if isinstance(v, bytes) else str(v)
 
 
@@ -206,13 +208,14 @@ def serve(sock, model):
         except EOFError:
             return
         head, body = json.loads(receive(sock, head_size)), receive(sock, body_size)
-        x = None
+        x, result, answered = None, None, False
         try:
             x = table(head, body)
             x = typed(schema, x) if KIND == "mlflow" else fitted(model, x)
-            reply = packed(*answer(getattr(model, head["method"], model)(x)))
+            result, answered = getattr(model, head["method"], model)(x), True
+            reply = packed(*answer(result))
         except Exception as error:
-            if blame(error):
+            if not answered and blame(error):
                 reply = packed({"error": " ".join(str(error).split()), "input": True})
             else:
                 traceback.print_exc()
@@ -221,7 +224,7 @@ def serve(sock, model):
             sock.sendall(reply)
         except OSError:
             return
-        del body, x, reply
+        del body, x, result, reply
 
 
 def main():
