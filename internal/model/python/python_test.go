@@ -111,8 +111,11 @@ func TestAnswersOfARealPython(t *testing.T) {
 	values, out := text("object [['ä', None]]")
 	ask("strings", mixed, values, out)
 	mixed.Names = []string{"b", "a"}
-	values, out = text("DataFrame ['a', 'b'] ['float64', 'object'] [[nan, 'ä']]")
+	values, out = text("DataFrame ['a', 'b'] ['object', 'object'] [[None, 'ä']]")
 	ask("named columns in another order", mixed, values, out)
+	mixed = frame.Frame{Rows: 2, Cols: 2, Data: []float64{frame.None, frame.Text, 1, frame.None}, Texts: []string{"", "ä", "", ""}, Names: []string{"a", "b"}}
+	values, out = text("DataFrame ['a', 'b'] ['float64', 'object'] [[nan, 'ä'], [1.0, None]]")
+	ask("a missing number and a missing string", mixed, values, out)
 	values, out = text("['ä', 'b']")
 	ask("single values", frame.Frame{Rows: 2, Cols: 1, Flat: true, Data: []float64{frame.Text, frame.Text}, Texts: []string{"ä", "b"}}, values, out)
 

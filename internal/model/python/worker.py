@@ -102,7 +102,8 @@ def table(head, body):
         return mixed if count else values.copy()
     import pandas as pd
 
-    columns = [mixed[:, i].tolist() if count and text[:, i].any() else values[:, i] for i in range(cols)]
+    objects = (text.any(0) | none.all(0)) if count else np.zeros(cols, bool)
+    columns = [mixed[:, i].tolist() if objects[i] else values[:, i] for i in range(cols)]
     frame = pd.DataFrame(dict(enumerate(columns)))
     frame.columns = head["names"]
     return frame
@@ -130,7 +131,11 @@ def typed(schema, x):
     for spec in schema.inputs if schema is not None else []:
         name = spec.name if spec.name is not None else 0
         kind = getattr(getattr(spec.type, "to_numpy", lambda: None)(), "kind", "O")
-        if name in x.columns and kind in "biuf" and x[name].dtype.kind == "f":
+        if name not in x.columns:
+            continue
+        if x[name].isna().all():  # only the signature knows of what
+            x[name] = np.full(len(x), np.nan) if kind in "biuf" else np.full(len(x), None)
+        if kind in "biuf" and x[name].dtype.kind == "f":
             cast = x[name].to_numpy().astype(spec.type.to_numpy()) if kind == "f" or np.isfinite(x[name]).all() else x[name]
             if kind == "f" or (cast == x[name]).all():
                 x[name] = cast
