@@ -73,11 +73,11 @@ func environment(ctx context.Context, cfg Config, f folder, base program) (strin
 		cfg.Log.Info("there is no requirements.txt beside the model, so this is taken for it", "requirements", strings.Fields(requirements))
 	}
 	dir := filepath.Join(cfg.Environments, digest(requirements, f, cfg.Dir, base))
-	unlock, err := lock(ctx, dir, cfg.step)
+	locked, err := lock(ctx, dir, cfg.step)
 	if err != nil {
 		return "", fmt.Errorf("the virtual environment of the model: %w", err)
 	}
-	defer unlock()
+	defer func() { _ = locked.Close() }()
 	python, complete := filepath.Join(dir, "bin", "python"), filepath.Join(dir, "complete")
 	if there(complete) && there(python) {
 		return python, nil
@@ -86,11 +86,13 @@ func environment(ctx context.Context, cfg Config, f folder, base program) (strin
 		return "", err
 	}
 	cfg.step("making a virtual environment with " + base.path)
-	if out, err := exec.CommandContext(ctx, base.path, "-m", "venv", dir).CombinedOutput(); err != nil {
+	venv := exec.CommandContext(ctx, base.path, "-m", "venv", dir)
+	venv.ExtraFiles = []*os.File{locked}
+	if out, err := venv.CombinedOutput(); err != nil {
 		_, _ = os.Stderr.Write(out)
 		return "", fmt.Errorf("%s makes no virtual environment: install its module venv, such as the package python3-venv (%s)", base.path, lastLine(string(out)))
 	}
-	if err := install(ctx, cfg, f, python, requirements); err != nil {
+	if err := install(ctx, cfg, f, python, requirements, locked); err != nil {
 		_ = os.RemoveAll(dir)
 		return "", err
 	}
@@ -131,8 +133,9 @@ func digest(requirements string, f folder, dir string, base program) string {
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
 
-// lock waits until no other process makes the environment.
-func lock(ctx context.Context, dir string, step func(string)) (unlock func(), err error) {
+// lock waits until no other process makes the environment. The file that it returns is the
+// lock: pip has it too, so that one whose server was killed keeps others out.
+func lock(ctx context.Context, dir string, step func(string)) (*os.File, error) {
 	const pause = 50 * time.Millisecond
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return nil, err
@@ -145,7 +148,7 @@ func lock(ctx context.Context, dir string, step func(string)) (unlock func(), er
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
-			return func() { _ = f.Close() }, nil
+			return f, nil
 		}
 		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
 			_ = f.Close()
@@ -165,7 +168,7 @@ func lock(ctx context.Context, dir string, step func(string)) (unlock func(), er
 }
 
 // install runs pip, with its output in the log, and its last line as the progress.
-func install(ctx context.Context, cfg Config, f folder, python, requirements string) error {
+func install(ctx context.Context, cfg Config, f folder, python, requirements string, locked *os.File) error {
 	name := filepath.Join(cfg.Dir, "requirements.txt") // paths in it are relative to it
 	if f.requirements == "" {
 		list, err := os.CreateTemp("", "requirements-*.txt")
@@ -185,6 +188,7 @@ func install(ctx context.Context, cfg Config, f folder, python, requirements str
 	}
 	cmd := exec.CommandContext(ctx, python, args...)
 	cmd.Dir = cfg.Dir
+	cmd.ExtraFiles = []*os.File{locked}
 	r, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr = w, w
 	var said []string

@@ -3,6 +3,8 @@
 package python
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -127,4 +129,42 @@ func TestEnvironmentIsMadeOnce(t *testing.T) {
 	if err != nil || len(entries) != 2 { // and its lock
 		t.Errorf("%v, %v", entries, err)
 	}
+}
+
+// Its Python leaves a process behind, as a server does that is killed while pip works.
+func TestProcessThatOutlivesPipKeepsOthersOut(t *testing.T) {
+	dir := files(t, map[string]string{"a.pkl": "", "requirements.txt": "numpy", "python3": `#!/bin/sh
+mkdir -p "$3/bin"
+cat > "$3/bin/python" <<'END'
+#!/bin/sh
+while [ ! -e "go on" ]; do sleep .01; done > /dev/null 2>&1 &
+exit 1
+END
+chmod +x "$3/bin/python"
+`})
+	base := program{path: filepath.Join(dir, "python3")}
+	if err := os.Chmod(base.path, 0o700); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	f, err := look(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := Config{Dir: dir, Environments: filepath.Join(t.TempDir(), "python"), Progress: func(string) {}, Log: slog.New(slog.DiscardHandler)}
+	if _, err := environment(t.Context(), cfg, f, base); err == nil {
+		t.Error("pip failed")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	name := filepath.Join(cfg.Environments, digest(f.requirements, f, dir, base))
+	if _, err := lock(ctx, name, func(string) { cancel() }); !errors.Is(err, context.Canceled) {
+		t.Fatalf("the lock is free: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "go on"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	free, err := lock(t.Context(), name, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = free.Close()
 }
