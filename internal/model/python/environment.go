@@ -125,8 +125,11 @@ func digest(requirements string, f folder, dir string, base program) string {
 	if f.wheels {
 		entries, _ := os.ReadDir(filepath.Join(dir, "wheels"))
 		for _, e := range entries {
-			if info, err := e.Info(); err == nil {
-				part(fmt.Sprint(e.Name(), " ", info.Size()))
+			part(e.Name())
+			if wheel, err := os.Open(filepath.Join(dir, "wheels", e.Name())); err == nil {
+				n, _ := io.Copy(h, wheel)
+				part(fmt.Sprint(n))
+				_ = wheel.Close()
 			}
 		}
 	}

@@ -60,11 +60,12 @@ func TestEnvironmentsAreTheSameForTheSameNeeds(t *testing.T) {
 	}
 	seen := map[string]string{plain: "plain"}
 	for what, d := range map[string]string{
-		"another package":    of(map[string]string{"a.pkl": "1", "requirements.txt": "scipy"}, base),
-		"another Python":     of(map[string]string{"a.pkl": "1", "requirements.txt": "numpy"}, program{path: base.path, version: "3.13.1"}),
-		"wheels":             of(map[string]string{"a.pkl": "1", "requirements.txt": "numpy", "wheels/a.whl": "1"}, base),
-		"another wheel":      of(map[string]string{"a.pkl": "1", "requirements.txt": "numpy", "wheels/a.whl": "12"}, base),
-		"a file that it has": of(map[string]string{"a.pkl": "1", "requirements.txt": "numpy", "base.txt": "scipy"}, base),
+		"another package":     of(map[string]string{"a.pkl": "1", "requirements.txt": "scipy"}, base),
+		"another Python":      of(map[string]string{"a.pkl": "1", "requirements.txt": "numpy"}, program{path: base.path, version: "3.13.1"}),
+		"wheels":              of(map[string]string{"a.pkl": "1", "requirements.txt": "numpy", "wheels/a.whl": "1"}, base),
+		"a wheel of its size": of(map[string]string{"a.pkl": "1", "requirements.txt": "numpy", "wheels/a.whl": "2"}, base),
+		"another wheel":       of(map[string]string{"a.pkl": "1", "requirements.txt": "numpy", "wheels/a.whl": "12"}, base),
+		"a file that it has":  of(map[string]string{"a.pkl": "1", "requirements.txt": "numpy", "base.txt": "scipy"}, base),
 	} {
 		if other, is := seen[d]; is {
 			t.Errorf("%s is the environment of %s", what, other)
