@@ -68,6 +68,9 @@ func (s *Server) docsColumns() string {
 			row(fmt.Sprint(i), kind)
 		}
 	}
+	if s.schema.Open && s.schema.Width == 0 {
+		row("those that the model knows", "number or string")
+	}
 	if more := s.schema.Width - most; more > 0 {
 		row(fmt.Sprintf("and %d more", more), "")
 	}
@@ -77,6 +80,9 @@ func (s *Server) docsColumns() string {
 // docsOutput says what the model answers for a row.
 func (s *Server) docsOutput() string {
 	out, _ := s.model.Output(s.method)
+	if out.Open {
+		return "What it answers is known when it has answered."
+	}
 	typ := datatypeFor(out.Type)
 	word := [...]string{integers: "an integer", floats: "a number", truths: "true or false", texts: "a string"}[typ.kind]
 	text := fmt.Sprintf("For each row %s (%s)", word, typ.name)
@@ -100,7 +106,7 @@ func (s *Server) docsOutput() string {
 
 // exampleValue is a value of a column.
 func (s *Server) exampleValue(column int) any {
-	if s.schema.Kind(column) == frame.Numbers {
+	if s.schema.Open || s.schema.Kind(column) == frame.Numbers {
 		return 1
 	}
 	return cmp.Or(s.schema.Examples[column], "text")
@@ -108,7 +114,7 @@ func (s *Server) exampleValue(column int) any {
 
 // exampleV1 is a V1 request of one row.
 func (s *Server) exampleV1() any {
-	row := make([]any, s.schema.Width)
+	row := make([]any, max(s.schema.Width, 1))
 	for i := range row {
 		row[i] = s.exampleValue(i)
 	}
@@ -135,6 +141,9 @@ func (s *Server) exampleV2() any {
 		Inputs     []input        `json:"inputs"`
 	}
 	signatures, _ := s.signatures()
+	if s.schema.Open {
+		signatures = []signature{{"input-0", "FP64", []int64{-1, int64(max(s.schema.Width, 1))}}}
+	}
 	column := 0
 	for _, tensor := range signatures {
 		each := input{Name: tensor.Name, Shape: []int64{1}, Datatype: tensor.Datatype}

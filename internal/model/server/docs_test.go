@@ -59,6 +59,16 @@ func TestThePageBeginsWithRequestsOfTheModel(t *testing.T) {
 			`{"inputs":[{"name":"input-0","shape":[1],"datatype":"BYTES","data":["text"]}]}`,
 			frame.Schema{Width: 1, Kinds: []frame.Kind{frame.Strings}, Flat: true},
 		},
+		{
+			"rows that only the model knows", `{"instances":[[1]]}`,
+			`{"inputs":[{"name":"input-0","shape":[1,1],"datatype":"FP64","data":[1]}]}`,
+			frame.Schema{Open: true},
+		},
+		{
+			"rows of which the number of columns is known", `{"instances":[[1,1]]}`,
+			`{"inputs":[{"name":"input-0","shape":[1,2],"datatype":"FP64","data":[1,1]}]}`,
+			frame.Schema{Open: true, Width: 2},
+		},
 	} {
 		s := &Server{name: "m", model: answering{}, schema: test.schema}
 		v1, v2 := examplesOf(t, string(s.docsPage()))
@@ -107,6 +117,15 @@ func TestModelsAnswerTheirExamples(t *testing.T) {
 	}
 	if loaded < len(models)/2 {
 		t.Errorf("only %d of %d models load", loaded, len(models))
+	}
+}
+
+func TestThePageOfAnOpenModelPromisesNothing(t *testing.T) {
+	s := &Server{name: "m", model: &openModel{}, schema: frame.Schema{Open: true}}
+	for _, want := range []string{"<td>those that the model knows</td><td>number or string</td>", "What it answers is known when it has answered."} {
+		if page := string(s.docsPage()); !strings.Contains(page, want) {
+			t.Errorf("the page has no %q", want)
+		}
 	}
 }
 
