@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,7 +23,8 @@ type worker struct {
 	conn    net.Conn
 	request []byte
 	message message
-	done    chan struct{} // closed when the process has ended
+	wrong   atomic.Pointer[error] // why we ended it
+	done    chan struct{}         // closed when the process has ended
 }
 
 // Model is a model that workers run. It implements frame.Model.
@@ -113,6 +115,9 @@ func (m *Model) greet(ctx context.Context, w *worker) error {
 
 // ending says how a worker ended.
 func (w *worker) ending() error {
+	if wrong := w.wrong.Load(); wrong != nil {
+		return fmt.Errorf("the model's Python process was ended: %w", *wrong)
+	}
 	text := w.cmd.ProcessState.String()
 	if status, ok := w.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signal() == syscall.SIGKILL {
 		text += ": it may have needed more memory than there is"
@@ -184,9 +189,11 @@ func (m *Model) Predict(stop func() error, method frame.Method, dst *frame.Resul
 	a, err := wait(m, stop, answer)
 	if err != nil {
 		go func() {
-			if a := <-answer; a.err == nil {
-				m.free <- w
+			if a := <-answer; a.err != nil {
+				_ = m.broken(w, a.err)
+				return
 			}
+			m.free <- w
 		}()
 		return err
 	}
@@ -195,7 +202,7 @@ func (m *Model) Predict(stop func() error, method frame.Method, dst *frame.Resul
 	}
 	err = a.into(dst)
 	if errors.Is(err, errShape) {
-		_ = w.cmd.Process.Kill() // the next answer would be wrong too
+		w.kill(err) // the next answer would be wrong too
 	}
 	m.free <- w
 	return err
@@ -230,10 +237,20 @@ func (a *answered) into(dst *frame.Result) error {
 	return a.reply.into(dst, a.body)
 }
 
+// kill ends a worker that is of no use any more.
+func (w *worker) kill(wrong error) {
+	w.wrong.Store(&wrong)
+	_ = w.cmd.Process.Kill()
+}
+
 // broken is the error of a request whose worker is gone, or of no use any more.
 func (m *Model) broken(w *worker, err error) error {
 	const grace = time.Second
-	_ = w.cmd.Process.Kill()
+	select {
+	case <-w.done:
+	case <-time.After(grace): // of what its end says, if it ends
+		w.kill(err)
+	}
 	select {
 	case <-m.ended:
 		return m.failed

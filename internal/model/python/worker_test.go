@@ -59,6 +59,14 @@ func fake(how string) int {
 		if err != nil {
 			return 0
 		}
+		if how == "leaves" {
+			_ = conn.Close()
+			return 7
+		}
+		if how == "babbles" {
+			_, _ = conn.Write(slices.Repeat([]byte("junk"), 10))
+			continue
+		}
 		x := numbers(body)
 		if x[0] < 0 {
 			for {
@@ -191,6 +199,24 @@ func TestWorkerThatLiesIsEnded(t *testing.T) {
 		t.Error(err)
 	}
 	eventually.Holds(t, func(context.Context) (any, bool) { return failed(), failed() != nil })
+}
+
+func TestFailureNamesWhatTheWorkerDid(t *testing.T) {
+	for how, want := range map[string]string{
+		"leaves":  "the model's Python process ended: exit status 7",
+		"babbles": "the model's Python process was ended: the worker sends ",
+		"lies":    "the model's Python process was ended: " + errShape.Error(),
+	} {
+		m, failed := startFake(t, how)
+		var r frame.Result
+		if err := m.Predict(nil, frame.Predict, &r, frame.Dense(1, 1, []float64{1})); err == nil {
+			t.Errorf("%s: it answers", how)
+		}
+		eventually.Holds(t, func(context.Context) (any, bool) { return failed(), failed() != nil })
+		if !strings.HasPrefix(failed().Error(), want) {
+			t.Errorf("%s: %v, want %s", how, failed(), want)
+		}
+	}
 }
 
 func TestModelsThatDoNotLoadSayWhy(t *testing.T) {
