@@ -169,3 +169,18 @@ chmod +x "$3/bin/python"
 	}
 	_ = free.Close()
 }
+
+func TestAnActiveEnvironmentDoesNotReplaceTheRequirements(t *testing.T) {
+	bin := files(t, map[string]string{"python3": "#!/bin/sh\necho $0\necho True\necho cpython 3\n"})
+	if err := os.Chmod(filepath.Join(bin, "python3"), 0o700); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", bin)
+	cfg := Config{
+		Program: "python3", Dir: files(t, map[string]string{"a.pkl": "", "requirements.txt": "numpy"}), Environments: t.TempDir(),
+		Progress: func(string) {}, Log: slog.New(slog.DiscardHandler),
+	}
+	if _, err := Load(t.Context(), cfg); err == nil || !strings.HasPrefix(err.Error(), "pip cannot install") {
+		t.Error(err)
+	}
+}

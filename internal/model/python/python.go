@@ -36,7 +36,7 @@ type Config struct {
 	// Dir is the model's folder.
 	Dir string
 	// Environments is the folder of virtual environments. Where it is empty, as in an image,
-	// or where the Program is that of an environment already, it has all that the model needs.
+	// or where the Program names an environment already, it has all that the model needs.
 	Environments string
 	// Workers is the number of processes; each answers one request at a time.
 	Workers int
@@ -64,7 +64,8 @@ func Load(ctx context.Context, cfg Config) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if cfg.Environments != "" && !program.virtual {
+	named := program.virtual && cfg.Program != "python3" // not one that only happens to be active
+	if cfg.Environments != "" && !named {
 		if program.path, err = environment(ctx, cfg, found, program); err != nil {
 			return nil, err
 		}
