@@ -10,10 +10,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -25,6 +27,8 @@ type program struct {
 	version string // all that it says about itself
 	virtual bool   // it is that of a virtual environment
 }
+
+var editable = regexp.MustCompile(`(?m)^\s*(-e|--editable)\b`)
 
 // interpreter finds the Python. Where a model notes its version and that one is there, it
 // is taken in place of python3.
@@ -72,6 +76,9 @@ func environment(ctx context.Context, cfg Config, f folder, base program) (strin
 		}
 		cfg.Log.Info("there is no requirements.txt beside the model, so this is taken for it", "requirements", strings.Fields(requirements))
 	}
+	if editable.MatchString(requirements) {
+		return "", errors.New("requirements.txt installs a package with -e, from a folder that goes with its Pod, while the environment stays: leave -e out")
+	}
 	dir := filepath.Join(cfg.Environments, digest(requirements, f, cfg.Dir, base))
 	locked, err := lock(ctx, dir, cfg.step)
 	if err != nil {
@@ -106,6 +113,16 @@ func there(file string) bool {
 	return err == nil
 }
 
+// local returns the requirements that are paths of packages: ./package.
+func local(requirements string) (paths []string) {
+	for line := range strings.Lines(requirements) {
+		if path := strings.TrimSpace(line); strings.HasPrefix(path, ".") {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
 // digest is the name of an environment. Files of requirements that name others are
 // covered, as are the packages beside the model.
 func digest(requirements string, f folder, dir string, base program) string {
@@ -122,16 +139,23 @@ func digest(requirements string, f folder, dir string, base program) string {
 			part(string(data))
 		}
 	}
+	folders := local(requirements)
 	if f.wheels {
-		entries, _ := os.ReadDir(filepath.Join(dir, "wheels"))
-		for _, e := range entries {
-			part(e.Name())
-			if wheel, err := os.Open(filepath.Join(dir, "wheels", e.Name())); err == nil {
-				n, _ := io.Copy(h, wheel)
-				part(fmt.Sprint(n))
-				_ = wheel.Close()
+		folders = append(folders, "wheels")
+	}
+	for _, folder := range folders {
+		_ = filepath.WalkDir(filepath.Join(dir, folder), func(file string, _ fs.DirEntry, _ error) error {
+			if name := filepath.Base(file); name == "build" || strings.HasSuffix(name, ".egg-info") {
+				return fs.SkipDir // pip makes them
 			}
-		}
+			part(file[len(dir):])
+			if content, err := os.Open(file); err == nil {
+				n, _ := io.Copy(h, content)
+				part(fmt.Sprint(n))
+				_ = content.Close()
+			}
+			return nil
+		})
 	}
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }

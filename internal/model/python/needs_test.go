@@ -66,11 +66,21 @@ func TestEnvironmentsAreTheSameForTheSameNeeds(t *testing.T) {
 		"a wheel of its size": of(map[string]string{"a.pkl": "1", "requirements.txt": "numpy", "wheels/a.whl": "2"}, base),
 		"another wheel":       of(map[string]string{"a.pkl": "1", "requirements.txt": "numpy", "wheels/a.whl": "12"}, base),
 		"a file that it has":  of(map[string]string{"a.pkl": "1", "requirements.txt": "numpy", "base.txt": "scipy"}, base),
+		"a package":           of(map[string]string{"a.pkl": "1", "requirements.txt": "numpy\n ./pkg\n", "pkg/mod.py": "1"}, base),
+		"another package's":   of(map[string]string{"a.pkl": "1", "requirements.txt": "numpy\n ./pkg\n", "pkg/mod.py": "2"}, base),
 	} {
 		if other, is := seen[d]; is {
 			t.Errorf("%s is the environment of %s", what, other)
 		}
 		seen[d] = what
+	}
+}
+
+func TestEditablePackagesAreRefused(t *testing.T) {
+	cfg := Config{Dir: t.TempDir(), Environments: t.TempDir(), Log: slog.New(slog.DiscardHandler)}
+	_, err := environment(t.Context(), cfg, folder{requirements: "numpy\n-e ./pkg\n"}, program{})
+	if err == nil || !strings.Contains(err.Error(), "leave -e out") {
+		t.Error(err)
 	}
 }
 
