@@ -187,7 +187,7 @@ func (c *conn) arrived() bool {
 	return !c.evicted
 }
 
-// setState sets the state of an HTTP/2 connection.
+// setState sets the state of a connection that is new, or of HTTP/2.
 func (c *conn) setState(is state) {
 	c.mu.Lock()
 	c.state, c.since = is, time.Now()

@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -189,6 +190,39 @@ func TestNewConnectionCutsOffNoRequest(t *testing.T) {
 		expect(t, "busy", v.answer(), answered)
 	}
 	eventuallyAsks(t, c, "127.0.0.3")
+}
+
+// On one processor, a burst is accepted before any of its connections is served.
+func TestConnectionsOfABurstReplaceEachOther(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	ln := listen(t)
+	c := &crowded{t: t, addr: ln.Addr().String()}
+	var last net.Conn
+	for range 50 { // which wait for the server to begin
+		nc, err := net.Dial("tcp", c.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = nc.Close() }()
+		last = nc
+	}
+	target := backend(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
+	c.server = proxy.New(proxy.Config{
+		Policy: &fixed{targets: []proxy.Target{target}}, Drain: 5 * time.Second, Connections: proxy.Connections{Most: 4},
+		Log: slog.New(slog.DiscardHandler),
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- c.server.Serve(ctx, ln) }()
+	c.until("all are accepted", func(n proxy.ConnectionCounts) bool { return n.Open+n.Closed+n.Refused == 50 })
+	if n := c.server.ConnectionCounts(); n.Refused > 0 {
+		t.Errorf("%d of a burst were refused", n.Refused)
+	}
+	expect(t, "the last one", (&visitor{Conn: last, br: bufio.NewReader(last), c: c}).ask(), answered)
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
 
 // eventuallyAsks connects until that is answered: a search in vain for an idle

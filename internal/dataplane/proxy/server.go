@@ -143,6 +143,7 @@ func (s *Server) open(nc net.Conn, inside bool) {
 		_ = nc.Close() // no request was read
 		return
 	}
+	c.setState(idle) // also before it is served: the next of a burst may replace it
 	s.wg.Go(func() {
 		if handedOff := c.serve(); !handedOff {
 			_ = nc.Close() // all responses were sent
