@@ -186,7 +186,7 @@ row:
 
 eight:
 	CMPQ        AX, DX
-	JGE         join
+	JGE         half
 	VMOVUPD     (SI)(AX*8), Y8
 	VMOVUPD     32(SI)(AX*8), Y9
 	VSUBPD      (R8)(AX*8), Y8, Y10
@@ -207,6 +207,21 @@ eight:
 	VFMADD231PD Y13, Y13, Y7
 	ADDQ        $8, AX
 	JMP         eight
+
+half:
+	LEAQ        4(AX), R14
+	CMPQ        R14, CX
+	JGT         join
+	VMOVUPD     (SI)(AX*8), Y8
+	VSUBPD      (R8)(AX*8), Y8, Y10
+	VSUBPD      (R9)(AX*8), Y8, Y11
+	VSUBPD      (R10)(AX*8), Y8, Y12
+	VSUBPD      (R11)(AX*8), Y8, Y13
+	VFMADD231PD Y10, Y10, Y0
+	VFMADD231PD Y11, Y11, Y1
+	VFMADD231PD Y12, Y12, Y2
+	VFMADD231PD Y13, Y13, Y3
+	MOVQ        R14, AX
 
 join:
 	JOIN
