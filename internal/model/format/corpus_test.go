@@ -4,7 +4,6 @@ package format
 
 import (
 	"bytes"
-	"errors"
 	"testing"
 
 	"github.com/serin-dev/serin/internal/model/budget"
@@ -20,20 +19,7 @@ func TestCorpus(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		x, problem := modeltest.Frame(c.Input.Rows, c.Input.Columns, m.Schema())
-		if problem != nil && !errors.Is(problem, modeltest.ErrColumns) {
-			return nil, problem
-		}
-		return func(method string) ([]any, error) {
-			values, ok, err := modeltest.Answer(m, method, x)
-			switch {
-			case !ok:
-				return nil, corpus.ErrMethod
-			case problem != nil:
-				return nil, problem
-			}
-			return values, err
-		}, nil
+		return modeltest.AskCase(c, m)
 	}, "xgboost", "lightgbm")
 	r.Section(t, "../../../docs/reference/estimators.md", "boosters")
 }

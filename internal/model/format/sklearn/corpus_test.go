@@ -4,7 +4,6 @@ package sklearn
 
 import (
 	"bytes"
-	"errors"
 	"strings"
 	"testing"
 
@@ -30,18 +29,5 @@ func loadCase(c *corpus.Case) (corpus.Ask, error) {
 	if err != nil {
 		return nil, err
 	}
-	x, problem := modeltest.Frame(c.Input.Rows, c.Input.Columns, m.Schema())
-	if problem != nil && !errors.Is(problem, modeltest.ErrColumns) {
-		return nil, problem
-	}
-	return func(method string) ([]any, error) {
-		values, ok, err := modeltest.Answer(m, method, x)
-		switch {
-		case !ok:
-			return nil, corpus.ErrMethod
-		case problem != nil:
-			return nil, problem
-		}
-		return values, err
-	}, nil
+	return modeltest.AskCase(c, m)
 }
